@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Regenerates everything that is generated from a source in this tree: event codec, protobuf code,
+# BPF objects, docs. Called by make generate, from the repository's root.
+set -euo pipefail
+bin=$PWD/.tools
+mkdir -p "$bin"
+GOBIN=$bin go -C tools install google.golang.org/protobuf/cmd/protoc-gen-go connectrpc.com/connect/cmd/protoc-gen-connect-go
+go run ./internal/event/generate
+module=github.com/yagura-edr/yagura
+PATH=$bin:$PATH protoc -I api \
+  --go_out=. --go_opt=module=$module \
+  --connect-go_out=. --connect-go_opt=module=$module \
+  api/sensor/v1/*.proto api/console/v1/*.proto

@@ -1,0 +1,168 @@
+package event
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/yagura-edr/yagura/internal/event/registry"
+)
+
+func appendAddr(b []byte, a netip.Addr) []byte {
+	if a.Is4() || a.Is4In6() {
+		v := a.As4()
+		return protowire.AppendBytes(b, v[:])
+	}
+	v := a.As16()
+	return protowire.AppendBytes(b, v[:])
+}
+
+// Decode reads one event. It copies what it keeps, refuses more than MaxEventBytes, keeps unknown
+// fields in Extra and never panics. e is overwritten.
+func (e *Event) Decode(b []byte) error {
+	*e = Event{}
+	if len(b) > MaxEventBytes {
+		return fmt.Errorf("event of %d bytes: %w", len(b), ErrTooBig)
+	}
+	for at := 0; at < len(b); {
+		num, typ, n := protowire.ConsumeTag(b[at:])
+		if n < 0 {
+			return fmt.Errorf("tag at byte %d: %w", at, ErrMalformed)
+		}
+		start := at
+		at += n
+		known := false
+		switch typ {
+		case protowire.VarintType:
+			v, n := protowire.ConsumeVarint(b[at:])
+			if n < 0 {
+				return fmt.Errorf("field %d at byte %d: %w", num, at, ErrMalformed)
+			}
+			at += n
+			known = e.setVarint(num, v)
+		case protowire.BytesType:
+			v, n := protowire.ConsumeBytes(b[at:])
+			if n < 0 {
+				return fmt.Errorf("field %d at byte %d: %w", num, at, ErrMalformed)
+			}
+			var err error
+			if known, err = e.setBytes(num, v); err != nil {
+				return fmt.Errorf("at byte %d: %w", at, err)
+			}
+			at += n
+		default:
+			n := protowire.ConsumeFieldValue(num, typ, b[at:])
+			if n < 0 {
+				return fmt.Errorf("field %d at byte %d: %w", num, at, ErrMalformed)
+			}
+			at += n
+		}
+		if !known {
+			e.Extra = append(e.Extra, b[start:at]...)
+		}
+	}
+	return nil
+}
+
+// AppendBatch adds the wire form of a list of events: each as a uvarint length and its bytes.
+func AppendBatch(b []byte, events []*Event) []byte {
+	var one []byte
+	for _, e := range events {
+		one = e.Append(one[:0])
+		b = protowire.AppendBytes(b, one)
+	}
+	return b
+}
+
+// DecodeBatch reads what AppendBatch wrote. It refuses more than MaxBatchEvents events.
+func DecodeBatch(b []byte) ([]*Event, error) {
+	var out []*Event
+	for at := 0; at < len(b); {
+		one, n := protowire.ConsumeBytes(b[at:])
+		if n < 0 {
+			return nil, fmt.Errorf("event %d at byte %d: %w", len(out), at, ErrMalformed)
+		}
+		if len(out) == MaxBatchEvents {
+			return nil, fmt.Errorf("more than %d events: %w", MaxBatchEvents, ErrTooBig)
+		}
+		e := new(Event)
+		if err := e.Decode(one); err != nil {
+			return nil, fmt.Errorf("event %d at byte %d: %w", len(out), at, err)
+		}
+		out = append(out, e)
+		at += n
+	}
+	return out, nil
+}
+
+// Type says what a Value holds.
+type Type = registry.Type
+
+// The types of values, as the registry names them.
+const (
+	TypeUint  = registry.Uint
+	TypeInt   = registry.Int
+	TypeBool  = registry.Bool
+	TypeText  = registry.Text
+	TypeTexts = registry.Texts
+	TypeKey   = registry.Key
+	TypeAddr  = registry.Addr
+	TypeHash  = registry.Hash
+)
+
+// Value is a field of an event, read by number. It refers into the event and costs no allocation.
+type Value struct {
+	Type  Type
+	Set   bool
+	Uint  uint64 // TypeUint; TypeInt as its bits; TypeBool as 0 or 1
+	Text  string
+	Texts []string
+	Addr  netip.Addr
+	key   *Key
+	hash  *[32]byte
+}
+
+func boolValue(b, set bool) Value {
+	v := Value{Type: TypeBool, Set: set}
+	if b {
+		v.Uint = 1
+	}
+	return v
+}
+
+// String gives the value as rules and people see it: numbers in decimal, keys as p-…, hashes in
+// lower-case hex, lists joined by one space; empty when the field is absent.
+func (v Value) String() string {
+	if !v.Set {
+		return ""
+	}
+	switch v.Type {
+	case TypeUint:
+		return strconv.FormatUint(v.Uint, 10)
+	case TypeInt:
+		return strconv.FormatInt(int64(v.Uint), 10)
+	case TypeBool:
+		return strconv.FormatBool(v.Uint != 0)
+	case TypeText:
+		return v.Text
+	case TypeTexts:
+		s := ""
+		for i, t := range v.Texts {
+			if i > 0 {
+				s += " "
+			}
+			s += t
+		}
+		return s
+	case TypeKey:
+		return v.key.String()
+	case TypeAddr:
+		return v.Addr.String()
+	case TypeHash:
+		return hex.EncodeToString(v.hash[:])
+	}
+	return ""
+}
