@@ -1,0 +1,198 @@
+// Package arch holds the tests that keep the house in order: imports point one way, package comments
+// and words are in place, promises have owners.
+package arch
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/yagura-edr/yagura/"
+
+// mayImport lists, for each package, the packages of ours it may import directly. Adding a line here is
+// a design decision: say why in the commit. Order: words, engines, domain, edges, sensor, commands.
+var mayImport = map[string]string{
+	"internal/event":          "internal/event/registry",
+	"internal/event/registry": "",
+	"internal/event/generate": "internal/event/registry",
+	"internal/tenant":         "",
+	"internal/detection":      "internal/event internal/tenant",
+	"internal/command":        "internal/event internal/tenant",
+
+	"internal/sigma":           "internal/event internal/event/registry internal/detection",
+	"internal/stream":          "internal/event internal/tenant",
+	"internal/eventstore":      "internal/event internal/event/registry internal/tenant internal/stream",
+	"internal/eventstore/duck": "internal/event internal/event/registry internal/tenant internal/eventstore",
+	"rules":                    "internal/sigma internal/detection internal/event",
+
+	"internal/ingest":   words + " internal/stream internal/fleet internal/coverage internal/response " + gen,
+	"internal/fleet":    words,
+	"internal/coverage": words,
+	"internal/response": words,
+	"internal/access":   words,
+	"internal/detect":   words + " internal/sigma internal/stream",
+	"internal/incident": words,
+
+	"internal/console":      words + " internal/access internal/coverage internal/fleet internal/response internal/detect internal/incident internal/eventstore internal/sigma internal/console/line web " + gen,
+	"internal/console/line": words + " internal/detect",
+	"internal/controldb":    words + " internal/access internal/coverage internal/fleet internal/ingest internal/response internal/detect internal/incident internal/eventstore internal/notify",
+	"internal/notify":       words,
+	"internal/config":       words,
+	"web":                   "",
+
+	"cmd/yagura": "*",
+}
+
+const (
+	words = "internal/event internal/event/registry internal/tenant internal/detection internal/command"
+	gen   = "internal/gen/sensor/v1 internal/gen/sensor/v1/sensorv1connect internal/gen/console/v1 internal/gen/console/v1/consolev1connect"
+)
+
+// allowed gives the packages that pkg may import; ok is false when the table does not know pkg.
+func allowed(pkg string) (list string, ok bool) {
+	if list, ok := mayImport[pkg]; ok {
+		return list, true
+	}
+	switch {
+	case strings.HasPrefix(pkg, "internal/gen/"):
+		return gen, true
+	case strings.HasPrefix(pkg, "internal/sensor/"), pkg == "cmd/yagura-sensor":
+		return "sensor", true
+	case pkg == "internal/arch", strings.HasPrefix(pkg, "dev/"), strings.HasPrefix(pkg, "internal/config/"):
+		return words + " internal/config", true
+	case strings.HasPrefix(pkg, "scenario"):
+		return "*", true
+	}
+	return "", false
+}
+
+// sensorMayImport holds for everything that is linked into the sensor.
+func sensorMayImport(imp string) bool {
+	return strings.HasPrefix(imp, "internal/sensor/") || strings.HasPrefix(imp, "internal/gen/") ||
+		imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/sigma"
+}
+
+// TestImports must run with -count=1: go list reads the source in a child process, so the test cache
+// would go on printing an old "ok".
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-tags", "duckdb,duckdb_arrow", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, module+"...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		pkg := strings.TrimPrefix(f[0], module)
+		list, known := allowed(pkg)
+		if !known {
+			t.Errorf("%s has no line in mayImport", pkg)
+			continue
+		}
+		for _, imp := range f[1:] {
+			imp, ours := strings.CutPrefix(imp, module)
+			if !ours || list == "*" {
+				continue
+			}
+			ok := strings.Contains(" "+list+" ", " "+imp+" ")
+			if list == "sensor" {
+				ok = sensorMayImport(imp)
+			}
+			if !ok {
+				t.Errorf("%s imports %s; it may import: %q", pkg, imp, list)
+			}
+		}
+	}
+}
+
+// TestDuckDBStaysInItsFolder keeps the CLI free of cgo.
+func TestDuckDBStaysInItsFolder(t *testing.T) {
+	eachGoFile(t, func(path, src string) {
+		if strings.Contains(src, `"github.com/duckdb/`) && !strings.HasPrefix(path, "internal/eventstore/duck/") && !strings.HasPrefix(path, "internal/deps/") {
+			t.Errorf("%s imports DuckDB; only internal/eventstore/duck may", path)
+		}
+	})
+}
+
+var promise = regexp.MustCompile(`\b(TODO|FIXME|XXX)\b(\(#\d+\):)?`)
+
+// TestPromisesHaveOwners refuses a TODO without a number.
+func TestPromisesHaveOwners(t *testing.T) {
+	eachGoFile(t, func(path, src string) {
+		if path == "internal/arch/arch_test.go" {
+			return
+		}
+		for _, m := range promise.FindAllStringSubmatch(src, -1) {
+			if m[2] == "" {
+				t.Errorf("%s: %s without an issue number is a wish", path, m[1])
+			}
+		}
+	})
+}
+
+// TestEveryPackageSaysWhatItIsFor wants a package comment in one file of each package.
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	has := map[string]bool{}
+	eachGoFile(t, func(path, src string) {
+		if strings.HasSuffix(path, "_test.go") && filepath.Dir(path) != "internal/arch" || strings.Contains(path, "/gen/") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, src, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			t.Errorf("parse %s: %v", path, err)
+			return
+		}
+		dir := filepath.Dir(path)
+		has[dir] = has[dir] || hasDoc(f)
+	})
+	for dir, ok := range has {
+		if !ok {
+			t.Errorf("%s has no package comment: say what it is for, what not, and who calls it", dir)
+		}
+	}
+}
+
+func hasDoc(f *ast.File) bool { return f.Doc != nil && len(f.Doc.Text()) > 20 }
+
+// TestNoDrawers refuses package names that say nothing.
+func TestNoDrawers(t *testing.T) {
+	eachGoFile(t, func(path, _ string) {
+		switch name := filepath.Base(filepath.Dir(path)); name {
+		case "util", "utils", "common", "helpers", "types", "models", "misc", "shared", "lib":
+			t.Errorf("%s: %s is a drawer, not a package name", path, name)
+		}
+	})
+}
+
+func eachGoFile(t *testing.T, f func(path, src string)) {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".tools" || d.Name() == ".git" || d.Name() == "tools") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		f(rel, read(t, path))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
