@@ -11,3 +11,8 @@ PATH=$bin:$PATH protoc -I api \
   --go_out=. --go_opt=module=$module \
   --connect-go_out=. --connect-go_opt=module=$module \
   api/sensor/v1/*.proto api/console/v1/*.proto
+# The console's client is generated only where its tools are installed (npm ci in web/).
+if [ -x web/node_modules/.bin/protoc-gen-es ]; then
+  PATH=$PWD/web/node_modules/.bin:$PATH protoc -I api --es_out=web/src/api/gen --es_opt=target=ts \
+    api/console/v1/*.proto
+fi

@@ -1,0 +1,192 @@
+// Package access knows who may use the server: users with password and one-time code, the link that makes
+// the first one, sessions, the counter of wrong guesses, and the audit of all of it. It does not know HTTP,
+// cookies or pages (console does that) and keeps nothing itself: controldb implements Store. The console
+// and cmd/yagura call it.
+//
+// A session lasts 8 hours at most and ends after 60 minutes without a call.
+package access
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// Lifetimes and bounds.
+const (
+	LinkLife     = 24 * time.Hour
+	SessionLife  = 8 * time.Hour
+	SessionIdle  = 60 * time.Minute
+	GuessWindow  = 15 * time.Minute
+	GuessLimit   = 5  // wrong guesses for one user name in GuessWindow
+	PeerLimit    = 30 // wrong guesses from one address in GuessWindow
+	MaxName      = 64
+	MinPassword  = 12
+	MaxPassword  = 256
+	touchAfter   = 30 * time.Second // a session's last use is written at most this often
+	maxAuditText = 512
+)
+
+// Errors a caller branches on. None says which part of a sign-in was wrong.
+var (
+	ErrRefused  = errors.New("name, password or code is wrong")
+	ErrLink     = errors.New("this sign-in link is used, expired or unknown: start `yagura up` again for a new one")
+	ErrSetUp    = errors.New("set-up is done: sign in with name, password and code")
+	ErrNoneOpen = errors.New("no session: sign in")
+	ErrNotFound = errors.New("not found")
+)
+
+// TooManyError says that guesses are refused until a moment.
+type TooManyError struct{ Until time.Time }
+
+func (e *TooManyError) Error() string {
+	return "too many wrong attempts: wait until " + e.Until.UTC().Format("15:04:05") + " UTC"
+}
+
+// InputError says what a person typed that cannot be taken.
+type InputError struct{ Field, Reason string }
+
+func (e *InputError) Error() string { return e.Field + ": " + e.Reason }
+
+// UserID is the UUIDv7 of a user.
+type UserID uuid.UUID
+
+// String gives the text form "u-…".
+func (id UserID) String() string { return "u-" + uuid.UUID(id).String() }
+
+// User is a person who may sign in.
+type User struct {
+	ID         UserID
+	Tenant     tenant.ID
+	Name       string
+	Password   string // argon2id, encoded with its parameters
+	TOTPSealed []byte // the TOTP secret under the server's key
+	Created    int64  // µs UTC
+}
+
+// Hash is the SHA-256 of a secret; only hashes of links and session tokens are kept.
+type Hash [sha256.Size]byte
+
+// Link is a one-time sign-in link as it is kept.
+type Link struct {
+	Tenant  tenant.ID
+	Hash    Hash
+	Expires int64 // µs UTC
+	Used    bool
+}
+
+// Session is a signed-in user.
+type Session struct {
+	Tenant  tenant.ID
+	Hash    Hash
+	User    UserID
+	Name    string // of the user
+	CSRF    string
+	Created int64 // µs UTC
+	Used    int64 // µs UTC, last call
+}
+
+// Entry is a row of the audit: who did what to what, from where.
+type Entry struct {
+	Tenant tenant.ID
+	Time   int64 // µs UTC
+	Actor  string
+	Verb   string
+	Target string
+	Detail string
+	Peer   string
+}
+
+// Store keeps what access knows; controldb implements it. Each method is one transaction.
+type Store interface {
+	CountUsers(ctx context.Context, t tenant.ID) (int, error)
+	// PutLink keeps l and forgets every other link of the tenant.
+	PutLink(ctx context.Context, l Link) error
+	// Link finds a link by hash; ErrNotFound.
+	Link(ctx context.Context, t tenant.ID, h Hash) (Link, error)
+	// CreateFirstUser marks the link as used and inserts u, both or neither: ErrSetUp when a user exists,
+	// ErrLink when the link is used, unknown or expired at now.
+	CreateFirstUser(ctx context.Context, u User, link Hash, now int64) error
+	// UserByName finds a user by exact name; ErrNotFound.
+	UserByName(ctx context.Context, t tenant.ID, name string) (User, error)
+	// TakeStep notes that the user's code of a TOTP step was used; false when that step or a later one was.
+	TakeStep(ctx context.Context, t tenant.ID, u UserID, step int64) (bool, error)
+	PutSession(ctx context.Context, s Session) error
+	// Session finds a session by hash; ErrNotFound.
+	Session(ctx context.Context, t tenant.ID, h Hash) (Session, error)
+	TouchSession(ctx context.Context, t tenant.ID, h Hash, now int64) error
+	DeleteSession(ctx context.Context, t tenant.ID, h Hash) error
+	// DeleteSessions forgets sessions made before created or last used before used.
+	DeleteSessions(ctx context.Context, t tenant.ID, created, used int64) error
+	// CountGuess adds one guess for subject to its window and returns how many the window now holds and
+	// when it began. Adding and reading are one step, so that parallel guesses are each counted.
+	CountGuess(ctx context.Context, t tenant.ID, subject string, now, window int64) (n int, since int64, err error)
+	ForgetGuesses(ctx context.Context, t tenant.ID, subject string) error
+	AppendAudit(ctx context.Context, e Entry) error
+	Audit(ctx context.Context, t tenant.ID, limit int) ([]Entry, error)
+}
+
+// Desk answers for the users of one tenant. Its methods may be called from many goroutines.
+type Desk struct {
+	tenant tenant.ID
+	store  Store
+	key    Key
+	now    func() time.Time
+	work   chan struct{} // two places: argon2id takes 64 MiB each; more callers wait
+	decoy  string        // password hash compared when the name is unknown, so that both take the same time
+}
+
+// New makes the desk of a tenant; key seals the TOTP secrets, now tells the time (time.Now in the product).
+func New(t tenant.ID, store Store, key Key, now func() time.Time) (*Desk, error) {
+	d := &Desk{tenant: t, store: store, key: key, now: now, work: make(chan struct{}, 2)}
+	secret, err := token()
+	if err != nil {
+		return nil, err
+	}
+	if d.decoy, err = hashPassword(secret); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Tenant gives the desk's tenant.
+func (d *Desk) Tenant() tenant.ID { return d.tenant }
+
+func (d *Desk) micros() int64 { return d.now().UnixMicro() }
+
+// token draws 256 random bits.
+func token() (string, error) {
+	b := make([]byte, 32)
+	if _, err := rand.Read(b); err != nil {
+		return "", fmt.Errorf("draw a token: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}
+
+func hashOf(purpose, secret string) Hash {
+	return sha256.Sum256([]byte("yagura-" + purpose + "-v1\n" + secret))
+}
+
+// Note writes a row of the audit.
+func (d *Desk) Note(ctx context.Context, actor, verb, target, detail, peer string) error {
+	e := Entry{Tenant: d.tenant, Time: d.micros(), Actor: clip(actor), Verb: clip(verb), Target: clip(target), Detail: clip(detail), Peer: clip(peer)}
+	if err := d.store.AppendAudit(ctx, e); err != nil {
+		return fmt.Errorf("write audit %s: %w", verb, err)
+	}
+	return nil
+}
+
+func clip(s string) string {
+	if len(s) > maxAuditText {
+		return s[:maxAuditText]
+	}
+	return s
+}

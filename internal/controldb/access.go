@@ -1,0 +1,232 @@
+package controldb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/yagura-edr/yagura/internal/access"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// Access keeps users, links, sessions, guesses and the audit: it implements access.Store.
+type Access struct{ db *DB }
+
+// Access gives the part of the database that package access uses.
+func (db *DB) Access() *Access { return &Access{db: db} }
+
+// CountUsers counts the users of a tenant.
+func (a *Access) CountUsers(ctx context.Context, t tenant.ID) (int, error) {
+	var n int
+	if err := a.db.read.QueryRowContext(ctx, `SELECT count(*) FROM access_user WHERE tenant_id = $1`, t.String()).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count users: %w", err)
+	}
+	return n, nil
+}
+
+// PutLink keeps l and forgets every other link of the tenant.
+func (a *Access) PutLink(ctx context.Context, l access.Link) error {
+	return a.db.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM access_link WHERE tenant_id = $1`, l.Tenant.String()); err != nil {
+			return fmt.Errorf("forget links: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO access_link (tenant_id, hash, expires, used) VALUES ($1, $2, $3, 0)`,
+			l.Tenant.String(), hex.EncodeToString(l.Hash[:]), l.Expires); err != nil {
+			return fmt.Errorf("insert link: %w", err)
+		}
+		return nil
+	})
+}
+
+// Link finds a link by hash.
+func (a *Access) Link(ctx context.Context, t tenant.ID, h access.Hash) (access.Link, error) {
+	l := access.Link{Tenant: t, Hash: h}
+	var used int64
+	err := a.db.read.QueryRowContext(ctx, `SELECT expires, used FROM access_link WHERE tenant_id = $1 AND hash = $2`,
+		t.String(), hex.EncodeToString(h[:])).Scan(&l.Expires, &used)
+	if err != nil {
+		return l, fmt.Errorf("read link: %w", accessNone(err))
+	}
+	l.Used = used != 0
+	return l, nil
+}
+
+// CreateFirstUser uses up the link and inserts u, both or neither.
+func (a *Access) CreateFirstUser(ctx context.Context, u access.User, link access.Hash, now int64) error {
+	return a.db.tx(ctx, func(tx *sql.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM access_user WHERE tenant_id = $1`, u.Tenant.String()).Scan(&n); err != nil {
+			return fmt.Errorf("count users: %w", err)
+		}
+		if n > 0 {
+			return access.ErrSetUp
+		}
+		r, err := tx.ExecContext(ctx, `UPDATE access_link SET used = $1 WHERE tenant_id = $2 AND hash = $3 AND used = 0 AND expires > $1`,
+			now, u.Tenant.String(), hex.EncodeToString(link[:]))
+		if err != nil {
+			return fmt.Errorf("use link: %w", err)
+		}
+		if n, err := r.RowsAffected(); err != nil || n != 1 {
+			return errors.Join(access.ErrLink, err)
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO access_user (tenant_id, user_id, name, password, totp_sealed, totp_step, created) VALUES ($1, $2, $3, $4, $5, 0, $6)`,
+			u.Tenant.String(), u.ID.String(), u.Name, u.Password, base64.StdEncoding.EncodeToString(u.TOTPSealed), u.Created); err != nil {
+			return fmt.Errorf("insert user: %w", err)
+		}
+		return nil
+	})
+}
+
+// UserByName finds a user by exact name.
+func (a *Access) UserByName(ctx context.Context, t tenant.ID, name string) (access.User, error) {
+	u := access.User{Tenant: t, Name: name}
+	var id, sealed string
+	err := a.db.read.QueryRowContext(ctx, `SELECT user_id, password, totp_sealed, created FROM access_user WHERE tenant_id = $1 AND name = $2`,
+		t.String(), name).Scan(&id, &u.Password, &sealed, &u.Created)
+	if err != nil {
+		return u, fmt.Errorf("read user: %w", accessNone(err))
+	}
+	if u.ID, err = parseUser(id); err != nil {
+		return u, err
+	}
+	if u.TOTPSealed, err = base64.StdEncoding.DecodeString(sealed); err != nil {
+		return u, fmt.Errorf("read user %s: %w", id, err)
+	}
+	return u, nil
+}
+
+// TakeStep notes a used TOTP step; false when it or a later one was used before.
+func (a *Access) TakeStep(ctx context.Context, t tenant.ID, u access.UserID, step int64) (bool, error) {
+	r, err := a.db.write.ExecContext(ctx, `UPDATE access_user SET totp_step = $1 WHERE tenant_id = $2 AND user_id = $3 AND totp_step < $1`, step, t.String(), u.String())
+	if err != nil {
+		return false, fmt.Errorf("take code step: %w", err)
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("take code step: %w", err)
+	}
+	return n == 1, nil
+}
+
+// PutSession inserts a session.
+func (a *Access) PutSession(ctx context.Context, s access.Session) error {
+	if _, err := a.db.write.ExecContext(ctx, `INSERT INTO access_session (tenant_id, hash, user_id, csrf, created, used) VALUES ($1, $2, $3, $4, $5, $6)`,
+		s.Tenant.String(), hex.EncodeToString(s.Hash[:]), s.User.String(), s.CSRF, s.Created, s.Used); err != nil {
+		return fmt.Errorf("insert session: %w", err)
+	}
+	return nil
+}
+
+// Session finds a session by hash.
+func (a *Access) Session(ctx context.Context, t tenant.ID, h access.Hash) (access.Session, error) {
+	s := access.Session{Tenant: t, Hash: h}
+	var id string
+	err := a.db.read.QueryRowContext(ctx, `SELECT s.user_id, u.name, s.csrf, s.created, s.used FROM access_session s
+JOIN access_user u ON u.tenant_id = s.tenant_id AND u.user_id = s.user_id WHERE s.tenant_id = $1 AND s.hash = $2`,
+		t.String(), hex.EncodeToString(h[:])).Scan(&id, &s.Name, &s.CSRF, &s.Created, &s.Used)
+	if err != nil {
+		return s, fmt.Errorf("read session: %w", accessNone(err))
+	}
+	if s.User, err = parseUser(id); err != nil {
+		return s, err
+	}
+	return s, nil
+}
+
+// TouchSession moves a session's last use.
+func (a *Access) TouchSession(ctx context.Context, t tenant.ID, h access.Hash, now int64) error {
+	if _, err := a.db.write.ExecContext(ctx, `UPDATE access_session SET used = $1 WHERE tenant_id = $2 AND hash = $3 AND used < $1`, now, t.String(), hex.EncodeToString(h[:])); err != nil {
+		return fmt.Errorf("touch session: %w", err)
+	}
+	return nil
+}
+
+// DeleteSession ends a session.
+func (a *Access) DeleteSession(ctx context.Context, t tenant.ID, h access.Hash) error {
+	if _, err := a.db.write.ExecContext(ctx, `DELETE FROM access_session WHERE tenant_id = $1 AND hash = $2`, t.String(), hex.EncodeToString(h[:])); err != nil {
+		return fmt.Errorf("delete session: %w", err)
+	}
+	return nil
+}
+
+// DeleteSessions forgets sessions made before created or last used before used.
+func (a *Access) DeleteSessions(ctx context.Context, t tenant.ID, created, used int64) error {
+	if _, err := a.db.write.ExecContext(ctx, `DELETE FROM access_session WHERE tenant_id = $1 AND (created < $2 OR used < $3)`, t.String(), created, used); err != nil {
+		return fmt.Errorf("delete sessions: %w", err)
+	}
+	return nil
+}
+
+// CountGuess counts one guess for subject; a window that is over starts anew.
+func (a *Access) CountGuess(ctx context.Context, t tenant.ID, subject string, now, window int64) (n int, since int64, err error) {
+	err = a.db.write.QueryRowContext(ctx, `INSERT INTO access_guess (tenant_id, subject, since, guesses) VALUES ($1, $2, $3, 1)
+ON CONFLICT (tenant_id, subject) DO UPDATE SET
+    guesses = CASE WHEN access_guess.since > $4 THEN access_guess.guesses + 1 ELSE 1 END,
+    since   = CASE WHEN access_guess.since > $4 THEN access_guess.since ELSE $3 END
+RETURNING guesses, since`, t.String(), subject, now, now-window).Scan(&n, &since)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count guess: %w", err)
+	}
+	return n, since, nil
+}
+
+// ForgetGuesses empties the window of subject.
+func (a *Access) ForgetGuesses(ctx context.Context, t tenant.ID, subject string) error {
+	if _, err := a.db.write.ExecContext(ctx, `DELETE FROM access_guess WHERE tenant_id = $1 AND subject = $2`, t.String(), subject); err != nil {
+		return fmt.Errorf("forget guesses: %w", err)
+	}
+	return nil
+}
+
+// AppendAudit adds a row after the last one.
+func (a *Access) AppendAudit(ctx context.Context, e access.Entry) error {
+	if _, err := a.db.write.ExecContext(ctx, `INSERT INTO access_audit (tenant_id, number, time, actor, verb, target, detail, peer)
+SELECT $1, coalesce(max(number), 0) + 1, $2, $3, $4, $5, $6, $7 FROM access_audit WHERE tenant_id = $1`,
+		e.Tenant.String(), e.Time, e.Actor, e.Verb, e.Target, e.Detail, e.Peer); err != nil {
+		return fmt.Errorf("append audit: %w", err)
+	}
+	return nil
+}
+
+// Audit reads the newest rows, newest first.
+func (a *Access) Audit(ctx context.Context, t tenant.ID, limit int) ([]access.Entry, error) {
+	rows, err := a.db.read.QueryContext(ctx, `SELECT time, actor, verb, target, detail, peer FROM access_audit WHERE tenant_id = $1 ORDER BY number DESC LIMIT $2`, t.String(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("read audit: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var all []access.Entry
+	for rows.Next() {
+		e := access.Entry{Tenant: t}
+		if err := rows.Scan(&e.Time, &e.Actor, &e.Verb, &e.Target, &e.Detail, &e.Peer); err != nil {
+			return nil, fmt.Errorf("read audit: %w", err)
+		}
+		all = append(all, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read audit: %w", err)
+	}
+	return all, nil
+}
+
+func parseUser(s string) (access.UserID, error) {
+	rest, _ := strings.CutPrefix(s, "u-")
+	u, err := uuid.Parse(rest)
+	if err != nil {
+		return access.UserID{}, fmt.Errorf("user id %q: %w", s, err)
+	}
+	return access.UserID(u), nil
+}
+
+func accessNone(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return access.ErrNotFound
+	}
+	return err
+}
