@@ -20,11 +20,15 @@ func appendAddr(b []byte, a netip.Addr) []byte {
 	return protowire.AppendBytes(b, v[:])
 }
 
-// Decode reads one event. It copies what it keeps, refuses more than MaxEventBytes, keeps unknown
+// atMost bounds what the encoder writes of a list to what a decoder takes: one entry more would make
+// the server refuse the whole batch.
+func atMost(list []string) []string { return list[:min(len(list), MaxTexts)] }
+
+// Decode reads one event. It copies what it keeps, refuses more than MaxTextEventBytes, keeps unknown
 // fields in Extra and never panics. e is overwritten.
 func (e *Event) Decode(b []byte) error {
 	*e = Event{}
-	if len(b) > MaxEventBytes {
+	if len(b) > MaxTextEventBytes {
 		return fmt.Errorf("event of %d bytes: %w", len(b), ErrTooBig)
 	}
 	for at := 0; at < len(b); {
@@ -41,8 +45,11 @@ func (e *Event) Decode(b []byte) error {
 			if n < 0 {
 				return fmt.Errorf("field %d at byte %d: %w", num, at, ErrMalformed)
 			}
+			var err error
+			if known, err = e.setVarint(num, v); err != nil {
+				return fmt.Errorf("at byte %d: %w", at, err)
+			}
 			at += n
-			known = e.setVarint(num, v)
 		case protowire.BytesType:
 			v, n := protowire.ConsumeBytes(b[at:])
 			if n < 0 {
@@ -77,8 +84,15 @@ func AppendBatch(b []byte, events []*Event) []byte {
 	return b
 }
 
-// DecodeBatch reads what AppendBatch wrote. It refuses more than MaxBatchEvents events.
-func DecodeBatch(b []byte) ([]*Event, error) {
+// DecodeBatch reads what AppendBatch wrote, before or after Textify: the log and its readers call it. It
+// refuses more than MaxBatchEvents events and events over MaxTextEventBytes.
+func DecodeBatch(b []byte) ([]*Event, error) { return decodeBatch(b, MaxTextEventBytes) }
+
+// DecodeSensorBatch is DecodeBatch for bytes that a sensor sent: an event over MaxEventBytes is refused,
+// because after Textify it could be too big for every reader of the log. Ingest calls it.
+func DecodeSensorBatch(b []byte) ([]*Event, error) { return decodeBatch(b, MaxEventBytes) }
+
+func decodeBatch(b []byte, limit int) ([]*Event, error) {
 	var out []*Event
 	for at := 0; at < len(b); {
 		one, n := protowire.ConsumeBytes(b[at:])
@@ -88,6 +102,9 @@ func DecodeBatch(b []byte) ([]*Event, error) {
 		if len(out) == MaxBatchEvents {
 			return nil, fmt.Errorf("more than %d events: %w", MaxBatchEvents, ErrTooBig)
 		}
+		if len(one) > limit {
+			return nil, fmt.Errorf("event %d at byte %d: event of %d bytes: %w", len(out), at, len(one), ErrTooBig)
+		}
 		e := new(Event)
 		if err := e.Decode(one); err != nil {
 			return nil, fmt.Errorf("event %d at byte %d: %w", len(out), at, err)
@@ -96,6 +113,24 @@ func DecodeBatch(b []byte) ([]*Event, error) {
 		at += n
 	}
 	return out, nil
+}
+
+// Fit makes e small enough for the wire and reports whether it had to cut: lists to MaxTexts entries,
+// then the longest strings to a common length, with the two truncation flags set. A sensor calls it
+// before it spools an event; one that is too big would put its whole batch into quarantine.
+func (e *Event) Fit() bool {
+	cut := len(e.Ancestors) > MaxTexts || len(e.Answers) > MaxTexts
+	e.Ancestors, e.Answers = atMost(e.Ancestors), atMost(e.Answers)
+	for limit := MaxEventBytes / 2; limit >= 64 && len(e.Append(nil)) > MaxEventBytes; limit /= 2 {
+		cut = true
+		e.texts(func(s *string) {
+			if len(*s) > limit {
+				*s = (*s)[:limit]
+			}
+		})
+		e.Flags |= FlagCommandLineTruncated | FlagPathTruncated
+	}
+	return cut
 }
 
 // Type says what a Value holds.

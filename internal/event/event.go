@@ -5,6 +5,7 @@
 package event
 
 import (
+	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
@@ -20,11 +21,17 @@ import (
 
 // Bounds of the wire (architecture.md §4): a decoder refuses more before it allocates.
 const (
-	MaxEventBytes    = 64 << 10  // one encoded event
+	MaxEventBytes    = 64 << 10  // one encoded event, as a sensor sends it
 	MaxBatchEvents   = 2000      // events in a batch
 	MaxBatchExpanded = 4 << 20   // bytes of a batch after decompression
 	MaxBatchBytes    = 256 << 10 // bytes of a batch on the wire
 	MaxTexts         = 64        // entries of a list field
+
+	// After Textify the same event may be four times as big, since one invalid byte becomes a code point
+	// of four bytes. Readers of the log and the store allow for it; otherwise a command line of 20 KiB of
+	// \xff, accepted at the door, would be refused by every reader behind it.
+	MaxTextEventBytes    = 4 * MaxEventBytes
+	MaxTextBatchExpanded = 4 * MaxBatchExpanded
 )
 
 // Errors of the codec. Each is wrapped with the place where it was found.
@@ -120,6 +127,10 @@ func ParseHostID(s string) (HostID, error) {
 	if err != nil {
 		return HostID{}, fmt.Errorf("host id %q: %w", s, err)
 	}
+	// uuid.Parse also takes braces, urn: and other spellings; one host has one name.
+	if HostID(u).String() != s {
+		return HostID{}, fmt.Errorf("host id %q is not in its text form %s", s, HostID(u))
+	}
 	return HostID(u), nil
 }
 
@@ -156,7 +167,11 @@ func ParseID(s string) (ID, error) {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return ID{}, fmt.Errorf("event id %q: %w", s, err)
 	}
-	return ID{Host: h, Stream: stream, Lane: Lane(lane), Seq: seq}, nil
+	id := ID{Host: h, Stream: stream, Lane: Lane(lane), Seq: seq}
+	if id.String() != s {
+		return ID{}, fmt.Errorf("event id %q is not in its text form %s", s, id)
+	}
+	return id, nil
 }
 
 // Key is a process key: 128 opaque bits, unique inside one host. One may only ask whether two are equal;
@@ -185,6 +200,10 @@ func ParseKey(s string) (Key, error) {
 		return k, fmt.Errorf("process key %q: %w", s, err)
 	}
 	copy(k[:], b)
+	// 26 letters hold two bits more than a key, and base32 skips line ends: only one spelling is taken.
+	if k.String() != s {
+		return Key{}, fmt.Errorf("process key %q is not in its text form", s)
+	}
 	return k, nil
 }
 
@@ -198,8 +217,20 @@ func LinuxKey(startBootNS uint64, tgid uint32, bootTag uint32) Key {
 	return k
 }
 
-// Ref is a process reference: a host and a key on it, with the day it was first seen as a hint that
-// only prunes files and is never compared.
+// WindowsKey makes the key of a Windows process from its start (FILETIME, 100 ns since 1601), its pid and
+// the tag of the boot.
+func WindowsKey(startFILETIME uint64, pid uint32, bootTag uint32) Key {
+	return LinuxKey(startFILETIME, pid, bootTag)
+}
+
+// ImportKey makes the key of a process of an imported recording from what names it there: its
+// ProcessGuid, or pid and start. The first 16 bytes of SHA-256 over the host's bytes and that name.
+func ImportKey(host HostID, name string) Key {
+	sum := sha256.Sum256(append(append([]byte{}, host[:]...), name...))
+	return Key(sum[:16])
+}
+
+// Ref is a process reference: a host and a key on it.
 type Ref struct {
 	Host HostID
 	Key  Key
@@ -233,6 +264,9 @@ func Base(os OS, p string) string {
 			return p[i+1:]
 		}
 		return p
+	}
+	if p == "" {
+		return "" // path.Base says ".", which is the name of something
 	}
 	return path.Base(p)
 }

@@ -675,7 +675,7 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendVarint(b, uint64(e.HashState))
 	}
 	if !(len(e.Ancestors) == 0) {
-		for _, s := range e.Ancestors {
+		for _, s := range atMost(e.Ancestors) {
 			b = protowire.AppendTag(b, 9, protowire.BytesType)
 			b = protowire.AppendString(b, s)
 		}
@@ -745,7 +745,7 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendVarint(b, uint64(e.QueryType))
 	}
 	if !(len(e.Answers) == 0) {
-		for _, s := range e.Answers {
+		for _, s := range atMost(e.Answers) {
 			b = protowire.AppendTag(b, 42, protowire.BytesType)
 			b = protowire.AppendString(b, s)
 		}
@@ -1237,15 +1237,20 @@ func (e *Event) Append(b []byte) []byte {
 	return append(b, e.Extra...)
 }
 
-// setVarint stores a varint field; it reports false for a number it does not know.
-func (e *Event) setVarint(n protowire.Number, v uint64) bool {
+// setVarint stores a varint field; ok is false for a number it does not know. A value that its Go type
+// cannot hold is refused: cut to size, an unknown kind would pass for a known one.
+func (e *Event) setVarint(n protowire.Number, v uint64) (ok bool, err error) {
 	switch n {
 	case 1:
-		e.Kind = Kind(v)
+		if e.Kind = Kind(v); uint64(e.Kind) != v {
+			return true, fmt.Errorf("field %d: value %d: %w", n, v, ErrMalformed)
+		}
 	case 2:
-		e.OS = OS(v)
+		if e.OS = OS(v); uint64(e.OS) != v {
+			return true, fmt.Errorf("field %d: value %d: %w", n, v, ErrMalformed)
+		}
 	case 3:
-		e.BootNS = uint64(v)
+		e.BootNS = v
 	case 4:
 		e.HostTime = protowire.DecodeZigZag(v)
 	case 5:
@@ -1253,87 +1258,87 @@ func (e *Event) setVarint(n protowire.Number, v uint64) bool {
 	case 6:
 		e.Received = protowire.DecodeZigZag(v)
 	case 7:
-		e.Flags = uint64(v)
+		e.Flags = v
 	case 8:
-		e.HashState = uint64(v)
+		e.HashState = v
 	case 20:
 		e.ExitCode = protowire.DecodeZigZag(v)
 	case 21:
-		e.ExitSignal = uint64(v)
+		e.ExitSignal = v
 	case 22:
-		e.CPUTime = uint64(v)
+		e.CPUTime = v
 	case 23:
-		e.Request = uint64(v)
+		e.Request = v
 	case 30:
 		e.Initiated = v != 0
 	case 33:
-		e.LocalPort = uint64(v)
+		e.LocalPort = v
 	case 35:
-		e.RemotePort = uint64(v)
+		e.RemotePort = v
 	case 37:
-		e.BytesSent = uint64(v)
+		e.BytesSent = v
 	case 38:
-		e.BytesReceived = uint64(v)
+		e.BytesReceived = v
 	case 41:
-		e.QueryType = uint64(v)
+		e.QueryType = v
 	case 53:
-		e.Count = uint64(v)
+		e.Count = v
 	case 54:
-		e.FromNS = uint64(v)
+		e.FromNS = v
 	case 55:
-		e.ToNS = uint64(v)
+		e.ToNS = v
 	case 56:
-		e.Stream = uint64(v)
+		e.Stream = v
 	case 57:
-		e.Lane = uint64(v)
+		e.Lane = v
 	case 58:
-		e.First = uint64(v)
+		e.First = v
 	case 59:
-		e.Last = uint64(v)
+		e.Last = v
 	case 101:
-		e.Actor.PID = uint64(v)
+		e.Actor.PID = v
 	case 102:
-		e.Actor.ExecID = uint64(v)
+		e.Actor.ExecID = v
 	case 103:
-		e.Actor.StartNS = uint64(v)
+		e.Actor.StartNS = v
 	case 118:
-		e.Actor.Capabilities = uint64(v)
+		e.Actor.Capabilities = v
 	case 151:
-		e.Parent.PID = uint64(v)
+		e.Parent.PID = v
 	case 152:
-		e.Parent.ExecID = uint64(v)
+		e.Parent.ExecID = v
 	case 153:
-		e.Parent.StartNS = uint64(v)
+		e.Parent.StartNS = v
 	case 168:
-		e.Parent.Capabilities = uint64(v)
+		e.Parent.Capabilities = v
 	case 201:
-		e.Target.PID = uint64(v)
+		e.Target.PID = v
 	case 202:
-		e.Target.ExecID = uint64(v)
+		e.Target.ExecID = v
 	case 203:
-		e.Target.StartNS = uint64(v)
+		e.Target.StartNS = v
 	case 218:
-		e.Target.Capabilities = uint64(v)
+		e.Target.Capabilities = v
 	case 253:
-		e.File.Size = uint64(v)
+		e.File.Size = v
 	case 254:
-		e.File.Mode = uint64(v)
+		e.File.Mode = v
 	case 255:
 		e.File.ModifiedTime = protowire.DecodeZigZag(v)
 	case 258:
-		e.File.Links = uint64(v)
+		e.File.Links = v
 	case 283:
-		e.OldFile.Size = uint64(v)
+		e.OldFile.Size = v
 	case 284:
-		e.OldFile.Mode = uint64(v)
+		e.OldFile.Mode = v
 	case 285:
 		e.OldFile.ModifiedTime = protowire.DecodeZigZag(v)
 	case 288:
-		e.OldFile.Links = uint64(v)
+		e.OldFile.Links = v
 	default:
-		return false
+		return false, nil
 	}
-	return true
+	return true, nil
 }
 
 // setBytes stores a bytes field; ok is false for a number it does not know.
@@ -1353,13 +1358,13 @@ func (e *Event) setBytes(n protowire.Number, v []byte) (ok bool, err error) {
 		if !ok {
 			return true, fmt.Errorf("field %d: address of %d bytes: %w", n, len(v), ErrMalformed)
 		}
-		e.LocalAddr = a
+		e.LocalAddr = a.Unmap()
 	case 34:
 		a, ok := netip.AddrFromSlice(v)
 		if !ok {
 			return true, fmt.Errorf("field %d: address of %d bytes: %w", n, len(v), ErrMalformed)
 		}
-		e.RemoteAddr = a
+		e.RemoteAddr = a.Unmap()
 	case 36:
 		e.RemoteName = string(v)
 	case 40:
@@ -1865,6 +1870,106 @@ func (e *Event) Textify() {
 	if e.OldFile.OwnerID != "" {
 		e.OldFile.OwnerID = Text(e.OldFile.OwnerID)
 	}
+}
+
+// texts calls f with every host-made string of e, lists entry by entry.
+func (e *Event) texts(f func(*string)) {
+	for i := range e.Ancestors {
+		f(&e.Ancestors[i])
+	}
+	f(&e.Hostname)
+	f(&e.Protocol)
+	f(&e.RemoteName)
+	f(&e.Query)
+	for i := range e.Answers {
+		f(&e.Answers[i])
+	}
+	f(&e.URL)
+	f(&e.Subject)
+	f(&e.State)
+	f(&e.Reason)
+	f(&e.Nonce)
+	f(&e.Version)
+	f(&e.Actor.Path)
+	f(&e.Actor.CommandLine)
+	f(&e.Actor.Cwd)
+	f(&e.Actor.UserID)
+	f(&e.Actor.UserName)
+	f(&e.Actor.EffectiveUserID)
+	f(&e.Actor.SessionID)
+	f(&e.Actor.LoginUserID)
+	f(&e.Actor.TTY)
+	f(&e.Actor.ContainerID)
+	f(&e.Actor.VolumeID)
+	f(&e.Actor.FileID)
+	f(&e.Actor.Interpreter)
+	f(&e.Actor.Cgroup)
+	f(&e.Actor.Comm)
+	f(&e.Actor.Integrity)
+	f(&e.Actor.Domain)
+	f(&e.Actor.OriginalName)
+	f(&e.Actor.Product)
+	f(&e.Actor.Company)
+	f(&e.Actor.Description)
+	f(&e.Actor.FileVersion)
+	f(&e.Actor.SignatureState)
+	f(&e.Actor.Signer)
+	f(&e.Parent.Path)
+	f(&e.Parent.CommandLine)
+	f(&e.Parent.Cwd)
+	f(&e.Parent.UserID)
+	f(&e.Parent.UserName)
+	f(&e.Parent.EffectiveUserID)
+	f(&e.Parent.SessionID)
+	f(&e.Parent.LoginUserID)
+	f(&e.Parent.TTY)
+	f(&e.Parent.ContainerID)
+	f(&e.Parent.VolumeID)
+	f(&e.Parent.FileID)
+	f(&e.Parent.Interpreter)
+	f(&e.Parent.Cgroup)
+	f(&e.Parent.Comm)
+	f(&e.Parent.Integrity)
+	f(&e.Parent.Domain)
+	f(&e.Parent.OriginalName)
+	f(&e.Parent.Product)
+	f(&e.Parent.Company)
+	f(&e.Parent.Description)
+	f(&e.Parent.FileVersion)
+	f(&e.Parent.SignatureState)
+	f(&e.Parent.Signer)
+	f(&e.Target.Path)
+	f(&e.Target.CommandLine)
+	f(&e.Target.Cwd)
+	f(&e.Target.UserID)
+	f(&e.Target.UserName)
+	f(&e.Target.EffectiveUserID)
+	f(&e.Target.SessionID)
+	f(&e.Target.LoginUserID)
+	f(&e.Target.TTY)
+	f(&e.Target.ContainerID)
+	f(&e.Target.VolumeID)
+	f(&e.Target.FileID)
+	f(&e.Target.Interpreter)
+	f(&e.Target.Cgroup)
+	f(&e.Target.Comm)
+	f(&e.Target.Integrity)
+	f(&e.Target.Domain)
+	f(&e.Target.OriginalName)
+	f(&e.Target.Product)
+	f(&e.Target.Company)
+	f(&e.Target.Description)
+	f(&e.Target.FileVersion)
+	f(&e.Target.SignatureState)
+	f(&e.Target.Signer)
+	f(&e.File.Path)
+	f(&e.File.VolumeID)
+	f(&e.File.FileID)
+	f(&e.File.OwnerID)
+	f(&e.OldFile.Path)
+	f(&e.OldFile.VolumeID)
+	f(&e.OldFile.FileID)
+	f(&e.OldFile.OwnerID)
 }
 
 // Value gives field n. Its Set is false when the field is absent from this event.

@@ -1,14 +1,16 @@
 package event
 
 import (
+	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// Text holds the lossless door from bytes to UTF-8 (docs/format/text.md). An invalid byte b becomes the
-// private-use code point U+10FE00+b; a real code point U+10FE80–U+10FEFF in the input is encoded byte by
-// byte the same way, so that Bytes can always tell which was which.
+// textBase is where the lossless door from bytes to UTF-8 puts what is not text (docs/format/text.md): an
+// invalid byte b becomes the private-use code point U+10FE00+b; a real code point U+10FE80–U+10FEFF in the
+// input is encoded byte by byte the same way, so that Bytes can always tell which was which.
 const textBase = 0x10FE00
 
 // Text turns bytes made on a host into valid UTF-8 without loss. Valid text without code points of the
@@ -83,8 +85,9 @@ func TextUTF16(u []uint16) string {
 	return Text(string(b))
 }
 
-// Show gives text as it may be put on a screen: escaped bytes as \xNN, controls and bidirectional
-// controls visible, so that no host can steer a terminal or a page.
+// Show gives text as it may be put on a screen: escaped bytes as \xNN, and whatever has no shape of its
+// own (controls, bidirectional and zero-width characters, line separators, tags, private use) as ⟦U+NNNN⟧,
+// so that no host can steer a terminal or a page, or hide a word.
 func Show(t string) string {
 	var b strings.Builder
 	b.Grow(len(t))
@@ -100,8 +103,8 @@ func Show(t string) string {
 			b.WriteString(`\r`)
 		case r < 0x20 || r >= 0x7F && r < 0xA0:
 			b.WriteString(hexByte(byte(r)))
-		case r == 0x061C, r >= 0x200B && r <= 0x200F, r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069, r == 0x2028, r == 0x2029, r == 0xFEFF:
-			b.WriteString("⟦U+" + strings.ToUpper(hex4(uint16(r))) + "⟧")
+		case !unicode.IsGraphic(r) || blank(r):
+			fmt.Fprintf(&b, "⟦U+%04X⟧", r)
 		default:
 			b.WriteRune(r)
 		}
@@ -113,6 +116,11 @@ const digits = "0123456789abcdef"
 
 func hexByte(c byte) string { return `\x` + string([]byte{digits[c>>4], digits[c&15]}) }
 
-func hex4(v uint16) string {
-	return string([]byte{digits[v>>12], digits[v>>8&15], digits[v>>4&15], digits[v&15]})
+// blank reports letters that are drawn as nothing.
+func blank(r rune) bool {
+	switch r {
+	case 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0:
+		return true
+	}
+	return r >= 0x180B && r <= 0x180F
 }

@@ -183,7 +183,7 @@ func writeGo(b *bytes.Buffer) {
 		case registry.Text:
 			p("b = protowire.AppendTag(b, %d, protowire.BytesType)\nb = protowire.AppendString(b, %s)", f.Number, expr)
 		case registry.Texts:
-			p("for _, s := range %s {\nb = protowire.AppendTag(b, %d, protowire.BytesType)\nb = protowire.AppendString(b, s)\n}", expr, f.Number)
+			p("for _, s := range atMost(%s) {\nb = protowire.AppendTag(b, %d, protowire.BytesType)\nb = protowire.AppendString(b, s)\n}", expr, f.Number)
 		case registry.Key, registry.Hash:
 			p("b = protowire.AppendTag(b, %d, protowire.BytesType)\nb = protowire.AppendBytes(b, %s[:])", f.Number, expr)
 		case registry.Addr:
@@ -193,18 +193,22 @@ func writeGo(b *bytes.Buffer) {
 	}
 	p("return append(b, e.Extra...)\n}\n")
 
-	p("// setVarint stores a varint field; it reports false for a number it does not know.\nfunc (e *Event) setVarint(n protowire.Number, v uint64) bool {\nswitch n {")
+	p("// setVarint stores a varint field; ok is false for a number it does not know. A value that its Go type\n// cannot hold is refused: cut to size, an unknown kind would pass for a known one.\nfunc (e *Event) setVarint(n protowire.Number, v uint64) (ok bool, err error) {\nswitch n {")
 	for _, f := range fields {
 		switch f.Type {
 		case registry.Uint:
-			p("case %d: e.%s = %s(v)", f.Number, f.Go, goFieldType(f))
+			if t := goFieldType(f); t != "uint64" {
+				p("case %d:\nif e.%s = %s(v); uint64(e.%s) != v {\nreturn true, fmt.Errorf(\"field %%d: value %%d: %%w\", n, v, ErrMalformed)\n}", f.Number, f.Go, t, f.Go)
+				continue
+			}
+			p("case %d: e.%s = v", f.Number, f.Go)
 		case registry.Int:
 			p("case %d: e.%s = protowire.DecodeZigZag(v)", f.Number, f.Go)
 		case registry.Bool:
 			p("case %d: e.%s = v != 0", f.Number, f.Go)
 		}
 	}
-	p("default: return false\n}\nreturn true\n}\n")
+	p("default: return false, nil\n}\nreturn true, nil\n}\n")
 	p("// setBytes stores a bytes field; ok is false for a number it does not know.\nfunc (e *Event) setBytes(n protowire.Number, v []byte) (ok bool, err error) {\nswitch n {")
 	for _, f := range fields {
 		switch f.Type {
@@ -215,7 +219,7 @@ func writeGo(b *bytes.Buffer) {
 		case registry.Key, registry.Hash:
 			p("case %d:\nif len(v) != len(e.%s) {\nreturn true, fmt.Errorf(\"field %%d: %%d bytes: %%w\", n, len(v), ErrMalformed)\n}\ncopy(e.%s[:], v)", f.Number, f.Go, f.Go)
 		case registry.Addr:
-			p("case %d:\na, ok := netip.AddrFromSlice(v)\nif !ok {\nreturn true, fmt.Errorf(\"field %%d: address of %%d bytes: %%w\", n, len(v), ErrMalformed)\n}\ne.%s = a", f.Number, f.Go)
+			p("case %d:\na, ok := netip.AddrFromSlice(v)\nif !ok {\nreturn true, fmt.Errorf(\"field %%d: address of %%d bytes: %%w\", n, len(v), ErrMalformed)\n}\ne.%s = a.Unmap()", f.Number, f.Go)
 		}
 	}
 	p("default: return false, nil\n}\nreturn true, nil\n}\n")
@@ -227,6 +231,16 @@ func writeGo(b *bytes.Buffer) {
 			p("if e.%s != \"\" {\ne.%s = Text(e.%s)\n}", f.Go, f.Go, f.Go)
 		case registry.Texts:
 			p("for i, s := range e.%s {\ne.%s[i] = Text(s)\n}", f.Go, f.Go)
+		}
+	}
+	p("}\n")
+	p("// texts calls f with every host-made string of e, lists entry by entry.\nfunc (e *Event) texts(f func(*string)) {")
+	for _, f := range fields {
+		switch f.Type {
+		case registry.Text:
+			p("f(&e.%s)", f.Go)
+		case registry.Texts:
+			p("for i := range e.%s {\nf(&e.%s[i])\n}", f.Go, f.Go)
 		}
 	}
 	p("}\n")
