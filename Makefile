@@ -12,7 +12,7 @@ help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 up: build ## build, then run the server, the console and a sensor on this host
-	bin/yagura up
+	bin/yagura up $(ARGS)
 
 build: ## bin/yagura (server, CLI) and bin/yagura-sensor (one static file)
 	@sh dev/need.sh go gcc g++
@@ -39,10 +39,11 @@ lint: ## gofmt, vet and golangci-lint
 	$(GO) tool -modfile=tools/go.mod golangci-lint run --build-tags $(TAGS) ./...
 
 generate: ## everything that is generated from a source in this tree
+	@sh dev/need.sh generate
 	bash dev/generate.sh
 
 check-clean: ## fail when regenerating changes anything
-	bash dev/generate.sh && git diff --exit-code
+	bash dev/check-clean.sh
 
 bench: bench-sigma bench-store bench-sensor bench-latency bench-response ## every benchmark that docs/benchmarks.md quotes
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # need.sh WORD...: makes sure that what a target needs is on this machine, and installs it with apt-get
-# when it is not (as root, or through sudo). Words: go, gcc, g++, test.
+# when it is not (as root, or through sudo). Words: go, gcc, g++, test, generate.
 set -eu
 say() { echo "need: $*" >&2; }
 
@@ -35,8 +35,17 @@ for word; do
 		want npm npm
 		want git git
 		want mkfs.ext4 e2fsprogs
+		want debootstrap debootstrap
 		[ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || packages="$packages fonts-noto-cjk"
 		[ -e /etc/ssl/certs/ca-certificates.crt ] || packages="$packages ca-certificates"
+		;;
+	generate)
+		want protoc protobuf-compiler
+		if apt-cache show clang-14 >/dev/null 2>&1; then
+			want clang-14 clang-14
+			want llvm-strip-14 llvm-14
+		fi
+		[ -e /usr/include/bpf/bpf_helpers.h ] || packages="$packages libbpf-dev"
 		;;
 	*) say "unknown word $word"; exit 2 ;;
 	esac
