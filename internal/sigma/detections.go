@@ -1,0 +1,241 @@
+package sigma
+
+import (
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// interner gives each field name a small number, the same for every rule of a set.
+type interner struct {
+	number map[string]int
+	fields []string
+	used   map[string]bool // by the rule being read
+}
+
+func newInterner() *interner { return &interner{number: map[string]int{}} }
+
+func (in *interner) slot(field string) int {
+	field = strings.ReplaceAll(field, " ", "") // §5.3: field names have their spaces stripped
+	if in.used != nil {
+		in.used[field] = true
+	}
+	n, ok := in.number[field]
+	if !ok {
+		n = len(in.fields)
+		in.number[field] = n
+		in.fields = append(in.fields, field)
+	}
+	return n
+}
+
+// detections are the search identifiers of one rule or filter.
+type detections struct {
+	names    []string // in the order written
+	byName   map[string]node
+	keywords bool
+}
+
+// readDetections compiles every key of m that skip does not name.
+func readDetections(m *yaml.Node, slots *interner, skip ...string) (*detections, error) {
+	d := &detections{byName: map[string]node{}}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		k, v := m.Content[i], m.Content[i+1]
+		if slices.Contains(skip, k.Value) {
+			continue
+		}
+		if k.Value == "timeframe" {
+			return nil, refuse(Obsolete, k.Line, "timeframe is obsolete; write a correlation rule")
+		}
+		// Identifiers that a condition cannot spell, such as filter_a.conf, still count for its patterns.
+		if k.Value == "" || len(k.Value) > 256 {
+			return nil, refuse(BadDocument, k.Line, "identifier %q: 1 to 256 characters", cut(k.Value, 80))
+		}
+		n, err := d.read(v, slots, 0)
+		if err != nil {
+			return nil, err
+		}
+		d.names = append(d.names, k.Value)
+		d.byName[k.Value] = named{n, k.Value}
+	}
+	if len(d.names) == 0 {
+		return nil, refuse(BadDocument, m.Line, "no search identifier")
+	}
+	return d, nil
+}
+
+// read compiles a detection: a map is AND, a list of maps is OR, a list of text is keywords.
+func (d *detections) read(v *yaml.Node, slots *interner, depth int) (node, error) {
+	switch v.Kind {
+	case yaml.MappingNode:
+		if len(v.Content) == 0 {
+			return nil, refuse(BadDocument, v.Line, "empty detection")
+		}
+		var kids []node
+		for i := 0; i+1 < len(v.Content); i += 2 {
+			n, err := d.item(v.Content[i], v.Content[i+1], slots)
+			if err != nil {
+				return nil, err
+			}
+			kids = append(kids, n)
+		}
+		return allOf(kids), nil
+	case yaml.SequenceNode:
+		if len(v.Content) == 0 {
+			return nil, refuse(BadDocument, v.Line, "empty list")
+		}
+		if depth > 4 {
+			return nil, refuse(BadDocument, v.Line, "lists inside lists")
+		}
+		var kids []node
+		var words []*yaml.Node
+		for _, k := range v.Content {
+			if k.Kind == yaml.ScalarNode {
+				words = append(words, k)
+				continue
+			}
+			n, err := d.read(k, slots, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			kids = append(kids, n)
+		}
+		if len(words) > 0 {
+			n, err := d.values(chain{line: v.Line, names: nil}, keywords, "", words, slots)
+			if err != nil {
+				return nil, err
+			}
+			kids = append(kids, n)
+		}
+		return anyOf(kids), nil
+	case yaml.ScalarNode:
+		return d.values(chain{line: v.Line}, keywords, "", []*yaml.Node{v}, slots)
+	}
+	return nil, refuse(BadDocument, v.Line, "a detection is a map or a list")
+}
+
+func (d *detections) item(k, v *yaml.Node, slots *interner) (node, error) {
+	parts := strings.Split(k.Value, "|")
+	if len(parts) > 12 {
+		return nil, refuse(TooBig, k.Line, "more than 11 modifiers")
+	}
+	c, err := parseChain(parts[1:], k.Line)
+	if err != nil {
+		return nil, err
+	}
+	slot := keywords
+	if parts[0] != "" {
+		slot = slots.slot(parts[0])
+	}
+	vals := []*yaml.Node{v}
+	if v.Kind == yaml.SequenceNode {
+		vals = v.Content
+		if len(vals) == 0 {
+			return nil, refuse(BadValue, v.Line, "%s: empty list", cut(k.Value, 80))
+		}
+	}
+	return d.values(c, slot, strings.ReplaceAll(parts[0], " ", ""), vals, slots)
+}
+
+// values compiles one field's list.
+func (d *detections) values(c chain, slot int, field string, vals []*yaml.Node, slots *interner) (node, error) {
+	it := &item{slot: slot, field: field, all: c.all}
+	if c.neq {
+		it.all = true // different from every value
+	}
+	set := setAtom{}
+	for _, v := range vals {
+		if slot == keywords {
+			d.keywords = true
+			if v.Tag == "!!null" {
+				return nil, refuse(BadValue, v.Line, "a keyword cannot be null")
+			}
+		}
+		as, err := c.atoms(v, slots)
+		if err != nil {
+			return nil, err
+		}
+		if slot == keywords {
+			as = asKeywords(as)
+		}
+		// A long list of plain values becomes one look-up.
+		if len(as) == 1 && !c.all && !c.neq {
+			if t, ok := as[0].(textAtom); ok {
+				if e, ok := t.m.(exactly); ok {
+					set[string(e)] = struct{}{}
+					continue
+				}
+			}
+		}
+		it.group = append(it.group, as)
+	}
+	switch {
+	case len(set) > 4:
+		it.group = append(it.group, []atom{set})
+	default:
+		for e := range set {
+			it.group = append(it.group, []atom{textAtom{exactly(e)}})
+		}
+		slices.SortStableFunc(it.group, func(a, b []atom) int { return strings.Compare(exactOf(a), exactOf(b)) })
+	}
+	for _, g := range it.group {
+		for _, a := range g {
+			it.price += a.cost()
+		}
+	}
+	if slot == keywords {
+		it.price += 1000
+	}
+	slices.SortStableFunc(it.group, func(a, b []atom) int { return a[0].cost() - b[0].cost() })
+	return it, nil
+}
+
+func exactOf(g []atom) string {
+	if len(g) == 1 {
+		if t, ok := g[0].(textAtom); ok {
+			if e, ok := t.m.(exactly); ok {
+				return string(e)
+			}
+		}
+	}
+	return ""
+}
+
+// asKeywords makes plain values match anywhere inside a value of the record.
+func asKeywords(as []atom) []atom {
+	out := make([]atom, 0, len(as))
+	for _, a := range as {
+		switch a := a.(type) {
+		case textAtom:
+			out = append(out, textAtom{anywhere(a.m)})
+		case casedAtom:
+			out = append(out, casedAtom{anywhere(a.m)})
+		default:
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// anywhere loosens a matcher to "contains".
+func anywhere(m matcher) matcher {
+	switch m := m.(type) {
+	case exactly:
+		return holding(m)
+	case prefixed:
+		return holding(m)
+	case suffixed:
+		return holding(m)
+	case glob:
+		g := m
+		if len(g[0]) > 0 {
+			g = append(glob{nil}, g...)
+		}
+		if len(g[len(g)-1]) > 0 {
+			g = append(g[:len(g):len(g)], nil)
+		}
+		return g
+	}
+	return m
+}

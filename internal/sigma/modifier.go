@@ -1,0 +1,256 @@
+package sigma
+
+import (
+	"encoding/base64"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// chain is the parsed list of modifiers of one field.
+type chain struct {
+	names []string
+	line  int
+	all   bool
+	cased bool
+	neq   bool
+	op    string // numeric comparison
+	part  string // of a date
+	flags string // of a regular expression
+}
+
+var dateParts = []string{"minute", "hour", "day", "week", "month", "year"}
+
+// parseChain checks names and order of modifiers. `all`, `cased` and `neq` stand anywhere; the others
+// apply in the order written.
+func parseChain(names []string, line int) (chain, error) {
+	c := chain{line: line}
+	has := func(n string) bool { return slices.Contains(c.names, n) }
+	for _, n := range names {
+		switch n {
+		case "all":
+			c.all = true
+		case "cased":
+			c.cased = true
+		case "neq":
+			c.neq = true
+		case "lt", "lte", "gt", "gte":
+			if c.op != "" {
+				return c, refuse(BadModifier, line, "%s after another comparison", n)
+			}
+			c.op = map[string]string{"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}[n]
+		case "minute", "hour", "day", "week", "month", "year":
+			if c.part != "" {
+				return c, refuse(BadModifier, line, "%s after %s", n, c.part)
+			}
+			c.part = n
+		case "i", "m", "s", "ignorecase", "multiline", "dotall":
+			if !has("re") {
+				return c, refuse(BadModifier, line, "%s belongs behind re", n)
+			}
+			c.flags += n[:1]
+			if n == "dotall" {
+				c.flags = c.flags[:len(c.flags)-1] + "s"
+			}
+		case "re":
+			if len(c.names) > 0 || c.op != "" || c.part != "" || c.cased {
+				return c, refuse(BadModifier, line, "re after another modifier: it stands alone or before i, m, s")
+			}
+			c.names = append(c.names, n)
+		case "contains", "startswith", "endswith", "windash", "base64", "base64offset", "wide", "utf16le", "utf16be", "utf16",
+			"cidr", "fieldref", "exists", "expand":
+			if has("re") || has("cidr") || has("exists") {
+				return c, refuse(BadModifier, line, "%s after %s", n, c.names[len(c.names)-1])
+			}
+			if (n == "cidr" || n == "exists") && len(c.names) > 0 {
+				return c, refuse(BadModifier, line, "%s after %s", n, c.names[len(c.names)-1])
+			}
+			c.names = append(c.names, n)
+		case "":
+			return c, refuse(BadModifier, line, "empty modifier")
+		default:
+			return c, refuse(BadModifier, line, "unknown modifier %q", n)
+		}
+	}
+	if has("expand") {
+		return c, refuse(NeedsPipeline, line, "expand needs a pipeline that fills its placeholder, and there is none")
+	}
+	if (c.op != "" || c.part != "") && len(c.names) > 0 {
+		return c, refuse(BadModifier, line, "a comparison cannot follow %s", c.names[0])
+	}
+	return c, nil
+}
+
+// atoms turns one written value into its forms, of which any may match.
+func (c chain) atoms(v *yaml.Node, slots *interner) ([]atom, error) {
+	out, err := c.positive(v, slots)
+	if err != nil || !c.neq {
+		return out, err
+	}
+	return []atom{otherAtom{out}}, nil
+}
+
+func (c chain) positive(v *yaml.Node, slots *interner) ([]atom, error) {
+	if v.Kind != yaml.ScalarNode {
+		return nil, refuse(BadValue, v.Line, "a value that is neither text nor number")
+	}
+	first := ""
+	if len(c.names) > 0 {
+		first = c.names[0]
+	}
+	switch {
+	case v.Tag == "!!null" && (len(c.names) > 0 || c.op != "" || c.part != ""):
+		return nil, refuse(BadValue, v.Line, "null takes no modifier")
+	case v.Tag == "!!null":
+		return []atom{nullAtom{}}, nil
+	case first == "exists":
+		switch strings.ToLower(v.Value) {
+		case "true", "yes":
+			return []atom{presentAtom(true)}, nil
+		case "false", "no":
+			return []atom{presentAtom(false)}, nil
+		}
+		return nil, refuse(BadValue, v.Line, "exists wants true or false, not %q", v.Value)
+	case first == "re":
+		return c.regex(v)
+	case first == "cidr":
+		return cidr(v)
+	case c.op != "" || c.part != "":
+		n, ok := number(v.Value)
+		if !ok {
+			return nil, refuse(BadValue, v.Line, "%q is not a number", v.Value)
+		}
+		if c.part != "" {
+			return []atom{dateAtom{c.part, c.op, n}}, nil
+		}
+		return []atom{numberAtom{c.op, n}}, nil
+	case slices.Contains(c.names, "fieldref"):
+		return c.fieldref(v, slots)
+	case len(c.names) == 0 && (v.Tag == "!!int" || v.Tag == "!!float"):
+		return c.written(v)
+	}
+	return c.text(v)
+}
+
+// written is a number as a plain value: it equals a number, or text that reads as one.
+func (c chain) written(v *yaml.Node) ([]atom, error) {
+	var f float64
+	if err := v.Decode(&f); err != nil {
+		return nil, refuse(BadValue, v.Line, "number %q: %v", v.Value, err)
+	}
+	return []atom{numberAtom{"", f}, textAtom{exactly(fold(v.Value))}}, nil
+}
+
+func (c chain) regex(v *yaml.Node) ([]atom, error) {
+	if len(v.Value) > maxRegex {
+		return nil, refuse(BadRegex, v.Line, "the regular expression has %d characters; at most %d are read", len(v.Value), maxRegex)
+	}
+	text := v.Value
+	if c.flags != "" {
+		text = "(?" + c.flags + ")" + text
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, refuse(BadRegex, v.Line, "the regular expression is not RE2 (no look-around, no back-reference): %v", err)
+	}
+	return []atom{regexAtom{re}}, nil
+}
+
+func cidr(v *yaml.Node) ([]atom, error) {
+	p, err := netip.ParsePrefix(v.Value)
+	if err != nil {
+		ip, err2 := netip.ParseAddr(v.Value)
+		if err2 != nil {
+			return nil, refuse(BadValue, v.Line, "%q is not a network", v.Value)
+		}
+		p = netip.PrefixFrom(ip, ip.BitLen())
+	}
+	if p.Masked() != p {
+		return nil, refuse(BadValue, v.Line, "network %s has bits behind its mask: write %s", v.Value, p.Masked())
+	}
+	return []atom{cidrAtom{p}}, nil
+}
+
+func (c chain) fieldref(v *yaml.Node, slots *interner) ([]atom, error) {
+	a := refAtom{slot: slots.slot(v.Value), cased: c.cased}
+	for _, n := range c.names {
+		switch n {
+		case "fieldref":
+		case "contains", "startswith", "endswith":
+			if a.how != "" {
+				return nil, refuse(BadModifier, c.line, "fieldref with %s and %s", a.how, n)
+			}
+			a.how = n
+		default:
+			return nil, refuse(BadModifier, c.line, "fieldref with %s", n)
+		}
+	}
+	if v.Value == "" {
+		return nil, refuse(BadValue, v.Line, "fieldref without a field")
+	}
+	return []atom{a}, nil
+}
+
+// text applies the string modifiers in the order written.
+func (c chain) text(v *yaml.Node) ([]atom, error) {
+	forms := []pattern{parsePattern(v.Value)}
+	if v.Tag == "!!bool" {
+		forms = []pattern{plain(strings.ToLower(v.Value))}
+	}
+	for _, n := range c.names {
+		var next []pattern
+		for _, p := range forms {
+			switch n {
+			case "contains":
+				next = append(next, p.before().behind())
+			case "startswith":
+				next = append(next, p.behind())
+			case "endswith":
+				next = append(next, p.before())
+			case "windash":
+				all, ok := windash(p)
+				if !ok || len(next)+len(all) > maxVariants {
+					return nil, refuse(TooBig, v.Line, "windash makes more than %d variants of %q", maxVariants, v.Value)
+				}
+				next = append(next, all...)
+			case "wide", "utf16le":
+				next = append(next, p.mapLiterals(func(s string) string { return utf16Text(s, false, false) }))
+			case "utf16be":
+				next = append(next, p.mapLiterals(func(s string) string { return utf16Text(s, true, false) }))
+			case "utf16":
+				next = append(next, p.mapLiterals(func(s string) string { return utf16Text(s, false, true) }))
+			case "base64", "base64offset":
+				s, ok := p.text()
+				if !ok {
+					return nil, refuse(BadValue, v.Line, "%s of %q: wildcards cannot be encoded", n, v.Value)
+				}
+				if n == "base64" {
+					next = append(next, plain(base64.StdEncoding.EncodeToString([]byte(s))))
+					break
+				}
+				for _, e := range base64Offsets(s) {
+					next = append(next, plain(e))
+				}
+				if len(next) == 0 {
+					return nil, refuse(BadValue, v.Line, "base64offset of %q: too short to leave a trace", v.Value)
+				}
+			}
+		}
+		forms = next
+	}
+	out := make([]atom, 0, len(forms))
+	for _, p := range forms {
+		switch {
+		case len(p) == 1 && p[0].kind == anyRun:
+			out = append(out, presentAtom(true))
+		case c.cased:
+			out = append(out, casedAtom{p.compile()})
+		default:
+			out = append(out, textAtom{p.mapLiterals(fold).compile()})
+		}
+	}
+	return out, nil
+}

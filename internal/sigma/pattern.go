@@ -1,0 +1,276 @@
+package sigma
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A pattern is a Sigma string after the escape machine: literals, "any run" and "one character".
+type tokenKind uint8
+
+const (
+	literal tokenKind = iota
+	anyRun
+	anyOne
+)
+
+type token struct {
+	kind tokenKind
+	text string // of a literal, never empty
+}
+
+type pattern []token
+
+// parsePattern runs the escape machine (detection.md §2.1): \* and \? are the characters, \\ is one
+// backslash, a backslash before anything else (or at the end) stays.
+func parsePattern(s string) pattern {
+	var p pattern
+	var lit strings.Builder
+	flush := func() {
+		if lit.Len() > 0 {
+			p = append(p, token{literal, lit.String()})
+			lit.Reset()
+		}
+	}
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && i+1 < len(s) && (s[i+1] == '*' || s[i+1] == '?' || s[i+1] == '\\'):
+			i++
+			lit.WriteByte(s[i])
+		case c == '*':
+			flush()
+			if len(p) == 0 || p[len(p)-1].kind != anyRun {
+				p = append(p, token{kind: anyRun})
+			}
+		case c == '?':
+			flush()
+			p = append(p, token{kind: anyOne})
+		default:
+			lit.WriteByte(c)
+		}
+	}
+	flush()
+	return p
+}
+
+// plain is the pattern that matches s and nothing else.
+func plain(s string) pattern {
+	if s == "" {
+		return nil
+	}
+	return pattern{{literal, s}}
+}
+
+// text gives the one string a pattern without wildcards matches.
+func (p pattern) text() (string, bool) {
+	switch {
+	case len(p) == 0:
+		return "", true
+	case len(p) == 1 && p[0].kind == literal:
+		return p[0].text, true
+	}
+	return "", false
+}
+
+func (p pattern) before() pattern { // "*" in front, unless already there
+	if len(p) > 0 && p[0].kind == anyRun {
+		return p
+	}
+	return append(pattern{{kind: anyRun}}, p...)
+}
+
+func (p pattern) behind() pattern {
+	if len(p) > 0 && p[len(p)-1].kind == anyRun {
+		return p
+	}
+	return append(append(pattern(nil), p...), token{kind: anyRun})
+}
+
+// mapLiterals applies f to each literal; wildcards stay.
+func (p pattern) mapLiterals(f func(string) string) pattern {
+	q := make(pattern, len(p))
+	for i, t := range p {
+		if t.kind == literal {
+			t.text = f(t.text)
+		}
+		q[i] = t
+	}
+	return q
+}
+
+// foldInto appends s in lower case, character by character. Bytes that are no UTF-8 stay as they are.
+func foldInto(b []byte, s string) []byte {
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			b = append(b, c)
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			b = append(b, c)
+		} else {
+			b = utf8.AppendRune(b, unicode.ToLower(r))
+		}
+		i += n
+	}
+	return b
+}
+
+func fold(s string) string { return string(foldInto(nil, s)) }
+
+// matcher says whether a value has the form of a pattern. The value is folded already when the
+// pattern is.
+type matcher interface {
+	match(v []byte) bool
+	cost() int
+}
+
+type (
+	always   struct{}
+	exactly  string
+	prefixed string
+	suffixed string
+	holding  string
+	glob     []segment
+)
+
+func (always) match([]byte) bool     { return true }
+func (m exactly) match(v []byte) bool { return string(v) == string(m) }
+func (m prefixed) match(v []byte) bool {
+	return len(v) >= len(m) && string(v[:len(m)]) == string(m)
+}
+func (m suffixed) match(v []byte) bool {
+	return len(v) >= len(m) && string(v[len(v)-len(m):]) == string(m)
+}
+func (m holding) match(v []byte) bool { return bytes.Contains(v, []byte(m)) }
+
+func (always) cost() int   { return 1 }
+func (exactly) cost() int  { return 1 }
+func (prefixed) cost() int { return 1 }
+func (suffixed) cost() int { return 1 }
+func (holding) cost() int  { return 4 }
+func (glob) cost() int     { return 10 }
+
+// compile makes the cheapest matcher of a pattern.
+func (p pattern) compile() matcher {
+	if s, ok := p.text(); ok {
+		return exactly(s)
+	}
+	if len(p) == 1 && p[0].kind == anyRun {
+		return always{}
+	}
+	if len(p) == 2 && p[0].kind == literal && p[1].kind == anyRun {
+		return prefixed(p[0].text)
+	}
+	if len(p) == 2 && p[0].kind == anyRun && p[1].kind == literal {
+		return suffixed(p[1].text)
+	}
+	if len(p) == 3 && p[0].kind == anyRun && p[1].kind == literal && p[2].kind == anyRun {
+		return holding(p[1].text)
+	}
+	g := glob{nil}
+	for _, t := range p {
+		if t.kind == anyRun {
+			g = append(g, nil)
+			continue
+		}
+		g[len(g)-1] = append(g[len(g)-1], t)
+	}
+	return g
+}
+
+// segment is what stands between two any-runs: literals and single characters.
+type segment []token
+
+// at matches the segment at the start of v and says how many bytes it took.
+func (s segment) at(v []byte) (int, bool) {
+	n := 0
+	for _, t := range s {
+		if t.kind == anyOne {
+			if n == len(v) {
+				return 0, false
+			}
+			_, w := utf8.DecodeRune(v[n:])
+			n += w
+			continue
+		}
+		if len(v)-n < len(t.text) || string(v[n:n+len(t.text)]) != t.text {
+			return 0, false
+		}
+		n += len(t.text)
+	}
+	return n, true
+}
+
+// find gives the end of the first place where the segment matches.
+func (s segment) find(v []byte) (int, bool) {
+	for i := 0; i <= len(v); {
+		if s[0].kind == literal { // skip to where it can begin
+			j := bytes.Index(v[i:], []byte(s[0].text))
+			if j < 0 {
+				return 0, false
+			}
+			i += j
+		}
+		if n, ok := s.at(v[i:]); ok {
+			return i + n, true
+		}
+		if i == len(v) {
+			break
+		}
+		_, w := utf8.DecodeRune(v[i:])
+		i += w
+	}
+	return 0, false
+}
+
+// ends reports whether the segment matches the end of v.
+func (s segment) ends(v []byte) bool {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i].kind == anyOne {
+			if len(v) == 0 {
+				return false
+			}
+			_, w := utf8.DecodeLastRune(v)
+			v = v[:len(v)-w]
+			continue
+		}
+		t := s[i].text
+		if len(v) < len(t) || string(v[len(v)-len(t):]) != t {
+			return false
+		}
+		v = v[:len(v)-len(t)]
+	}
+	return true
+}
+
+// match walks the segments: the first stands at the start, the last at the end, those between at the
+// first place they fit, which is right because an any-run takes whatever lies between.
+func (m glob) match(v []byte) bool {
+	n, ok := m[0].at(v)
+	if !ok {
+		return false
+	}
+	if len(m) == 1 {
+		return n == len(v)
+	}
+	v = v[n:]
+	for _, s := range m[1 : len(m)-1] {
+		if len(s) == 0 {
+			continue
+		}
+		n, ok := s.find(v)
+		if !ok {
+			return false
+		}
+		v = v[n:]
+	}
+	return m[len(m)-1].ends(v)
+}

@@ -1,0 +1,197 @@
+package sigma
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+)
+
+// readRule reads a rule document. version is the hash of its bytes.
+func readRule(doc *yaml.Node, file, version string, slots *interner) (*Rule, error) {
+	slots.used = map[string]bool{}
+	defer func() { slots.used = nil }()
+	r := &Rule{
+		ID: str(get(doc, "id")), Name: str(get(doc, "name")), File: file, Line: doc.Line, Version: version,
+		Status: str(get(doc, "status")), Author: str(get(doc, "author")), Licence: str(get(doc, "license")),
+		Tags: strs(get(doc, "tags")),
+	}
+	title := str(get(doc, "title"))
+	if title == "" {
+		return nil, refuse(BadDocument, doc.Line, "no title")
+	}
+	if r.ID == "" {
+		return nil, refuse(BadDocument, doc.Line, "no id: give the rule a UUID, detections are named by it")
+	}
+	if len(r.ID) > 128 || len(title) > 1024 {
+		return nil, refuse(TooBig, doc.Line, "id or title is longer than a line of text")
+	}
+	if r.Author == "" && strings.HasPrefix(strings.ToUpper(r.Licence), "DRL") {
+		return nil, refuse(NoAuthor, doc.Line, "the Detection Rule License asks for the author's name, and the rule has none")
+	}
+	var err error
+	if r.Severity, err = level(doc); err != nil {
+		return nil, err
+	}
+	if r.Source, err = logSource(get(doc, "logsource"), doc.Line); err != nil {
+		return nil, err
+	}
+	r.ATTACK = attack(r.Tags)
+	r.Title = detection.Said{En: title}
+	r.Why = detection.Said{En: strings.TrimSpace(str(get(doc, "description")))}
+	if err := r.ours(get(doc, "yagura")); err != nil {
+		return nil, err
+	}
+	d := get(doc, "detection")
+	if d == nil || d.Kind != yaml.MappingNode {
+		return nil, refuse(BadDocument, doc.Line, "no detection")
+	}
+	det, err := readDetections(d, slots, "condition")
+	if err != nil {
+		return nil, err
+	}
+	if r.cond, err = readConditions(get(d, "condition"), d.Line, det); err != nil {
+		return nil, err
+	}
+	r.Keywords = det.keywords
+	r.noteFields(slots.used)
+	return r, nil
+}
+
+func (r *Rule) noteFields(used map[string]bool) {
+	for f := range used {
+		if !slices.Contains(r.Fields, f) {
+			r.Fields = append(r.Fields, f)
+		}
+		switch strings.ToLower(f) {
+		case "hashes", "hash", "sha256", "sha1", "md5", "imphash", "actor_sha256":
+			r.UsesHash = true
+		}
+	}
+	slices.Sort(r.Fields)
+}
+
+func level(doc *yaml.Node) (detection.Severity, error) {
+	n := get(doc, "level")
+	if n == nil {
+		return detection.Medium, nil
+	}
+	s, err := detection.ParseSeverity(str(n))
+	if err != nil {
+		return 0, refuse(BadDocument, n.Line, "%v", err)
+	}
+	return s, nil
+}
+
+func logSource(n *yaml.Node, line int) (LogSource, error) {
+	l := LogSource{Product: strings.ToLower(str(get(n, "product"))), Category: strings.ToLower(str(get(n, "category"))), Service: strings.ToLower(str(get(n, "service")))}
+	if l == (LogSource{}) {
+		return l, refuse(BadDocument, line, "logsource names no product, category or service")
+	}
+	return l, nil
+}
+
+// attack reads ATT&CK tags: attack.t1059.004 is a technique, attack.execution a tactic.
+func attack(tags []string) []string {
+	var out []string
+	for _, t := range tags {
+		rest, ok := strings.CutPrefix(strings.ToLower(t), "attack.")
+		if !ok || rest == "" {
+			continue
+		}
+		switch {
+		case len(rest) >= 5 && rest[0] == 't' && rest[1] >= '0' && rest[1] <= '9':
+			out = append(out, strings.ToUpper(rest))
+		case len(rest) >= 5 && (rest[0] == 'g' || rest[0] == 's' || rest[0] == 'c') && rest[1] >= '0' && rest[1] <= '9':
+			// groups, software and campaigns are no techniques
+		default:
+			out = append(out, "tactic:"+strings.ReplaceAll(rest, "_", "-"))
+		}
+	}
+	return out
+}
+
+// ours reads the yagura block: title, why and todo in both languages.
+func (r *Rule) ours(n *yaml.Node) error {
+	if n == nil {
+		return nil
+	}
+	said := func(key string) (detection.Said, error) {
+		b := get(n, key)
+		s := detection.Said{En: strings.TrimSpace(str(get(b, "en"))), Ja: strings.TrimSpace(str(get(b, "ja")))}
+		if s.En == "" || s.Ja == "" {
+			return s, refuse(BadDocument, n.Line, "yagura.%s lacks en or ja", key)
+		}
+		if len(s.En) > 2000 || len(s.Ja) > 4000 {
+			return s, refuse(TooBig, n.Line, "yagura.%s is longer than 2,000 characters", key)
+		}
+		return s, nil
+	}
+	var errs [3]error
+	r.Title, errs[0] = said("title")
+	r.Why, errs[1] = said("why")
+	r.Todo, errs[2] = said("todo")
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	r.Ours = true
+	return nil
+}
+
+// readConditions reads one condition or a list of alternatives.
+func readConditions(n *yaml.Node, line int, det *detections) (node, error) {
+	if n == nil {
+		return nil, refuse(BadCondition, line, "no condition")
+	}
+	texts := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		texts = n.Content
+	}
+	if len(texts) == 0 || len(texts) > 100 {
+		return nil, refuse(BadCondition, n.Line, "%d conditions", len(texts))
+	}
+	var kids []node
+	for _, t := range texts {
+		c, err := parseCondition(str(t), t.Line)
+		if err != nil {
+			return nil, err
+		}
+		k, err := c.bind(det, t.Line)
+		if err != nil {
+			return nil, err
+		}
+		kids = append(kids, k)
+	}
+	return anyOf(kids), nil
+}
+
+func hashOf(b ...[]byte) string {
+	h := sha256.New()
+	for _, p := range b {
+		fmt.Fprintf(h, "%d\n", len(p))
+		h.Write(p)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func rejected(file string, doc *yaml.Node, err error) RejectedRule {
+	r := RejectedRule{File: file, Line: 1, Class: NotYAML, Reason: err.Error()}
+	if doc != nil {
+		r.Line, r.ID = doc.Line, cut(str(get(doc, "id")), 128)
+	}
+	if ref, ok := errors.AsType[*refusal](err); ok {
+		r.Class, r.Reason = ref.class, ref.why
+		if ref.line > 0 {
+			r.Line = ref.line
+		}
+	}
+	return r
+}

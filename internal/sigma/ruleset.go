@@ -1,0 +1,159 @@
+package sigma
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+)
+
+// Ruleset is a compiled, immutable set of rules. Any number of goroutines may judge with it, each with
+// its own Scratch.
+type Ruleset struct {
+	rules    []*Rule
+	byID     map[string]*Rule
+	rejected []RejectedRule
+	fields   []string
+}
+
+// Rules lists the loaded rules in the order they were added.
+func (s *Ruleset) Rules() []*Rule { return s.rules }
+
+// Rejected lists every document that was not loaded, with its reason.
+func (s *Ruleset) Rejected() []RejectedRule { return s.rejected }
+
+// Rule gives a rule by id; nil when the set has none.
+func (s *Ruleset) Rule(id string) *Rule { return s.byID[id] }
+
+// Scratch makes the working memory for one goroutine.
+func (s *Ruleset) Scratch() *Scratch {
+	return &Scratch{set: s, cells: make([]cell, len(s.fields)), lists: map[LogSource][]*Rule{}}
+}
+
+// For lists the rules that read a log source.
+func (s *Ruleset) For(l LogSource) []*Rule {
+	var out []*Rule
+	for _, r := range s.rules {
+		if r.Source.covers(l) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Hit is a rule that a record satisfies, and what it looked at.
+type Hit struct {
+	Rule    *Rule
+	Matched []detection.Match
+}
+
+// Judge gives the rules that r satisfies. skip, which may be nil, takes rules out before they are
+// evaluated. Nothing is allocated for a record that satisfies none, once s has grown.
+func (s *Scratch) Judge(r Record, skip func(*Rule) bool) []Hit {
+	s.begin(r)
+	defer s.end()
+	var hits []Hit
+	sources := r.LogSources()
+	for i, l := range sources {
+		rules, ok := s.lists[l]
+		if !ok {
+			rules = s.set.For(l)
+			if len(s.lists) < 1024 { // an import may name any log source: the cache is bounded
+				s.lists[l] = rules
+			}
+		}
+		for _, rule := range rules {
+			if i > 0 && slices.ContainsFunc(sources[:i], rule.Source.covers) {
+				continue // judged already
+			}
+			if skip != nil && skip(rule) {
+				continue
+			}
+			if rule.cond.eval(s) {
+				hits = append(hits, Hit{rule, rule.cond.explain(s, nil, "")})
+			}
+		}
+	}
+	return hits
+}
+
+// Builder collects rule files and compiles them. It is used once, by one goroutine.
+type Builder struct {
+	slots    *interner
+	rules    []*Rule
+	filters  []*filter
+	ids      map[string]string // id → file
+	rejected []RejectedRule
+}
+
+// NewBuilder makes an empty builder.
+func NewBuilder() *Builder { return &Builder{slots: newInterner(), ids: map[string]string{}} }
+
+// Add reads one file, which may hold several documents. What cannot be loaded is in the set's Rejected.
+func (b *Builder) Add(file string, data []byte) {
+	docs, err := documents(data)
+	for i, doc := range docs {
+		version := hashOf(data)
+		if len(docs) > 1 {
+			version = hashOf(data, []byte{byte(i), byte(i >> 8)})
+		}
+		if get(doc, "filter") != nil {
+			f, err := readFilter(doc, file, version, b.slots)
+			if err != nil {
+				b.rejected = append(b.rejected, rejected(file, doc, err))
+				continue
+			}
+			b.filters = append(b.filters, f)
+			continue
+		}
+		err := refuseOther(doc)
+		var r *Rule
+		if err == nil {
+			r, err = readRule(doc, file, version, b.slots)
+		}
+		if err == nil {
+			if other, twice := b.ids[r.ID]; twice {
+				err = refuse(Duplicate, doc.Line, "rule id %s is taken by %s", r.ID, other)
+			}
+		}
+		if err != nil {
+			b.rejected = append(b.rejected, rejected(file, doc, err))
+			continue
+		}
+		b.ids[r.ID] = file
+		b.rules = append(b.rules, r)
+	}
+	if err != nil {
+		b.rejected = append(b.rejected, rejected(file, nil, err))
+	} else if len(docs) == 0 {
+		b.rejected = append(b.rejected, RejectedRule{File: file, Line: 1, Class: BadDocument, Reason: "the file holds no document"})
+	}
+}
+
+// Reject records a file that could not even be read.
+func (b *Builder) Reject(file, class, reason string) {
+	b.rejected = append(b.rejected, RejectedRule{File: file, Line: 1, Class: class, Reason: reason})
+}
+
+// Build applies the filters and gives the set.
+func (b *Builder) Build() *Ruleset {
+	set := &Ruleset{rules: b.rules, byID: map[string]*Rule{}, fields: b.slots.fields, rejected: b.rejected}
+	for _, r := range b.rules {
+		for _, f := range b.filters {
+			if f.applies(r) {
+				f.apply(r)
+			}
+		}
+		if len(r.filters) > 0 {
+			r.Version = hashOf([]byte(r.Version), []byte(strings.Join(r.filters, "\n")))
+		}
+		set.byID[r.ID] = r
+	}
+	for _, f := range b.filters {
+		if !f.hit {
+			set.rejected = append(set.rejected, RejectedRule{File: f.file, Line: f.line, ID: f.id, Class: FilterWithoutRule,
+				Reason: "the filter names no rule that is loaded and whose log source lies in its own"})
+		}
+	}
+	return set
+}
