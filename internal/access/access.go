@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -74,6 +75,9 @@ type User struct {
 
 // Hash is the SHA-256 of a secret; only hashes of links and session tokens are kept.
 type Hash [sha256.Size]byte
+
+// Short names a session in the audit without giving it away.
+func (h Hash) Short() string { return "session " + hex.EncodeToString(h[:4]) }
 
 // Link is a one-time sign-in link as it is kept.
 type Link struct {

@@ -1,0 +1,140 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+)
+
+// Bounds of an enrolment token.
+const (
+	maxTokenUses = 10_000
+	maxTokenLife = 24 * time.Hour
+)
+
+// noted runs one act of a person and writes it to the audit, done or failed.
+func (s api) noted(ctx context.Context, verb, target string, act func(by string) error) error {
+	a, ok := actorOf(ctx)
+	if !ok {
+		return connect.NewError(connect.CodeUnauthenticated, errors.New("no session: sign in"))
+	}
+	err := act(a.name)
+	detail := ""
+	if err != nil {
+		detail = "failed: " + err.Error()
+	}
+	peer := a.session.Hash.Short()
+	if a.local {
+		peer = "admin.sock"
+	}
+	if noteErr := s.access.Note(ctx, a.name, verb, target, detail, peer); noteErr != nil && err == nil {
+		return s.fail(ctx, noteErr)
+	}
+	if err != nil {
+		return s.fail(ctx, err)
+	}
+	return nil
+}
+
+// SetIncidentState moves an incident on.
+func (s api) SetIncidentState(ctx context.Context, q *connect.Request[consolev1.SetIncidentStateRequest]) (*connect.Response[consolev1.Incident], error) {
+	if s.back.Incidents == nil {
+		return nil, errNoPart
+	}
+	var r *consolev1.Incident
+	err := s.noted(ctx, "incident."+q.Msg.GetState(), q.Msg.GetId(), func(by string) (err error) {
+		r, err = s.back.Incidents.SetIncidentState(ctx, s.access.Tenant(), q.Msg, by)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.hub.Changed(ChangedIncidents)
+	return connect.NewResponse(r), nil
+}
+
+// SubmitCommand relays a signed command.
+func (s api) SubmitCommand(ctx context.Context, q *connect.Request[consolev1.SubmitCommandRequest]) (*connect.Response[consolev1.Action], error) {
+	if s.back.Actions == nil {
+		return nil, errNoPart
+	}
+	var r *consolev1.Action
+	err := s.noted(ctx, "command.submit", q.Msg.GetIncidentId(), func(by string) (err error) {
+		r, err = s.back.Actions.Submit(ctx, s.access.Tenant(), q.Msg, by)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.hub.Changed(ChangedActions)
+	return connect.NewResponse(r), nil
+}
+
+// SetOperatorList relays the authority's signed list.
+func (s api) SetOperatorList(ctx context.Context, q *connect.Request[consolev1.SetOperatorListRequest]) (*connect.Response[consolev1.SetOperatorListResponse], error) {
+	if s.back.Actions == nil {
+		return nil, errNoPart
+	}
+	var generation uint64
+	err := s.noted(ctx, "operators.set", "", func(by string) (err error) {
+		generation, err = s.back.Actions.SetOperatorList(ctx, s.access.Tenant(), q.Msg.GetList(), by)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&consolev1.SetOperatorListResponse{Generation: generation}), nil
+}
+
+// CreateEnrolToken makes a token that enrols hosts.
+func (s api) CreateEnrolToken(ctx context.Context, q *connect.Request[consolev1.CreateEnrolTokenRequest]) (*connect.Response[consolev1.CreateEnrolTokenResponse], error) {
+	if s.back.Hosts == nil {
+		return nil, errNoPart
+	}
+	uses, life := q.Msg.GetUses(), time.Duration(q.Msg.GetTtlSeconds())*time.Second
+	if uses == 0 {
+		uses = 1
+	}
+	if q.Msg.GetTtlSeconds() == 0 {
+		life = maxTokenLife
+	}
+	if uses > maxTokenUses || life <= 0 || life > maxTokenLife {
+		return nil, s.fail(ctx, fmt.Errorf("a token may be used 1 to %d times within %s: %w", maxTokenUses, maxTokenLife, ErrInvalid))
+	}
+	r := new(consolev1.CreateEnrolTokenResponse)
+	err := s.noted(ctx, "enrol.token", "", func(by string) (err error) {
+		r.Token, r.Entry, err = s.back.Hosts.CreateEnrolToken(ctx, s.access.Tenant(), uses, life, by)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(r), nil
+}
+
+// RevokeHost ends a host's certificate.
+func (s api) RevokeHost(ctx context.Context, q *connect.Request[consolev1.RevokeHostRequest]) (*connect.Response[consolev1.Host], error) {
+	if s.back.Hosts == nil {
+		return nil, errNoPart
+	}
+	h, err := event.ParseHostID(q.Msg.GetHostId())
+	if err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	var r *consolev1.Host
+	err = s.noted(ctx, "host.revoke", h.String(), func(by string) (err error) {
+		r, err = s.back.Hosts.RevokeHost(ctx, s.access.Tenant(), h, by)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.hub.Changed(ChangedHosts)
+	return connect.NewResponse(r), nil
+}

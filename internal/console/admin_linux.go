@@ -1,0 +1,125 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// AdminName is the socket's name in the data directory.
+const AdminName = "admin.sock"
+
+// AdminSocket listens on DIR/admin.sock. It hands out only connections whose other end runs as the owner
+// of DIR or as root, as the kernel tells it.
+type AdminSocket struct {
+	*net.UnixListener
+	dir   *os.File
+	owner uint32
+}
+
+// ListenAdmin makes DIR/admin.sock (0600). The caller holds the lock of dir, so a socket that stands there
+// is a leftover. The path goes through /proc/self/fd: a socket's address has room for 107 bytes only.
+func ListenAdmin(dir string) (*AdminSocket, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open data directory: %w", err)
+	}
+	a, err := listenAdmin(d)
+	if err != nil {
+		_ = d.Close()
+		return nil, fmt.Errorf("listen on %s/%s: %w", dir, AdminName, err)
+	}
+	return a, nil
+}
+
+func listenAdmin(d *os.File) (*AdminSocket, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(d.Fd()), &st); err != nil { //nolint:gosec // a file descriptor fits
+		return nil, fmt.Errorf("read its owner: %w", err)
+	}
+	if st.Mode&0o077 != 0 {
+		return nil, fmt.Errorf("others may enter the directory (mode %o): run chmod 700 on it", st.Mode&0o777)
+	}
+	path := fdPath(d, AdminName)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("remove the old socket: %w", err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says where
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("protect it: %w", err)
+	}
+	return &AdminSocket{UnixListener: l, dir: d, owner: st.Uid}, nil
+}
+
+func fdPath(d *os.File, name string) string {
+	return "/proc/self/fd/" + strconv.Itoa(int(d.Fd())) + "/" + name //nolint:gosec // a file descriptor fits
+}
+
+// peer is a connection whose other end's user is known.
+type peer struct {
+	net.Conn
+	uid uint32
+}
+
+// Accept waits for a connection of the owner or root; every other one is closed unread.
+func (a *AdminSocket) Accept() (net.Conn, error) {
+	for {
+		c, err := a.AcceptUnix()
+		if err != nil {
+			return nil, err //nolint:wrapcheck // http.Server compares it
+		}
+		uid, err := userOf(c)
+		if err != nil || uid != a.owner && uid != 0 {
+			_ = c.Close()
+			continue
+		}
+		return &peer{Conn: c, uid: uid}, nil
+	}
+}
+
+// Close ends listening and removes the socket.
+func (a *AdminSocket) Close() error {
+	return errors.Join(a.UnixListener.Close(), a.dir.Close())
+}
+
+func (a *AdminSocket) connContext(ctx context.Context, c net.Conn) context.Context {
+	if p, ok := c.(*peer); ok {
+		return context.WithValue(ctx, uidKey{}, p.uid)
+	}
+	return ctx
+}
+
+func userOf(c *net.UnixConn) (uint32, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, fmt.Errorf("look at a caller: %w", err)
+	}
+	var cred *unix.Ucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil { //nolint:gosec // a file descriptor fits
+		return 0, fmt.Errorf("look at a caller: %w", err)
+	}
+	if credErr != nil {
+		return 0, fmt.Errorf("look at a caller: %w", credErr)
+	}
+	return cred.Uid, nil
+}
+
+func dialAdmin(ctx context.Context, dir string) (net.Conn, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open data directory: %w", err)
+	}
+	defer func() { _ = d.Close() }()
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, "unix", fdPath(d, AdminName)) //nolint:wrapcheck // Dial's caller says where
+}

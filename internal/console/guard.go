@@ -1,0 +1,147 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/yagura-edr/yagura/internal/access"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// csrfHeader carries the session's token; a page of another origin can neither read nor set it.
+const csrfHeader = "Yagura-Csrf"
+
+const (
+	maxBody  = 1 << 20
+	bodyTime = 30 * time.Second
+)
+
+// contentPolicy allows nothing but our own files. Pictures may be data: for the QR code of the sign-in.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+	"connect-src 'self'; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+
+// actor is who makes a call.
+type actor struct {
+	name    string
+	session access.Session
+	local   bool // came through the admin socket
+}
+
+type actorKey struct{}
+
+func actorOf(ctx context.Context) (actor, bool) {
+	a, ok := ctx.Value(actorKey{}).(actor)
+	return a, ok
+}
+
+func (s *Server) with(r *http.Request, a actor) *http.Request {
+	ctx := tenant.With(context.WithValue(r.Context(), actorKey{}, a), s.access.Tenant())
+	return r.WithContext(ctx)
+}
+
+// guard refuses calls that did not come to this address or came from another page, and bounds what a
+// request may cost before anything looks at it.
+func guard(port int, next http.Handler) http.Handler {
+	hosts := map[string]bool{}
+	for _, h := range []string{"localhost", "127.0.0.1", "[::1]"} {
+		hosts[h+":"+strconv.Itoa(port)] = true
+		if port == 80 {
+			hosts[h] = true
+		}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Embedder-Policy", "require-corp")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), usb=()")
+		// A name that resolves to 127.0.0.1 by somebody else's DNS is not us.
+		if !hosts[strings.ToLower(r.Host)] {
+			http.Error(w, "this console answers only to http://localhost:"+strconv.Itoa(port), http.StatusMisdirectedRequest)
+			return
+		}
+		if !sameOrigin(r, hosts) {
+			http.Error(w, "calls from other pages are refused", http.StatusForbidden)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func sameOrigin(r *http.Request, hosts map[string]bool) bool {
+	if o := r.Header.Get("Origin"); o != "" {
+		host, ok := strings.CutPrefix(o, "http://")
+		if !ok || !hosts[host] || host != strings.ToLower(r.Host) {
+			return false
+		}
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+		return true
+	}
+	// Following a link from elsewhere to a page is fine: the page itself shows nothing without a session.
+	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate"
+}
+
+// bounded gives a request's body thirty seconds to arrive; the answer may take longer, for streams.
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		_ = c.SetReadDeadline(time.Now().Add(bodyTime)) // not every writer has a deadline; the body's size is bounded anyway
+		r.Body = &resetOnEnd{body: r.Body, done: func() { _ = c.SetReadDeadline(time.Time{}) }}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// cookieName holds the port: cookies are shared by all ports of a host, and two servers on one machine
+// would sign each other out.
+func cookieName(r *http.Request) string {
+	_, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		port = "80"
+	}
+	return "__Host-yagura-" + port
+}
+
+// signedIn lets calls through that carry a session and its CSRF token.
+func (s *Server) signedIn(next http.Handler) http.Handler {
+	refuse := connect.NewErrorWriter()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var token string
+		if c, err := r.Cookie(cookieName(r)); err == nil {
+			token = c.Value
+		}
+		session, err := s.access.Session(r.Context(), token)
+		switch {
+		case errors.Is(err, access.ErrNoneOpen):
+			_ = refuse.Write(w, r, connect.NewError(connect.CodeUnauthenticated, err))
+			return
+		case err != nil:
+			_ = refuse.Write(w, r, s.fail(r.Context(), err))
+			return
+		case !session.SameCSRF(r.Header.Get(csrfHeader)):
+			_ = refuse.Write(w, r, connect.NewError(connect.CodePermissionDenied, errors.New("the call lacks its CSRF token: load the page again")))
+			return
+		}
+		next.ServeHTTP(w, s.with(r, actor{name: session.Name, session: session}))
+	})
+}
+
+func peerOf(addr string) string {
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		return host
+	}
+	return addr
+}

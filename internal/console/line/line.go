@@ -1,0 +1,203 @@
+// Package line says what an event is in one sentence, in English and Japanese. The console's API and the
+// CLI call it, so that a screen and a terminal read alike. Names and command lines stand in it as they are
+// in the store (event.Text): who draws the sentence must draw it escaped (event.Show, or the page's own).
+package line
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// maxQuote bounds a quoted value; the fields of the row have all of it.
+const maxQuote = 240
+
+// Of gives the sentence of e.
+func Of(e *event.Event) detection.Said {
+	switch {
+	case e.Kind >= event.ProcessExec && e.Kind <= event.MemVMWrite:
+		return process(e)
+	case e.Kind >= event.FileCreate && e.Kind <= event.FileLink:
+		return file(e)
+	case e.Kind >= event.NetConnect && e.Kind <= event.AuthLogon:
+		return network(e)
+	case e.Kind >= event.Dropped && e.Kind <= event.SensorCanary:
+		return sensor(e)
+	}
+	return detection.Said{En: who(&e.Actor) + ": " + e.Kind.String(), Ja: who(&e.Actor) + ": " + e.Kind.String()}
+}
+
+func said(en, ja string) detection.Said { return detection.Said{En: en, Ja: ja} }
+
+func process(e *event.Event) detection.Said {
+	a, t := who(&e.Actor), who(&e.Target)
+	switch e.Kind {
+	case event.ProcessExec:
+		by := ""
+		byJa := ""
+		if e.Parent.Path != "" {
+			by, byJa = ", from "+who(&e.Parent), "(親: "+who(&e.Parent)+")"
+		}
+		return said(a+" started: "+quote(commandLine(&e.Actor))+by, a+" が起動: "+quote(commandLine(&e.Actor))+byJa)
+	case event.ProcessFork:
+		return said(a+" made the child process "+pid(&e.Target), a+" が子プロセス "+pid(&e.Target)+" を作成")
+	case event.ProcessExit:
+		if e.ExitSignal != 0 {
+			n := strconv.FormatUint(e.ExitSignal, 10)
+			return said(a+" was ended by signal "+n, a+" がシグナル "+n+" で終了")
+		}
+		n := strconv.FormatInt(e.ExitCode, 10)
+		return said(a+" ended with code "+n, a+" が終了(コード "+n+")")
+	case event.ProcessImageHashed:
+		return said("the hash of "+a+" is known: "+hash(e), a+" のハッシュが判明: "+hash(e))
+	case event.ProcessRunning:
+		return said(a+" was already running: "+quote(commandLine(&e.Actor)), a+" はすでに動作中: "+quote(commandLine(&e.Actor)))
+	case event.MemPtrace:
+		return said(a+" took control of "+t+" (ptrace)", a+" が "+t+" を制御(ptrace)")
+	case event.MemMemfdCreate:
+		return said(a+" made a file that exists in memory only: "+quote(e.File.Path), a+" がメモリー上だけのファイルを作成: "+quote(e.File.Path))
+	}
+	return said(a+" wrote into the memory of "+t, a+" が "+t+" のメモリーに書き込み")
+}
+
+func file(e *event.Event) detection.Said {
+	a, f := who(&e.Actor), quote(e.File.Path)
+	switch e.Kind {
+	case event.FileCreate:
+		return said(a+" created "+f, a+" が "+f+" を作成")
+	case event.FileModify:
+		return said(a+" wrote to "+f, a+" が "+f+" に書き込み")
+	case event.FileRename:
+		return said(a+" renamed "+quote(e.OldFile.Path)+" to "+f, a+" が "+quote(e.OldFile.Path)+" を "+f+" に改名")
+	case event.FileDelete:
+		return said(a+" deleted "+f, a+" が "+f+" を削除")
+	case event.FileChmod:
+		m := "0" + strconv.FormatUint(e.File.Mode&0o7777, 8)
+		return said(a+" set the permissions of "+f+" to "+m, a+" が "+f+" の権限を "+m+" に変更")
+	case event.FileReadCredential:
+		return said(a+" opened "+f+", which holds credentials", a+" が認証情報を持つ "+f+" を読み取り用に開いた")
+	}
+	return said(a+" made the link "+f+" to "+quote(e.OldFile.Path), a+" がリンク "+f+" を作成(リンク先 "+quote(e.OldFile.Path)+")")
+}
+
+func network(e *event.Event) detection.Said {
+	a := who(&e.Actor)
+	local, remote := address(e.LocalAddr, e.LocalPort, ""), address(e.RemoteAddr, e.RemotePort, e.RemoteName)
+	switch e.Kind {
+	case event.NetConnect:
+		return said(a+" connected to "+remote, a+" が "+remote+" へ接続")
+	case event.NetAccept:
+		return said(a+" took a connection from "+remote+" on "+local, a+" が "+remote+" からの接続を受け付け("+local+")")
+	case event.NetListen:
+		return said(a+" listens on "+local, a+" が "+local+" で待ち受け")
+	case event.NetClose:
+		s, r := strconv.FormatUint(e.BytesSent, 10), strconv.FormatUint(e.BytesReceived, 10)
+		return said(a+" ended its connection with "+remote+": sent "+s+", received "+r+" bytes", a+" と "+remote+" の接続が終了: 送信 "+s+"、受信 "+r+" バイト")
+	case event.NetStdioSocket:
+		return said(a+" was started with a network connection as its standard input ("+remote+")", a+" が標準入力をネットワーク接続として起動("+remote+")")
+	case event.DNSQuery:
+		to, toJa := "", ""
+		if len(e.Answers) > 0 {
+			list := quote(strings.Join(e.Answers, " "))
+			to, toJa = ", answered "+list, "(応答 "+list+")"
+		}
+		return said(a+" asked for the name "+quote(e.Query)+to, a+" が名前 "+quote(e.Query)+" を問い合わせ"+toJa)
+	}
+	return said("a login session began: "+user(&e.Actor)+", "+a, "ログオンセッションが開始: "+user(&e.Actor)+"、"+a)
+}
+
+func sensor(e *event.Event) detection.Said {
+	n, subject := strconv.FormatUint(e.Count, 10), quote(e.Subject)
+	switch e.Kind {
+	case event.Dropped:
+		d := strconv.FormatUint(e.Last-e.First+1, 10)
+		return said("the sensor dropped "+d+" events: "+quote(e.Reason), "センサーが "+d+" 件のイベントを破棄: "+quote(e.Reason))
+	case event.Closed:
+		return said("an older stream of the sensor is complete", "センサーの以前のストリームが完結")
+	case event.SensorStart:
+		return said("the sensor started, version "+quote(e.Version), "センサーが起動(版 "+quote(e.Version)+")")
+	case event.SensorStop:
+		return said("the sensor stopped on request", "センサーが要求により停止")
+	case event.SensorCapability:
+		return said("sight of "+subject+" is "+quote(e.State)+reason(e, ": "), subject+" の視界: "+quote(e.State)+reason(e, ": "))
+	case event.SensorLoss:
+		return said(n+" events of "+subject+" were lost"+reason(e, ": "), subject+" のイベント "+n+" 件が欠損"+reason(e, ": "))
+	case event.SensorThrottle:
+		return said("events of "+subject+" are held back ("+quote(e.State)+")"+reason(e, ": "), subject+" のイベントを抑制("+quote(e.State)+")"+reason(e, ": "))
+	}
+	return said("the sensor answered the canary", "センサーがカナリアに応答")
+}
+
+func reason(e *event.Event, before string) string {
+	if e.Reason == "" {
+		return ""
+	}
+	return before + quote(e.Reason)
+}
+
+// who names a process: its image's name and its pid.
+func who(p *event.Process) string {
+	name := p.Comm
+	if p.Path != "" {
+		name = event.Base(event.Linux, p.Path)
+		if strings.Contains(p.Path, `\`) {
+			name = event.Base(event.Windows, p.Path)
+		}
+	}
+	if name == "" {
+		return "pid " + strconv.FormatUint(p.PID, 10)
+	}
+	return clip(name) + " (" + strconv.FormatUint(p.PID, 10) + ")"
+}
+
+func pid(p *event.Process) string { return strconv.FormatUint(p.PID, 10) }
+
+func user(p *event.Process) string {
+	if p.UserName != "" {
+		return clip(p.UserName)
+	}
+	return "uid " + clip(p.UserID)
+}
+
+func commandLine(p *event.Process) string {
+	if p.CommandLine != "" {
+		return p.CommandLine
+	}
+	return p.Path
+}
+
+func hash(e *event.Event) string {
+	if v := e.Value(event.NActorSHA256); v.Set {
+		return v.String()
+	}
+	return "-"
+}
+
+func address(a netip.Addr, port uint64, name string) string {
+	s := "?"
+	if a.IsValid() {
+		s = netip.AddrPortFrom(a, uint16(port)).String() //nolint:gosec // a port; a wrong one only reads wrong
+	}
+	if name != "" {
+		return clip(name) + " [" + s + "]"
+	}
+	return s
+}
+
+func quote(s string) string { return "“" + clip(s) + "”" }
+
+// clip cuts s between characters.
+func clip(s string) string {
+	if len(s) <= maxQuote {
+		return s
+	}
+	cut := maxQuote
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}
