@@ -1,0 +1,270 @@
+// Package coverage says what could be seen, where and when: it is the only writer of the Coverage table
+// and the only place that decides whether a host is silent, a class of events degraded or a canary
+// missed. Home, timelines and the answers of hunts read it and keep no idea of health of their own.
+// Package ingest tells it of every contact and every batch that was refused for good; the detection
+// engine hands it each event; other parts of the server report faults that would otherwise be silent.
+package coverage
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// State says how much of a class can be seen.
+type State string
+
+// The states of the table. Unknown stands in answers only: no row says it, the lack of one does.
+const (
+	Full        State = "full"
+	Partial     State = "partial"
+	Blind       State = "blind"
+	Unprotected State = "unprotected"
+	Silent      State = "silent"
+	Unknown     State = "unknown"
+)
+
+// Classes that every host should have. CanaryClass is the row that says whether the canary came through.
+var mandatory = [...]string{"process", "file", "network", "dns", "memory"}
+
+// CanaryClass is the class under which the passing of canaries is written.
+const CanaryClass = "canary"
+
+// Times that decide (architecture.md §4).
+const (
+	// A sensor that was killed just after a heartbeat must be called silent within 60 s, and we look once a second.
+	silentAfter  = 59 * time.Second
+	canaryPeriod = 60 * time.Second
+	canaryMissed = 90 * time.Second
+)
+
+// Row is one line of the Coverage table: what could be seen of a class in a span of time. Lost counts
+// events that are known to be gone. Times are µs UTC; To is 0 while the row is open.
+type Row struct {
+	Tenant tenant.ID
+	Host   event.HostID
+	ID     string
+	Class  string
+	From   int64
+	To     int64
+	State  State
+	Lost   uint64
+	Reason string
+}
+
+// Known is an enrolled host, as the table of hosts has it.
+type Known struct {
+	Tenant   tenant.ID
+	Host     event.HostID
+	Name     string
+	Enrolled int64
+	LastSeen int64
+	Revoked  int64
+}
+
+// Proof is when the canary of a host last came through whole.
+type Proof struct {
+	Tenant tenant.ID
+	Host   event.HostID
+	At     int64
+}
+
+// Store keeps the table. Package controldb implements it.
+type Store interface {
+	SaveCoverage(ctx context.Context, rows []Row, proofs []Proof) error // inserts or replaces by id, in one transaction
+	OpenCoverage(ctx context.Context) ([]Row, error)
+	// Coverage gives the tenant's rows that touch [from, to), oldest first; to 0 means no end.
+	Coverage(ctx context.Context, t tenant.ID, from, to int64) ([]Row, error)
+	Proofs(ctx context.Context) ([]Proof, error)
+	KnownHosts(ctx context.Context) ([]Known, error)
+	SaveFault(ctx context.Context, f Fault) error
+	Faults(ctx context.Context) ([]Fault, error) // those that are not over
+	PruneCoverage(ctx context.Context, before int64) error
+}
+
+// Desk takes the detections that coverage itself raises: somebody played the canary.
+type Desk interface {
+	Receive(ctx context.Context, d detection.Detection) error
+}
+
+// Options of New. Desk and OnChange may be nil.
+type Options struct {
+	Store      Store
+	SecretFile string // of the canary's nonces; made with mode 0600
+	Desk       Desk
+	OnChange   func(what string) // home, hosts
+	Log        *slog.Logger
+}
+
+// Coverage is safe for use by many goroutines.
+type Coverage struct {
+	o      Options
+	secret [32]byte
+
+	mu     sync.Mutex // guards all below; never held across I/O
+	hosts  map[event.HostID]*host
+	faults map[faultKey]Fault
+	dirty  map[string]Row // by id, not yet written
+	proofs map[event.HostID]Proof
+	raised []detection.Detection // not yet given to the desk
+}
+
+// New reads what was open when the server last stopped.
+func New(ctx context.Context, o Options) (*Coverage, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Coverage{o: o, hosts: map[event.HostID]*host{}, faults: map[faultKey]Fault{}, dirty: map[string]Row{}, proofs: map[event.HostID]Proof{}}
+	var err error
+	if c.secret, err = openSecret(o.SecretFile); err != nil {
+		return nil, fmt.Errorf("open canary secret: %w", err)
+	}
+	known, err := o.Store.KnownHosts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read hosts: %w", err)
+	}
+	start := now()
+	for _, k := range known {
+		if k.Revoked == 0 && k.LastSeen != 0 {
+			h := newHost(k.Tenant, k.Host)
+			h.name, h.heard, h.grace = k.Name, k.LastSeen, start
+			c.hosts[k.Host] = h
+		}
+	}
+	rows, err := o.Store.OpenCoverage(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read open coverage: %w", err)
+	}
+	for _, r := range rows {
+		if h := c.hosts[r.Host]; h != nil {
+			h.open[r.Class] = &r
+			h.silent = h.silent || r.State == Silent
+			h.signedOff = h.signedOff || r.State == Silent && r.Reason == reasonSignedOff
+		}
+	}
+	proofs, err := o.Store.Proofs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read canary proofs: %w", err)
+	}
+	for _, p := range proofs {
+		if h := c.hosts[p.Host]; h != nil {
+			h.passed = p.At
+		}
+	}
+	faults, err := o.Store.Faults(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read faults: %w", err)
+	}
+	for _, f := range faults {
+		c.faults[f.key()] = f
+	}
+	return c, nil
+}
+
+// Run looks once a second for hosts that fell silent and canaries that did not come, and writes what
+// could not be written before, until ctx ends.
+func (c *Coverage) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	prune := time.NewTicker(time.Hour)
+	defer prune.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			c.flush(last)
+			return nil
+		case <-tick.C:
+			c.look()
+			c.flush(ctx)
+		case <-prune.C:
+			if err := c.o.Store.PruneCoverage(ctx, now()-keep.Microseconds()); err != nil {
+				c.o.Log.WarnContext(ctx, "old coverage not pruned", slog.Any("err", err))
+			}
+		}
+	}
+}
+
+// keep is how long closed rows stay: as long as segments do by default.
+const keep = 400 * 24 * time.Hour
+
+// look applies the passing of time to every host.
+func (c *Coverage) look() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := now()
+	for _, h := range c.hosts {
+		if h.revoked {
+			continue
+		}
+		if !h.silent && at-max(h.heard, h.grace) >= silentAfter.Microseconds() {
+			h.silent = true
+			c.evaluate(h, at)
+		}
+		c.expireRuns(h, at)
+		if !h.silent && h.judgeCanary(at) {
+			c.evaluate(h, at)
+		}
+	}
+}
+
+// flush writes what changed, outside the lock. What could not be written stays and is tried again.
+func (c *Coverage) flush(ctx context.Context) {
+	c.mu.Lock()
+	rows := slices.Collect(maps.Values(c.dirty))
+	proofs := slices.Collect(maps.Values(c.proofs))
+	raised := c.raised
+	clear(c.dirty)
+	clear(c.proofs)
+	c.raised = nil
+	c.mu.Unlock()
+	if len(rows)+len(proofs) > 0 {
+		if err := c.o.Store.SaveCoverage(ctx, rows, proofs); err != nil {
+			c.o.Log.ErrorContext(ctx, "coverage not written, trying again", slog.Int("rows", len(rows)), slog.Any("err", err))
+			c.mu.Lock()
+			for _, r := range rows {
+				if _, newer := c.dirty[r.ID]; !newer {
+					c.dirty[r.ID] = r
+				}
+			}
+			for _, p := range proofs {
+				if _, newer := c.proofs[p.Host]; !newer {
+					c.proofs[p.Host] = p
+				}
+			}
+			c.mu.Unlock()
+		} else if len(rows) > 0 {
+			c.changed("home")
+			c.changed("hosts")
+		}
+	}
+	for i, d := range raised {
+		if c.o.Desk == nil {
+			break
+		}
+		if err := c.o.Desk.Receive(ctx, d); err != nil {
+			c.o.Log.ErrorContext(ctx, "detection not taken, trying again", slog.String("rule", d.RuleID), slog.Any("host", d.Event.ID.Host), slog.Any("err", err))
+			c.mu.Lock()
+			c.raised = append(slices.Clone(raised[i:]), c.raised...)
+			c.mu.Unlock()
+			break
+		}
+	}
+}
+
+func (c *Coverage) changed(what string) {
+	if c.o.OnChange != nil {
+		c.o.OnChange(what)
+	}
+}
+
+func now() int64 { return time.Now().UnixMicro() }

@@ -1,0 +1,341 @@
+package coverage
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+const day = 24 * time.Hour
+
+// Cell is one square of the coverage matrix. Unknown with Since 0 means that no row says anything.
+type Cell struct {
+	Host   event.HostID
+	Name   string
+	Class  string
+	State  State
+	Since  int64
+	Lost   uint64 // in the last 24 hours
+	Reason string
+}
+
+// SilentFailure is something that stopped working while nobody might notice.
+type SilentFailure struct {
+	ID       string // the same while the failure lasts
+	Class    string
+	Host     event.HostID // zero: the server
+	Name     string
+	What     detection.Said
+	Fix      detection.Said
+	Since    int64
+	Severity detection.Severity
+}
+
+// HostHealth is the state of one host: reporting, degraded, silent, never or revoked.
+type HostHealth struct {
+	State       string
+	SilentSince int64 // 0 unless silent
+	LastCanary  int64 // 0: none ever came through
+	Lost24h     uint64
+	Cells       []Cell
+}
+
+// Mark is one step of the canary strip: ok, missed or nothing, which is not the same as ok.
+type Mark struct {
+	From  int64
+	State string
+}
+
+// Summary is all that Home and the list of hosts say about sight, made from the table in one reading.
+type Summary struct {
+	Time           int64
+	Hosts          int // enrolled and not revoked
+	Reporting      int
+	Cells          []Cell
+	SilentFailures []SilentFailure
+	Health         map[event.HostID]HostHealth
+	Lost24h        uint64
+	LostKnown      bool  // false: no host reports, so loss cannot be known
+	CanaryOldest   int64 // µs since the last canary of the reporting host where it is longest ago; -1: one was never proven, or none reports
+	Strip          []Mark
+}
+
+// Summary reads the table for one tenant.
+func (c *Coverage) Summary(ctx context.Context, t tenant.ID) (Summary, error) {
+	at := now()
+	s := Summary{Time: at, Health: map[event.HostID]HostHealth{}, CanaryOldest: -1, Cells: []Cell{}, SilentFailures: []SilentFailure{}}
+	known, err := c.o.Store.KnownHosts(ctx)
+	if err != nil {
+		return s, fmt.Errorf("read hosts: %w", err)
+	}
+	from := at - day.Microseconds()
+	c.flush(ctx) // what is known now is in the answer
+	rows, err := c.o.Store.Coverage(ctx, t, from, 0)
+	if err != nil {
+		return s, fmt.Errorf("read coverage: %w", err)
+	}
+	proofs, err := c.o.Store.Proofs(ctx)
+	if err != nil {
+		return s, fmt.Errorf("read canary proofs: %w", err)
+	}
+	passed := map[event.HostID]int64{}
+	for _, p := range proofs {
+		if p.Tenant == t {
+			passed[p.Host] = p.At
+		}
+	}
+	byHost := map[event.HostID][]Row{}
+	for _, r := range rows {
+		byHost[r.Host] = append(byHost[r.Host], r)
+	}
+	slices.SortFunc(known, func(a, b Known) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Host.String(), b.Host.String()))
+	})
+	unproven := false
+	for _, k := range known {
+		if k.Tenant != t {
+			continue
+		}
+		h := healthOf(k, byHost[k.Host], passed[k.Host])
+		s.Health[k.Host] = h
+		if k.Revoked != 0 {
+			continue
+		}
+		s.Hosts++
+		s.Lost24h += h.Lost24h
+		s.Cells = append(s.Cells, h.Cells...)
+		s.SilentFailures = append(s.SilentFailures, failuresOf(k, h, byHost[k.Host], at)...)
+		if h.State == "reporting" || h.State == "degraded" {
+			s.Reporting++
+			s.LostKnown = true
+			if h.LastCanary == 0 {
+				unproven = true
+			}
+			s.CanaryOldest = max(s.CanaryOldest, at-h.LastCanary)
+		}
+	}
+	if unproven {
+		s.CanaryOldest = -1
+	}
+	s.SilentFailures = append(s.SilentFailures, c.standing(t, known)...)
+	slices.SortStableFunc(s.SilentFailures, func(a, b SilentFailure) int {
+		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Since, b.Since))
+	})
+	s.Strip = strip(rows, at)
+	return s, nil
+}
+
+// SilentFailures lists what stopped working, worst first.
+func (c *Coverage) SilentFailures(ctx context.Context, t tenant.ID) ([]SilentFailure, error) {
+	s, err := c.Summary(ctx, t)
+	return s.SilentFailures, err
+}
+
+// Holes gives the rows of a span in which something could not be seen: not full, or with loss. Timelines
+// and answers draw them. host may be zero for all.
+func (c *Coverage) Holes(ctx context.Context, t tenant.ID, id event.HostID, from, to int64) ([]Row, error) {
+	c.flush(ctx)
+	rows, err := c.o.Store.Coverage(ctx, t, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("read coverage: %w", err)
+	}
+	return slices.DeleteFunc(rows, func(r Row) bool {
+		return r.Class == CanaryClass || r.State == Full && r.Lost == 0 || id != (event.HostID{}) && r.Host != id
+	}), nil
+}
+
+func healthOf(k Known, rows []Row, passed int64) HostHealth {
+	h := HostHealth{State: "reporting", LastCanary: passed}
+	cells := map[string]*Cell{}
+	cell := func(class string) *Cell {
+		x := cells[class]
+		if x == nil {
+			x = &Cell{Host: k.Host, Name: k.Name, Class: class, State: Unknown}
+			cells[class] = x
+		}
+		return x
+	}
+	for _, class := range mandatory {
+		cell(class)
+	}
+	seen := false
+	for _, r := range rows {
+		h.Lost24h += r.Lost
+		if r.Class != CanaryClass {
+			cell(r.Class).Lost += r.Lost
+		}
+		if r.To != 0 {
+			continue
+		}
+		seen = true
+		if r.State == Silent {
+			h.SilentSince = r.From
+		}
+		if r.Class == CanaryClass {
+			continue
+		}
+		x := cell(r.Class)
+		x.State, x.Since, x.Reason = r.State, r.From, r.Reason
+		if r.State != Full && h.State == "reporting" {
+			h.State = "degraded"
+		}
+	}
+	switch {
+	case k.Revoked != 0:
+		h.State, h.SilentSince = "revoked", 0
+	case h.SilentSince != 0:
+		h.State = "silent"
+	case !seen:
+		h.State = "never"
+	}
+	for _, class := range mandatory {
+		h.Cells = append(h.Cells, *cells[class])
+		delete(cells, class)
+	}
+	var more []Cell
+	for _, x := range cells {
+		more = append(more, *x)
+	}
+	slices.SortFunc(more, func(a, b Cell) int { return cmp.Compare(a.Class, b.Class) })
+	h.Cells = append(h.Cells, more...)
+	return h
+}
+
+// newcomer is how long an enrolled host may take to report before that is a failure.
+const newcomer = time.Minute
+
+// recent is how long after a loss it stands among the silent failures; the table keeps it for good.
+const recent = time.Hour
+
+func failuresOf(k Known, h HostHealth, rows []Row, at int64) []SilentFailure {
+	var out []SilentFailure
+	add := func(class, kind string, since int64, severity detection.Severity, what, fix detection.Said) {
+		out = append(out, SilentFailure{ID: k.Host.String() + "/" + kind, Class: class, Host: k.Host, Name: k.Name, What: what, Fix: fix, Since: since, Severity: severity})
+	}
+	name := event.Show(k.Name)
+	if h.State == "never" {
+		if at-k.Enrolled > newcomer.Microseconds() {
+			what, fix := saidNever(name, k.Enrolled)
+			add(ClassNeverReported, "never", k.Enrolled, detection.Medium, what, fix)
+		}
+		return out
+	}
+	missed, expected := 0, 0
+	type loss struct {
+		n     uint64
+		since int64
+	}
+	losses := map[string]loss{}
+	for _, r := range rows {
+		if r.To == 0 && r.State == Silent && r.Class == CanaryClass {
+			what, fix := saidSilent(name, r)
+			severity := detection.High
+			if r.Reason == reasonSignedOff {
+				severity = detection.Low
+			}
+			add(ClassStale, "silent", r.From, severity, what, fix)
+		}
+		if r.Lost > 0 && r.To > at-recent.Microseconds() {
+			l := losses[r.Class]
+			l.n += r.Lost
+			if l.since == 0 || r.From < l.since {
+				l.since = r.From
+			}
+			losses[r.Class] = l
+		}
+		if r.To == 0 && r.Class != CanaryClass && provenClass(r.Class) && r.State != Blind {
+			expected++
+			if missedReason(r) {
+				missed++
+			}
+		}
+	}
+	for class, l := range losses {
+		what, fix := saidDrops(name, class, l.n, l.since)
+		add(ClassDrops, "drops/"+class, l.since, detection.Medium, what, fix)
+	}
+	slices.SortFunc(out, func(a, b SilentFailure) int { return cmp.Compare(a.ID, b.ID) })
+	dark := missed > 0 && missed == expected && expected > 1
+	for _, r := range rows {
+		if r.To != 0 || r.Class == CanaryClass {
+			continue
+		}
+		switch {
+		case dark && missedReason(r):
+			if !slices.ContainsFunc(out, func(f SilentFailure) bool { return f.Class == ClassNoTelemetry }) {
+				what, fix := saidNoTelemetry(name, r)
+				add(ClassNoTelemetry, "dark", r.From, detection.High, what, fix)
+			}
+		case r.State == Blind:
+			what, fix := saidDegraded(name, r)
+			add(ClassEventMissing, "class/"+r.Class, r.From, detection.High, what, fix)
+		case r.State == Partial || r.State == Unprotected:
+			severity := detection.Low
+			if missedReason(r) {
+				severity = detection.High
+			}
+			what, fix := saidDegraded(name, r)
+			add(ClassSensorDegraded, "class/"+r.Class, r.From, severity, what, fix)
+		}
+	}
+	return out
+}
+
+func provenClass(class string) bool {
+	return class == "process" || class == "file" || class == "network"
+}
+
+func missedReason(r Row) bool {
+	return r.State == Partial && len(r.Reason) > len(missedPrefix) && r.Reason[:len(missedPrefix)] == missedPrefix
+}
+
+// standing gives the faults that others reported.
+func (c *Coverage) standing(t tenant.ID, known []Known) []SilentFailure {
+	names := map[event.HostID]string{}
+	for _, k := range known {
+		names[k.Host] = k.Name
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []SilentFailure
+	for _, f := range c.faults {
+		if f.Tenant != t {
+			continue
+		}
+		id := "server/" + f.Kind
+		if f.Host != (event.HostID{}) {
+			id = f.Host.String() + "/" + f.Kind
+		}
+		out = append(out, SilentFailure{ID: id, Class: f.Class, Host: f.Host, Name: names[f.Host], What: f.What, Fix: f.Fix, Since: f.Since, Severity: f.Severity})
+	}
+	slices.SortFunc(out, func(a, b SilentFailure) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// strip draws the last 24 hours of the tenant's canaries in marks of 15 minutes.
+func strip(rows []Row, at int64) []Mark {
+	const step = 15 * time.Minute
+	first := time.UnixMicro(at).Truncate(step).Add(step - day).UnixMicro()
+	out := make([]Mark, day/step)
+	for i := range out {
+		from := first + int64(i)*step.Microseconds()
+		out[i] = Mark{From: from, State: "nothing"}
+		for _, r := range rows {
+			if r.Class != CanaryClass || r.From >= min(from+step.Microseconds(), at+1) || r.To != 0 && r.To <= from {
+				continue
+			}
+			if r.State != Full {
+				out[i].State = "missed"
+				break
+			}
+			out[i].State = "ok"
+		}
+	}
+	return out
+}

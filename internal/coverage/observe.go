@@ -1,0 +1,132 @@
+package coverage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// Observe reads what events say about the sensor's own sight. It is the detection engine's observer; an
+// event seen twice, after a restart, changes nothing.
+func (c *Coverage) Observe(ctx context.Context, t tenant.ID, events []event.Stamped) {
+	c.mu.Lock()
+	at := now()
+	for _, e := range events {
+		h := c.host(t, e.ID.Host)
+		if h.tenant != t {
+			continue
+		}
+		switch v := e.Event; v.Kind {
+		case event.SensorLoss:
+			c.lost(h, e.ID, class(v), v.Count, span(v, v.FromNS), span(v, v.ToNS), or(v.Reason, "the kernel gave records faster than the sensor took them"))
+		case event.Dropped:
+			n := uint64(0)
+			if v.Last >= v.First {
+				n = v.Last - v.First + 1
+			}
+			c.lost(h, e.ID, class(v), max(n, v.Count), span(v, v.FromNS), span(v, v.ToNS), or(v.Reason, "the sensor's spool gave them up"))
+		case event.SensorThrottle:
+			switch {
+			case v.State == "stop":
+				delete(h.throttled, class(v))
+				if v.Count > 0 {
+					c.lost(h, e.ID, class(v), v.Count, span(v, v.FromNS), span(v, v.ToNS), or(v.Reason, "held back because one process made too many"))
+				}
+			case len(h.throttled) < maxClasses:
+				h.throttled[class(v)] = clip(or(v.Reason, "held back because one process made too many"))
+			}
+			c.evaluate(h, at)
+		case event.SensorCapability:
+			h.declare([]Capability{{Class: v.Subject, State: State(v.State), Reason: v.Reason}}, v.Time)
+			c.evaluate(h, at)
+		case event.SensorCanary, event.ProcessExec, event.FileCreate, event.FileDelete, event.NetConnect:
+			c.seeCanary(h, e, at)
+		default:
+		}
+	}
+	pending := len(c.dirty)+len(c.raised) > 0
+	c.mu.Unlock()
+	if pending {
+		c.flush(ctx)
+	}
+}
+
+// Quarantined counts a batch that was taken from the sensor and could not be read: its events are lost.
+func (c *Coverage) Quarantined(ctx context.Context, t tenant.ID, first event.ID, count uint64, at int64, reason string) {
+	c.mu.Lock()
+	h := c.host(t, first.Host)
+	c.lost(h, first, laneClass(uint64(first.Lane)), count, at, at, clip("in quarantine: "+reason))
+	c.mu.Unlock()
+	c.flush(ctx)
+}
+
+// lost writes a closed row for events that are gone. Its id comes from the event that told of it, so
+// telling twice counts once.
+func (c *Coverage) lost(h *host, source event.ID, class string, n uint64, from, to int64, reason string) {
+	sum := sha256.Sum256([]byte(fmt.Sprintf("yagura-loss-v1\n%s\n%s", source, class)))
+	r := Row{Tenant: h.tenant, Host: h.id, ID: "l-" + hex.EncodeToString(sum[:16]), Class: class, From: min(from, to), To: max(from, to, min(from, to)+1), State: Partial, Lost: min(n, 1<<53), Reason: clip(reason)}
+	c.dirty[r.ID] = r
+}
+
+// IsCanary says whether a process of a host is a canary that this server asked for. Until the sensor has
+// named the process, the first that carries the nonce is believed; if the sensor then names another, a
+// high detection says so.
+func (c *Coverage) IsCanary(_ context.Context, id event.HostID, key event.Key) bool {
+	if key == (event.Key{}) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.hosts[id]
+	if h == nil {
+		return false
+	}
+	for _, r := range h.runs {
+		if r.reported != (event.Key{}) {
+			if r.reported == key {
+				return true
+			}
+		} else if len(r.sights) > 0 && r.sights[0].key == key && !r.ended {
+			return true
+		}
+	}
+	return false
+}
+
+// class gives the class that an event of the sensor is about.
+func class(v *event.Event) string {
+	if s := v.Subject; s != "" && len(s) <= 32 {
+		return s
+	}
+	return laneClass(v.Lane)
+}
+
+func laneClass(lane uint64) string {
+	switch event.Lane(min(lane, 255)) { //nolint:gosec // bounded on the left
+	case event.Network:
+		return "network"
+	case event.Bulk:
+		return "file"
+	default:
+		return "process"
+	}
+}
+
+// span turns a moment of the host's boot into server time, by the event's own two clocks.
+func span(v *event.Event, ns uint64) int64 {
+	if ns == 0 || ns > v.BootNS {
+		return v.Time
+	}
+	return v.Time - int64((v.BootNS-ns)/1000) //nolint:gosec // a boot is shorter than 292 years
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -1,0 +1,192 @@
+// Package fleet knows which hosts belong to which tenant and how they prove it: the installation's
+// certificate authority with one intermediate for each tenant, enrolment tokens, leaf certificates with
+// renewal and revocation, and the list of hosts with what each said of itself. It judges nobody's health
+// (package coverage does) and signs no commands (nothing on the server does). Package ingest calls it
+// for every call of a sensor; the console lists, revokes and makes tokens through it.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// Life of certificates (architecture.md §4).
+const (
+	leafLife   = 7 * 24 * time.Hour
+	backdate   = 48 * time.Hour
+	renewGrace = 180 * 24 * time.Hour
+)
+
+// Errors that callers branch on. The text is what the other side reads.
+var (
+	ErrNoCertificate = errors.New("no client certificate: enrol this host with a token made by `yagura enroll token`")
+	ErrForeign       = errors.New("the certificate is not from this installation's authority: enrol this host here with a token made by `yagura enroll token`")
+	ErrExpired       = errors.New("the certificate has expired: only Renew takes it, for 180 days")
+	ErrRevoked       = errors.New("the host was revoked: retire the sensor or enrol the host again with a new token")
+	ErrToken         = errors.New("the enrolment token is unknown, expired or used up: make a new one with `yagura enroll token`")
+	ErrRequest       = errors.New("the certificate request is not acceptable")
+	ErrUnknownHost   = errors.New("no such host in this tenant")
+)
+
+// Host is one enrolled machine. Times are µs UTC, 0 for never.
+type Host struct {
+	Tenant      tenant.ID
+	ID          event.HostID
+	Name        string // as the host says, through event.Text
+	OS          string
+	Kernel      string
+	Version     string // of the sensor
+	Machine     string // hex SHA-256 of the machine id
+	Enrolled    int64
+	LastSeen    int64
+	Revoked     int64
+	Boot        string // hex boot id of the last Hello
+	ClockSkew   int64  // µs, host minus server, at the last exchange
+	SpoolEvents uint64
+	SpoolBytes  uint64
+	Addresses   []string
+}
+
+// Token is an enrolment token as it may be shown: the secret is not in it.
+type Token struct {
+	Tenant    tenant.ID
+	ID        string
+	Hash      string // hex SHA-256 of the secret
+	Created   int64
+	Expires   int64
+	UsesLeft  int
+	CreatedBy string
+}
+
+// Boot ties the monotonic clock of one boot of one host to the server's clock.
+type Boot struct {
+	ID     string // hex of the boot id
+	Offset int64  // µs: server time minus boot time
+	Seen   int64  // µs UTC
+}
+
+// Store is where the fleet is kept. Package controldb implements it.
+type Store interface {
+	AddHost(ctx context.Context, h Host) error
+	SaveHosts(ctx context.Context, hosts []Host) error // what changes by itself: everything but id, enrolment and revocation
+	Hosts(ctx context.Context) ([]Host, error)         // of all tenants; read once at start
+	RevokeHost(ctx context.Context, t tenant.ID, h event.HostID, at int64) error
+
+	AddToken(ctx context.Context, t Token) error
+	Tokens(ctx context.Context) ([]Token, error)
+	// UseToken takes one use of a token that is not expired at now; false when there was none left.
+	UseToken(ctx context.Context, t tenant.ID, id string, now int64) (bool, error)
+
+	SaveBoot(ctx context.Context, t tenant.ID, h event.HostID, b Boot) error
+	Boots(ctx context.Context, t tenant.ID, h event.HostID) ([]Boot, error) // newest first, at most 16
+}
+
+// Options of a fleet.
+type Options struct {
+	Dir   string   // holds the keys; made with mode 0700
+	Names []string // names and addresses of the sensor listener, besides localhost
+	Store Store
+	Log   *slog.Logger
+}
+
+// Fleet is safe for use by many goroutines.
+type Fleet struct {
+	store Store
+	log   *slog.Logger
+	ca    *authority
+
+	mu       sync.Mutex // guards all below; never held across I/O
+	hosts    map[event.HostID]*member
+	tokens   map[string]*Token   // by hash of the secret
+	verified map[[32]byte]proven // certificates checked before, by hash; cleared when full
+}
+
+type member struct {
+	Host
+	dirty  bool
+	boots  map[string]bool // boot ids that were current once; a boot id that returns is a clone
+	cut    chan struct{}   // closed when the host is revoked
+	cloned bool
+}
+
+// Open reads the fleet and its keys, making the keys when the folder has none.
+func Open(ctx context.Context, o Options) (*Fleet, error) {
+	f := &Fleet{store: o.Store, log: o.Log, hosts: map[event.HostID]*member{}, tokens: map[string]*Token{}, verified: map[[32]byte]proven{}}
+	var err error
+	if f.ca, err = openAuthority(o.Dir, o.Names); err != nil {
+		return nil, fmt.Errorf("open sensor authority %s: %w", o.Dir, err)
+	}
+	hosts, err := o.Store.Hosts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read hosts: %w", err)
+	}
+	for _, h := range hosts {
+		f.hosts[h.ID] = newMember(h)
+	}
+	tokens, err := o.Store.Tokens(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read enrolment tokens: %w", err)
+	}
+	for _, t := range tokens {
+		f.tokens[t.Hash] = &t
+	}
+	return f, nil
+}
+
+func newMember(h Host) *member {
+	m := &member{Host: h, boots: map[string]bool{}, cut: make(chan struct{})}
+	if h.Revoked != 0 {
+		close(m.cut)
+	}
+	return m
+}
+
+// Run writes what hosts said of themselves every few seconds until ctx ends, and once more then. Losing
+// the last seconds to a crash costs only a slightly older "last seen".
+func (f *Fleet) Run(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			f.flush(last)
+			return nil
+		case <-tick.C:
+			f.flush(ctx)
+		}
+	}
+}
+
+func (f *Fleet) flush(ctx context.Context) {
+	f.mu.Lock()
+	var dirty []Host
+	for _, m := range f.hosts {
+		if m.dirty {
+			dirty = append(dirty, m.Host)
+			m.dirty = false
+		}
+	}
+	f.mu.Unlock()
+	if len(dirty) == 0 {
+		return
+	}
+	if err := f.store.SaveHosts(ctx, dirty); err != nil {
+		f.log.WarnContext(ctx, "hosts not saved, trying again", slog.Int("hosts", len(dirty)), slog.Any("err", err))
+		f.mu.Lock()
+		for _, h := range dirty {
+			f.hosts[h.ID].dirty = true
+		}
+		f.mu.Unlock()
+	}
+}
+
+func now() int64 { return time.Now().UnixMicro() }
