@@ -4,7 +4,7 @@
 set -euo pipefail
 bin=$PWD/.tools
 mkdir -p "$bin"
-GOBIN=$bin go -C tools install google.golang.org/protobuf/cmd/protoc-gen-go connectrpc.com/connect/cmd/protoc-gen-connect-go
+GOBIN=$bin go -C tools install google.golang.org/protobuf/cmd/protoc-gen-go connectrpc.com/connect/cmd/protoc-gen-connect-go github.com/cilium/ebpf/cmd/bpf2go
 go run ./internal/event/generate
 module=github.com/yagura-edr/yagura
 if [ "$(protoc --version 2>/dev/null)" != "libprotoc 3.21.12" ]; then
@@ -20,3 +20,4 @@ if [ -x web/node_modules/.bin/protoc-gen-es ]; then
   PATH=$PWD/web/node_modules/.bin:$PATH protoc -I api --es_out=web/src/api/gen --es_opt=target=ts \
     api/console/v1/*.proto
 fi
+bash internal/sensor/probe/bpf/generate.sh

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//go:build ignore
+
+/* Processes begin and end. Threads do not count: a process begins with its leader and ends with its last
+ * thread. */
+#include "record.h"
+
+struct fork_record {
+	struct head head; /* of the process that called fork */
+	__u64 child_start;
+	__u32 child_tgid;
+	__u32 child_parent_tgid; /* differs from the caller under CLONE_PARENT */
+	__u64 child_parent_start;
+};
+
+struct exit_record {
+	struct head head;
+	__u64 cpu_ns;
+	__u32 code; /* as wait gives it: signal in the low 7 bits, status above 8 */
+	__u32 pad;
+};
+
+SEC("tp_btf/sched_process_fork")
+int fork_seen(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct task_struct *child = (void *)ctx[1];
+	struct task_struct *parent;
+	struct fork_record r;
+
+	/* Children of the sensor itself count: the canary is one. */
+	if (child->pid != child->tgid)
+		return 0;
+	COUNT(CLASS_PROCESS, seen);
+	__builtin_memset(&r, 0, sizeof(r));
+	fill_head(&r.head, REC_FORK, task);
+	parent = child->real_parent;
+	r.child_start = child->start_boottime;
+	r.child_tgid = child->tgid;
+	r.child_parent_tgid = BPF_CORE_READ(parent, tgid);
+	r.child_parent_start = BPF_CORE_READ(parent, group_leader, start_boottime);
+	submit(&ring_critical, RING_CRITICAL, CLASS_PROCESS, &r.head, sizeof(r));
+	return 0;
+}
+
+#define SIGNAL_GROUP_EXIT 4
+
+SEC("tp_btf/sched_process_exit")
+int exit_seen(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct signal_struct *signal = task->signal;
+	struct task_struct *leader = task->group_leader;
+	struct exit_record r;
+
+	/* The kernel has already counted this thread out: zero means that it was the last one. */
+	if (signal->live.counter || is_self(task->tgid))
+		return 0;
+	COUNT(CLASS_PROCESS, seen);
+	__builtin_memset(&r, 0, sizeof(r));
+	fill_head(&r.head, REC_EXIT, task);
+	r.code = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : task->exit_code;
+	r.cpu_ns = signal->utime + signal->stime + task->utime + task->stime;
+	if (leader != task)
+		r.cpu_ns += leader->utime + leader->stime;
+	submit(&ring_critical, RING_CRITICAL, CLASS_PROCESS, &r.head, sizeof(r));
+	return 0;
+}

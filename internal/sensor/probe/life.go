@@ -1,0 +1,30 @@
+package probe
+
+import "github.com/yagura-edr/yagura/internal/event"
+
+func (d *decoder) fork(f *fields, e *event.Event, emit func(*event.Event)) error {
+	childStart, childTgid := f.u64(), f.u32()
+	if f.short {
+		return nil
+	}
+	e.Kind = event.ProcessFork
+	e.Target = d.name(childStart, childTgid)
+	e.Target.ExecID = e.Actor.ExecID
+	emit(e)
+	return nil
+}
+
+func (d *decoder) exit(f *fields, e *event.Event, emit func(*event.Event)) error {
+	cpu, code := f.u64(), f.u32()
+	if f.short {
+		return nil
+	}
+	e.Kind = event.ProcessExit
+	e.CPUTime = cpu
+	e.ExitSignal = uint64(code & 0x7f)
+	if e.ExitSignal == 0 {
+		e.ExitCode = int64(code >> 8 & 0xff)
+	}
+	emit(e)
+	return nil
+}

@@ -1,0 +1,105 @@
+package probe
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// Classes in the order in which the kernel side numbers them.
+var classes = [...]string{"process", "network", "dns", "file", "memory"}
+
+// Counters says what became of the acts of one class. Seen = Filtered + Repeated + Throttled + Submitted +
+// RingFull + NoScratch, but for acts in flight.
+type Counters struct {
+	Seen      uint64 // acts that a program was asked about
+	Filtered  uint64 // of no interest
+	Repeated  uint64 // the same act of the same process a moment ago
+	Throttled uint64 // held back by the process's budget
+	Submitted uint64 // handed to a ring
+	RingFull  uint64 // lost: no room in the ring
+	NoScratch uint64 // lost: no room to build the record
+	Missed    uint64 // lost: the kernel did not run the program, which was running already on that CPU
+}
+
+// Lost counts what was seen and not handed over.
+func (c Counters) Lost() uint64 { return c.RingFull + c.NoScratch + c.Missed }
+
+// Counters gives the sums over all CPUs, by class, since Open.
+func (p *Probe) Counters() (map[string]Counters, error) {
+	all := make(map[string]Counters, len(classes))
+	for i, class := range classes {
+		var perCPU []kernelCounters
+		if err := p.maps["counters"].Lookup(uint32(i), &perCPU); err != nil {
+			return nil, fmt.Errorf("read counters of %s: %w", class, err)
+		}
+		var c Counters
+		for _, n := range perCPU {
+			c.Seen += n.Seen
+			c.Filtered += n.Filtered
+			c.Repeated += n.Repeated
+			c.Throttled += n.Throttled
+			c.Submitted += n.Submitted
+			c.RingFull += n.RingFull
+			c.NoScratch += n.NoScratch
+		}
+		all[class] = c
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.hooks {
+		if h.programs == nil {
+			continue
+		}
+		for _, program := range h.programs.Programs {
+			if stats, err := program.Stats(); err == nil {
+				c := all[h.group]
+				c.Missed += stats.RecursionMisses
+				all[h.group] = c
+			}
+		}
+	}
+	return all, nil
+}
+
+// kernelCounters mirrors struct counters of record.h.
+type kernelCounters struct {
+	Seen, Filtered, Repeated, Throttled, Submitted, RingFull, NoScratch uint64
+}
+
+// lossMeter turns growing loss counters into sensor.loss events.
+type lossMeter struct {
+	p         *Probe
+	before    map[string]uint64
+	since     uint64
+	undecoded atomic.Uint64 // records that did not decode: ours on both ends, so a fault of ours
+}
+
+func newLossMeter(p *Probe) *lossMeter {
+	return &lossMeter{p: p, before: map[string]uint64{}, since: bootNow()}
+}
+
+// report emits one sensor.loss for each class that lost something since the last report.
+func (m *lossMeter) report(emit func(*event.Event)) {
+	now := bootNow()
+	counters, err := m.p.Counters()
+	if err != nil {
+		m.p.log.Error("loss not countable", slog.Any("err", err))
+		return
+	}
+	lost := map[string]uint64{"sensor": m.undecoded.Load()}
+	for class, c := range counters {
+		lost[class] = c.Lost()
+	}
+	for class, n := range lost {
+		if n <= m.before[class] {
+			continue
+		}
+		emit(&event.Event{Kind: event.SensorLoss, OS: event.Linux, BootNS: now, HostTime: m.p.clock.host(now), Subject: class,
+			Count: n - m.before[class], FromNS: m.since, ToNS: now, Reason: "the ring to the sensor was full"})
+		m.before[class] = n
+	}
+	m.since = now
+}

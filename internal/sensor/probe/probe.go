@@ -1,0 +1,317 @@
+// Package probe is the Linux sensor's eye: it loads and attaches the kernel programs of package bpf, drains
+// their rings and turns records into events.
+//
+// It promises exact bookkeeping: what a program saw and could not hand over is counted by class and reported
+// as sensor.loss, and a hook that does not load makes its class blind or partial, never the sensor dead. It
+// does not know processes beyond what one record says; package proctree fills in ancestors and names, and
+// package sight joins the two. Hook plan, record layout and the traps behind them: docs/format/probe-record.md.
+package probe
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// Options says how to look. Zero values take the defaults named.
+type Options struct {
+	Log *slog.Logger
+
+	// Sizes of the rings in bytes, powers of two; 2 MiB, 2 MiB, 4 MiB.
+	CriticalRing, NetworkRing, BulkRing int
+	// Drain is the time between two drains; 10 ms.
+	Drain time.Duration
+	// Credentials are the names whose opening for reading is reported; DefaultCredentials.
+	Credentials []Credential
+	// ReportSelf makes the sensor's own acts visible. Only tests, whose acts are the test process's own, set it.
+	ReportSelf bool
+}
+
+// Errors that Open explains in a sentence of its own.
+var (
+	ErrNoBTF   = errors.New("this kernel has no BTF (/sys/kernel/btf/vmlinux): the sensor needs a kernel built with CONFIG_DEBUG_INFO_BTF=y")
+	ErrNotRoot = errors.New("the sensor may not load BPF programs: run it as root (CAP_BPF and CAP_PERFMON)")
+)
+
+// Probe is the set of attached programs with their rings.
+type Probe struct {
+	log     *slog.Logger
+	opts    Options
+	bootTag uint32
+	self    uint32 // own tgid in the first pid namespace
+
+	maps    map[string]*ebpf.Map
+	readers [rings]*ringbuf.Reader
+	iter    *link.Iter
+	snap    *ebpf.Collection
+
+	mu    sync.Mutex // guards hooks
+	hooks []*hook
+
+	clock clock
+	loss  *lossMeter
+}
+
+// Order of the rings, as the kernel side numbers them.
+const (
+	ringCritical = iota
+	ringNetwork
+	ringBulk
+	rings
+)
+
+var ringNames = [rings]string{"ring_critical", "ring_network", "ring_bulk"}
+
+// Open loads and attaches every hook that this kernel takes. It fails only when nothing can be seen at all;
+// Capabilities says what is missing otherwise. The caller ends with Close.
+func Open(ctx context.Context, opts Options) (*Probe, error) {
+	opts.CriticalRing = cmp.Or(opts.CriticalRing, 2<<20)
+	opts.NetworkRing = cmp.Or(opts.NetworkRing, 2<<20)
+	opts.BulkRing = cmp.Or(opts.BulkRing, 4<<20)
+	opts.Drain = cmp.Or(opts.Drain, 10*time.Millisecond)
+	if opts.Credentials == nil {
+		opts.Credentials = DefaultCredentials
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		return nil, ErrNoBTF
+	}
+	tag, err := bootTag()
+	if err != nil {
+		return nil, err
+	}
+	p := &Probe{log: opts.Log, opts: opts, bootTag: tag, maps: map[string]*ebpf.Map{}}
+	p.clock.set()
+	// BTF of the kernel is some 10 MB when parsed: shared by the loads below, garbage after them.
+	if err := p.load(ctx, btf.NewCache()); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (p *Probe) load(ctx context.Context, cache *btf.Cache) error {
+	if err := p.makeMaps(cache); err != nil {
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+			return fmt.Errorf("%w (%w)", ErrNotRoot, err)
+		}
+		return err
+	}
+	for i, name := range ringNames {
+		r, err := ringbuf.NewReader(p.maps[name])
+		if err != nil {
+			return fmt.Errorf("map %s: %w", name, err)
+		}
+		r.SetDeadline(time.Unix(1, 0)) // never wait: Run decides when to look
+		p.readers[i] = r
+	}
+	p.openSnapshot(ctx, cache)
+	if p.self == 0 {
+		p.self = uint32(os.Getpid())
+	}
+	hide := p.self
+	if p.opts.ReportSelf {
+		hide = 0
+	}
+	if err := p.maps["settings"].Put(uint32(0), settings{Self: hide}); err != nil {
+		return fmt.Errorf("set the sensor's own process: %w", err)
+	}
+	p.loadHooks(ctx, cache)
+	p.loss = newLossMeter(p)
+	for _, c := range p.Capabilities() {
+		if c.State != StateBlind {
+			return nil
+		}
+	}
+	return fmt.Errorf("no hook of this kernel works: %s", p.Capabilities()[0].Reason)
+}
+
+// settings mirrors struct settings of record.h.
+type settings struct{ Self, Pad uint32 }
+
+// Self gives the sensor's own process id in the first pid namespace.
+func (p *Probe) Self() uint32 { return p.self }
+
+// BootTag gives the tag of this boot that process keys carry.
+func (p *Probe) BootTag() uint32 { return p.bootTag }
+
+// Close detaches everything. Run must have returned.
+func (p *Probe) Close() error {
+	var errs []error
+	p.mu.Lock()
+	for _, h := range p.hooks {
+		errs = append(errs, h.close())
+	}
+	p.hooks = nil
+	p.mu.Unlock()
+	if p.iter != nil {
+		errs = append(errs, p.iter.Close())
+	}
+	if p.snap != nil {
+		p.snap.Close()
+	}
+	for _, r := range p.readers {
+		if r != nil {
+			errs = append(errs, r.Close())
+		}
+	}
+	for _, m := range p.maps {
+		errs = append(errs, m.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run drains the rings until ctx ends and hands each event to emit, in the order of their boot time as far as
+// the rings can tell. emit is called from one goroutine and may not keep it long: what piles up meanwhile is
+// in the rings, and what does not fit there is counted as loss. On the way out the rings are drained once
+// more.
+func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
+	tick := time.NewTicker(p.opts.Drain)
+	defer tick.Stop()
+	d := newDrain(p, emit)
+	second := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			d.run(^uint64(0))
+			p.loss.report(emit)
+			return context.Cause(ctx)
+		case now := <-tick.C:
+			for d.run(bootNow()) {
+				if ctx.Err() != nil {
+					break
+				}
+			}
+			if now.Sub(second) >= time.Second {
+				second = now
+				p.clock.set()
+				p.loss.report(emit)
+			}
+		}
+	}
+}
+
+// drain merges the three rings by time. Each ring is in order but for a few microseconds; merging them keeps
+// an act behind the exec that made its actor.
+type drain struct {
+	p       *Probe
+	emit    func(*event.Event)
+	record  [rings]ringbuf.Record
+	boot    [rings]uint64
+	pending [rings]bool
+	decoder decoder
+}
+
+func newDrain(p *Probe, emit func(*event.Event)) *drain {
+	d := &drain{p: p, emit: emit}
+	d.decoder = decoder{bootTag: p.bootTag, clock: &p.clock}
+	return d
+}
+
+// run hands over every record made before until, and says whether a ring was so full that another round
+// should follow at once.
+func (d *drain) run(until uint64) (again bool) {
+	for {
+		first := -1
+		for i := range d.pending {
+			if !d.pending[i] {
+				d.next(i)
+			}
+			if d.pending[i] && (first < 0 || d.boot[i] < d.boot[first]) {
+				first = i
+			}
+		}
+		if first < 0 || d.boot[first] > until {
+			break
+		}
+		d.pending[first] = false
+		if err := d.decoder.decode(d.record[first].RawSample, d.emit); err != nil {
+			d.p.loss.undecoded.Add(1)
+			d.p.log.Warn("record not understood", slog.Any("err", err))
+		}
+	}
+	for _, r := range d.p.readers {
+		if r.AvailableBytes() > r.BufferSize()/4 {
+			return true
+		}
+	}
+	return false
+}
+
+// next fetches the head of a ring, if it has one.
+func (d *drain) next(i int) {
+	r := d.p.readers[i]
+	if r.AvailableBytes() == 0 {
+		return
+	}
+	for {
+		err := r.ReadInto(&d.record[i])
+		if err != nil {
+			if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.EOF) {
+				d.p.log.Error("ring not readable", slog.String("ring", ringNames[i]), slog.Any("err", err))
+			}
+			return
+		}
+		if len(d.record[i].RawSample) >= headBytes {
+			d.boot[i] = binary.LittleEndian.Uint64(d.record[i].RawSample[16:])
+			d.pending[i] = true
+			return
+		}
+		d.p.loss.undecoded.Add(1)
+	}
+}
+
+// bootNow gives the time since boot, suspend included, in the units of the kernel side.
+func bootNow() uint64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0
+	}
+	return uint64(ts.Nano())
+}
+
+// clock turns time since boot into what the host's clock says.
+type clock struct{ offset atomic.Int64 }
+
+func (c *clock) set() { c.offset.Store(time.Now().UnixNano() - int64(bootNow())) }
+
+func (c *clock) host(bootNS uint64) int64 { return (int64(bootNS) + c.offset.Load()) / 1000 }
+
+// bootTag tells this boot of this machine from every other: 4 bytes of a hash over both ids.
+func bootTag() (uint32, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return 0, fmt.Errorf("boot id: %w", err)
+	}
+	machine, err := os.ReadFile("/etc/machine-id")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, fmt.Errorf("machine id: %w", err)
+	}
+	sum := sha256.Sum256([]byte(strings.TrimSpace(string(boot)) + "\n" + strings.TrimSpace(string(machine))))
+	return binary.BigEndian.Uint32(sum[:]), nil
+}
+
+// Now gives the time since boot in ns and what the host's clock says in µs, for events the sensor makes itself.
+func (p *Probe) Now() (bootNS uint64, hostTime int64) {
+	now := bootNow()
+	return now, p.clock.host(now)
+}

@@ -1,0 +1,136 @@
+package probe
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/probe/bpf"
+)
+
+// openSnapshot loads the iterator over running processes and learns the sensor's own number from it. Without
+// it the sensor still sees what starts from now on.
+func (p *Probe) openSnapshot(ctx context.Context, cache *btf.Cache) {
+	if err := p.loadSnapshot(cache); err != nil {
+		p.log.WarnContext(ctx, "processes that already run are not known", slog.Any("err", err))
+		return
+	}
+	err := p.tasks(func(h *head, _ []byte) error {
+		p.self = uint32(h.cgid)
+		return errStop
+	})
+	if err != nil && !errors.Is(err, errStop) {
+		p.log.WarnContext(ctx, "own process number not known", slog.Any("err", err))
+	}
+}
+
+var errStop = errors.New("enough")
+
+func (p *Probe) loadSnapshot(cache *btf.Cache) error {
+	spec, err := bpf.LoadSnapshot()
+	if err != nil {
+		return fmt.Errorf("read object snapshot: %w", err)
+	}
+	p.size(spec)
+	replace := map[string]*ebpf.Map{}
+	for _, name := range sharedMaps {
+		if name != "scratch" { // its own: see snapshot.bpf.c
+			replace[name] = p.maps[name]
+		}
+	}
+	c, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: replace, Cache: cache})
+	if err != nil {
+		return fmt.Errorf("load snapshot: %w", err)
+	}
+	program := c.Programs["snapshot"]
+	if program == nil {
+		c.Close()
+		return errors.New("program snapshot is missing from its object")
+	}
+	iter, err := link.AttachIter(link.IterOptions{Program: program})
+	if err != nil {
+		c.Close()
+		return fmt.Errorf("attach snapshot: %w", err)
+	}
+	p.snap, p.iter = c, iter
+	return nil
+}
+
+// tasks reads the iterator and hands over each record.
+func (p *Probe) tasks(each func(*head, []byte) error) error {
+	if p.iter == nil {
+		return errors.New("the kernel has no task iterator")
+	}
+	r, err := p.iter.Open()
+	if err != nil {
+		return fmt.Errorf("open task iterator: %w", err)
+	}
+	defer r.Close()
+	in := bufio.NewReaderSize(r, 64<<10)
+	record := make([]byte, 0, 32<<10)
+	for {
+		first, err := in.Peek(8)
+		if errors.Is(err, io.EOF) && len(first) == 0 {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read task iterator: %w", err)
+		}
+		n := int(binary.LittleEndian.Uint32(first[4:]))
+		if n < headBytes || n > 32<<10 {
+			return fmt.Errorf("task record of %d bytes: %w", n, event.ErrMalformed)
+		}
+		record = record[:n]
+		if _, err := io.ReadFull(in, record); err != nil {
+			return fmt.Errorf("read task iterator: %w", err)
+		}
+		f := fields{b: record}
+		h := f.head()
+		if err := each(&h, record); err != nil {
+			return err
+		}
+	}
+}
+
+// Snapshot emits a process.running event for every process there is, the sensor's own included: it is the
+// parent of the canary. Arguments come from /proc, everything else from the kernel's objects.
+func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
+	d := decoder{bootTag: p.bootTag, clock: &p.clock}
+	return p.tasks(func(h *head, record []byte) error {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		return d.decode(record, func(e *event.Event) {
+			if e.Actor.Path != "" { // kernel threads have none
+				e.Actor.CommandLine = commandLine(e.Actor.PID)
+			}
+			emit(e)
+		})
+	})
+}
+
+// commandLine reads the arguments of a running process; empty when it is gone by now.
+func commandLine(pid uint64) string {
+	f, err := os.Open("/proc/" + strconv.FormatUint(pid, 10) + "/cmdline")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	b := make([]byte, 8191)
+	n, err := io.ReadFull(f, b)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return ""
+	}
+	return joinArguments(b[:n])
+}

@@ -1,0 +1,141 @@
+// Package sight is what the sensor sees: it joins the probes, the process tree and the hashing of images into
+// one stream of ready events. The agent runs it and sends what it emits; `watch` prints it. It decides nothing
+// about transport, spooling or rules.
+package sight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/image"
+	"github.com/yagura-edr/yagura/internal/sensor/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/proctree"
+)
+
+// Options of Open. The zero value is what a host wants.
+type Options struct {
+	Log   *slog.Logger
+	Probe probe.Options
+	Image image.Options
+	Slots int // of the process tree; 0 for its default
+}
+
+// Sight holds the attached probes.
+type Sight struct {
+	log    *slog.Logger
+	probe  *probe.Probe
+	tree   *proctree.Tree
+	hasher *image.Hasher
+
+	mu   sync.Mutex // guards emit and the holding area: events leave one at a time
+	emit func(*event.Event)
+	held map[event.Key]*hold
+	n    int
+}
+
+// Open attaches the probes. The caller ends with Close.
+func Open(ctx context.Context, opts Options) (*Sight, error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Probe.Log == nil {
+		opts.Probe.Log = opts.Log
+	}
+	p, err := probe.Open(ctx, opts.Probe)
+	if err != nil {
+		return nil, fmt.Errorf("open probes: %w", err)
+	}
+	return &Sight{log: opts.Log, probe: p, tree: proctree.New(opts.Slots, proctree.NewUsers("/etc/passwd")),
+		hasher: image.New(opts.Image), held: map[event.Key]*hold{}}, nil
+}
+
+// Close detaches the probes. Run must have returned.
+func (s *Sight) Close() error { return s.probe.Close() }
+
+// Capabilities says what can be seen, by class.
+func (s *Sight) Capabilities() []probe.Capability { return s.probe.Capabilities() }
+
+// Counters says what became of the acts seen, by class.
+func (s *Sight) Counters() (map[string]probe.Counters, error) { return s.probe.Counters() }
+
+// Detach takes one class's hooks off the kernel.
+func (s *Sight) Detach(group string) error { return s.probe.Detach(group) }
+
+// Process gives what is known of a process.
+func (s *Sight) Process(key event.Key) (event.Process, bool) { return s.tree.Process(key) }
+
+// Running gives the process that has this pid now, as far as its fork or exec was seen.
+func (s *Sight) Running(pid uint64) (event.Process, bool) { return s.tree.Running(pid) }
+
+// Run emits one sensor.capability per class, one process.running per process there is, and from then on what
+// happens, until ctx ends. emit is called by one goroutine at a time and must be quick: while it blocks, the
+// rings fill. Events of one process leave in their order.
+func (s *Sight) Run(ctx context.Context, emit func(*event.Event)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.emit = emit
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel(errStopped)
+	wg.Go(func() { _ = s.hasher.Run(ctx) })
+	wg.Go(func() { s.expire(ctx) })
+
+	for _, e := range s.CapabilityEvents() {
+		s.ready(e)
+	}
+	if err := s.probe.Snapshot(ctx, s.take); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		s.log.WarnContext(ctx, "processes that already run are not known", slog.Any("err", err))
+	}
+	err := s.probe.Run(ctx, s.take)
+	s.flush()
+	return err
+}
+
+var errStopped = errors.New("the sensor's sight stopped")
+
+// CapabilityEvents gives one sensor.capability event per class, for a start and for a reconnect.
+func (s *Sight) CapabilityEvents() []*event.Event {
+	var all []*event.Event
+	for _, c := range s.probe.Capabilities() {
+		boot, host := s.probe.Now()
+		all = append(all, &event.Event{Kind: event.SensorCapability, OS: event.Linux, BootNS: boot, HostTime: host,
+			Subject: c.Class, State: c.State, Reason: c.Reason})
+	}
+	return all
+}
+
+func (s *Sight) ready(e *event.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.emit(e)
+}
+
+// take completes a raw event and lets it go, or holds it for the hash of its image.
+func (s *Sight) take(e *event.Event) {
+	logon := s.tree.Apply(e)
+	if e.Actor.PID == uint64(s.probe.Self()) && e.Kind == event.ProcessFork {
+		return // the tree knows the child; the sensor's own acts are no news
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.Kind == event.ProcessExec {
+		s.exec(e)
+	} else {
+		s.pass(e)
+	}
+	if logon != nil {
+		s.pass(logon)
+	}
+}
+
+const (
+	hashWait = 100 * time.Millisecond // how long an exec waits for its hash
+	maxHeld  = 4096                   // events that wait; full: the exec leaves without its hash
+)

@@ -1,0 +1,136 @@
+package sight_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sight"
+)
+
+// watcher runs a Sight for one test and remembers what it emits.
+type watcher struct {
+	t      *testing.T
+	Sight  *sight.Sight
+	mu     sync.Mutex // guards events
+	events []*event.Event
+}
+
+func watch(t *testing.T, opts sight.Options) *watcher {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: loads BPF programs")
+	}
+	opts.Probe.ReportSelf = true // what the test does, the test process does
+	s, err := sight.Open(t.Context(), opts)
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	w := &watcher{t: t, Sight: s}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	running := make(chan struct{})
+	go func() {
+		ended <- s.Run(ctx, func(e *event.Event) {
+			w.mu.Lock()
+			if len(w.events) == 0 {
+				close(running)
+			}
+			w.events = append(w.events, e)
+			w.mu.Unlock()
+		})
+	}()
+	<-running
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return w
+}
+
+// find waits for an event that fits.
+func (w *watcher) find(what string, fits func(*event.Event) bool) *event.Event {
+	w.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		w.mu.Lock()
+		for _, e := range w.events {
+			if fits(e) {
+				w.mu.Unlock()
+				return e
+			}
+		}
+		n := len(w.events)
+		w.mu.Unlock()
+		if time.Now().After(deadline) {
+			w.t.Fatalf("no %s among %d events", what, n)
+		}
+	}
+}
+
+func (w *watcher) exec(pid int) *event.Event {
+	w.t.Helper()
+	return w.find("exec of "+strconv.Itoa(pid), func(e *event.Event) bool {
+		return e.Kind == event.ProcessExec && e.Actor.PID == uint64(pid)
+	})
+}
+
+// The tests below run on this host's kernel; pids are those of the first pid namespace, which is where tests
+// run too.
+
+func TestExecCarriesWhatTheNewImageIs(t *testing.T) {
+	w := watch(t, sight.Options{})
+	dir := t.TempDir()
+	program := filepath.Join(dir, "na\xffme \u202e.bin")
+	image, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, image, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "one two", "\xa4\xa2\n\x1b[31m", "")
+	cmd.Dir = dir
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	e := w.exec(cmd.Process.Pid)
+	if e.Actor.Path != program {
+		t.Errorf("Path = %q; want %q", e.Actor.Path, program)
+	}
+	if want := program + " one two \xa4\xa2\n\x1b[31m"; e.Actor.CommandLine != want {
+		t.Errorf("CommandLine = %q; want %q", e.Actor.CommandLine, want)
+	}
+	if e.Actor.Cwd != dir || e.Actor.UserID != "0" || e.Actor.UserName != "root" || e.Actor.EffectiveUserID != "0" {
+		t.Errorf("Cwd, user = %q %q %q %q", e.Actor.Cwd, e.Actor.UserID, e.Actor.UserName, e.Actor.EffectiveUserID)
+	}
+	self, _ := os.Executable()
+	if e.Parent.PID != uint64(os.Getpid()) || e.Parent.Path != self {
+		t.Errorf("Parent = %d %q; want %d %q", e.Parent.PID, e.Parent.Path, os.Getpid(), self)
+	}
+	if len(e.Ancestors) == 0 {
+		t.Error("no ancestors")
+	}
+	if e.HashState == event.HashKnown && e.Actor.SHA256 != sha256.Sum256(image) {
+		t.Errorf("SHA256 = %x; want that of the file", e.Actor.SHA256)
+	}
+	var st os.FileInfo
+	if st, err = os.Stat(program); err != nil {
+		t.Fatal(err)
+	}
+	if e.File.Size != uint64(st.Size()) || e.File.Links != 1 || e.File.Mode&0o777 != 0o755 {
+		t.Errorf("File = %+v", e.File)
+	}
+}
