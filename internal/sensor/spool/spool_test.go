@@ -548,7 +548,7 @@ func child() {
 	go func() {
 		for i := 0; ; i++ {
 			for _, k := range []event.Kind{event.ProcessExec, event.NetConnect, event.FileCreate} {
-				s.Put(ev(k, noise(300)))
+				s.Put(ev(k, noise(600)))
 			}
 			if i%200 == 199 {
 				before := s.Stats().Produced
@@ -558,7 +558,8 @@ func child() {
 			}
 		}
 	}()
-	for n := 0; ; n++ {
+	var bulk time.Time
+	for {
 		for _, lane := range event.Lanes {
 			b, _, err := s.Try(ctx, lane)
 			if err != nil {
@@ -567,9 +568,12 @@ func child() {
 			if b == nil {
 				continue
 			}
-			if lane == event.Bulk && n%3 > 0 {
+			if lane == event.Bulk && time.Since(bulk) < 50*time.Millisecond {
 				s.Again(b) // the line is too slow for bulk, so that the budget is met
 				continue
+			}
+			if lane == event.Bulk {
+				bulk = time.Now()
 			}
 			s.Accept(b, server.store(b))
 		}
@@ -728,7 +732,7 @@ func TestKillNineLosesNothingUncounted(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills: %d streams and lanes, %d events, %d dropped and counted, %d of them stored as well", kills, len(closed), events, lost, overlap)
-	if lost == 0 {
+	if lost+overlap == 0 {
 		t.Error("the budget was never met: the test shows less than it should")
 	}
 }
