@@ -57,7 +57,7 @@ func (a casedAtom) cost() int { return a.m.cost() + 3 }
 type presentAtom bool
 
 func (a presentAtom) test(_ *Scratch, c *cell) bool { return c.present() == bool(a) }
-func (presentAtom) cost() int                        { return 1 }
+func (presentAtom) cost() int                       { return 1 }
 
 type nullAtom struct{}
 

@@ -141,7 +141,7 @@ type (
 	glob     []segment
 )
 
-func (always) match([]byte) bool     { return true }
+func (always) match([]byte) bool      { return true }
 func (m exactly) match(v []byte) bool { return string(v) == string(m) }
 func (m prefixed) match(v []byte) bool {
 	return len(v) >= len(m) && string(v[:len(m)]) == string(m)

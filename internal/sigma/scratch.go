@@ -86,7 +86,7 @@ func (c *cell) folds() [][]byte {
 	for _, t := range raw {
 		var b []byte
 		if n := len(c.low); n < cap(c.low) {
-			b = c.low[: n+1][n][:0]
+			b = c.low[:n+1][n][:0]
 			if cap(b) > 16<<10 {
 				b = nil
 			}

@@ -1,0 +1,176 @@
+package detect
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// noise bounds how many detections one rule raises on one host in a minute. What is over the bound is
+// counted and shown beside the rule, never just gone.
+type noise struct {
+	limit int
+
+	mu      sync.Mutex // guards below
+	windows map[noiseKey]*noiseWindow
+	held    map[noiseKey]*Suppressed
+}
+
+type noiseKey struct {
+	tenant tenant.ID
+	host   event.HostID
+	rule   string
+}
+
+type noiseWindow struct {
+	start int64
+	n     int
+}
+
+const (
+	noiseSpan = 60_000_000 // µs
+	// maxWindows bounds memory; full: windows that ended go, and if none did, all of them.
+	maxWindows = 20_000
+)
+
+func (n *noise) allow(t tenant.ID, h event.HostID, rule string, now int64) bool {
+	k := noiseKey{t, h, rule}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	w := n.windows[k]
+	if w == nil {
+		if n.windows == nil {
+			n.windows = map[noiseKey]*noiseWindow{}
+		}
+		if len(n.windows) >= maxWindows {
+			for k, w := range n.windows {
+				if now-w.start > noiseSpan {
+					delete(n.windows, k)
+				}
+			}
+			if len(n.windows) >= maxWindows {
+				clear(n.windows)
+			}
+		}
+		w = &noiseWindow{start: now}
+		n.windows[k] = w
+	}
+	if d := now - w.start; d > noiseSpan || d < 0 {
+		w.start, w.n = now, 0
+	}
+	if w.n++; w.n <= n.limit {
+		return true
+	}
+	s := n.held[k]
+	if s == nil {
+		if n.held == nil {
+			n.held = map[noiseKey]*Suppressed{}
+		}
+		s = &Suppressed{Tenant: t, Host: h, RuleID: rule, From: now}
+		n.held[k] = s
+	}
+	s.Count++
+	s.To = now
+	return false
+}
+
+// take gives what was held back since the last time.
+func (n *noise) take() []Suppressed {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.held) == 0 {
+		return nil
+	}
+	out := make([]Suppressed, 0, len(n.held))
+	for _, s := range n.held {
+		out = append(out, *s)
+	}
+	n.held = nil
+	return out
+}
+
+func (n *noise) putBack(held []Suppressed) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.held == nil {
+		n.held = map[noiseKey]*Suppressed{}
+	}
+	for _, s := range held {
+		k := noiseKey{s.Tenant, s.Host, s.RuleID}
+		if now := n.held[k]; now != nil {
+			now.Count += s.Count
+			now.From = s.From
+			continue
+		}
+		n.held[k] = &s
+	}
+}
+
+// hitCounts counts by rule.
+type hitCounts struct {
+	m sync.Map // rule id → *atomic.Uint64
+}
+
+func (h *hitCounts) add(rule string) {
+	c, ok := h.m.Load(rule)
+	if !ok {
+		c, _ = h.m.LoadOrStore(rule, new(atomic.Uint64))
+	}
+	c.(*atomic.Uint64).Add(1) //nolint:forcetypeassert // the map holds nothing else
+}
+
+func (h *hitCounts) all() map[string]uint64 {
+	out := map[string]uint64{}
+	h.m.Range(func(k, v any) bool {
+		out[k.(string)] = v.(*atomic.Uint64).Load() //nolint:forcetypeassert // the map holds nothing else
+		return true
+	})
+	return out
+}
+
+// Latency is a histogram of microseconds in powers of √2.
+type Latency struct {
+	buckets [64]atomic.Uint64
+}
+
+func (l *Latency) add(us int64) { l.buckets[latencyBucket(us)].Add(1) }
+
+func latencyBucket(us int64) int {
+	i := 0
+	for i < len(Latency{}.buckets)-1 && us >= latencyEdge(i) {
+		i++
+	}
+	return i
+}
+
+// Quantile gives an upper bound of the q-quantile (0 < q ≤ 1) in µs, and how many were counted; 0, 0
+// when none was.
+func (l *Latency) Quantile(q float64) (us int64, n uint64) {
+	var counts [64]uint64
+	for i := range l.buckets {
+		counts[i] = l.buckets[i].Load()
+		n += counts[i]
+	}
+	if n == 0 {
+		return 0, 0
+	}
+	want := uint64(q * float64(n))
+	var sum uint64
+	for i, c := range counts {
+		if sum += c; sum >= max(want, 1) {
+			return latencyEdge(i), n
+		}
+	}
+	return latencyEdge(len(counts) - 1), n
+}
+
+// latencyEdge is what bucket i lies below: 64 µs times √2 to the power of i, so the last is 47 hours.
+func latencyEdge(i int) int64 {
+	edge := int64(64) << (i / 2)
+	if i%2 == 1 {
+		edge = edge * 181 / 128
+	}
+	return edge
+}
