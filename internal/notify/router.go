@@ -36,8 +36,9 @@ type Router struct {
 	log      *slog.Logger
 	wake     map[string]chan struct{} // per channel, capacity 1
 
-	mu         sync.Mutex          // guards remembered
+	mu         sync.Mutex          // guards remembered, standing
 	remembered map[string]struct{} // keys that the outbox is known to have
+	standing   map[string]bool     // subjects with a finding; absent: not known, since a finding outlives a restart
 }
 
 // Options of a Router. MinSeverity bounds incidents only; zero means high.
@@ -57,7 +58,7 @@ func New(o Options) (*Router, error) {
 	}
 	r := &Router{
 		outbox: o.Outbox, findings: o.Findings, sources: o.Sources, channels: o.Channels, minimum: o.MinSeverity, log: o.Log,
-		wake: map[string]chan struct{}{}, remembered: map[string]struct{}{},
+		wake: map[string]chan struct{}{}, remembered: map[string]struct{}{}, standing: map[string]bool{},
 	}
 	for _, ch := range o.Channels {
 		if _, twice := r.wake[ch.Name()]; twice {
@@ -203,15 +204,31 @@ func deliver(ctx context.Context, ch Channel, notices []Notice) error {
 	return err
 }
 
+// report shows a finding; said again, it only brings its words up to date.
 func (r *Router) report(ctx context.Context, subject string, what detection.Said) {
 	what.En, what.Ja = event.Show(event.Text(what.En)), event.Show(event.Text(what.Ja))
+	r.stands(subject, true)
 	if err := r.findings.ReportFinding(ctx, FindingClass, subject, what); err != nil && ctx.Err() == nil {
 		r.log.ErrorContext(ctx, "finding not reported", slog.String("subject", subject), slog.Any("err", err))
 	}
 }
 
+// clear takes a finding back, unless it is known that none stands.
 func (r *Router) clear(ctx context.Context, subject string) {
+	if !r.stands(subject, false) {
+		return
+	}
 	if err := r.findings.ClearFinding(ctx, FindingClass, subject); err != nil && ctx.Err() == nil {
 		r.log.ErrorContext(ctx, "finding not cleared", slog.String("subject", subject), slog.Any("err", err))
+		r.stands(subject, true)
 	}
+}
+
+// stands notes whether subject has a finding and gives what was noted before, true when nothing was.
+func (r *Router) stands(subject string, now bool) (before bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, known := r.standing[subject]
+	r.standing[subject] = now
+	return before || !known
 }

@@ -383,7 +383,9 @@ func TestAChannelIsNotAskedToCarryItsOwnFailure(t *testing.T) {
 func TestDeadOutboxAndSourceAreFindings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFindings()
-		broken := notify.SourceFunc(func(context.Context, time.Time) ([]notify.Notice, error) { return nil, errors.New("database is locked") })
+		broken := notify.SourceFunc(func(context.Context, time.Time) ([]notify.Notice, error) {
+			return nil, errors.New("database is locked")
+		})
 		_, stop := run(t, notify.Options{
 			Outbox: &memory{err: errors.New("disk full")}, Findings: f, Channels: []notify.Channel{&fakeChannel{name: "mail:a"}}, Sources: []notify.Source{broken},
 		})

@@ -14,7 +14,6 @@ type worker struct {
 	r    *Router
 	ch   Channel
 	last time.Time // end of the last attempt
-	well bool      // the last attempt passed and its finding is cleared
 }
 
 func (w *worker) serve(ctx context.Context) {
@@ -53,7 +52,6 @@ func (w *worker) pass(ctx context.Context) time.Duration {
 		}
 		r.log.ErrorContext(ctx, "notice expired undelivered", slog.String("channel", name), slog.String("key", d.Notice.Key), slog.String("last", d.Error))
 		r.report(ctx, name, expiredFinding(name, d))
-		w.well = false
 	}
 	if len(live) == 0 {
 		next, ok, err := r.outbox.NextDelivery(ctx, name)
@@ -86,10 +84,7 @@ func (w *worker) pass(ctx context.Context) time.Duration {
 		}
 	}
 	r.log.InfoContext(ctx, "notices delivered", slog.String("channel", name), slog.Int("notices", len(live)))
-	if !w.well {
-		w.well = true
-		r.clear(ctx, name)
-	}
+	r.clear(ctx, name)
 	return 0
 }
 
@@ -110,7 +105,6 @@ func (w *worker) failed(ctx context.Context, live []Delivery, cause error) {
 		}
 	}
 	r.log.WarnContext(ctx, "notices not delivered", slog.String("channel", name), slog.Int("notices", len(live)), slog.Any("err", cause))
-	w.well = false
 	if lasting || now.Sub(oldest) >= showAfter {
 		r.report(ctx, name, failedFinding(name, cause))
 	}
@@ -137,7 +131,6 @@ func (w *worker) outboxFailed(ctx context.Context, err error) time.Duration {
 			En: "Notifications wait: the control database does not answer (" + err.Error() + "). Check the space on the server's disk.",
 			Ja: "通知を送信できません。管理データベースが応答しません(" + err.Error() + ")。サーバーのディスクの空き容量を確認してください。",
 		})
-		w.well = false
 	}
 	return spacing
 }
