@@ -1,0 +1,248 @@
+package ingest
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/coverage"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/fleet"
+	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
+	"github.com/yagura-edr/yagura/internal/response"
+)
+
+const (
+	maxSkew     = 5 * time.Second
+	alivePeriod = 15 * time.Second
+	maxListed   = 256 // capabilities, streams or outcomes that one call may carry
+	maxInFlight = 4
+	reportedAge = 2 * time.Second
+)
+
+// Enroll turns a token into a certificate.
+func (s *Service) Enroll(ctx context.Context, req *connect.Request[sensorv1.EnrollRequest]) (*connect.Response[sensorv1.EnrollResponse], error) {
+	m := req.Msg
+	e, err := s.o.Fleet.Enroll(ctx, fleet.Enrolment{Secret: m.Secret, Request: m.Csr, Hostname: m.Hostname, OS: m.Os, Version: m.Version, Machine: m.MachineId})
+	if err != nil {
+		s.log.WarnContext(ctx, "enrolment refused", slog.String("from", req.Peer().Addr), slog.Any("err", err))
+		return nil, refused(err)
+	}
+	if e.Twin != nil {
+		s.o.Coverage.Report(ctx, faultClone(fleet.Identity{Tenant: e.Twin.Tenant, Host: e.Twin.ID}, fmt.Sprintf("a living host with the same machine id was enrolled again as %s", e.Host.ID)))
+	}
+	s.changed()
+	return connect.NewResponse(&sensorv1.EnrollResponse{
+		HostId: e.Host.ID.String(), TenantId: e.Host.Tenant.String(), Certificate: e.Certificate, Ca: s.o.Fleet.CA(),
+		AuthorityKey: s.o.Relay.Authority(e.Host.Tenant), OperatorList: s.o.Relay.OperatorList(e.Host.Tenant),
+	}), nil
+}
+
+// Renew gives a new certificate.
+func (s *Service) Renew(ctx context.Context, req *connect.Request[sensorv1.RenewRequest]) (*connect.Response[sensorv1.RenewResponse], error) {
+	_, der, err := s.o.Fleet.Renew(ctx, req.Msg.Csr)
+	if err != nil {
+		return nil, refused(err)
+	}
+	return connect.NewResponse(&sensorv1.RenewResponse{Certificate: der}), nil
+}
+
+// Hello opens a connection.
+func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.HelloRequest]) (*connect.Response[sensorv1.HelloResponse], error) {
+	id, err := s.identify(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, m := now(), req.Msg
+	if len(m.BootId) > 64 || len(m.Capabilities) > maxListed || len(m.Addresses) > maxListed || m.Stream == 0 {
+		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the greeting is out of bounds: boot id up to 64 bytes, lists up to 256 entries, a stream that is not 0"))
+	}
+	src, err := s.source(ctx, id)
+	if err != nil {
+		return nil, s.internal(ctx, id, err)
+	}
+	if offset, changed := src.boot(m.BootId, at-int64(m.BootNs/1000)); changed { //nolint:gosec // fits: ns/1000
+		if err := s.o.Fleet.SaveBoot(ctx, id, fleet.Boot{ID: hex.EncodeToString(m.BootId), Offset: offset, Seen: at}); err != nil {
+			return nil, s.internal(ctx, id, err)
+		}
+	}
+	skew := m.WallTime - at
+	clone := s.o.Fleet.Arrive(id, fleet.Greeting{Hostname: m.Hostname, OS: m.Os, Kernel: m.Kernel, Version: m.Version, BootID: m.BootId, Addresses: m.Addresses, ClockSkew: skew})
+	if clone {
+		s.o.Coverage.Report(ctx, faultClone(id, "a boot that had ended came back"))
+	}
+	s.skew(ctx, id, m.WallTime, at)
+	s.o.Coverage.Connected(ctx, id.Tenant, id.Host, event.Text(string(m.Hostname)), capabilities(m.Capabilities))
+	if err := s.refresh(ctx, id, src, 0); err != nil {
+		return nil, s.internal(ctx, id, err)
+	}
+	nonce, _ := s.o.Coverage.NextNonce(id.Host)
+	answer := &sensorv1.HelloResponse{
+		Protocol: Protocol, Version: s.o.Version, ServerTime: now(), Nonce: nonce, OperatorList: s.o.Relay.OperatorList(id.Tenant),
+		Limits: &sensorv1.Limits{MaxBatchBytes: event.MaxBatchBytes, MaxBatchEvents: event.MaxBatchEvents, MaxInFlight: maxInFlight},
+	}
+	for _, l := range event.Lanes {
+		answer.Watermarks = append(answer.Watermarks, src.watermark(lane{m.Stream, l}))
+	}
+	answer.Watermarks = append(answer.Watermarks, src.watermarks(m.Streams, m.Stream)...)
+	s.changed()
+	return connect.NewResponse(answer), nil
+}
+
+// watermarks gives the marks of the lanes a sensor names, but for those of one stream.
+func (src *source) watermarks(states []*sensorv1.StreamState, but uint64) []*sensorv1.Watermark {
+	var out []*sensorv1.Watermark
+	for _, x := range states[:min(len(states), maxLanes)] {
+		if x.Stream != but && x.Lane <= uint32(event.Bulk) {
+			out = append(out, src.watermark(lane{x.Stream, event.Lane(x.Lane)})) //nolint:gosec // checked
+		}
+	}
+	return out
+}
+
+// Report is the heartbeat.
+func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.ReportRequest]) (*connect.Response[sensorv1.ReportResponse], error) {
+	id, err := s.identify(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, m := now(), req.Msg
+	if len(m.Capabilities) > maxListed || len(m.Outcomes) > maxListed || len(m.Produced) > maxLanes {
+		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the heartbeat is out of bounds: lists up to 256 entries"))
+	}
+	src, err := s.source(ctx, id)
+	if err != nil {
+		return nil, s.internal(ctx, id, err)
+	}
+	s.o.Fleet.Reported(id.Host, m.WallTime-at, m.SpoolEvents, m.SpoolBytes)
+	s.o.Coverage.Reported(ctx, id.Tenant, id.Host, capabilities(m.Capabilities), m.GoingDown)
+	s.skew(ctx, id, m.WallTime, at)
+	for _, x := range m.Outcomes {
+		s.outcome(ctx, id, x)
+	}
+	if err := s.refresh(ctx, id, src, reportedAge); err != nil {
+		return nil, s.internal(ctx, id, err)
+	}
+	answer := &sensorv1.ReportResponse{ServerTime: now(), Watermarks: src.watermarks(m.Produced, 0)}
+	if !m.GoingDown {
+		answer.Nonce, _ = s.o.Coverage.NextNonce(id.Host)
+	}
+	return connect.NewResponse(answer), nil
+}
+
+func (s *Service) outcome(ctx context.Context, id fleet.Identity, x *sensorv1.Outcome) {
+	o := command.Outcome{Nonce: x.Nonce, State: command.State(x.State), Detail: string(x.Detail), Proof: x.Proof, Time: time.UnixMicro(x.Time)}
+	err := s.o.Relay.Outcome(ctx, id.Host, id.Certificate.PublicKey, o, x.Signature)
+	var foreign *response.Foreign
+	switch {
+	case errors.As(err, &foreign):
+		s.o.Coverage.Report(ctx, faultForeign(id, foreign.Error()))
+	case err != nil:
+		s.log.WarnContext(ctx, "outcome refused", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Any("err", err))
+	}
+}
+
+// skew reports a host clock that is off by more than five seconds, and the end of that.
+func (s *Service) skew(ctx context.Context, id fleet.Identity, host, server int64) {
+	if d := host - server; d > maxSkew.Microseconds() || d < -maxSkew.Microseconds() {
+		s.o.Coverage.Report(ctx, faultClock(id, host, server))
+	} else {
+		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "clock-skew")
+	}
+}
+
+// Attend streams what the server has for one sensor until either side ends it.
+func (s *Service) Attend(ctx context.Context, _ *connect.Request[sensorv1.AttendRequest], out *connect.ServerStream[sensorv1.AttendResponse]) error {
+	id, err := s.identify(ctx)
+	if err != nil {
+		return err
+	}
+	s.online.Add(1)
+	defer s.online.Add(-1)
+	news, stop := s.o.Relay.Listen(id.Host)
+	defer stop()
+	alive := time.NewTicker(alivePeriod)
+	defer alive.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
+	sent := map[string]bool{}
+	list := ""
+	// The first word tells both sides that the stream stands.
+	if err := out.Send(&sensorv1.AttendResponse{Item: &sensorv1.AttendResponse_Alive{Alive: true}}); err != nil {
+		return err
+	}
+	for {
+		if l := string(s.o.Relay.OperatorList(id.Tenant)); l != list {
+			list = l
+			if err := out.Send(&sensorv1.AttendResponse{Item: &sensorv1.AttendResponse_OperatorList{OperatorList: []byte(l)}}); err != nil {
+				return err
+			}
+		}
+		for _, d := range s.o.Relay.Pending(id.Host) {
+			if sent[d.Nonce] {
+				continue
+			}
+			if err := out.Send(&sensorv1.AttendResponse{Item: &sensorv1.AttendResponse_Command{Command: wire(d.Signed)}}); err != nil {
+				return err
+			}
+			sent[d.Nonce] = true
+			s.o.Relay.Sent(ctx, id.Host, d.Nonce)
+		}
+		select {
+		case <-ctx.Done():
+			return connect.NewError(connect.CodeCanceled, context.Cause(ctx))
+		case <-s.stop:
+			return connect.NewError(connect.CodeUnavailable, errStopping)
+		case <-id.Revoked():
+			return refused(fleet.ErrRevoked)
+		case <-news:
+		case <-next.C:
+			nonce, wait := s.o.Coverage.NextNonce(id.Host)
+			if nonce != "" {
+				if err := out.Send(&sensorv1.AttendResponse{Item: &sensorv1.AttendResponse_Nonce{Nonce: nonce}}); err != nil {
+					return err
+				}
+				_, wait = s.o.Coverage.NextNonce(id.Host)
+			}
+			next.Reset(max(wait, 10*time.Millisecond))
+		case <-alive.C:
+			if time.Now().After(id.Certificate.NotAfter) {
+				return refused(fleet.ErrExpired)
+			}
+			if err := out.Send(&sensorv1.AttendResponse{Item: &sensorv1.AttendResponse_Alive{Alive: true}}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func wire(c command.Signed) *sensorv1.Command {
+	out := &sensorv1.Command{Canonical: c.Canonical, Arguments: c.Arguments}
+	for _, x := range c.Signatures {
+		out.Signatures = append(out.Signatures, &sensorv1.Signature{KeyId: x.KeyID, Algorithm: x.Algorithm, Signature: x.Signature})
+	}
+	return out
+}
+
+func capabilities(in []*sensorv1.Capability) []coverage.Capability {
+	out := make([]coverage.Capability, len(in))
+	for i, c := range in {
+		out[i] = coverage.Capability{Class: strings.ToValidUTF8(c.Class, ""), State: coverage.State(c.State), Reason: event.Text(string(c.Reason))}
+	}
+	return out
+}
+
+func (s *Service) changed() {
+	if s.o.OnChange != nil {
+		s.o.OnChange("hosts")
+	}
+}
+
+func clock(at int64) string { return time.UnixMicro(at).UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -1,0 +1,299 @@
+package ingest_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/event"
+	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
+	"github.com/yagura-edr/yagura/internal/response"
+)
+
+func asConnect(err error, into **connect.Error) bool { return errors.As(err, into) }
+
+// leaf signs a certificate with the tenant's own intermediate, dated as the test wants.
+func (s *server) leaf(t *testing.T, x *sensor, notAfter time.Time) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.dir, "pki", "tenant", s.tenant.String()+".pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, rest := pem.Decode(text)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ = pem.Decode(rest)
+	by, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sign(t, by, key, x.key.Public(), "/"+s.tenant.String()+"/"+x.host.String(), notAfter)
+}
+
+func sign(t *testing.T, by *x509.Certificate, key, public any, path string, notAfter time.Time) []byte {
+	t.Helper()
+	c := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), URIs: []*url.URL{{Scheme: "spiffe", Host: "yagura", Path: path}}, NotBefore: notAfter.Add(-9 * 24 * time.Hour), NotAfter: notAfter, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	if by == nil {
+		by = c
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, by, public, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func TestCertificatesThatAreNoneOfOurs(t *testing.T) {
+	s := start(t)
+	x := s.enrol(t)
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/" + s.tenant.String() + "/" + x.host.String()
+	foreignCA := &x509.Certificate{Subject: pkix.Name{CommonName: "theirs"}}
+	for _, c := range []struct {
+		name, say string
+		cert      []byte
+		key       *ecdsa.PrivateKey
+	}{
+		{"none", "no client certificate", nil, nil},
+		{"self-signed with the name of a host", "not from this installation", sign(t, nil, other, other.Public(), path, time.Now().Add(time.Hour)), other},
+		{"another CA", "not from this installation", sign(t, foreignCA, other, other.Public(), path, time.Now().Add(time.Hour)), other},
+		{"expired", "expired", s.leaf(t, x, time.Now().Add(-time.Hour)), x.key.(*ecdsa.PrivateKey)},
+	} {
+		client := s.client(c.cert, c.key)
+		_, err := client.Upload(t.Context(), connect.NewRequest(x.batch(t, event.Critical, 1, made(1, 1))))
+		if connect.CodeOf(err) != connect.CodeUnauthenticated || !strings.Contains(err.Error(), c.say) {
+			t.Errorf("Upload with %s: %v; want %q", c.name, err, c.say)
+		}
+		if _, err := client.Report(t.Context(), connect.NewRequest(&sensorv1.ReportRequest{})); connect.CodeOf(err) != connect.CodeUnauthenticated {
+			t.Errorf("Report with %s: %v", c.name, err)
+		}
+		stream, err := client.Attend(t.Context(), connect.NewRequest(&sensorv1.AttendRequest{}))
+		if err == nil {
+			stream.Receive()
+			err = stream.Err()
+		}
+		if connect.CodeOf(err) != connect.CodeUnauthenticated {
+			t.Errorf("Attend with %s: %v", c.name, err)
+		}
+	}
+	if len(s.stored(t)) != 0 {
+		t.Error("something was stored")
+	}
+}
+
+func TestRenewTakesAnExpiredCertificateForHalfAYear(t *testing.T) {
+	s := start(t)
+	x := s.enrol(t)
+	_, csr := newKey(t)
+	for _, c := range []struct {
+		ago time.Duration
+		ok  bool
+	}{{time.Hour, true}, {179 * 24 * time.Hour, true}, {181 * 24 * time.Hour, false}} {
+		r, err := s.client(s.leaf(t, x, time.Now().Add(-c.ago)), x.key).Renew(t.Context(), connect.NewRequest(&sensorv1.RenewRequest{Csr: csr}))
+		if (err == nil) != c.ok {
+			t.Errorf("Renew %s after expiry: %v; want ok %v", c.ago, err, c.ok)
+		}
+		if err == nil {
+			cert, err := x509.ParseCertificate(r.Msg.Certificate)
+			if err != nil || time.Until(cert.NotAfter) < 6*24*time.Hour || time.Since(cert.NotBefore) < 47*time.Hour || !strings.HasSuffix(cert.URIs[0].Path, x.host.String()) {
+				t.Errorf("renewed certificate: %v, %v to %v, %v", err, cert.NotBefore, cert.NotAfter, cert.URIs)
+			}
+		}
+	}
+	if _, err := s.fleet.Revoke(t.Context(), s.tenant, x.host); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Renew(t.Context(), connect.NewRequest(&sensorv1.RenewRequest{Csr: csr})); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("Renew of a revoked host: %v", err)
+	}
+}
+
+func TestEnrolmentTokenIsForItsUsesOnly(t *testing.T) {
+	s := start(t)
+	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, "tester")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, csr := newKey(t)
+	ask := func(secret string, csr []byte) error {
+		_, err := s.client(nil, nil).Enroll(t.Context(), connect.NewRequest(&sensorv1.EnrollRequest{Secret: secret, Csr: csr, Hostname: []byte("\xffhost"), Os: "linux"}))
+		return err
+	}
+	if err := ask("wrong", csr); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("wrong secret: %v", err)
+	}
+	if err := ask(secret, []byte("not a request")); connect.CodeOf(err) != connect.CodeInvalidArgument {
+		t.Errorf("bad request: %v", err) // and it costs no use
+	}
+	if err := ask(secret, csr); err != nil {
+		t.Errorf("good: %v", err)
+	}
+	if err := ask(secret, csr); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("second use: %v", err)
+	}
+}
+
+func TestRevocationCutsTheStreamAtOnce(t *testing.T) {
+	s := start(t)
+	x := s.enrol(t)
+	x.hello(t)
+	attend, err := x.Attend(t.Context(), connect.NewRequest(&sensorv1.AttendRequest{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !attend.Receive() || !attend.Msg().GetAlive() {
+		t.Fatalf("first word: %v, %v", attend.Msg(), attend.Err())
+	}
+	if s.service.Connected() != 1 {
+		t.Errorf("%d connected; want 1", s.service.Connected())
+	}
+	if _, err := s.fleet.Revoke(t.Context(), s.tenant, x.host); err != nil {
+		t.Fatal(err)
+	}
+	for attend.Receive() {
+	}
+	if connect.CodeOf(attend.Err()) != connect.CodePermissionDenied {
+		t.Errorf("stream ended with %v", attend.Err())
+	}
+	if _, err := x.Upload(t.Context(), connect.NewRequest(x.batch(t, event.Critical, 1, made(1, 1)))); connect.CodeOf(err) != connect.CodePermissionDenied {
+		t.Errorf("upload of a revoked host: %v", err)
+	}
+}
+
+func TestHostClockThatIsOffIsTold(t *testing.T) {
+	s := start(t)
+	x := s.enrol(t)
+	x.hello(t)
+	report := func(skew time.Duration) {
+		if _, err := x.Report(t.Context(), connect.NewRequest(&sensorv1.ReportRequest{WallTime: time.Now().Add(skew).UnixMicro(), Stream: x.stream})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report(-24 * time.Hour)
+	list, err := s.coverage.SilentFailures(t.Context(), s.tenant)
+	if err != nil || len(list) != 1 || list[0].Class != "clock skew" {
+		t.Errorf("a day back: %+v, %v", list, err)
+	}
+	x.upload(t, x.batch(t, event.Critical, 1, made(1, 1)))
+	for _, e := range s.stored(t) {
+		if d := time.Since(time.UnixMicro(e.Time)); d > time.Minute {
+			t.Errorf("the event is %s old by the server's estimate", d)
+		}
+	}
+	report(0)
+	if list, _ := s.coverage.SilentFailures(t.Context(), s.tenant); len(list) != 0 {
+		t.Errorf("clock set again: %+v", list)
+	}
+}
+
+func TestCloneIsFoundByABootThatReturns(t *testing.T) {
+	s := start(t)
+	x := s.enrol(t)
+	for _, boot := range []byte{1, 2, 1} {
+		x.boot[0] = boot
+		x.hello(t)
+	}
+	list, err := s.coverage.SilentFailures(t.Context(), s.tenant)
+	if err != nil || len(list) != 1 || !strings.HasSuffix(list[0].ID, "/clone") {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+func TestCommandTravelsAndItsSignedOutcomeReturns(t *testing.T) {
+	s := start(t)
+	x := s.enrol(t)
+	x.hello(t)
+	attend, err := x.Attend(t.Context(), connect.NewRequest(&sensorv1.AttendRequest{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	args, err := command.EncodeArguments(command.IsolateArguments{Seconds: 600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ops := s.authority.List()
+	cmd, err := command.New(s.tenant, ops.Generation, ops.HostCap, command.Isolate, args, time.Now(), 5*time.Minute, x.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := command.Signed{Canonical: cmd.Canonical(), Arguments: args, Signatures: []command.Signature{command.Sign(cmd.Canonical(), s.authority.Operator())}}
+	actions, err := s.relay.Submit(t.Context(), s.tenant, response.Submission{Signed: signed, Actor: "tester"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for attend.Receive() {
+		if c := attend.Msg().GetCommand(); c != nil {
+			got := command.Signed{Canonical: c.Canonical, Arguments: c.Arguments}
+			for _, sig := range c.Signatures {
+				got.Signatures = append(got.Signatures, command.Signature{KeyID: sig.KeyId, Algorithm: sig.Algorithm, Signature: sig.Signature})
+			}
+			if _, err := s.authority.Chain().Check(time.Now(), got); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	say := func(state command.State, tamper bool) {
+		o := command.Outcome{Nonce: cmd.Nonce[:], State: state, Detail: "cut off", Proof: []byte(`{"denied":3}`), Time: time.Now().Truncate(time.Microsecond)}
+		sig, err := command.SignOutcome(&o, x.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tamper {
+			o.Detail = "all is well"
+		}
+		if _, err := x.Report(t.Context(), connect.NewRequest(&sensorv1.ReportRequest{WallTime: time.Now().UnixMicro(), Outcomes: []*sensorv1.Outcome{{Nonce: o.Nonce, State: string(o.State), Detail: []byte(o.Detail), Proof: o.Proof, Time: o.Time.UnixMicro(), Signature: sig}}})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state := func() response.Action {
+		list, err := s.relay.Actions(t.Context(), s.tenant, actions[0].ID, 1)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%d actions, %v", len(list), err)
+		}
+		return list[0]
+	}
+	say(command.Done, true)
+	if a := state(); a.State != response.Delivered || a.ProofSigned {
+		t.Errorf("after an altered outcome: %+v", a)
+	}
+	say(command.Running, false)
+	say(command.Done, false)
+	say(command.Running, false)
+	if a := state(); a.State != response.Done || !a.ProofSigned || a.Proof != `{"denied":3}` || a.Inverse() != command.Release || !s.relay.Isolated(x.host) {
+		t.Errorf("after done: %+v, isolated %v", a, s.relay.Isolated(x.host))
+	}
+	if _, err := s.relay.Submit(t.Context(), s.tenant, response.Submission{Signed: signed}); !errors.Is(err, response.ErrDuplicate) {
+		t.Errorf("the same command again: %v", err)
+	}
+	signed.Canonical[len(signed.Canonical)-1]++
+	if _, err := s.relay.Submit(t.Context(), s.tenant, response.Submission{Signed: signed}); !errors.Is(err, command.Altered) {
+		t.Errorf("an altered command: %v", err)
+	}
+	cmd.Nonce[0]++ // a refusal of something that never passed here
+	say(command.Refused, false)
+	list, err := s.coverage.SilentFailures(context.WithoutCancel(t.Context()), s.tenant)
+	if err != nil || len(list) != 1 || !strings.HasSuffix(list[0].ID, "/foreign-command") {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

@@ -1,0 +1,84 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/stream"
+)
+
+// rebuild reads the log from the manifest's cursors to its end and notes what it holds.
+func (s *Service) rebuild(ctx context.Context) error {
+	cursors, err := s.o.Manifest.Cursors(ctx)
+	if err != nil {
+		return fmt.Errorf("read cursors of the log: %w", err)
+	}
+	start, records := time.Now(), 0
+	for shard, cursor := range cursors {
+		_, last, _ := s.o.Log.State(shard)
+		if last <= cursor {
+			continue
+		}
+		r := s.o.Log.Reader(shard, cursor+1)
+		for {
+			seq, batches, err := r.Next(ctx)
+			var damaged *stream.DamagedError
+			switch {
+			case errors.As(err, &damaged):
+				// Whoever reads for good counts and keeps it; here it means that sensors are asked again.
+				s.log.ErrorContext(ctx, "damaged record in the log: sensors are asked again for what it held", slog.Int("shard", shard), slog.Uint64("record", damaged.Seq), slog.Any("err", err))
+			case err != nil:
+				return fmt.Errorf("read shard %d of the log: %w", shard, err)
+			}
+			for i := range batches {
+				s.recall(ctx, &batches[i])
+			}
+			records++
+			if seq >= last {
+				break
+			}
+		}
+	}
+	if records > 0 {
+		s.log.InfoContext(ctx, "accepted batches read back from the log", slog.Int("records", records), slog.Duration("duration", time.Since(start)))
+	}
+	return nil
+}
+
+func (s *Service) recall(ctx context.Context, b *stream.Batch) {
+	note := func(k lane, x Range) {
+		m := s.rebuilt[b.Host]
+		if m == nil {
+			m = map[lane]ranges{}
+			s.rebuilt[b.Host] = m
+		}
+		m[k] = m[k].add(x)
+	}
+	note(lane{b.Stream, b.Lane}, Range{b.First, b.First + uint64(b.Count) - 1}) //nolint:gosec // Count is positive
+	// A notice of dropped ranges is critical, or stands alone in the place of a quarantined batch.
+	if b.Lane != event.Critical && b.Count != 1 {
+		return
+	}
+	events, err := b.Events()
+	if err != nil {
+		s.log.WarnContext(ctx, "batch in the log cannot be read back", slog.Any("tenant", b.Tenant), slog.Any("host", b.Host), slog.Any("err", err))
+		return
+	}
+	for _, e := range events {
+		if k, x, ok := dropped(e.Event); ok {
+			note(k, x)
+		}
+	}
+}
+
+// dropped reads a notice that a range will never come.
+func dropped(e *event.Event) (lane, Range, bool) {
+	if e.Kind != event.Dropped || e.First == 0 || e.Last < e.First || e.Last > maxSequence || e.Lane > 255 {
+		return lane{}, Range{}, false
+	}
+	return lane{e.Stream, event.Lane(e.Lane)}, Range{e.First, e.Last}, true
+}
