@@ -273,6 +273,9 @@ func TestCommandTravelsAndItsSignedOutcomeReturns(t *testing.T) {
 		}
 		return list[0]
 	}
+	for deadline := time.Now().Add(5 * time.Second); state().State == response.Queued && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
 	say(command.Done, true)
 	if a := state(); a.State != response.Delivered || a.ProofSigned {
 		t.Errorf("after an altered outcome: %+v", a)

@@ -226,15 +226,18 @@ func TestNoticeOfDroppedRangeClosesTheHole(t *testing.T) {
 func TestFullLogAsksToComeAgainAndAnOperatorIsTold(t *testing.T) {
 	s := start(t)
 	s.stop()
-	s.open(t, 200<<10)
+	if err := os.RemoveAll(filepath.Join(s.dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	s.open(t, 1<<20)
 	x := s.enrol(t)
 	x.hello(t)
 	var err error
 	for first := uint64(1); first < 400 && err == nil; first++ {
 		e := made(first, 1)
-		noise := make([]byte, 0, 8<<10)
-		for i := range 256 {
-			sum := sha256.Sum256([]byte{byte(first), byte(first >> 8), byte(i)})
+		noise := make([]byte, 0, 60<<10)
+		for i := range 1900 {
+			sum := sha256.Sum256([]byte{byte(first), byte(first >> 8), byte(i), byte(i >> 8)})
 			noise = append(noise, sum[:]...)
 		}
 		e[0].Actor.CommandLine = string(noise)
