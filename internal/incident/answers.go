@@ -1,0 +1,536 @@
+package incident
+
+import (
+	"fmt"
+	"net/netip"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// clock writes a time of the store for a sentence; screens that know a zone may rewrite it.
+func clock(us int64) string {
+	return time.UnixMicro(us).UTC().Format("2006-01-02 15:04:05.000000Z")
+}
+
+func quoteJa(s string) string { return "「" + short(s, 160) + "」" }
+
+func sentence(en, ja, basis, conf string, facts ...fact) Sentence {
+	s := Sentence{Text: Said{En: en, Ja: ja}, EventIDs: []string{}, Edges: []string{}, Basis: basis, Confidence: conf}
+	for _, f := range facts {
+		if f.known() {
+			s.EventIDs = append(s.EventIDs, f.id.String())
+		}
+	}
+	return s
+}
+
+// answers gives the five answers, the accounts and the techniques. Every sentence states something of each
+// event it cites, so that without the event it cannot be said.
+func (b *builder) answers() []Answer {
+	list := []Answer{{Answer: "when", Sentences: b.when()}, {Answer: "where", Sentences: b.where()}, {Answer: "what", Sentences: b.what()},
+		{Answer: "why", Sentences: b.why()}, {Answer: "who", Sentences: b.who()}, {Answer: "accounts", Sentences: b.accounts()}, {Answer: "how", Sentences: b.how()}}
+	for i := range list {
+		for j := range list[i].Sentences {
+			s := &list[i].Sentences[j]
+			if s.EventIDs == nil {
+				s.EventIDs = []string{}
+			}
+			if s.Edges == nil {
+				s.Edges = []string{}
+			}
+		}
+		if len(list[i].Sentences) > maxSentences {
+			list[i].Sentences = list[i].Sentences[:maxSentences]
+		}
+	}
+	return list
+}
+
+// acts are the events of the members that sentences may cite, by time.
+type act struct {
+	fact
+	by *proc
+}
+
+func (b *builder) acts() []act {
+	var out []act
+	add := func(p *proc, f fact) {
+		if f.known() {
+			out = append(out, act{f, p})
+		}
+	}
+	for _, p := range b.members() {
+		if b.w.role[p] == pruned && len(b.by[p]) == 0 {
+			continue // of a service, only what entry and edges name
+		}
+		for _, im := range p.images {
+			if im.kind == event.ProcessExec {
+				add(p, im.fact)
+			}
+		}
+		if p.forked.known() {
+			add(p, p.forked)
+		}
+		d := p.did()
+		for _, x := range d.conns {
+			add(p, x.fact)
+			add(p, x.closed)
+		}
+		for _, x := range d.creds {
+			add(p, x.fact)
+		}
+		for _, x := range d.writes {
+			add(p, x.fact)
+		}
+		for _, x := range d.deletes {
+			add(p, x.fact)
+		}
+		for _, x := range d.memfds {
+			add(p, x)
+		}
+		for _, x := range d.inject {
+			add(p, x.fact)
+		}
+		add(p, p.ended)
+	}
+	for _, c := range b.out.Entry.Chain {
+		for _, id := range c.EventIDs {
+			if f, ok := b.cited(id); ok {
+				out = append(out, act{f, nil})
+			}
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool {
+		if out[i].time != out[j].time {
+			return out[i].time < out[j].time
+		}
+		return out[i].id.Seq < out[j].id.Seq
+	})
+	return out
+}
+
+// cited finds an event that an edge stands on.
+func (b *builder) cited(id string) (fact, bool) {
+	for _, l := range b.lines {
+		for _, f := range l.facts {
+			if f.id.String() == id {
+				return f, true
+			}
+		}
+	}
+	for _, p := range b.w.order {
+		for _, c := range p.did().accepts {
+			if c.id.String() == id {
+				return c.fact, true
+			}
+		}
+	}
+	return fact{}, false
+}
+
+func (b *builder) when() []Sentence {
+	acts := b.acts()
+	if len(acts) == 0 {
+		return []Sentence{unknown("Unknown: no event of the story is stored.", "不明: ストーリーのイベントが保存されていません。")}
+	}
+	first, last := acts[0], acts[len(acts)-1]
+	out := []Sentence{sentence(
+		fmt.Sprintf("It began at %s (%s, event %d).", clock(first.time), kindWords(first.kind).En, first.id.Seq),
+		fmt.Sprintf("始まりは %s(%s、イベント %d)。", clock(first.time), kindWords(first.kind).Ja, first.id.Seq), observed, high, first.fact)}
+	if last.id != first.id {
+		d := time.Duration(last.time-first.time) * time.Microsecond
+		out = append(out, sentence(
+			fmt.Sprintf("The last event so far is at %s (%s, event %d), %s after the first at %s.", clock(last.time), kindWords(last.kind).En, last.id.Seq, span(d, false), clock(first.time)),
+			fmt.Sprintf("現時点で最後のイベントは %s(%s、イベント %d)。最初の %s から%s後。", clock(last.time), kindWords(last.kind).Ja, last.id.Seq, clock(first.time), span(d, true)),
+			observed, high, first.fact, last.fact))
+	}
+	if len(b.dets) > 0 {
+		d := b.dets[0]
+		f := fact{id: d.Event.ID, time: when(d.Event.Event), kind: d.Event.Event.Kind}
+		out = append(out, sentence(fmt.Sprintf("The first detection rests on the event of %s (event %d).", clock(f.time), f.id.Seq),
+			fmt.Sprintf("最初の検知は %s のイベント(%d)による。", clock(f.time), f.id.Seq), observed, high, f))
+	}
+	return out
+}
+
+func span(d time.Duration, ja bool) string {
+	switch {
+	case d < time.Second:
+		if ja {
+			return fmt.Sprintf(" %d ミリ秒", d.Milliseconds())
+		}
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		if ja {
+			return fmt.Sprintf(" %.1f 秒", d.Seconds())
+		}
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		if ja {
+			return fmt.Sprintf(" %d 分 %d 秒", int(d.Minutes()), int(d.Seconds())%60)
+		}
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	if ja {
+		return fmt.Sprintf(" %d 時間 %d 分", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+}
+
+func kindWords(k event.Kind) Said {
+	switch k {
+	case event.ProcessExec, event.ProcessRunning:
+		return said("a program was started", "プログラムの起動")
+	case event.ProcessFork:
+		return said("a process was made", "プロセスの生成")
+	case event.ProcessExit:
+		return said("a process ended", "プロセスの終了")
+	case event.NetConnect:
+		return said("a connection was opened", "接続の開始")
+	case event.NetAccept:
+		return said("a connection was taken", "接続の受付")
+	case event.NetClose:
+		return said("a connection ended", "接続の終了")
+	case event.NetStdioSocket:
+		return said("a program got a connection as its input", "接続を標準入力とする起動")
+	case event.FileReadCredential:
+		return said("a credential file was read", "認証情報ファイルの読み取り")
+	case event.MemPtrace, event.MemVMWrite:
+		return said("a process was taken over", "プロセスの操作")
+	case event.MemMemfdCreate:
+		return said("a file in memory was made", "メモリー上のファイルの作成")
+	case event.FileDelete:
+		return said("a file was removed", "ファイルの削除")
+	case event.FileCreate, event.FileModify, event.FileRename, event.FileChmod, event.FileLink:
+		return said("a file was written", "ファイルの書き込み")
+	case event.DNSQuery:
+		return said("a name was asked for", "名前の問い合わせ")
+	}
+	return said(k.String(), k.String())
+}
+
+func (b *builder) where() []Sentence {
+	var out []Sentence
+	acts := b.acts()
+	for _, a := range b.hosts() {
+		n, firstFact := 0, fact{}
+		for _, p := range b.members() {
+			if p.host == a {
+				n++
+			}
+		}
+		for _, x := range acts {
+			if x.id.Host == a.id {
+				firstFact = x.fact
+				break
+			}
+		}
+		if !firstFact.known() {
+			continue
+		}
+		name := b.hostName(a)
+		out = append(out, sentence(fmt.Sprintf("Host %s: %d processes, the first event at %s (event %d).", name, n, clock(firstFact.time), firstFact.id.Seq),
+			fmt.Sprintf("ホスト %s: プロセス %d 個、最初のイベントは %s(イベント %d)。", name, n, clock(firstFact.time), firstFact.id.Seq), observed, high, firstFact))
+		if c := b.ownAddress(a); c != nil {
+			place := networkPlace(c.local.Addr())
+			out = append(out, sentence(fmt.Sprintf("Its side of the connection of %s was %s (%s).", clock(c.time), c.local, place.En),
+				fmt.Sprintf("%s の接続でのホスト側アドレスは %s(%s)。", clock(c.time), c.local, place.Ja), observed, high, c.fact))
+		}
+	}
+	seen := map[string]bool{}
+	for _, p := range b.members() {
+		for _, c := range p.did().conns {
+			k := c.remote.String()
+			if seen[k] || !c.known() || !c.remote.IsValid() || c.remote.Port() == 53 || c.remote.Port() == 0 || len(seen) >= 12 || b.w.role[p] < full {
+				continue
+			}
+			seen[k] = true
+			to := k
+			if c.name != "" {
+				to = c.name + " (" + k + ")"
+			}
+			place := networkPlace(c.remote.Addr())
+			out = append(out, sentence(fmt.Sprintf("%s (pid %d) connected to %s at %s (%s).", label(p), p.pid, to, clock(c.time), place.En),
+				fmt.Sprintf("%s(pid %d)が %s に %s へ接続した(%s)。", label(p), p.pid, clock(c.time), to, place.Ja), observed, high, c.fact))
+		}
+	}
+	if len(out) == 0 {
+		return []Sentence{unknown("Unknown: no event of the story names a host.", "不明: ホストを示すイベントがありません。")}
+	}
+	return out
+}
+
+func (b *builder) ownAddress(a *activity) *conn {
+	for _, p := range b.members() {
+		if p.host != a {
+			continue
+		}
+		for _, list := range [][]conn{p.did().conns, p.did().accepts} {
+			for i := range list {
+				if ad := list[i].local.Addr(); list[i].known() && ad.IsValid() && !ad.IsLoopback() && !ad.IsUnspecified() {
+					return &list[i]
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func networkPlace(a netip.Addr) Said {
+	a = a.Unmap()
+	switch {
+	case a.IsLoopback():
+		return said("the host itself", "ホスト自身")
+	case a.IsPrivate() || a.IsLinkLocalUnicast():
+		return said("private network", "プライベートネットワーク")
+	}
+	return said("public network", "公開ネットワーク")
+}
+
+func (b *builder) what() []Sentence {
+	var out []Sentence
+	type read struct {
+		named
+		by *proc
+	}
+	var reads []read
+	for _, p := range b.members() {
+		if b.w.role[p] < full {
+			continue
+		}
+		d := p.did()
+		for _, c := range d.creds {
+			reads = append(reads, read{c, p})
+			out = append(out, sentence(fmt.Sprintf("Credentials: %s was read by %s (pid %d) at %s.", c.text, label(p), p.pid, clock(c.time)),
+				fmt.Sprintf("認証情報: %s が %s に %s(pid %d)に読まれた。", c.text, clock(c.time), label(p), p.pid), observed, high, c.fact))
+		}
+		for _, t := range d.inject {
+			out = append(out, sentence(fmt.Sprintf("Process %s (pid %d) was taken over by %s (pid %d) at %s.", label(t.other), t.other.pid, label(p), p.pid, clock(t.time)),
+				fmt.Sprintf("プロセス %s(pid %d)が %s に %s(pid %d)に操作された。", label(t.other), t.other.pid, clock(t.time), label(p), p.pid), observed, high, t.fact))
+		}
+		for _, f := range d.deletes {
+			out = append(out, sentence(fmt.Sprintf("Traces: %s was removed by %s (pid %d) at %s.", f.text, label(p), p.pid, clock(f.time)),
+				fmt.Sprintf("痕跡: %s が %s に %s(pid %d)に削除された。", f.text, clock(f.time), label(p), p.pid), observed, high, f.fact))
+		}
+		seen := map[*fileNode]bool{}
+		for _, x := range d.writes {
+			if seen[x.file] {
+				continue
+			}
+			if k := itemKind(x.path); k != "" && x.kind != event.FileChmod {
+				seen[x.file] = true
+				w := itemWords[k]
+				out = append(out, sentence(fmt.Sprintf("Settings: the %s %s was written by %s (pid %d) at %s.", w.En, x.path, label(p), p.pid, clock(x.time)),
+					fmt.Sprintf("設定: %s %s が %s に %s(pid %d)に書かれた。", w.Ja, x.path, clock(x.time), label(p), p.pid), observed, high, x.fact))
+			} else if x.kind == event.FileModify && interesting(x.path) {
+				seen[x.file] = true
+				out = append(out, sentence(fmt.Sprintf("Traces: %s was changed by %s (pid %d) at %s.", x.path, label(p), p.pid, clock(x.time)),
+					fmt.Sprintf("痕跡: %s が %s に %s(pid %d)に書き換えられた。", x.path, clock(x.time), label(p), p.pid), observed, high, x.fact))
+			}
+		}
+	}
+	// data that left: a connection of the reader, or of its own descendants, after the read
+	for _, r := range reads {
+		if s, ok := b.left(r.by, r.fact, r.text); ok {
+			out = append(out, s)
+		}
+	}
+	if len(out) == 0 {
+		return []Sentence{unknown("Unknown: no event shows which data or settings were read or changed.", "不明: どのデータや設定が読まれ、変えられたかを示すイベントがありません。")}
+	}
+	return dedupe(out)
+}
+
+func (b *builder) left(by *proc, read fact, text string) (Sentence, bool) {
+	var best *conn
+	var who *proc
+	look := func(p *proc) {
+		list := p.did().conns
+		for i := range list {
+			c := &list[i]
+			if c.time >= read.time && c.remote.IsValid() && c.remote.Port() != 53 && c.remote.Port() != 0 && (best == nil || c.time < best.time) && c.known() && c.kind == event.NetConnect {
+				best, who = c, p
+			}
+		}
+	}
+	look(by)
+	if best == nil && by.parent != nil && b.w.role[by.parent].joined() {
+		for _, k := range by.parent.kids {
+			if b.w.role[k] == full {
+				look(k)
+			}
+		}
+		look(by.parent)
+	}
+	if best == nil {
+		return Sentence{}, false
+	}
+	amount, amountJa := "", ""
+	facts := []fact{read, best.fact}
+	if best.closed.known() && best.sent > 0 {
+		amount, amountJa = fmt.Sprintf(" and sent %d bytes by %s", best.sent, clock(best.closed.time)), fmt.Sprintf("し、%s までに %d バイトを送信", clock(best.closed.time), best.sent)
+		facts = append(facts, best.closed)
+	}
+	return sentence(fmt.Sprintf("Data may have left: after the read of %s at %s, %s (pid %d) connected to %s at %s%s.", text, clock(read.time), label(who), who.pid, best.remote, clock(best.time), amount),
+		fmt.Sprintf("データ流出の可能性: %s に %s が読まれた後、%s(pid %d)が %s に %s へ接続%sした。", clock(read.time), text, label(who), who.pid, clock(best.time), best.remote, amountJa),
+		inferred, medium, facts...), true
+}
+
+func dedupe(l []Sentence) []Sentence {
+	seen := map[string]bool{}
+	out := l[:0]
+	for _, s := range l {
+		if !seen[s.Text.En] {
+			seen[s.Text.En] = true
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (b *builder) why() []Sentence {
+	var out []Sentence
+	e := b.out.Entry
+	if e.Route == unknownRouteName {
+		out = append(out, unknown("Entry route unknown: "+e.Stopped.Why.En+".", "侵入経路は不明: "+e.Stopped.Why.Ja+"。"))
+	} else {
+		var en, ja []string
+		s := Sentence{EventIDs: []string{}, Edges: []string{}, Basis: observed, Confidence: e.Confidence}
+		for _, c := range e.Chain {
+			en, ja = append(en, c.Text.En), append(ja, c.Text.Ja)
+			s.EventIDs = append(s.EventIDs, c.EventIDs...)
+		}
+		if e.Route == "mail_link" || e.Route == "link" {
+			s.Basis = inferred
+		}
+		s.Text = Said{En: "Entry route: " + e.Label.En + ": " + strings.Join(en, "; ") + ".", Ja: "侵入経路: " + e.Label.Ja + "。" + strings.Join(ja, "。") + "。"}
+		out = append(out, s)
+		w := s
+		w.Text = Said{En: "Weakness used: " + e.Weakness.En + " (" + en[len(en)-1] + ").", Ja: "突かれた弱点: " + e.Weakness.Ja + "(" + ja[len(ja)-1] + ")。"}
+		w.EventIDs = append([]string{}, e.Chain[len(e.Chain)-1].EventIDs...)
+		w.Basis = inferred
+		out = append(out, w)
+	}
+	aims := 0
+	for _, d := range b.dets {
+		aim, ok := aimOf(d)
+		if !ok || aims >= 3 || d.Severity < detection.Medium {
+			continue
+		}
+		f := fact{id: d.Event.ID, time: when(d.Event.Event)}
+		aims++
+		out = append(out, sentence(fmt.Sprintf("Likely aim: %s (%s, event of %s).", aim.En, d.Title.En, clock(f.time)), fmt.Sprintf("推定される目的: %s(%s、%s のイベント)。", aim.Ja, d.Title.In("ja"), clock(f.time)), inferred, medium, f))
+	}
+	if aims == 0 {
+		out = append(out, unknown("Aim unknown: nothing seen so far shows what was wanted.", "目的は不明: 狙いを示すものはまだ観測されていません。"))
+	}
+	return out
+}
+
+func aimOf(d detection.Detection) (Said, bool) {
+	for _, t := range d.ATTACK {
+		switch strings.TrimPrefix(strings.ToLower(t), "tactic:") {
+		case "credential-access", "credential_access":
+			return said("to take credentials", "認証情報の窃取"), true
+		case "impact":
+			return said("to use or harm the host's resources", "ホスト資源の悪用または破壊"), true
+		case "exfiltration":
+			return said("to take data out", "データの持ち出し"), true
+		case "collection":
+			return said("to gather data", "データの収集"), true
+		case "persistence":
+			return said("to stay on the host", "ホストへの潜伏"), true
+		case "command-and-control", "command_and_control":
+			return said("to steer the host from outside", "外部からのホスト操作"), true
+		}
+	}
+	return Said{}, false
+}
+
+func (b *builder) who() []Sentence {
+	out := []Sentence{unknown("Unknown: nothing recorded identifies the attacker; no attribution.", "不明: 攻撃者を特定できる記録はありません(帰属なし)。")}
+	e := b.out.Entry
+	if (e.Route == "exploited_service" || e.Route == "logon" || e.Route == "another_host") && len(e.Chain) > 0 {
+		s := Sentence{Text: Said{En: "The only outside mark: " + e.Chain[0].Text.En + "; an address is not an identity.", Ja: "外部の手掛かりは一つのみ: " + e.Chain[0].Text.Ja + "。アドレスは身元ではありません。"},
+			EventIDs: append([]string{}, e.Chain[0].EventIDs...), Edges: []string{}, Basis: observed, Confidence: low}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (b *builder) accounts() []Sentence {
+	type use struct {
+		n     int
+		first act
+	}
+	by := map[string]*use{}
+	var names []string
+	for _, p := range b.members() {
+		u := userOf(p)
+		im := p.firstExec()
+		if u == "" || im == nil || im.kind != event.ProcessExec || b.w.role[p] < full {
+			continue
+		}
+		x := by[u]
+		if x == nil {
+			x = &use{first: act{im.fact, p}}
+			by[u] = x
+			names = append(names, u)
+		}
+		x.n++
+	}
+	var out []Sentence
+	for _, u := range names {
+		x := by[u]
+		out = append(out, sentence(fmt.Sprintf("%s: %d processes ran under this account, the first at %s (%s, pid %d).", u, x.n, clock(x.first.time), label(x.first.by), x.first.by.pid),
+			fmt.Sprintf("%s: このアカウントで %d 個のプロセスが動いた。最初は %s(%s、pid %d)。", u, x.n, clock(x.first.time), label(x.first.by), x.first.by.pid), observed, high, x.first.fact))
+	}
+	if len(out) == 0 {
+		return []Sentence{unknown("Unknown: no event names an account.", "不明: アカウントを示すイベントがありません。")}
+	}
+	return out
+}
+
+func (b *builder) how() []Sentence {
+	var out []Sentence
+	for _, d := range b.dets {
+		f := fact{id: d.Event.ID, time: when(d.Event.Event)}
+		var tech []string
+		for _, t := range d.ATTACK {
+			if !strings.HasPrefix(t, "tactic:") {
+				tech = append(tech, strings.ToUpper(t))
+			}
+		}
+		t := ""
+		if len(tech) > 0 {
+			t = " [" + strings.Join(tech, ", ") + "]"
+		}
+		a := &d.Event.Event.Actor
+		name := program(&image{path: a.Path, commandLine: a.CommandLine, interpreter: a.Interpreter, cwd: a.Cwd})
+		out = append(out, sentence(fmt.Sprintf("%s: %s%s by %s (pid %d, event %d).", clock(f.time), d.Title.En, t, name, a.PID, f.id.Seq),
+			fmt.Sprintf("%s: %s%s、%s(pid %d、イベント %d)。", clock(f.time), d.Title.In("ja"), t, name, a.PID, f.id.Seq), observed, high, f))
+	}
+	if len(out) == 0 {
+		return []Sentence{unknown("Unknown: no detection of this story is stored any more.", "不明: このストーリーの検知はもう保存されていません。")}
+	}
+	return dedupe(out)
+}
+
+// severity gives the highest severity of the detections and says why.
+func severity(dets []detection.Detection) (detection.Severity, Said, Said) {
+	var top *detection.Detection
+	for i := range dets {
+		if top == nil || dets[i].Severity > top.Severity {
+			top = &dets[i]
+		}
+	}
+	if top == nil {
+		return 0, Said{}, Said{}
+	}
+	word := map[detection.Severity]string{1: "情報 (informational)", 2: "低 (low)", 3: "中 (medium)", 4: "高 (high)", 5: "緊急 (critical)"}[top.Severity]
+	return top.Severity, Said{En: fmt.Sprintf("highest of %d detections: %s (%s)", len(dets), top.Title.En, top.Severity), Ja: fmt.Sprintf("検知 %d 件のうち最も高いもの: %s(%s)", len(dets), top.Title.In("ja"), word)}, top.Title
+}

@@ -1,0 +1,491 @@
+package incident
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// Context is what a story needs beside events: names of hosts and where sight was missing.
+type Context struct {
+	Names map[event.HostID]string
+	Holes []Hole
+}
+
+// FromEvents builds the story of the detections from nothing but the events: a detection whose event is
+// not among them is left out, so that removing an event removes what stood on it.
+func FromEvents(events []event.Stamped, dets []detection.Detection, c Context) Story {
+	g := NewGraph(Limits{})
+	have := make(map[event.ID]bool, len(events))
+	for _, e := range events {
+		g.Add(e)
+		have[e.ID] = true
+	}
+	var kept []detection.Detection
+	for _, d := range dets {
+		if have[d.Event.ID] {
+			kept = append(kept, d)
+		}
+	}
+	return Build(g, kept, c)
+}
+
+// Build makes the story of the detections out of the graph. It changes nothing.
+func Build(g *Graph, dets []detection.Detection, c Context) Story {
+	b := newBuilder(g, dets, c)
+	return b.story()
+}
+
+type builder struct {
+	g     *Graph
+	c     Context
+	w     *growth
+	dets  []detection.Detection
+	by    map[*proc][]detection.Detection
+	refs  map[any]string
+	lines []*link
+	out   Story
+	id    map[*link]string
+}
+
+func newBuilder(g *Graph, dets []detection.Detection, c Context) *builder {
+	b := &builder{g: g, c: c, by: map[*proc][]detection.Detection{}, refs: map[any]string{}, id: map[*link]string{}}
+	b.dets = append(b.dets, dets...)
+	sort.SliceStable(b.dets, func(i, j int) bool { return when(b.dets[i].Event.Event) < when(b.dets[j].Event.Event) })
+	var seeds []*proc
+	for _, d := range b.dets {
+		if p := g.seed(d); p != nil {
+			if b.by[p] == nil {
+				seeds = append(seeds, p)
+			}
+			b.by[p] = append(b.by[p], d)
+		}
+	}
+	b.w = g.grow(seeds)
+	return b
+}
+
+// seed gives the process a detection is about; nil when none is named or it was given up.
+func (g *Graph) seed(d detection.Detection) *proc {
+	a := g.hosts[d.Event.ID.Host]
+	if a == nil || d.Event.Event == nil {
+		return nil
+	}
+	return a.procs[d.Event.Event.Actor.Key]
+}
+
+func (b *builder) hostName(a *activity) string {
+	if n := b.c.Names[a.id]; n != "" {
+		return n
+	}
+	if a.name != "" {
+		return a.name
+	}
+	return a.id.String()
+}
+
+func (b *builder) ref(x any) string {
+	if r, ok := b.refs[x]; ok {
+		return r
+	}
+	var r string
+	switch v := x.(type) {
+	case *proc:
+		r = v.ref()
+	case *fileNode:
+		r = "file-" + digest(v.key.volume, v.key.id, v.path)
+	case *urlNode:
+		r = "url-" + digest(v.host.id.String(), v.url)
+	case *addrNode:
+		r = "address-" + digest(v.host.id.String(), v.addr.String())
+	case *sessionNode:
+		r = "session-" + digest(v.top.ref())
+	case *item:
+		r = "scheduled-" + digest(v.write.by.host.id.String(), v.file.path, v.write.id.String())
+	}
+	b.refs[x] = r
+	return r
+}
+
+func digest(part ...string) string {
+	h := sha256.Sum256([]byte(strings.Join(part, "\x00")))
+	return hex.EncodeToString(h[:8])
+}
+
+func (b *builder) story() Story {
+	b.out.Nodes, b.out.Edges, b.out.Related, b.out.Folds, b.out.Holes = []Node{}, []Edge{}, []Related{}, []Fold{}, []Hole{}
+	b.lines = append(b.lines, b.w.links...)
+	sort.SliceStable(b.lines, func(i, j int) bool { return b.lines[i].time() < b.lines[j].time() })
+	keep := b.choose()
+	b.nodes(keep)
+	b.edges(keep)
+	b.rows()
+	b.horizon()
+	b.related()
+	b.folds(keep)
+	b.out.Holes = append(b.out.Holes, b.c.Holes...)
+	b.out.Entry = b.entry()
+	for i := range b.out.Nodes {
+		if n := len(b.out.Entry.Chain); n > 0 && b.out.Nodes[i].Ref == b.out.Entry.Chain[0].Ref {
+			b.out.Nodes[i].Flags = append(b.out.Nodes[i].Flags, FlagEntry)
+		}
+	}
+	b.out.Answers = b.answers()
+	return b.out
+}
+
+func (l *link) time() int64 {
+	var t int64
+	for _, f := range l.facts {
+		t = max(t, f.time)
+	}
+	return t
+}
+
+// choose gives the processes to show: all, or the most telling ones of a very large story.
+func (b *builder) choose() map[*proc]bool {
+	keep := make(map[*proc]bool, len(b.w.order))
+	others := len(b.w.urls) + len(b.w.addrs) + 64
+	room := maxStoryNodes - min(others, maxStoryNodes/2)
+	b.out.Truncated = b.w.full || len(b.w.order) > room
+	if len(b.w.order) <= room {
+		for _, p := range b.w.order {
+			keep[p] = true
+		}
+		return keep
+	}
+	weight := map[*proc]int{}
+	for p, ds := range b.by {
+		weight[p] += 1000 * len(ds)
+		for up, n := p.parent, 0; up != nil && n < 32 && b.w.role[up] != outside; up, n = up.parent, n+1 {
+			weight[up] += 500
+		}
+	}
+	for _, l := range b.lines {
+		if l.kind == EdgeSpawn {
+			continue
+		}
+		for _, x := range []any{l.from, l.to} {
+			if p, ok := x.(*proc); ok {
+				weight[p] += 100
+			}
+		}
+	}
+	all := append([]*proc(nil), b.w.order...)
+	sort.SliceStable(all, func(i, j int) bool { return weight[all[i]] > weight[all[j]] })
+	for _, p := range all[:room] {
+		keep[p] = true
+	}
+	for _, p := range all[room:] {
+		if p.parent != nil {
+			b.w.folds[p.parent]++
+		}
+	}
+	return keep
+}
+
+func (b *builder) shown(x any, keep map[*proc]bool) bool {
+	if p, ok := x.(*proc); ok {
+		return keep[p]
+	}
+	return true
+}
+
+func (b *builder) nodes(keep map[*proc]bool) {
+	list := make([]*proc, 0, len(keep))
+	for _, p := range b.w.order {
+		if keep[p] {
+			list = append(list, p)
+		}
+	}
+	sort.SliceStable(list, func(i, j int) bool { return list[i].start < list[j].start })
+	for _, p := range list {
+		b.out.Nodes = append(b.out.Nodes, b.processNode(p))
+	}
+	done := map[any]bool{}
+	for _, l := range b.lines {
+		if !b.shown(l.from, keep) || !b.shown(l.to, keep) {
+			continue
+		}
+		for _, x := range []any{l.from, l.to} {
+			if _, isProc := x.(*proc); isProc || done[x] {
+				continue
+			}
+			done[x] = true
+			b.out.Nodes = append(b.out.Nodes, b.thingNode(x))
+		}
+	}
+}
+
+func said(en, ja string) Said { return Said{En: en, Ja: ja} }
+
+func (b *builder) processNode(p *proc) Node {
+	im := p.last()
+	n := Node{Ref: b.ref(p), Kind: NodeProcess, Label: label(p), Host: p.host.id.String(), Start: p.start, End: p.ended.time, Flags: []string{}, Detections: []string{},
+		CommandLine: im.commandLine, Image: im.path, User: userOf(p), PID: p.pid, Cwd: im.cwd, Counts: map[string]int{}, Earlier: []string{}, EventIDs: []string{}}
+	n.Labels = said("process "+n.Label, "プロセス "+n.Label)
+	if known(im.sha) {
+		n.SHA256 = hex.EncodeToString(im.sha[:])
+	}
+	if k := len(p.images); k > 1 {
+		for _, e := range p.images[:k-1] {
+			if e.known() {
+				n.Earlier = append(n.Earlier, e.commandLine)
+			}
+		}
+	}
+	for _, f := range []fact{p.forked, im.fact, p.running, p.ended} {
+		if f.known() {
+			n.EventIDs = append(n.EventIDs, f.id.String())
+		}
+	}
+	switch b.w.role[p] {
+	case context_:
+		n.Flags = append(n.Flags, FlagContext)
+	case passage:
+		n.Flags = append(n.Flags, FlagHub)
+	}
+	if b.w.role[p] == context_ && hubKind(p) != notHub {
+		n.Flags = append(n.Flags, FlagHub)
+	}
+	if !p.seen {
+		n.Flags = append(n.Flags, FlagNotObserved)
+	}
+	if p.running.known() && !p.forked.known() {
+		n.Flags = append(n.Flags, FlagRunning)
+	}
+	if im.memory {
+		n.Flags = append(n.Flags, FlagMemory)
+	}
+	if im.deleted {
+		n.Flags = append(n.Flags, FlagDeleted)
+	}
+	for _, d := range b.by[p] {
+		n.Detections = append(n.Detections, d.ID)
+		n.Score += []int{0, 2, 8, 20, 45, 70}[min(int(d.Severity), 5)]
+	}
+	n.Score = min(n.Score, 100)
+	d := p.did()
+	for name, c := range map[string]int{"files": len(d.writes), "connections": len(d.conns), "accepted": len(d.accepts), "names": len(d.dns), "credentials": len(d.creds), "children": len(p.kids), "not_kept": d.dropped} {
+		if c > 0 {
+			n.Counts[name] = c
+		}
+	}
+	return n
+}
+
+func label(p *proc) string {
+	im := p.last()
+	if n := program(im); n != "." && n != "/" && n != "" {
+		return n
+	}
+	if p.comm != "" {
+		return p.comm
+	}
+	return fmt.Sprintf("pid %d", p.pid)
+}
+
+func userOf(p *proc) string {
+	if p.user != "" {
+		return p.user
+	}
+	return p.userID
+}
+
+func (b *builder) thingNode(x any) Node {
+	n := Node{Ref: b.ref(x), Flags: []string{}, Detections: []string{}, Counts: map[string]int{}, Earlier: []string{}, EventIDs: []string{}}
+	switch v := x.(type) {
+	case *fileNode:
+		n.Kind, n.Label, n.Image = NodeFile, v.path, v.path
+		n.Labels = said("file "+v.path, "ファイル "+v.path)
+		if len(v.writers) > 0 {
+			n.Host, n.Start = v.writers[0].by.host.id.String(), v.writers[0].time
+			n.EventIDs = append(n.EventIDs, v.writers[0].id.String())
+		}
+		n.End = v.removed.time
+		if known(v.sha) {
+			n.SHA256 = hex.EncodeToString(v.sha[:])
+		}
+	case *urlNode:
+		n.Kind, n.Label, n.Host = NodeURL, v.url, v.host.id.String()
+		n.Labels = said("URL "+v.url, "URL "+v.url)
+	case *addrNode:
+		n.Kind, n.Label, n.Host = NodeAddress, v.addr.String(), v.host.id.String()
+		if v.name != "" {
+			n.Label = v.name + " (" + v.addr.String() + ")"
+		}
+		n.Labels = said("address "+n.Label, "アドレス "+n.Label)
+	case *sessionNode:
+		n.Kind, n.Host, n.Start = NodeSession, v.host.id.String(), v.top.start
+		n.Label = "session of " + userOf(v.top)
+		n.Labels = said("log-on session of "+userOf(v.top), userOf(v.top)+" のログオンセッション")
+	case *item:
+		n.Kind, n.Label, n.Host, n.Start, n.Image = NodeScheduled, v.file.path, v.write.by.host.id.String(), v.write.time, v.file.path
+		w := itemWords[v.kind]
+		n.Labels = said(w.En+" "+v.file.path, w.Ja+" "+v.file.path)
+		n.EventIDs = append(n.EventIDs, v.write.id.String())
+	}
+	for _, l := range b.lines {
+		if l.from == x && n.Start == 0 {
+			n.Start = l.time()
+		}
+	}
+	return n
+}
+
+func (b *builder) edges(keep map[*proc]bool) {
+	for _, l := range b.lines {
+		if !b.shown(l.from, keep) || !b.shown(l.to, keep) {
+			continue
+		}
+		from, to := b.ref(l.from), b.ref(l.to)
+		e := Edge{ID: "edge-" + digest(l.kind, from, to), Kind: l.kind, From: from, To: to, EventIDs: []string{}, Basis: l.basis, Confidence: l.confidence, Reason: l.reason, Time: l.time(), Version: edgeCodeVersion}
+		sortFacts(l.facts)
+		for _, f := range l.facts {
+			e.EventIDs = append(e.EventIDs, f.id.String())
+		}
+		b.id[l] = e.ID
+		b.out.Edges = append(b.out.Edges, e)
+	}
+}
+
+func sortFacts(l []fact) {
+	sort.SliceStable(l, func(i, j int) bool { return l[i].time < l[j].time })
+}
+
+// strength orders the edges into a node: rows follow the strongest.
+var strength = map[string]int{EdgeInjected: 2, EdgeSpawn: 4, EdgeLogon: 5, EdgeHandoff: 6, EdgeDownloaded: 7, EdgeWroteExec: 8, EdgeHostToHost: 9, EdgeScheduled: 10}
+
+// rows gives each node the row above it: the strongest edge into it that makes no circle.
+func (b *builder) rows() {
+	best := map[string][]Edge{}
+	role := map[string]role{}
+	for p, r := range b.w.role {
+		role[b.ref(p)] = r
+	}
+	for _, e := range b.out.Edges {
+		best[e.To] = append(best[e.To], e)
+	}
+	at := map[string]int{}
+	for i, n := range b.out.Nodes {
+		at[n.Ref] = i
+	}
+	for i := range b.out.Nodes {
+		n := &b.out.Nodes[i]
+		in := best[n.Ref]
+		rank := func(e Edge) int {
+			s := strength[e.Kind]
+			// a parent that itself belongs to the story shows more than the file that was run
+			if e.Kind == EdgeSpawn && role[e.From] == full {
+				s = 20
+			}
+			return s
+		}
+		sort.SliceStable(in, func(i, j int) bool { return rank(in[i]) > rank(in[j]) })
+		for _, e := range in {
+			if _, ok := at[e.From]; ok && !b.circle(at, e.From, n.Ref) {
+				n.RowParent = e.From
+				break
+			}
+		}
+	}
+}
+
+func (b *builder) circle(at map[string]int, from, ref string) bool {
+	for n := 0; from != "" && n < len(b.out.Nodes)+1; n++ {
+		if from == ref {
+			return true
+		}
+		i, ok := at[from]
+		if !ok {
+			return false
+		}
+		from = b.out.Nodes[i].RowParent
+	}
+	return from != ""
+}
+
+func (b *builder) horizon() {
+	for _, a := range b.hosts() {
+		h := a.firstSeen
+		if a.started.known() {
+			h = a.started.time
+		}
+		b.out.Horizon = max(b.out.Horizon, h)
+	}
+}
+
+// hosts of the members, by first member.
+func (b *builder) hosts() []*activity {
+	var out []*activity
+	seen := map[*activity]bool{}
+	for _, p := range b.members() {
+		if !seen[p.host] {
+			seen[p.host] = true
+			out = append(out, p.host)
+		}
+	}
+	return out
+}
+
+// members are the processes that belong, not those shown for orientation, by start.
+func (b *builder) members() []*proc {
+	var out []*proc
+	for _, p := range b.w.order {
+		if b.w.role[p] >= pruned || len(b.by[p]) > 0 {
+			out = append(out, p)
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].start < out[j].start })
+	return out
+}
+
+func (b *builder) related() {
+	seen := map[*proc]bool{}
+	for _, h := range b.w.weak {
+		if seen[h.stub] {
+			continue
+		}
+		seen[h.stub] = true
+		b.out.Related = append(b.out.Related, Related{Reason: Said{
+			En: fmt.Sprintf("%s named %s shortly before, but nothing shows that the browser asked for it: time alone does not join", label(h.stub), h.url),
+			Ja: fmt.Sprintf("直前に %s が %s を開こうとしたが、ブラウザーが接続した証拠がない(時間の近さだけでは結合しない)", label(h.stub), h.url)},
+			EventIDs: []string{h.stub.last().id.String()}})
+	}
+	for _, r := range b.w.weakRun {
+		b.out.Related = append(b.out.Related, Related{Reason: Said{
+			En: fmt.Sprintf("%s ran from the scheduler after %s was written; nothing else ties them", label(r.run.by), r.it.file.path),
+			Ja: fmt.Sprintf("%s の書き込み後に %s がスケジューラーから実行されたが、ほかに結び付ける証拠がない", r.it.file.path, label(r.run.by))},
+			EventIDs: []string{r.it.write.id.String(), r.run.id.String()}})
+	}
+}
+
+func (b *builder) folds(keep map[*proc]bool) {
+	for p, n := range b.w.folds {
+		if !keep[p] || n == 0 {
+			continue
+		}
+		r := Said{En: "left out of a very large story, least telling first", Ja: "大きなストーリーのため、重要度の低いものから省略"}
+		if hubKind(p) != notHub {
+			r = Said{En: "its other children belong to other work", Ja: "ほかの子プロセスは別の作業のもの"}
+		}
+		b.out.Folds = append(b.out.Folds, Fold{Parent: b.ref(p), Count: n, Reason: r})
+	}
+	sort.Slice(b.out.Folds, func(i, j int) bool { return b.out.Folds[i].Parent < b.out.Folds[j].Parent })
+}
+
+func short(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
+
+func base(p string) string { return path.Base(p) }

@@ -1,0 +1,642 @@
+package incident
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+const (
+	debounce      = 200 * time.Millisecond // from a change to the rebuilt story
+	settle        = 2 * time.Second        // before a new incident is told: late lanes may show that it belongs to another
+	grows         = 24 * time.Hour         // an incident takes new steps this long after its last
+	maxInbox      = 20_000                 // detections waiting for the builder; full: Receive waits
+	maxWaiting    = 10_000                 // low detections without a story; full: the oldest goes
+	maxDetections = 2_000                  // of one incident kept for its story; the rest is counted
+)
+
+// Options say what a Desk works with. Names and Coverage may be nil.
+type Options struct {
+	Store    Store
+	Log      *slog.Logger
+	Names    Names
+	Coverage Coverage
+	Limits   Limits
+	OnNew    func(context.Context, Row) // a new incident that stayed one
+	OnChange func(context.Context, tenant.ID)
+	Now      func() time.Time
+}
+
+// Desk joins detections into incidents. Observe and Receive may be called from many goroutines; Run does
+// the growing and the writing.
+type Desk struct {
+	o    Options
+	wake chan struct{} // of one: something to do
+
+	mu      sync.Mutex // guards all below
+	tenants map[tenant.ID]*floor
+	inbox   []detection.Detection
+	room    *sync.Cond
+	stopped bool
+}
+
+// floor is what one tenant's desk holds.
+type floor struct {
+	id      tenant.ID
+	graph   *Graph
+	serial  uint32
+	open    map[uint32]*story
+	byDet   map[string]uint32
+	waiting []detection.Detection
+	dirty   map[uint32]bool
+	merged  map[uint32]uint32
+}
+
+// story is an incident that may still grow.
+type story struct {
+	serial  uint32
+	row     Row
+	dets    []detection.Detection
+	more    int // detections counted but not kept
+	added   []detection.Detection
+	members []*proc
+	hostKey string // of an incident without any process
+	told    bool
+	due     time.Time // when to tell
+	saved   bool
+	reopen  bool
+	loaded  bool
+	stale   bool
+}
+
+// New makes a desk. Call Restore before events flow, then Run.
+func New(o Options) *Desk {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &Desk{o: o, wake: make(chan struct{}, 1), tenants: map[tenant.ID]*floor{}}
+	d.room = sync.NewCond(&d.mu)
+	return d
+}
+
+func (d *Desk) floor(t tenant.ID) *floor {
+	f := d.tenants[t]
+	if f == nil {
+		f = &floor{id: t, graph: NewGraph(d.o.Limits), open: map[uint32]*story{}, byDet: map[string]uint32{}, dirty: map[uint32]bool{}, merged: map[uint32]uint32{}}
+		d.tenants[t] = f
+	}
+	return f
+}
+
+// Observe takes a batch of events into the graph.
+func (d *Desk) Observe(_ context.Context, t tenant.ID, events []event.Stamped) {
+	d.mu.Lock()
+	f := d.floor(t)
+	stir := false
+	for _, e := range events {
+		if f.graph.Add(e) {
+			f.note(e.ID.Host)
+			stir = true
+		}
+	}
+	d.mu.Unlock()
+	if stir {
+		d.signal()
+	}
+}
+
+func (f *floor) note(h event.HostID) {
+	for _, s := range f.graph.hosts[h].touched {
+		if f.open[s] != nil {
+			f.dirty[s] = true
+		}
+	}
+}
+
+func (d *Desk) signal() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Receive takes a detection. The same one again changes nothing. When the builder is behind by maxInbox
+// detections it waits: the log keeps what comes after.
+func (d *Desk) Receive(ctx context.Context, det detection.Detection) error {
+	if det.Canary || det.Event.Event == nil {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() {
+		d.mu.Lock()
+		d.room.Broadcast()
+		d.mu.Unlock()
+	})
+	defer stop()
+	d.mu.Lock()
+	for len(d.inbox) >= maxInbox && ctx.Err() == nil && !d.stopped {
+		d.room.Wait()
+	}
+	if err := ctx.Err(); err != nil {
+		d.mu.Unlock()
+		return fmt.Errorf("hand over detection %s: %w", det.ID, context.Cause(ctx))
+	}
+	f := d.floor(det.Tenant)
+	if f.graph.Add(det.Event) {
+		f.note(det.Event.ID.Host)
+	}
+	d.inbox = append(d.inbox, det)
+	d.mu.Unlock()
+	d.signal()
+	return nil
+}
+
+// Run builds and keeps stories until ctx ends.
+func (d *Desk) Run(ctx context.Context) error {
+	defer func() {
+		d.mu.Lock()
+		d.stopped = true
+		d.room.Broadcast()
+		d.mu.Unlock()
+	}()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	wait := time.NewTimer(time.Hour)
+	wait.Stop()
+	defer wait.Stop()
+	armed := false
+	for {
+		select {
+		case <-ctx.Done():
+			// what was received is judged already and will not come again
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			err := d.Flush(last)
+			cancel()
+			return err
+		case <-d.wake:
+			if !armed {
+				wait.Reset(debounce)
+				armed = true
+			}
+			continue
+		case <-wait.C:
+			armed = false
+		case <-tick.C:
+			if armed {
+				continue
+			}
+		}
+		if err := d.Flush(ctx); err != nil {
+			d.o.Log.ErrorContext(ctx, "incidents not kept, trying again", slog.Any("err", err))
+		}
+	}
+}
+
+// Flush joins what was received and writes what changed. Run calls it; a test may.
+func (d *Desk) Flush(ctx context.Context) error {
+	d.mu.Lock()
+	inbox := d.inbox
+	d.inbox = nil
+	d.room.Broadcast()
+	d.mu.Unlock()
+	var fresh []detection.Detection
+	for i, det := range inbox {
+		have, err := d.known(ctx, det)
+		if err != nil {
+			d.mu.Lock()
+			d.inbox = append(append([]detection.Detection(nil), inbox[i:]...), d.inbox...)
+			for _, x := range fresh {
+				d.inbox = append(d.inbox, x)
+			}
+			d.mu.Unlock()
+			return err
+		}
+		if !have {
+			fresh = append(fresh, det)
+		}
+	}
+	d.mu.Lock()
+	ids := make([]tenant.ID, 0, len(d.tenants))
+	for t := range d.tenants {
+		ids = append(ids, t)
+	}
+	d.mu.Unlock()
+	var failed error
+	for _, t := range ids {
+		var mine []detection.Detection
+		for _, x := range fresh {
+			if x.Tenant == t {
+				mine = append(mine, x)
+			}
+		}
+		if err := d.flushTenant(ctx, t, mine); err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+func (d *Desk) known(ctx context.Context, det detection.Detection) (bool, error) {
+	d.mu.Lock()
+	_, have := d.floor(det.Tenant).byDet[det.ID]
+	d.mu.Unlock()
+	if have || d.o.Store == nil {
+		return have, nil
+	}
+	_, have, err := d.o.Store.IncidentOf(ctx, det.Tenant, det.ID)
+	if err != nil {
+		return false, fmt.Errorf("look up detection %s: %w", det.ID, err)
+	}
+	return have, nil
+}
+
+// mergeOf is a merge to write.
+type mergeOf struct{ from, into ID }
+
+// flushTenant grows under the lock and writes outside of it.
+func (d *Desk) flushTenant(ctx context.Context, t tenant.ID, fresh []detection.Detection) error {
+	now := d.o.Now()
+	d.mu.Lock()
+	f := d.floor(t)
+	sort.SliceStable(fresh, func(i, j int) bool { return when(fresh[i].Event.Event) < when(fresh[j].Event.Event) })
+	for _, det := range fresh {
+		if _, have := f.byDet[det.ID]; !have {
+			f.assign(det, now)
+		}
+	}
+	merges := f.settleDirty(now)
+	var dirty []*story
+	for s := range f.dirty {
+		if st := f.open[s]; st != nil {
+			dirty = append(dirty, st)
+		}
+	}
+	f.dirty = map[uint32]bool{}
+	sort.Slice(dirty, func(i, j int) bool { return dirty[i].serial < dirty[j].serial })
+	hosts := map[event.HostID]bool{}
+	for _, st := range dirty {
+		for _, p := range st.members {
+			hosts[p.host.id] = true
+		}
+		for _, x := range st.dets {
+			hosts[x.Event.ID.Host] = true
+		}
+	}
+	f.unload(now)
+	var tell []*story
+	for _, st := range f.open {
+		if !st.told && now.After(st.due) && st.saved {
+			tell = append(tell, st)
+		}
+	}
+	d.mu.Unlock()
+
+	names := map[event.HostID]string{}
+	for h := range hosts {
+		if d.o.Names != nil {
+			names[h] = d.o.Names(ctx, t, h)
+		}
+	}
+	var failed error
+	for _, st := range dirty {
+		if err := d.write(ctx, f, st, names, now); err != nil {
+			failed = err
+			d.mu.Lock()
+			f.dirty[st.serial] = true
+			d.mu.Unlock()
+			d.signal()
+		}
+	}
+	for _, m := range merges {
+		if d.o.Store == nil {
+			continue
+		}
+		if err := d.o.Store.MergeIncident(ctx, t, m.from, m.into); err != nil {
+			failed = fmt.Errorf("merge incident %s into %s: %w", m.from, m.into, err)
+		}
+	}
+	if len(dirty)+len(merges) > 0 && d.o.OnChange != nil {
+		d.o.OnChange(ctx, t)
+	}
+	for _, st := range tell {
+		d.mu.Lock()
+		st.told = true
+		row := st.row
+		gone := f.open[st.serial] != st
+		d.mu.Unlock()
+		if !gone && !st.loaded && d.o.OnNew != nil {
+			d.o.OnNew(ctx, row)
+		}
+	}
+	return failed
+}
+
+// assign gives a detection to the incident its process belongs to, or opens one.
+func (f *floor) assign(det detection.Detection, now time.Time) {
+	p := f.graph.seed(det)
+	if p == nil {
+		f.assignHost(det, now)
+		return
+	}
+	var into *story
+	if st := f.open[p.story]; p.story != 0 && st != nil {
+		into = st
+	} else {
+		for _, q := range f.graph.grow([]*proc{p}).joined() {
+			if st := f.open[q.story]; q.story != 0 && st != nil && (into == nil || st.serial < into.serial) {
+				into = st
+			}
+		}
+	}
+	if into == nil && hubKind(p) != notHub {
+		// a hub joins no stories, but one rule about one hub is one incident
+		for _, st := range f.open {
+			for _, x := range st.dets {
+				if x.RuleID == det.RuleID && f.graph.seed(x) == p {
+					into = st
+				}
+			}
+		}
+	}
+	if into == nil {
+		if det.Severity < detection.Medium {
+			f.waiting = append(f.waiting, det)
+			if len(f.waiting) > maxWaiting {
+				f.waiting = append([]detection.Detection(nil), f.waiting[maxWaiting/2:]...)
+			}
+			return
+		}
+		into = f.openStory(det.Tenant, now)
+	}
+	f.add(into, det)
+	f.regrow(into)
+}
+
+func (f *floor) assignHost(det detection.Detection, now time.Time) {
+	key := det.Event.ID.Host.String() + "/" + det.RuleID
+	for _, st := range f.open {
+		if st.hostKey == key {
+			f.add(st, det)
+			return
+		}
+	}
+	if det.Severity < detection.Medium {
+		return
+	}
+	st := f.openStory(det.Tenant, now)
+	st.hostKey = key
+	f.add(st, det)
+}
+
+func (f *floor) openStory(t tenant.ID, now time.Time) *story {
+	f.serial++
+	st := &story{serial: f.serial, due: now.Add(settle), row: Row{ID: ID(uuid.Must(uuid.NewV7())), Tenant: t, State: StateNew, Created: now.UnixMicro()}}
+	f.open[st.serial] = st
+	return st
+}
+
+func (f *floor) add(st *story, det detection.Detection) {
+	f.byDet[det.ID] = st.serial
+	st.row.Detections++
+	if len(st.dets) < maxDetections {
+		st.dets = append(st.dets, det)
+	} else {
+		st.more++
+	}
+	st.added = append(st.added, det)
+	if st.saved || st.loaded {
+		st.row.Unseen++
+	}
+	if st.row.State == StateClosed {
+		st.row.State, st.reopen = StateNew, true
+	}
+	f.dirty[st.serial] = true
+}
+
+// joined gives the processes that joined a story, not those shown for orientation.
+func (w *growth) joined() []*proc {
+	var out []*proc
+	for _, p := range w.order {
+		if w.role[p] >= pruned {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (f *floor) seeds(st *story) []*proc {
+	var out []*proc
+	seen := map[*proc]bool{}
+	for _, x := range st.dets {
+		if p := f.graph.seed(x); p != nil && !seen[p] {
+			seen[p] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// regrow marks the members of a story.
+func (f *floor) regrow(st *story) {
+	for _, p := range st.members {
+		if p.story == st.serial {
+			p.story = 0
+		}
+	}
+	w := f.graph.grow(f.seeds(st))
+	st.members = w.joined()
+	for _, p := range st.members {
+		if o := f.open[p.story]; p.story != 0 && o != nil && o != st {
+			f.merged[max(o.serial, st.serial)] = min(o.serial, st.serial)
+			f.dirty[o.serial] = true
+			continue
+		}
+		p.story = st.serial
+	}
+	// a hub that was detected itself is remembered, so that its own next events rebuild the story
+	f.dirty[st.serial] = true
+}
+
+// settleDirty regrows what changed until nothing merges any more, and takes waiting detections in.
+func (f *floor) settleDirty(now time.Time) []mergeOf {
+	var out []mergeOf
+	for round := 0; round < 16; round++ {
+		for s := range f.dirty {
+			if st := f.open[s]; st != nil && st.hostKey == "" {
+				f.regrow(st)
+			}
+		}
+		var still []detection.Detection
+		for _, det := range f.waiting {
+			p := f.graph.seed(det)
+			if p != nil && p.story != 0 && f.open[p.story] != nil {
+				f.add(f.open[p.story], det)
+				continue
+			}
+			if p != nil && now.UnixMicro()-det.Detected < grows.Microseconds() {
+				still = append(still, det)
+			}
+		}
+		f.waiting = still
+		if len(f.merged) == 0 {
+			return out
+		}
+		for from, into := range f.merged {
+			for n := 0; f.merged[into] != 0 && n < 1000; n++ {
+				into = f.merged[into]
+			}
+			a, b := f.open[from], f.open[into]
+			if a == nil || b == nil {
+				continue
+			}
+			for _, p := range a.members {
+				if p.story == from {
+					p.story = 0
+				}
+			}
+			for id, s := range f.byDet {
+				if s == from {
+					f.byDet[id] = into
+				}
+			}
+			b.dets = append(b.dets, a.dets...)
+			if len(b.dets) > maxDetections {
+				b.more += len(b.dets) - maxDetections
+				b.dets = b.dets[:maxDetections]
+			}
+			b.row.Detections += a.row.Detections
+			b.more += a.more
+			if a.saved || a.loaded {
+				out = append(out, mergeOf{from: a.row.ID, into: b.row.ID})
+			}
+			b.added = append(b.added, a.added...)
+			if b.row.State == StateClosed && a.row.State != StateClosed {
+				b.row.State, b.reopen = StateNew, true
+			}
+			delete(f.open, from)
+			delete(f.dirty, from)
+			f.dirty[into] = true
+		}
+		f.merged = map[uint32]uint32{}
+	}
+	return out
+}
+
+// unload forgets incidents that no longer grow; the store keeps them.
+func (f *floor) unload(now time.Time) {
+	old := now.Add(-grows).UnixMicro()
+	for s, st := range f.open {
+		if !st.saved || len(st.added) > 0 || f.dirty[s] || max(st.row.Updated, st.row.Created) > old {
+			continue
+		}
+		for _, p := range st.members {
+			if p.story == s {
+				p.story = 0
+			}
+		}
+		for id, x := range f.byDet {
+			if x == s {
+				delete(f.byDet, id)
+			}
+		}
+		delete(f.open, s)
+	}
+}
+
+// write builds the story and keeps it.
+func (d *Desk) write(ctx context.Context, f *floor, st *story, names map[event.HostID]string, now time.Time) error {
+	d.mu.Lock()
+	first, last := reach(st)
+	d.mu.Unlock()
+	var holes []Hole
+	if d.o.Coverage != nil {
+		for h := range names {
+			if !st.on(h) {
+				continue
+			}
+			hs, err := d.o.Coverage.Holes(ctx, f.id, h, first, last)
+			if err != nil {
+				d.o.Log.WarnContext(ctx, "coverage of an incident not read", slog.Any("err", err))
+				continue
+			}
+			holes = append(holes, hs...)
+		}
+	}
+	d.mu.Lock()
+	b := newBuilder(f.graph, st.dets, Context{Names: names, Holes: holes})
+	s := b.story()
+	if len(st.members) == 0 {
+		b.hostOnly(&s)
+	}
+	b.row(&st.row, &s, st, now)
+	k := Kept{Row: st.row}
+	for _, p := range st.members {
+		k.Members = append(k.Members, event.Ref{Host: p.host.id, Key: p.key})
+	}
+	added := st.added
+	st.added = nil
+	reopen := st.reopen
+	st.reopen = false
+	d.mu.Unlock()
+	var err error
+	if k.Story, err = json.Marshal(s); err != nil {
+		return fmt.Errorf("encode story of %s: %w", st.row.ID, err)
+	}
+	if d.o.Store != nil {
+		if err = d.o.Store.SaveIncident(ctx, k, added); err == nil && reopen {
+			err = d.o.Store.SetIncidentState(ctx, f.id, k.Row.ID, StateNew, "", "reopened: a detection was added after it was closed", k.Row.Owner, now.UnixMicro())
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		st.added = append(added, st.added...)
+		st.reopen = st.reopen || reopen
+		return fmt.Errorf("keep incident %s: %w", k.Row.ID, err)
+	}
+	st.saved = true
+	return nil
+}
+
+func (st *story) on(h event.HostID) bool {
+	for _, p := range st.members {
+		if p.host.id == h {
+			return true
+		}
+	}
+	for _, x := range st.dets {
+		if x.Event.ID.Host == h {
+			return true
+		}
+	}
+	return false
+}
+
+func reach(st *story) (first, last int64) {
+	for _, x := range st.dets {
+		at := when(x.Event.Event)
+		if first == 0 || at < first {
+			first = at
+		}
+		last = max(last, at)
+	}
+	for _, p := range st.members {
+		if p.start != 0 && p.start < first {
+			first = p.start
+		}
+		last = max(last, p.start, p.ended.time)
+	}
+	return first, last
+}

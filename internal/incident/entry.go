@@ -1,0 +1,464 @@
+package incident
+
+import (
+	"fmt"
+	"strings"
+)
+
+var routeWords = map[string]Said{
+	"mail_link":         {En: "link in a mail or chat message", Ja: "メールまたはチャットのリンク"},
+	"attachment":        {En: "attachment of a mail or chat message", Ja: "メールまたはチャットの添付ファイル"},
+	"link":              {En: "link opened by a program", Ja: "プログラムが開いたリンク"},
+	"download":          {En: "download", Ja: "ダウンロード"},
+	"exploited_service": {En: "service that takes connections", Ja: "接続を受け付けるサービス"},
+	"logon":             {En: "log-on with an account", Ja: "アカウントによるログオン"},
+	"scheduled":         {En: "scheduled item", Ja: "スケジュール実行"},
+	"removable":         {En: "removable medium", Ja: "リムーバブルメディア"},
+	"package":           {En: "package or update", Ja: "パッケージまたは更新"},
+	"another_host":      {En: "another host", Ja: "別のホスト"},
+	unknownRouteName:    {En: "unknown", Ja: "不明"},
+}
+
+func routeLabel(r string) Said { return routeWords[r] }
+
+var weaknessWords = map[string]Said{
+	"mail_link":         {En: "a person opened a link, and what it brought was allowed to run", Ja: "利用者がリンクを開き、そこから届いたファイルを実行できた"},
+	"attachment":        {En: "a person opened an attachment, and it was allowed to run", Ja: "利用者が添付ファイルを開き、実行できた"},
+	"link":              {En: "a downloaded file was allowed to run", Ja: "ダウンロードしたファイルを実行できた"},
+	"download":          {En: "a downloaded file was allowed to run", Ja: "ダウンロードしたファイルを実行できた"},
+	"exploited_service": {En: "a service that takes connections could be made to start programs", Ja: "接続を受け付けるサービスにプログラムを起動させることができた"},
+	"logon":             {En: "an account was open to whoever had its password or key", Ja: "パスワードまたは鍵を持つ者がアカウントでログオンできた"},
+	"removable":         {En: "a program on a removable medium was allowed to run", Ja: "リムーバブルメディア上のプログラムを実行できた"},
+	"package":           {En: "a package brought it", Ja: "パッケージに含まれていた"},
+	"another_host":      {En: "it came from a host that was already reached", Ja: "既に侵入されたホストから到達した"},
+	"scheduled":         {En: "an item that was written before we looked ran it", Ja: "観測開始前に書かれた項目が実行した"},
+	unknownRouteName:    {En: "unknown", Ja: "不明"},
+}
+
+// candidate is one possible way in, best kind first.
+type candidate struct {
+	route, confidence string
+	rank              int
+	time              int64
+	chain             []ChainStep
+	facts             []fact
+}
+
+func step(ref, en, ja string, facts ...fact) ChainStep {
+	s := ChainStep{Ref: ref, Text: Said{En: en, Ja: ja}, EventIDs: []string{}}
+	for _, f := range facts {
+		if f.known() {
+			s.EventIDs = append(s.EventIDs, f.id.String())
+		}
+	}
+	return s
+}
+
+// entry walks back to the way in, or says where and why it had to stop.
+func (b *builder) entry() Entry {
+	var all []candidate
+	all = append(all, b.byLink()...)
+	all = append(all, b.byService()...)
+	all = append(all, b.byLogon()...)
+	all = append(all, b.byDownload()...)
+	all = append(all, b.byPlace()...)
+	out := Entry{Route: unknownRouteName, Label: routeLabel(unknownRouteName), Weakness: weaknessWords[unknownRouteName], Confidence: low, Chain: []ChainStep{}, Alternatives: []Alternative{}}
+	best := -1
+	for i, c := range all {
+		if best < 0 || c.rank < all[best].rank || c.rank == all[best].rank && c.time < all[best].time {
+			best = i
+		}
+	}
+	if best < 0 {
+		out.Stopped = b.stopped()
+		return out
+	}
+	c := all[best]
+	out.Route, out.Label, out.Weakness, out.Confidence, out.Chain = c.route, routeLabel(c.route), weaknessWords[c.route], c.confidence, c.chain
+	if len(c.chain) > 0 {
+		out.Stopped.Where = c.chain[0].Ref
+		out.Stopped.Why = Said{En: "the entry was found", Ja: "侵入口が見つかった"}
+	}
+	for i, o := range all {
+		if i == best || len(out.Alternatives) >= 5 || o.route == c.route && o.time == c.time {
+			continue
+		}
+		a := Alternative{Route: o.route, Label: routeLabel(o.route), Confidence: o.confidence, EventIDs: []string{}}
+		for _, f := range o.facts {
+			a.EventIDs = append(a.EventIDs, f.id.String())
+		}
+		out.Alternatives = append(out.Alternatives, a)
+	}
+	return out
+}
+
+// byLink finds stub → URL → browser → file → process.
+func (b *builder) byLink() []candidate {
+	var out []candidate
+	for _, l := range b.lines {
+		u, ok := l.to.(*urlNode)
+		if !ok || l.kind != EdgeHandoff {
+			continue
+		}
+		stub := l.from.(*proc)
+		var browser *proc
+		var took, got *link
+		var file *fileNode
+		for _, m := range b.lines {
+			if m.from == any(u) && m.kind == EdgeHandoff {
+				browser, took = m.to.(*proc), m
+			}
+			if m.from == any(u) && m.kind == EdgeDownloaded {
+				if f, ok := m.to.(*fileNode); ok && (got == nil || m.time() < got.time()) {
+					file, got = f, m
+				}
+			}
+		}
+		if browser == nil || took == nil {
+			continue
+		}
+		c := candidate{route: "link", confidence: took.confidence, rank: 1, time: stub.start}
+		chain := mailChain(stub)
+		if len(chain) > 0 {
+			mail := chain[len(chain)-1]
+			c.route, c.rank = "mail_link", 0
+			opener := stub
+			if len(chain) > 1 {
+				opener = chain[len(chain)-2]
+			}
+			first := opener.firstExec()
+			if first == nil {
+				c.route, c.rank = "link", 1
+			} else {
+				c.chain = append(c.chain, step(b.ref(mail), fmt.Sprintf("%s (pid %d) opened a link: it started %s at %s", label(mail), mail.pid, quote(first.commandLine), clock(first.time)),
+					fmt.Sprintf("%s(pid %d)がリンクを開き、%s に %s を起動した", label(mail), mail.pid, clock(first.time), quoteJa(first.commandLine)), first.fact))
+				c.facts = append(c.facts, first.fact)
+			}
+		}
+		c.chain = append(c.chain, step(b.ref(u), fmt.Sprintf("%s carried the address %s to the browser at %s", label(stub), short(u.url, 200), clock(stub.last().time)),
+			fmt.Sprintf("%s が %s に URL %s をブラウザーへ渡した", label(stub), clock(stub.last().time), short(u.url, 200)), stub.last().fact))
+		c.facts = append(c.facts, stub.last().fact)
+		if ev := evidenceOf(took, stub); len(ev) > 0 {
+			c.chain = append(c.chain, step(b.ref(browser), fmt.Sprintf("the browser (pid %d) asked for that host at %s", browser.pid, clock(ev[0].time)),
+				fmt.Sprintf("ブラウザー(pid %d)が %s にその相手へ接続した", browser.pid, clock(ev[0].time)), ev[0]))
+			c.facts = append(c.facts, ev[0])
+		}
+		if file != nil {
+			if wr := writeIn(got, file); wr.known() {
+				c.chain = append(c.chain, step(b.ref(file), fmt.Sprintf("the browser wrote %s at %s", file.path, clock(wr.time)), fmt.Sprintf("ブラウザーが %s に %s を書いた", clock(wr.time), file.path), wr))
+				c.facts = append(c.facts, wr)
+			}
+			for _, m := range b.lines {
+				if m.from != any(file) || m.kind != EdgeWroteExec {
+					continue
+				}
+				p := m.to.(*proc)
+				if f := runOf(p, file); f.known() {
+					c.chain = append(c.chain, step(b.ref(p), fmt.Sprintf("%s ran it at %s", label(p), clock(f.time)), fmt.Sprintf("%s にそれが実行された(%s)", clock(f.time), label(p)), f))
+					c.facts = append(c.facts, f)
+				}
+				break
+			}
+		} else if c.route == "link" || !b.w.role[stub].joined() {
+			continue // a link that brought nothing is no entry
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func (r role) joined() bool { return r >= pruned }
+
+// evidenceOf gives the browser's own requests of a hand-off.
+func evidenceOf(l *link, stub *proc) []fact {
+	var out []fact
+	for _, f := range l.facts {
+		if f.id != stub.last().id && f.id != stub.ended.id {
+			out = append(out, f)
+		}
+	}
+	sortFacts(out)
+	return out
+}
+
+func writeIn(l *link, f *fileNode) fact {
+	for _, x := range l.facts {
+		for _, w := range f.writers {
+			if w.id == x.id {
+				return x
+			}
+		}
+	}
+	return fact{}
+}
+
+func runOf(p *proc, f *fileNode) fact {
+	for _, r := range f.runs {
+		if r.by == p {
+			return r.fact
+		}
+	}
+	return fact{}
+}
+
+// byService finds a service that took a connection and then started a member.
+func (b *builder) byService() []candidate {
+	var out []candidate
+	for _, q := range b.w.order {
+		if b.w.role[q] < pruned || !isService(q) || hubKind(q) != notHub || bringsItself(q) {
+			continue
+		}
+		for _, k := range q.kids {
+			im := k.firstExec()
+			if !b.w.role[k].joined() || im == nil {
+				continue
+			}
+			acc := acceptBefore(q, k.start)
+			if acc == nil {
+				continue
+			}
+			if !b.leadsToDetection(k) {
+				continue
+			}
+			c := candidate{route: "exploited_service", confidence: high, rank: 2, time: acc.time, facts: []fact{acc.fact, im.fact}}
+			c.chain = []ChainStep{
+				step(b.ref(q), fmt.Sprintf("%s (pid %d) took a connection from %s at %s", label(q), q.pid, acc.remote, clock(acc.time)),
+					fmt.Sprintf("%s(pid %d)が %s に %s からの接続を受けた", label(q), q.pid, clock(acc.time), acc.remote), acc.fact),
+				step(b.ref(k), fmt.Sprintf("it then started %s at %s", quote(im.commandLine), clock(im.time)), fmt.Sprintf("その後 %s に %s を起動した", clock(im.time), quoteJa(im.commandLine)), im.fact),
+			}
+			if len(q.did().accepts) > 16 {
+				c.confidence = medium // a busy service: the nearest connection may not be the one
+			}
+			if _, isOther := b.fromHost(k); isOther {
+				c.route, c.rank = "another_host", 2
+			}
+			out = append(out, c)
+			break
+		}
+	}
+	return out
+}
+
+func (b *builder) leadsToDetection(p *proc) bool {
+	for s := range b.by {
+		for up, n := s, 0; up != nil && n < 64; up, n = up.parent, n+1 {
+			if up == p {
+				return true
+			}
+		}
+	}
+	// or to what it wrote and others ran
+	for _, l := range b.lines {
+		if q, ok := l.from.(*proc); ok && l.kind == EdgeWroteExec {
+			for up, n := q, 0; up != nil && n < 64; up, n = up.parent, n+1 {
+				if up == p {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (b *builder) fromHost(k *proc) (*proc, bool) {
+	for _, l := range b.lines {
+		if l.kind == EdgeHostToHost && l.to == any(k) {
+			p, ok := l.from.(*proc)
+			return p, ok
+		}
+	}
+	return nil, false
+}
+
+// byLogon finds the session that a first process belongs to.
+func (b *builder) byLogon() []candidate {
+	var out []candidate
+	for _, l := range b.lines {
+		s, ok := l.from.(*sessionNode)
+		if !ok || l.kind != EdgeLogon {
+			continue
+		}
+		_, acc := sshAccept(s.top)
+		im := s.top.firstExec()
+		if acc == nil || im == nil {
+			continue
+		}
+		c := candidate{route: "logon", confidence: high, rank: 3, time: acc.time, facts: []fact{acc.fact, im.fact}}
+		c.chain = []ChainStep{
+			step(b.ref(s), fmt.Sprintf("the SSH server took a connection from %s at %s", acc.remote, clock(acc.time)), fmt.Sprintf("SSH サーバーが %s に %s からの接続を受けた", clock(acc.time), acc.remote), acc.fact),
+			step(b.ref(s.top), fmt.Sprintf("a session of %s began with %s at %s", userOf(s.top), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s のセッションが %s で始まった", clock(im.time), userOf(s.top), quoteJa(im.commandLine)), im.fact),
+		}
+		if _, isOther := b.fromHost(s.top); isOther {
+			c.route = "another_host"
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// byDownload finds a first process whose own file a program outside the story's first steps brought.
+func (b *builder) byDownload() []candidate {
+	var out []candidate
+	for _, l := range b.lines {
+		f, ok := l.to.(*fileNode)
+		if !ok || l.kind != EdgeDownloaded {
+			continue
+		}
+		for _, m := range b.lines {
+			if m.from != any(f) || m.kind != EdgeWroteExec {
+				continue
+			}
+			p := m.to.(*proc)
+			wr := writeIn(l, f)
+			ran := runOf(p, f)
+			if !wr.known() || !ran.known() || !b.isFirst(p, f) {
+				continue
+			}
+			c := candidate{route: "download", confidence: l.confidence, rank: 4, time: wr.time, facts: []fact{wr, ran}}
+			from := ""
+			switch v := l.from.(type) {
+			case *urlNode:
+				from = v.url
+			case *addrNode:
+				from = v.addr.String()
+			}
+			c.chain = []ChainStep{
+				step(b.ref(l.from), fmt.Sprintf("%s was written from %s at %s", f.path, from, clock(wr.time)), fmt.Sprintf("%s に %s から %s が書かれた", clock(wr.time), from, f.path), l.facts...),
+				step(b.ref(p), fmt.Sprintf("it ran as %s at %s", quote(p.last().commandLine), clock(ran.time)), fmt.Sprintf("%s に %s として実行された", clock(ran.time), quoteJa(p.last().commandLine)), ran),
+			}
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// isFirst says that the story's earliest step is this run or the program that wrote its file: a download
+// in the middle of a story is no entry.
+func (b *builder) isFirst(p *proc, f *fileNode) bool {
+	own := map[*proc]bool{p: true}
+	for _, w := range f.writers {
+		own[w.by] = true
+		if r := browserRoot(w.by); r != nil {
+			own[r] = true
+		}
+	}
+	for _, m := range b.members() {
+		if own[m] || m.start >= p.start {
+			continue
+		}
+		if under(m, own) {
+			continue
+		}
+		if q := m.parent; q != nil && b.w.role[q].joined() && !own[m] {
+			return false
+		}
+		if len(b.by[m]) > 0 {
+			return false
+		}
+		for _, k := range m.kids {
+			if own[k] && k != p {
+				return false // what wrote the file was itself started by the story
+			}
+		}
+	}
+	return true
+}
+
+func under(p *proc, set map[*proc]bool) bool {
+	for n := 0; p != nil && n < 64; p, n = p.parent, n+1 {
+		if set[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// byPlace finds programs on removable media, from packages, and from schedules nobody was seen writing.
+func (b *builder) byPlace() []candidate {
+	var out []candidate
+	for _, p := range b.members() {
+		im := p.firstExec()
+		if im == nil {
+			continue
+		}
+		file := im.path
+		if s := scriptOf(im); s != "" {
+			file = s
+		}
+		if strings.HasPrefix(file, "/media/") || strings.HasPrefix(file, "/run/media/") || strings.HasPrefix(file, "/mnt/") {
+			out = append(out, candidate{route: "removable", confidence: medium, rank: 5, time: im.time, facts: []fact{im.fact}, chain: []ChainStep{
+				step(b.ref(p), fmt.Sprintf("%s ran from a mounted medium at %s", file, clock(im.time)), fmt.Sprintf("%s に %s がマウントされたメディアから実行された", clock(im.time), file), im.fact)}})
+			break
+		}
+	}
+	for _, p := range b.members() {
+		im := p.firstExec()
+		if p.parent == nil || im == nil || b.w.role[p.parent].joined() {
+			continue
+		}
+		if b.broughtHere(p) {
+			continue
+		}
+		switch hubKind(p.parent) {
+		case hubPackages:
+			out = append(out, candidate{route: "package", confidence: medium, rank: 6, time: im.time, facts: []fact{im.fact}, chain: []ChainStep{
+				step(b.ref(p), fmt.Sprintf("%s started %s at %s", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が %s を起動した", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact)}})
+		case hubCron:
+			out = append(out, candidate{route: "scheduled", confidence: medium, rank: 7, time: im.time, facts: []fact{im.fact}, chain: []ChainStep{
+				step(b.ref(p), fmt.Sprintf("%s started %s at %s; nobody was seen writing its table", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が %s を起動した(設定を書いた者は観測されていない)", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact)}})
+		}
+	}
+	return out
+}
+
+// broughtHere says that an edge other than spawn leads to p: its cause is in the story already.
+func (b *builder) broughtHere(p *proc) bool {
+	for _, l := range b.lines {
+		if l.to == any(p) && l.kind != EdgeSpawn {
+			return true
+		}
+	}
+	return false
+}
+
+// stopped says where the way back ended for the story's first process, and why.
+func (b *builder) stopped() Stopped {
+	m := b.members()
+	if len(m) == 0 {
+		return Stopped{Why: Said{En: "no process of the story is known any more", Ja: "ストーリーのプロセスが残っていない"}}
+	}
+	first := m[0]
+	for first.parent != nil && b.w.role[first.parent].joined() {
+		first = first.parent
+	}
+	name := fmt.Sprintf("%s (pid %d)", label(first), first.pid)
+	st := Stopped{Where: b.ref(first)}
+	for _, h := range b.out.Holes {
+		if h.Host == first.host.id.String() && h.From <= first.start && (h.To == 0 || h.To >= first.start) && h.State == "blind" {
+			st.Why = Said{En: fmt.Sprintf("the host was blind for %s when %s started", h.Class, name), Ja: fmt.Sprintf("%s の起動時、ホストでは %s が不可視だった", name, h.Class)}
+			return st
+		}
+	}
+	q := first.parent
+	switch {
+	case q == nil && first.running.known(), q == nil && first.start == 0:
+		st.Why = Said{En: name + " already ran when the sensor started", Ja: "センサーの起動時、" + name + " は既に動いていた"}
+	case q == nil:
+		st.Why = Said{En: "no event names what started " + name, Ja: name + " を起動したものを示すイベントがない"}
+	case hubKind(q) != notHub:
+		st.Where = b.ref(q)
+		st.Why = Said{En: fmt.Sprintf("%s was started by %s, a %s that starts programs for everyone; no event shows who asked it to", name, label(q), hubKind(q)),
+			Ja: fmt.Sprintf("%s を起動した %s はあらゆるプログラムを起動するため、誰の要求かを示すイベントがない", name, label(q))}
+	case q.running.known():
+		st.Where = b.ref(q)
+		st.Why = Said{En: fmt.Sprintf("%s was started by %s (pid %d), which already ran when the sensor started", name, label(q), q.pid),
+			Ja: fmt.Sprintf("%s を起動した %s(pid %d)は、センサーの起動時に既に動いていた", name, label(q), q.pid)}
+	default:
+		st.Where = b.ref(q)
+		st.Why = Said{En: fmt.Sprintf("%s was started by %s (pid %d) on this host; no connection, download, link or log-on leads to it", name, label(q), q.pid),
+			Ja: fmt.Sprintf("%s はこのホストの %s(pid %d)が起動した。接続・ダウンロード・リンク・ログオンのいずれにもつながらない", name, label(q), q.pid)}
+	}
+	return st
+}
+
+func quote(s string) string { return "“" + short(s, 160) + "”" }

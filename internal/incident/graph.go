@@ -1,0 +1,304 @@
+package incident
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// Limits bound what is kept of each host. Each has a counted answer to "full".
+type Limits struct {
+	Nodes int           // processes and files of one host; full: the oldest ended one outside every story goes
+	Total int           // processes and files of all hosts; full: the busiest host gives up its oldest
+	Age   time.Duration // older nodes outside every story go
+}
+
+// DefaultLimits are those of a server.
+var defaultLimits = Limits{Nodes: 200_000, Total: 400_000, Age: 24 * time.Hour}
+
+// Bounds of what one process or file remembers; the newest are kept, the rest is counted.
+const (
+	maxImages  = 8
+	maxKids    = 4096
+	maxWrites  = 256
+	maxConns   = 128
+	maxFacts   = 64
+	maxWriters = 8
+	maxRuns    = 64
+)
+
+// fact is an event that was seen: enough to cite it.
+type fact struct {
+	id   event.ID
+	time int64
+	kind event.Kind
+}
+
+func (f fact) known() bool { return f.time != 0 || f.id.Seq != 0 }
+
+// image is what a process ran after one exec.
+type image struct {
+	fact
+	path, commandLine, interpreter, cwd string
+	sha                                 [32]byte
+	memory, deleted                     bool
+	file                                fileKey // of the image; empty where the host gave none
+}
+
+type write struct {
+	fact
+	file *fileNode
+	path string
+}
+
+type conn struct {
+	fact
+	local, remote netip.AddrPort
+	name          string // of the other side
+	sent, got     uint64 // known after close
+	closed        fact
+	initiated     bool
+}
+
+type named struct { // a DNS query, a credential file, a log that was removed
+	fact
+	text string
+}
+
+type touch struct { // one process acting on another
+	fact
+	other *proc
+	how   string
+}
+
+// proc is one process of one host, for its whole life.
+type proc struct {
+	key     event.Key
+	host    *activity
+	pid     uint64
+	parent  *proc
+	kids    []*proc
+	images  []image
+	forked  fact // seen being made
+	running fact // seen by a snapshot
+	ended   fact
+	start   int64
+	seen    bool        // an event of its own named it; false: only others spoke of it
+	gone    bool        // evicted
+	ran     []*fileNode // what its execs started
+
+	user, userID, tty, session, cgroup, comm, container string
+
+	more  *deeds
+	story uint32 // generation mark: member of a story at the last growth
+}
+
+// deeds is what only few processes have.
+type deeds struct {
+	writes   []write
+	conns    []conn
+	accepts  []conn
+	listens  []conn
+	dns      []named
+	creds    []named
+	deletes  []named
+	memfds   []fact
+	stdio    conn
+	inject   []touch
+	injected []touch
+	logons   []named
+	dropped  int
+}
+
+func (p *proc) d() *deeds {
+	if p.more == nil {
+		p.more = &deeds{}
+	}
+	return p.more
+}
+
+var noDeeds deeds
+
+// did never is nil: for reading.
+func (p *proc) did() *deeds {
+	if p.more == nil {
+		return &noDeeds
+	}
+	return p.more
+}
+
+func (p *proc) last() *image {
+	if len(p.images) == 0 {
+		return &image{}
+	}
+	return &p.images[len(p.images)-1]
+}
+
+func (p *proc) ref() string { return event.Ref{Host: p.host.id, Key: p.key}.String() }
+
+type fileKey struct{ volume, id string }
+
+// fileNode is one file by its identity, or by its path alone where a host gave none.
+type fileNode struct {
+	key     fileKey
+	path    string
+	paths   []string // earlier names
+	writers []fileWrite
+	runs    []fileRun
+	sha     [32]byte
+	created fact
+	removed fact
+	named   int64 // when path was its name
+	seenAt  int64
+	gone    bool
+}
+
+type fileWrite struct {
+	fact
+	by *proc
+}
+
+type fileRun struct {
+	fact
+	by     *proc
+	byPath bool // same path, no identity to compare
+}
+
+// activity is what one host did lately.
+type activity struct {
+	id        event.HostID
+	name      string
+	procs     map[event.Key]*proc
+	files     map[fileKey]*fileNode
+	paths     map[string]*fileNode
+	order     []any // *proc and *fileNode by first sight, for eviction
+	head      int
+	evicted   uint64
+	firstSeen int64
+	started   fact // of the sensor
+	newest    int64
+	peers     map[tuple]*endpoint // connections by 5-tuple as this host sees them
+	peerOrder []tuple
+	items     []*item // scheduled things written in our sight
+	// the newest processes a scheduler started, and those that carried a URL to a browser
+	byScheduler []*proc
+	stubs       []*proc
+	browsers    []*proc  // roots of browsers, newest last
+	touched     []uint32 // stories that stand on what just changed
+}
+
+// Graph is what all hosts of a tenant did lately. It is not safe for concurrent use; the Desk guards it.
+type Graph struct {
+	limits Limits
+	hosts  map[event.HostID]*activity
+	mark   uint32
+	nodes  int
+}
+
+// NewGraph makes an empty graph; a zero limit takes the server's.
+func NewGraph(l Limits) *Graph {
+	if l.Nodes <= 0 {
+		l.Nodes = defaultLimits.Nodes
+	}
+	if l.Total <= 0 {
+		l.Total = defaultLimits.Total
+	}
+	if l.Age <= 0 {
+		l.Age = defaultLimits.Age
+	}
+	return &Graph{limits: l, hosts: map[event.HostID]*activity{}, mark: 1}
+}
+
+// Evicted counts the nodes given up for lack of room or for age.
+func (g *Graph) Evicted() (n uint64) {
+	for _, a := range g.hosts {
+		n += a.evicted
+	}
+	return n
+}
+
+// Nodes counts what is kept.
+func (g *Graph) Nodes() int { return g.nodes }
+
+func (g *Graph) host(id event.HostID) *activity {
+	a := g.hosts[id]
+	if a == nil {
+		a = &activity{id: id, procs: map[event.Key]*proc{}, files: map[fileKey]*fileNode{}, paths: map[string]*fileNode{}, peers: map[tuple]*endpoint{}}
+		g.hosts[id] = a
+	}
+	return a
+}
+
+// evict makes room: the oldest first, but never a living process that has living children, nor a member
+// of a story. Nodes that must stay go to the back of the queue.
+func (g *Graph) evict(a *activity) {
+	for tries := 0; tries < 64 && a.head < len(a.order); tries++ {
+		n := len(a.order) - a.head
+		full := n > g.limits.Nodes || g.nodes > g.limits.Total
+		oldest := a.order[a.head]
+		var at int64
+		keep := false
+		switch x := oldest.(type) {
+		case *proc:
+			at = max(x.start, x.ended.time)
+			keep = x.story != 0 || (!x.ended.known() && !full) || (len(x.kids) > 0 && !x.ended.known())
+		case *fileNode:
+			at = x.seenAt
+			for _, w := range x.writers {
+				keep = keep || w.by.story != 0
+			}
+		}
+		if !full && a.newest-at < g.limits.Age.Microseconds() {
+			return
+		}
+		a.order[a.head] = nil
+		a.head++
+		if a.head > 4096 && a.head*2 > len(a.order) {
+			a.order = append([]any(nil), a.order[a.head:]...)
+			a.head = 0
+		}
+		if keep {
+			a.order = append(a.order, oldest)
+			continue
+		}
+		a.evicted++
+		g.nodes--
+		switch x := oldest.(type) {
+		case *proc:
+			a.forgetProc(x)
+		case *fileNode:
+			a.forgetFile(x)
+		}
+	}
+}
+
+func (a *activity) forgetProc(p *proc) {
+	p.gone = true
+	delete(a.procs, p.key)
+	if q := p.parent; q != nil {
+		for i, k := range q.kids {
+			if k == p {
+				q.kids = append(q.kids[:i], q.kids[i+1:]...)
+				break
+			}
+		}
+	}
+	// what it knew goes with it, so that a chain of dead parents does not stay in memory
+	p.parent, p.more = nil, nil
+	for _, k := range p.kids {
+		k.parent = nil
+	}
+	p.kids = nil
+}
+
+func (a *activity) forgetFile(f *fileNode) {
+	f.gone = true
+	if a.files[f.key] == f {
+		delete(a.files, f.key)
+	}
+	if a.paths[f.path] == f {
+		delete(a.paths, f.path)
+	}
+	f.writers, f.runs = nil, nil
+}

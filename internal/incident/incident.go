@@ -1,0 +1,132 @@
+// Package incident joins what was detected into one story: a bounded graph of what each host did, grown
+// backwards and forwards from detections along edges that events prove (spawn, wrote→executed,
+// downloaded from, URL hand-off, scheduled by, injected, logged on from, host to host), with the five
+// answers and the entry route, each sentence citing its events. It is not a rule engine (detect) and
+// keeps no events (eventstore). Package detect feeds it through Observe and Receive; the console reads
+// rows and stories; controldb implements Store.
+package incident
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// ErrNotFound says that no incident has the id.
+var ErrNotFound = errors.New("no such incident")
+
+// ID is the UUIDv7 of an incident.
+type ID uuid.UUID
+
+// String gives the text form "i-…".
+func (id ID) String() string { return "i-" + uuid.UUID(id).String() }
+
+// ParseID reads the text form.
+func ParseID(s string) (ID, error) {
+	rest, ok := strings.CutPrefix(s, "i-")
+	if !ok {
+		return ID{}, fmt.Errorf("incident id %q does not start with i-", s)
+	}
+	u, err := uuid.Parse(rest)
+	if err != nil {
+		return ID{}, fmt.Errorf("incident id %q: %w", s, err)
+	}
+	return ID(u), nil
+}
+
+// State is where an incident stands.
+type State string
+
+// The states. A merged incident keeps its last state; MergedInto says where to look.
+const (
+	StateNew      State = "new"
+	StateTriaging State = "triaging"
+	StateClosed   State = "closed"
+)
+
+// Row is an incident in a list.
+type Row struct {
+	ID         ID
+	Tenant     tenant.ID
+	Title      Said
+	Severity   detection.Severity
+	Why        Said // why this severity
+	State      State
+	Verdict    string // of a closed incident, mdr.md §5.2
+	Reason     string // given by who changed the state
+	Owner      string
+	First      int64 // µs UTC, first event of the story
+	Last       int64
+	Hosts      []event.HostID
+	Hostnames  []string
+	Detections int
+	Processes  int
+	ATTACK     []string
+	Entry      Said
+	Route      string
+	User       string
+	Created    int64
+	Updated    int64
+	Unseen     int // detections appended since the state was last set
+	MergedInto ID  // zero: not merged
+}
+
+// Kept is an incident as it is stored: its row, its story as JSON, the processes that are its members.
+type Kept struct {
+	Row     Row
+	Story   []byte
+	Members []event.Ref
+}
+
+// Query asks for rows, newest first.
+type Query struct {
+	State State // empty: all but merged ones
+	Limit int   // 0: 500
+}
+
+// Store keeps incidents. Every method is bound to a tenant; merged rows stay readable by id.
+type Store interface {
+	// SaveIncident inserts or replaces the incident and adds the detections to it in one transaction.
+	SaveIncident(ctx context.Context, k Kept, added []detection.Detection) error
+	// MergeIncident moves the detections of from to into and points from there.
+	MergeIncident(ctx context.Context, t tenant.ID, from, into ID) error
+	SetIncidentState(ctx context.Context, t tenant.ID, id ID, state State, verdict, reason, owner string, now int64) error
+	Incidents(ctx context.Context, t tenant.ID, q Query) ([]Row, error)
+	Incident(ctx context.Context, t tenant.ID, id ID) (Kept, error)
+	// IncidentDetections gives the detections of an incident, by time.
+	IncidentDetections(ctx context.Context, t tenant.ID, id ID) ([]detection.Detection, error)
+	// IncidentOf gives the incident of a detection; ok is false when it has none.
+	IncidentOf(ctx context.Context, t tenant.ID, detectionID string) (id ID, ok bool, err error)
+	// Unjoined gives detections since a time that no incident holds, of every tenant: what was received
+	// and not yet written when the server stopped, and what is too low to open an incident.
+	Unjoined(ctx context.Context, since int64, limit int) ([]detection.Detection, error)
+	// OpenIncidents gives the unmerged incidents of every tenant that changed since, oldest first.
+	OpenIncidents(ctx context.Context, since int64) ([]Row, error)
+}
+
+// Names gives the host's name, empty when not known.
+type Names func(ctx context.Context, t tenant.ID, h event.HostID) string
+
+// Coverage says where a host could not be seen.
+type Coverage interface {
+	Holes(ctx context.Context, t tenant.ID, h event.HostID, from, to int64) ([]Hole, error)
+}
+
+// Recent gives stored events again, oldest first, so that a restarted server knows what it knew.
+type Recent interface {
+	Recent(ctx context.Context, since int64) iter.Seq2[Observed, error]
+}
+
+// Observed is one event with its tenant.
+type Observed struct {
+	Tenant tenant.ID
+	Event  event.Stamped
+}

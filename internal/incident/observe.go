@@ -1,0 +1,493 @@
+package incident
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// Add takes one event into the graph. Adding it again changes nothing. It reports whether a story may
+// have changed by it.
+func (g *Graph) Add(s event.Stamped) bool {
+	e := s.Event
+	if e == nil || e.Flags&event.FlagCanary != 0 {
+		return false
+	}
+	a := g.host(s.ID.Host)
+	at := when(e)
+	f := fact{id: s.ID, time: at, kind: e.Kind}
+	if a.firstSeen == 0 || at < a.firstSeen {
+		a.firstSeen = at
+	}
+	a.newest = max(a.newest, at)
+	a.touched = a.touched[:0]
+	switch e.Kind {
+	case event.SensorStart:
+		if !a.started.known() || at > a.started.time {
+			a.started = f
+		}
+		if e.Hostname != "" {
+			a.name = e.Hostname
+		}
+		return false
+	case event.Dropped, event.Closed, event.SensorStop, event.SensorCapability, event.SensorLoss, event.SensorThrottle, event.SensorCanary:
+		return false
+	}
+	if e.Actor.Key == (event.Key{}) {
+		return false
+	}
+	p := g.process(a, &e.Actor, &e.Parent, e)
+	a.touch(p)
+	g.deed(a, p, e, f)
+	g.evict(a)
+	return len(a.touched) > 0
+}
+
+// touch notes that the story of p may have changed.
+func (a *activity) touch(p *proc) {
+	if p.story == 0 || len(a.touched) >= maxFacts {
+		return
+	}
+	for _, s := range a.touched {
+		if s == p.story {
+			return
+		}
+	}
+	a.touched = append(a.touched, p.story)
+}
+
+func when(e *event.Event) int64 {
+	if e.Time != 0 {
+		return e.Time
+	}
+	return e.HostTime
+}
+
+// process finds or makes the actor of an event and its parent, and fills in what the event knows.
+func (g *Graph) process(a *activity, who, parent *event.Process, e *event.Event) *proc {
+	p := g.named(a, who)
+	if !p.seen {
+		p.seen = true
+	}
+	g.fill(p, who)
+	if p.parent == nil && parent.Key != (event.Key{}) && parent.Key != who.Key {
+		q := g.named(a, parent)
+		g.fill(q, parent)
+		if !q.seen && len(q.images) == 0 && (parent.Path != "" || parent.CommandLine != "") {
+			q.images = append(q.images, image{path: parent.Path, commandLine: parent.CommandLine, interpreter: parent.Interpreter, cwd: parent.Cwd})
+		}
+		// the link itself is made by spawn events alone, so that a story's spawn edge always has its event
+		if e.Kind == event.ProcessExec || e.Kind == event.ProcessRunning {
+			a.adopt(q, p)
+		}
+	}
+	if len(p.images) == 0 && e.Kind != event.ProcessExec && (who.Path != "" || who.CommandLine != "") {
+		p.images = append(p.images, image{path: who.Path, commandLine: who.CommandLine, interpreter: who.Interpreter, cwd: who.Cwd, sha: who.SHA256})
+	}
+	return p
+}
+
+func (g *Graph) named(a *activity, who *event.Process) *proc {
+	p := a.procs[who.Key]
+	if p == nil {
+		p = &proc{key: who.Key, host: a, pid: who.PID}
+		a.procs[who.Key] = p
+		a.order = append(a.order, p)
+		g.nodes++
+	}
+	return p
+}
+
+func (g *Graph) fill(p *proc, who *event.Process) {
+	set := func(to *string, v string) {
+		if v != "" {
+			*to = v
+		}
+	}
+	if who.PID != 0 {
+		p.pid = who.PID
+	}
+	set(&p.user, who.UserName)
+	set(&p.userID, who.UserID)
+	set(&p.tty, who.TTY)
+	set(&p.session, who.SessionID)
+	set(&p.cgroup, who.Cgroup)
+	set(&p.comm, who.Comm)
+	set(&p.container, who.ContainerID)
+}
+
+func (a *activity) adopt(parent, kid *proc) {
+	if parent == kid || kid.parent == parent {
+		return
+	}
+	for up, n := parent, 0; up != nil && n < 1000; up, n = up.parent, n+1 {
+		if up == kid {
+			return // hostile or broken: a process is not its own ancestor
+		}
+	}
+	if kid.parent != nil {
+		return // the first stated parent stays; a later one is a reparenting after the parent's death
+	}
+	kid.parent = parent
+	if len(parent.kids) < maxKids {
+		parent.kids = append(parent.kids, kid)
+	} else {
+		parent.d().dropped++
+	}
+	a.touch(parent)
+}
+
+func (g *Graph) deed(a *activity, p *proc, e *event.Event, f fact) {
+	switch e.Kind {
+	case event.ProcessExec, event.ProcessRunning:
+		g.exec(a, p, e, f)
+	case event.ProcessFork:
+		if e.Target.Key == (event.Key{}) {
+			return
+		}
+		k := g.named(a, &e.Target)
+		k.seen = true
+		g.fill(k, &e.Target)
+		if !k.forked.known() {
+			k.forked = f
+		}
+		if k.start == 0 || f.time < k.start {
+			k.start = f.time
+		}
+		if len(k.images) == 0 {
+			// until it execs, a forked child runs what its parent ran
+			im := *p.last()
+			im.fact = fact{}
+			k.images = append(k.images, im)
+		}
+		a.adopt(p, k)
+	case event.ProcessExit:
+		p.ended = f
+	case event.ProcessImageHashed:
+		for i := range p.images {
+			if p.images[i].path == e.Actor.Path {
+				p.images[i].sha = e.Actor.SHA256
+			}
+		}
+	case event.MemPtrace, event.MemVMWrite:
+		if e.Target.Key == (event.Key{}) || e.Target.Key == e.Actor.Key {
+			return
+		}
+		t := g.named(a, &e.Target)
+		g.fill(t, &e.Target)
+		if len(t.images) == 0 {
+			t.images = append(t.images, image{path: e.Target.Path, commandLine: e.Target.CommandLine})
+		}
+		a.touch(t)
+		p.d().inject = addTouch(p.d().inject, touch{fact: f, other: t, how: e.Kind.String()})
+		t.d().injected = addTouch(t.d().injected, touch{fact: f, other: p, how: e.Kind.String()})
+	case event.MemMemfdCreate:
+		p.d().memfds = addFact(p.d().memfds, f)
+	case event.FileCreate, event.FileModify, event.FileRename, event.FileChmod, event.FileLink, event.FileDelete:
+		g.file(a, p, e, f)
+	case event.FileReadCredential:
+		p.d().creds = addNamed(p.d().creds, named{fact: f, text: e.File.Path})
+	case event.NetConnect, event.NetAccept, event.NetListen, event.NetClose, event.NetStdioSocket:
+		g.network(a, p, e, f)
+	case event.DNSQuery:
+		p.d().dns = addNamed(p.d().dns, named{fact: f, text: e.Query})
+	case event.AuthLogon:
+		p.d().logons = addNamed(p.d().logons, named{fact: f, text: e.Actor.SessionID})
+	}
+}
+
+func (g *Graph) exec(a *activity, p *proc, e *event.Event, f fact) {
+	if p.start == 0 || f.time < p.start {
+		p.start = f.time
+	}
+	if e.Kind == event.ProcessRunning {
+		if !p.running.known() {
+			p.running = f
+		}
+	}
+	for i := range p.images {
+		if p.images[i].fact.id == f.id && p.images[i].fact.known() {
+			return
+		}
+	}
+	im := image{fact: f, path: e.Actor.Path, commandLine: e.Actor.CommandLine, interpreter: e.Actor.Interpreter, cwd: e.Actor.Cwd, sha: e.Actor.SHA256,
+		memory: e.Flags&event.FlagMemoryFile != 0, deleted: e.Flags&event.FlagDeleted != 0, file: fileKey{e.Actor.VolumeID, e.Actor.FileID}}
+	if n := len(p.images); n > 0 && !p.images[n-1].fact.known() {
+		p.images = p.images[:n-1] // the guess from a parent's mention or from the fork
+	}
+	p.images = append(p.images, im)
+	if len(p.images) > maxImages {
+		p.images = append(p.images[:1], p.images[len(p.images)-maxImages+1:]...)
+	}
+	if e.Kind == event.ProcessExec {
+		g.ran(a, p, &im)
+		a.scheduledRun(p, f)
+	}
+	if isBrowserImage(&im) && (p.parent == nil || !isBrowserImage(p.parent.last())) {
+		a.browsers = append(a.browsers, p)
+		if len(a.browsers) > 64 {
+			a.browsers = append([]*proc(nil), a.browsers[32:]...)
+		}
+	}
+	if e.Kind == event.ProcessExec {
+		if isBrowserImage(&im) && urlIn(im.commandLine) != "" {
+			a.stubs = append(a.stubs, p)
+			if len(a.stubs) > 2*maxItems {
+				a.stubs = append([]*proc(nil), a.stubs[maxItems:]...)
+			}
+		}
+	}
+}
+
+// ran notes the files that an exec started: its image by identity (or by path where the host gave none)
+// and the script by path, since the image of a script is its interpreter. Writes may arrive after the
+// exec that they came before: a more urgent lane is faster.
+func (g *Graph) ran(a *activity, p *proc, im *image) {
+	note := func(n *fileNode, byPath bool) {
+		for _, r := range n.runs {
+			if r.id == im.fact.id {
+				return
+			}
+		}
+		n.runs = append(n.runs, fileRun{fact: im.fact, by: p, byPath: byPath})
+		if len(p.ran) < 2*maxImages {
+			p.ran = append(p.ran, n)
+		}
+		if len(n.runs) > maxRuns {
+			n.runs = append(n.runs[:maxRuns/2], n.runs[maxRuns/2+1:]...)
+		}
+		for _, w := range n.writers {
+			a.touch(w.by)
+		}
+	}
+	switch {
+	case im.file.id != "":
+		note(g.fileByID(a, im.file, im.path, im.fact.time), false)
+	case im.path != "":
+		note(g.fileByPath(a, im.path, im.fact.time), true)
+	}
+	if s := scriptOf(im); s != "" {
+		note(g.fileByPath(a, s, im.fact.time), true)
+	}
+}
+
+func (g *Graph) fileByID(a *activity, key fileKey, path string, at int64) *fileNode {
+	n := a.files[key]
+	if n == nil {
+		n = g.newFile(a, key, path, at)
+		if a.paths[path] == nil {
+			a.paths[path] = n
+		}
+	}
+	return n
+}
+
+func (g *Graph) fileByPath(a *activity, path string, at int64) *fileNode {
+	n := a.paths[path]
+	if n == nil {
+		n = g.newFile(a, fileKey{byPath, path}, path, at)
+		a.paths[path] = n
+	}
+	return n
+}
+
+func (g *Graph) newFile(a *activity, key fileKey, path string, at int64) *fileNode {
+	n := &fileNode{key: key, path: path, named: at, seenAt: at}
+	a.files[key] = n
+	a.order = append(a.order, n)
+	g.nodes++
+	return n
+}
+
+// byPath stands for the volume of a file that is known by its path alone.
+const byPath = "path"
+
+func known(h [32]byte) bool { return h != [32]byte{} }
+
+func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
+	key := fileKey{e.File.VolumeID, e.File.FileID}
+	if key.id == "" {
+		key = fileKey{byPath, e.File.Path}
+	}
+	n := a.files[key]
+	if n == nil && key.volume != byPath {
+		// a script was run by this path before its writes arrived: now it has an identity
+		if m := a.paths[e.File.Path]; m != nil && m.key.volume == byPath && e.Kind != event.FileDelete {
+			delete(a.files, m.key)
+			m.key, n = key, m
+			a.files[key] = m
+		}
+	}
+	if n != nil && e.Kind == event.FileCreate && e.Flags&event.FlagCreated != 0 && n.reused(e.File.Path, f) {
+		delete(a.files, key) // the number was given to a new file
+		n = nil
+	}
+	if e.Kind == event.FileDelete {
+		if n != nil && e.File.Links <= 1 {
+			n.removed = f
+			delete(a.files, key)
+			if a.paths[n.path] == n {
+				delete(a.paths, n.path)
+			}
+		}
+		if interesting(e.File.Path) {
+			p.d().deletes = addNamed(p.d().deletes, named{fact: f, text: e.File.Path})
+		}
+		return
+	}
+	if n == nil {
+		n = g.newFile(a, key, e.File.Path, f.time)
+	}
+	n.seenAt = max(n.seenAt, f.time)
+	if e.File.Path != "" && n.path != e.File.Path {
+		old := e.File.Path
+		if f.time >= n.named {
+			old = n.path
+			if a.paths[n.path] == n {
+				delete(a.paths, n.path)
+			}
+			n.path, n.named = e.File.Path, f.time
+		}
+		if len(n.paths) < maxFacts {
+			n.paths = append(n.paths, old)
+		}
+	}
+	a.paths[n.path] = n
+	if known(e.File.SHA256) {
+		n.sha = e.File.SHA256
+	}
+	if e.Kind == event.FileCreate && !n.created.known() {
+		n.created = f
+	}
+	for _, w := range n.writers {
+		if w.id == f.id {
+			return
+		}
+	}
+	for _, r := range n.runs {
+		a.touch(r.by)
+	}
+	if e.Kind != event.FileChmod {
+		n.writers = append(n.writers, fileWrite{fact: f, by: p})
+		if len(n.writers) > maxWriters {
+			n.writers = append(n.writers[:1], n.writers[2:]...)
+		}
+	}
+	d := p.d()
+	for i := range d.writes {
+		if d.writes[i].id == f.id {
+			return
+		}
+	}
+	d.writes = append(d.writes, write{fact: f, file: n, path: e.File.Path})
+	if len(d.writes) > maxWrites {
+		d.writes = append(d.writes[:1], d.writes[2:]...)
+		d.dropped++
+	}
+	a.scheduledWrite(p, n, f)
+}
+
+func (g *Graph) network(a *activity, p *proc, e *event.Event, f fact) {
+	c := conn{fact: f, local: netip.AddrPortFrom(e.LocalAddr, uint16(e.LocalPort)), remote: netip.AddrPortFrom(e.RemoteAddr, uint16(e.RemotePort)),
+		name: e.RemoteName, sent: e.BytesSent, got: e.BytesReceived, initiated: e.Initiated}
+	d := p.d()
+	switch e.Kind {
+	case event.NetConnect:
+		c.initiated = true
+		d.conns = addConn(d.conns, c)
+		a.peer(c, p)
+	case event.NetAccept:
+		d.accepts = addConn(d.accepts, c)
+		a.peer(c, p)
+	case event.NetListen:
+		d.listens = addConn(d.listens, c)
+	case event.NetStdioSocket:
+		d.stdio = c
+	case event.NetClose:
+		list := d.conns
+		if !e.Initiated {
+			list = d.accepts
+		}
+		for i := len(list) - 1; i >= 0; i-- {
+			if list[i].local == c.local && list[i].remote == c.remote && !list[i].closed.known() {
+				list[i].closed, list[i].sent, list[i].got = f, c.sent, c.got
+				return
+			}
+		}
+		c.closed = f
+		if c.initiated {
+			d.conns = addConn(d.conns, c)
+		}
+	}
+}
+
+func addFact(l []fact, f fact) []fact {
+	for _, x := range l {
+		if x.id == f.id {
+			return l
+		}
+	}
+	if len(l) >= maxFacts {
+		return l
+	}
+	return append(l, f)
+}
+
+func addNamed(l []named, n named) []named {
+	for _, x := range l {
+		if x.id == n.id {
+			return l
+		}
+	}
+	if len(l) >= maxFacts {
+		l = append(l[:1], l[2:]...)
+	}
+	return append(l, n)
+}
+
+func addTouch(l []touch, t touch) []touch {
+	for _, x := range l {
+		if x.id == t.id {
+			return l
+		}
+	}
+	if len(l) >= maxFacts {
+		return l
+	}
+	return append(l, t)
+}
+
+func addConn(l []conn, c conn) []conn {
+	for _, x := range l {
+		if x.id == c.id {
+			return l
+		}
+	}
+	if len(l) >= maxConns {
+		l = append(l[:1], l[2:]...)
+	}
+	return append(l, c)
+}
+
+// interesting says that a removed file is worth a sentence: logs and histories.
+func interesting(path string) bool {
+	return strings.Contains(path, "/log/") || strings.Contains(path, "/logs/") || strings.HasSuffix(path, "_history") || strings.HasSuffix(path, ".log") ||
+		strings.HasSuffix(path, "/wtmp") || strings.HasSuffix(path, "/btmp") || strings.HasSuffix(path, "/lastlog") || strings.HasSuffix(path, "/utmp")
+}
+
+// reused says that a created file is another one than n, which has the same number.
+func (n *fileNode) reused(path string, f fact) bool {
+	if n.created.id == f.id || n.path == path {
+		return false
+	}
+	if n.created.known() {
+		return f.time > n.created.time
+	}
+	for _, r := range n.runs {
+		if r.time > f.time {
+			return false // made now, renamed and run later; the run arrived first
+		}
+	}
+	return true
+}

@@ -1,0 +1,167 @@
+package incident
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// Restore loads what may still grow and teaches the graph what stored events say, so that a restarted
+// server goes on with the same incidents. Call it once, before events flow. recent may be nil.
+func (d *Desk) Restore(ctx context.Context, recent Recent) error {
+	if d.o.Store == nil {
+		return nil
+	}
+	since := d.o.Now().Add(-grows).UnixMicro()
+	rows, err := d.o.Store.OpenIncidents(ctx, since)
+	if err != nil {
+		return fmt.Errorf("read open incidents: %w", err)
+	}
+	loose, err := d.o.Store.Unjoined(ctx, since, maxWaiting)
+	if err != nil {
+		return fmt.Errorf("read detections without an incident: %w", err)
+	}
+	dets := make([][]detection.Detection, len(rows))
+	for i, r := range rows {
+		if dets[i], err = d.o.Store.IncidentDetections(ctx, r.Tenant, r.ID); err != nil {
+			return fmt.Errorf("read detections of %s: %w", r.ID, err)
+		}
+	}
+	if recent != nil {
+		n := 0
+		for o, err := range recent.Recent(ctx, since) {
+			if err != nil {
+				// stories then show what is known from here on; nothing stored is lost
+				d.o.Log.WarnContext(ctx, "stored events not read: stories begin at this start", slog.Int("events", n), slog.Any("err", err))
+				break
+			}
+			d.mu.Lock()
+			d.floor(o.Tenant).graph.Add(o.Event)
+			d.mu.Unlock()
+			n++
+		}
+	}
+	d.mu.Lock()
+	for i, r := range rows {
+		f := d.floor(r.Tenant)
+		f.serial++
+		st := &story{serial: f.serial, row: r, loaded: true, saved: true, told: true}
+		f.open[st.serial] = st
+		for _, x := range dets[i] {
+			f.graph.Add(x.Event)
+			f.byDet[x.ID] = st.serial
+			if len(st.dets) < maxDetections {
+				st.dets = append(st.dets, x)
+			}
+		}
+		if len(f.seeds(st)) == 0 && len(st.dets) > 0 {
+			st.hostKey = st.dets[0].Event.ID.Host.String() + "/" + st.dets[0].RuleID
+		}
+	}
+	for _, f := range d.tenants {
+		for _, st := range f.open {
+			f.regrow(st)
+			st.row.Detections = max(st.row.Detections, len(st.dets))
+		}
+		f.dirty = map[uint32]bool{} // what is stored is as good as what a shorter memory can build
+	}
+	for _, x := range loose {
+		d.floor(x.Tenant).graph.Add(x.Event)
+	}
+	d.inbox = append(d.inbox, loose...)
+	d.mu.Unlock()
+	d.signal()
+	return nil
+}
+
+// List gives the rows of a tenant, newest first.
+func (d *Desk) List(ctx context.Context, t tenant.ID, q Query) ([]Row, error) {
+	rows, err := d.o.Store.Incidents(ctx, t, q)
+	if err != nil {
+		return nil, fmt.Errorf("list incidents: %w", err)
+	}
+	return rows, nil
+}
+
+// Get gives an incident by id; the id of a merged one leads to what it was merged into.
+func (d *Desk) Get(ctx context.Context, t tenant.ID, id ID) (Kept, []detection.Detection, error) {
+	for range 32 {
+		k, err := d.o.Store.Incident(ctx, t, id)
+		if err != nil {
+			return Kept{}, nil, fmt.Errorf("read incident %s: %w", id, err)
+		}
+		if k.Row.MergedInto == (ID{}) {
+			dets, err := d.o.Store.IncidentDetections(ctx, t, id)
+			if err != nil {
+				return Kept{}, nil, fmt.Errorf("read detections of %s: %w", id, err)
+			}
+			return k, dets, nil
+		}
+		id = k.Row.MergedInto
+	}
+	return Kept{}, nil, fmt.Errorf("read incident %s: %w", id, ErrNotFound)
+}
+
+// SetState moves an incident on. Closing one needs a verdict and a reason.
+func (d *Desk) SetState(ctx context.Context, t tenant.ID, id ID, to State, verdict, reason, by string) error {
+	if !slices.Contains([]State{StateNew, StateTriaging, StateClosed}, to) {
+		return fmt.Errorf("state %q is none of new, triaging, closed", to)
+	}
+	if to == StateClosed {
+		if !slices.Contains(Verdicts, verdict) {
+			return fmt.Errorf("verdict %q is none of %v: say what it was", verdict, Verdicts)
+		}
+		if reason == "" {
+			return fmt.Errorf("closing an incident needs a reason: say how you know")
+		}
+	}
+	k, _, err := d.Get(ctx, t, id)
+	if err != nil {
+		return err
+	}
+	now := d.o.Now().UnixMicro()
+	if err := d.o.Store.SetIncidentState(ctx, t, k.Row.ID, to, verdict, reason, by, now); err != nil {
+		return fmt.Errorf("set state of %s: %w", k.Row.ID, err)
+	}
+	d.mu.Lock()
+	for _, st := range d.floor(t).open {
+		if st.row.ID == k.Row.ID {
+			st.row.State, st.row.Verdict, st.row.Reason, st.row.Owner, st.row.Unseen = to, verdict, reason, by, 0
+		}
+	}
+	d.mu.Unlock()
+	if d.o.OnChange != nil {
+		d.o.OnChange(ctx, t)
+	}
+	return nil
+}
+
+// Verdicts of a closed incident (mdr.md §5.2).
+var Verdicts = []string{"TP-malicious", "TP-policy-violation", "TP-authorised-test", "BTP", "FP-rule-logic", "FP-bad-intel", "FP-data-error", "Inconclusive"}
+
+// Load says how much a desk holds: for metrics and doctor.
+type Load struct {
+	Nodes   int
+	Evicted uint64
+	Open    int
+	Waiting int
+	Inbox   int
+}
+
+// Load counts what the desk holds now.
+func (d *Desk) Load() Load {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := Load{Inbox: len(d.inbox)}
+	for _, f := range d.tenants {
+		l.Nodes += f.graph.Nodes()
+		l.Evicted += f.graph.Evicted()
+		l.Open += len(f.open)
+		l.Waiting += len(f.waiting)
+	}
+	return l
+}

@@ -1,0 +1,94 @@
+package incident
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// row fills in what a list shows of the story.
+func (b *builder) row(r *Row, s *Story, st *story, now time.Time) {
+	sev, why, title := severity(b.dets)
+	r.Severity, r.Why = sev, why
+	r.Hosts, r.Hostnames = nil, nil
+	name := ""
+	hosts := b.hosts()
+	if len(hosts) == 0 && len(b.dets) > 0 {
+		if a := b.g.hosts[b.dets[0].Event.ID.Host]; a != nil {
+			hosts = append(hosts, a)
+		}
+	}
+	for _, a := range hosts {
+		r.Hosts = append(r.Hosts, a.id)
+		r.Hostnames = append(r.Hostnames, b.hostName(a))
+	}
+	if len(r.Hostnames) > 0 {
+		name = r.Hostnames[0]
+	}
+	more := r.Detections - 1
+	r.Title = title
+	if r.Title.Ja == "" {
+		r.Title.Ja = r.Title.En
+	}
+	if more > 0 {
+		r.Title.En = fmt.Sprintf("%s and %d more", r.Title.En, more)
+		r.Title.Ja = fmt.Sprintf("%s ほか %d 件", r.Title.Ja, more)
+	}
+	if name != "" {
+		r.Title.En += " on " + name
+		r.Title.Ja += "(" + name + ")"
+	}
+	acts := b.acts()
+	r.First, r.Last = reach(st)
+	if len(acts) > 0 {
+		r.First, r.Last = acts[0].time, acts[len(acts)-1].time
+	}
+	r.Processes = len(b.members())
+	seen := map[string]bool{}
+	r.ATTACK = nil
+	for _, d := range b.dets {
+		for _, t := range d.ATTACK {
+			t = strings.TrimSpace(t)
+			if t != "" && !seen[t] {
+				seen[t] = true
+				r.ATTACK = append(r.ATTACK, t)
+			}
+		}
+	}
+	sort.Strings(r.ATTACK)
+	r.Entry, r.Route = s.Entry.Label, s.Entry.Route
+	r.User = ""
+	for _, d := range b.dets {
+		if u := d.Event.Event.Actor.UserName; u != "" {
+			r.User = u
+			break
+		}
+	}
+	r.Updated = now.UnixMicro()
+}
+
+// hostOnly makes the story of detections that name no process: the host itself is its node.
+func (b *builder) hostOnly(s *Story) {
+	seen := map[event.HostID]bool{}
+	for _, d := range b.dets {
+		h := d.Event.ID.Host
+		if seen[h] {
+			continue
+		}
+		seen[h] = true
+		name := h.String()
+		if a := b.g.hosts[h]; a != nil {
+			name = b.hostName(a)
+		}
+		n := Node{Ref: h.String(), Kind: NodeHost, Label: name, Labels: said("host "+name, "ホスト "+name), Host: h.String(), Start: when(d.Event.Event), Flags: []string{}, Counts: map[string]int{}, Earlier: []string{}, EventIDs: []string{d.Event.ID.String()}}
+		for _, x := range b.dets {
+			if x.Event.ID.Host == h {
+				n.Detections = append(n.Detections, x.ID)
+			}
+		}
+		s.Nodes = append(s.Nodes, n)
+	}
+}

@@ -1,0 +1,261 @@
+package incident
+
+import (
+	"net/netip"
+	"path"
+	"strings"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// item is something that a scheduler or a log-on will run later: written in our sight.
+type item struct {
+	file  *fileNode
+	kind  string // cron, at, unit, timer, startup, preload, key
+	write fileWrite
+	runs  []itemRun
+}
+
+type itemRun struct {
+	fact
+	by         *proc
+	confidence string
+	why        Said
+}
+
+const maxItems = 256
+
+// itemKind says what kind of scheduled item a path is, "" when none. Paths are matched by their tail so
+// that a throw-away root counts too.
+func itemKind(p string) string {
+	dir, base := path.Split(p)
+	dir = strings.TrimSuffix(dir, "/")
+	in := func(tails ...string) bool {
+		for _, t := range tails {
+			if strings.HasSuffix(dir, t) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case in("/cron.d", "/cron.hourly", "/cron.daily", "/cron.weekly", "/cron.monthly", "/spool/cron", "/cron/crontabs", "/crontabs") || base == "crontab" && in("/etc"):
+		return "cron"
+	case in("/cron/atjobs", "/spool/at"):
+		return "at"
+	case (in("/systemd/system", "/systemd/user") || strings.Contains(dir, "/systemd/system/") || strings.Contains(dir, "/systemd/user/")) && strings.HasSuffix(base, ".service"):
+		return "unit"
+	case (in("/systemd/system", "/systemd/user") || strings.Contains(dir, "/systemd/system/") || strings.Contains(dir, "/systemd/user/")) && strings.HasSuffix(base, ".timer"):
+		return "timer"
+	case in("/init.d", "/rc.local", "/autostart", "/profile.d", "/update-motd.d", "/xinit/xinitrc.d") || base == "rc.local" && in("/etc"),
+		base == ".bashrc" || base == ".bash_profile" || base == ".profile" || base == ".zshrc" || base == ".xprofile":
+		return "startup"
+	case base == "ld.so.preload":
+		return "preload"
+	case base == "authorized_keys" || base == "authorized_keys2":
+		return "key"
+	}
+	return ""
+}
+
+var itemWords = map[string]Said{
+	"cron":    {En: "cron table", Ja: "cron 設定"},
+	"at":      {En: "at job", Ja: "at ジョブ"},
+	"unit":    {En: "systemd service", Ja: "systemd サービス"},
+	"timer":   {En: "systemd timer", Ja: "systemd タイマー"},
+	"startup": {En: "start-up script", Ja: "起動時スクリプト"},
+	"preload": {En: "library preload list", Ja: "ライブラリのプリロード設定"},
+	"key":     {En: "SSH key list", Ja: "SSH 公開鍵リスト"},
+}
+
+func (a *activity) scheduledWrite(p *proc, n *fileNode, f fact) {
+	k := itemKind(n.path)
+	if k == "" || f.kind == event.FileChmod {
+		return
+	}
+	for _, it := range a.items {
+		if it.file == n {
+			if f.time >= it.write.time && len(it.runs) == 0 {
+				it.write = fileWrite{fact: f, by: p}
+			}
+			return
+		}
+	}
+	if hubOf(program(p.last())) == hubPackages {
+		return
+	}
+	a.items = append(a.items, &item{file: n, kind: k, write: fileWrite{fact: f, by: p}})
+	if len(a.items) > maxItems {
+		a.items = append(a.items[:0], a.items[1:]...)
+	}
+	// the run may have arrived before the write: a more urgent lane is faster
+	it := a.items[len(a.items)-1]
+	for _, q := range a.byScheduler {
+		if !q.gone {
+			a.scheduledBy(it, q, q.last().fact)
+		}
+	}
+}
+
+// scheduledRun looks whether a process was started by the scheduler for an item written before.
+func (a *activity) scheduledRun(p *proc, f fact) {
+	boss := schedulerOf(p)
+	if boss == nil && !strings.HasSuffix(p.cgroup, ".service") {
+		return
+	}
+	if n := len(a.byScheduler); n == 0 || a.byScheduler[n-1] != p {
+		a.byScheduler = append(a.byScheduler, p)
+		if n >= 2*maxItems {
+			a.byScheduler = append([]*proc(nil), a.byScheduler[maxItems:]...)
+		}
+	}
+	for _, it := range a.items {
+		a.scheduledBy(it, p, f)
+	}
+}
+
+func (a *activity) scheduledBy(it *item, p *proc, f fact) {
+	if it.write.time >= f.time || len(it.runs) >= maxRuns {
+		return
+	}
+	for _, have := range it.runs {
+		if have.by == p {
+			return
+		}
+	}
+	r, ok := it.matches(p, schedulerOf(p))
+	if !ok {
+		return
+	}
+	r.fact, r.by = f, p
+	it.runs = append(it.runs, r)
+	a.touch(it.write.by)
+	a.touch(p)
+}
+
+// schedulerOf gives the scheduler above p, at most three forks up: cron starts a shell that starts the job.
+func schedulerOf(p *proc) *proc {
+	for up, n := p.parent, 0; up != nil && n < 3; up, n = up.parent, n+1 {
+		switch hubOf(program(up.last())) {
+		case hubCron, hubServiceBoss:
+			return up
+		}
+		if up.pid == 1 {
+			return up
+		}
+	}
+	return nil
+}
+
+func (it *item) matches(p *proc, boss *proc) (itemRun, bool) {
+	im := p.last()
+	switch it.kind {
+	case "unit", "timer":
+		unit := path.Base(it.file.path)
+		if it.kind == "timer" {
+			unit = strings.TrimSuffix(unit, ".timer") + ".service"
+		}
+		if p.cgroup == unit || strings.HasSuffix(p.cgroup, "/"+unit) {
+			return itemRun{confidence: high, why: Said{En: "it runs in the control group of that unit", Ja: "そのユニットの cgroup で動いている"}}, true
+		}
+	case "cron", "at":
+		if boss == nil || hubOf(program(boss.last())) != hubCron {
+			return itemRun{}, false
+		}
+		if p.parent != nil && p.parent != boss && hubKind(p.parent) == notHub && !sameCommand(p.parent, p) {
+			for _, r := range it.runs {
+				if r.by == p.parent {
+					return itemRun{}, false // the job's own child: spawn says it already
+				}
+			}
+		}
+		for _, word := range strings.Fields(im.commandLine) {
+			word = strings.Trim(word, `"';&|()`)
+			if !strings.Contains(word, "/") || inSystemFolder(word) {
+				continue
+			}
+			if n := p.host.paths[abs(word, im.cwd)]; n != nil {
+				for _, w := range n.writers {
+					if w.time < it.write.time+60_000_000 && related(w.by, it.write.by) {
+						return itemRun{confidence: high, why: Said{En: "the scheduler ran a file that the writer of the table had made", Ja: "設定を書いた側が作ったファイルをスケジューラーが実行した"}}, true
+					}
+				}
+			}
+			if mentions(it.write.by, word) {
+				return itemRun{confidence: high, why: Said{En: "the scheduler ran the very command that the writer of the table named", Ja: "設定を書いたプロセスが指定したコマンドそのものをスケジューラーが実行した"}}, true
+			}
+		}
+		if c := strings.TrimSpace(afterDashC(im.commandLine)); len(c) > 3 && mentions(it.write.by, c) {
+			return itemRun{confidence: high, why: Said{En: "the scheduler ran the very command that the writer of the table named", Ja: "設定を書いたプロセスが指定したコマンドそのものをスケジューラーが実行した"}}, true
+		}
+		if p.parent == boss || (p.parent != nil && hubKind(p.parent) == hubCron) {
+			return itemRun{confidence: low, why: Said{En: "the scheduler ran it after the table was written; nothing else ties them", Ja: "設定が書かれた後にスケジューラーが実行した(ほかに結び付ける証拠はない)"}}, true
+		}
+	}
+	return itemRun{}, false
+}
+
+func sameCommand(a, b *proc) bool { return a.last().commandLine == b.last().commandLine }
+
+func afterDashC(cmd string) string {
+	_, c, _ := strings.Cut(cmd, " -c ")
+	return c
+}
+
+// mentions says that p or one of its near ancestors named the text on its command line.
+func mentions(p *proc, text string) bool {
+	for up, n := p, 0; up != nil && n < 3; up, n = up.parent, n+1 {
+		for i := range up.images {
+			if strings.Contains(up.images[i].commandLine, text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// related says that two processes are of one program run: the same, or with a common ancestor near by
+// that is no hub.
+func related(a, b *proc) bool {
+	for x, n := a, 0; x != nil && n < 4 && hubKind(x) == notHub; x, n = x.parent, n+1 {
+		for y, m := b, 0; y != nil && m < 4 && hubKind(y) == notHub; y, m = y.parent, m+1 {
+			if x == y {
+				return true
+			}
+		}
+		if runsScript(x) {
+			break
+		}
+	}
+	return false
+}
+
+// tuple names a connection the same on both of its ends: (client, server).
+type tuple struct{ client, server netip.AddrPort }
+
+type endpoint struct {
+	conn
+	by *proc
+}
+
+const maxPeers = 4096
+
+func (a *activity) peer(c conn, p *proc) {
+	if !c.remote.IsValid() || c.remote.Addr().IsLoopback() || c.remote.Port() == 0 {
+		return
+	}
+	t := tuple{c.local, c.remote}
+	if !c.initiated {
+		t = tuple{c.remote, c.local}
+	}
+	if _, ok := a.peers[t]; !ok {
+		a.peerOrder = append(a.peerOrder, t)
+		if len(a.peerOrder) > 2*maxPeers {
+			for _, old := range a.peerOrder[:maxPeers] {
+				delete(a.peers, old)
+			}
+			a.peerOrder = append([]tuple(nil), a.peerOrder[maxPeers:]...)
+		}
+	}
+	a.peers[t] = &endpoint{conn: c, by: p}
+}
