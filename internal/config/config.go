@@ -1,0 +1,75 @@
+// Package config reads the server's one configuration file, puts the flags of the command line over it,
+// and says where each value came from. It is also the only place that reads the environment.
+//
+// The Server struct is the whole list: its tags give the keys of server.yaml, the flags, the help in
+// both languages and docs/config.md. An unknown key is an error that names the nearest one; nothing is
+// taken from the environment; secrets stand in files of their own, named by path. cmd/yagura calls it;
+// no other package knows it.
+package config
+
+import "time"
+
+// Bytes is a size; it is written 512MiB, 4GiB or as a plain number.
+type Bytes int64
+
+// Server is the configuration of `yagura up` and `yagura server`.
+type Server struct {
+	Data          string        `key:"data" help:"data directory of the server, private to its user" ja:"サーバーのデータディレクトリー(所有者だけが読めること)"`
+	Listen        string        `key:"listen" default:"127.0.0.1:8443" help:"address of the console; other than loopback it needs tls_cert and tls_key, or hostname" ja:"コンソールのアドレス。ループバック以外では tls_cert と tls_key、または hostname が必要"`
+	SensorListen  string        `key:"sensor_listen" default:"127.0.0.1:8444" help:"address for sensors, always mutual TLS" ja:"センサー用のアドレス(常に相互 TLS)"`
+	Hostname      string        `key:"hostname" help:"name under which browsers and sensors reach this server; certificates are made for it" ja:"ブラウザーとセンサーがこのサーバーに接続するときの名前。証明書もこの名前で作る"`
+	TLSCert       string        `key:"tls_cert" help:"PEM file with the console's certificate chain" ja:"コンソールの証明書チェーン(PEM ファイル)"`
+	TLSKey        string        `key:"tls_key" help:"PEM file with its key, readable by the server's user only" ja:"その秘密鍵(PEM ファイル、サーバーのユーザーだけが読めること)"`
+	Rules         []string      `key:"rules" help:"folders of further Sigma rules, beside our own" ja:"追加の Sigma ルールのフォルダー(標準ルールに加えて使う)"`
+	LogLevel      string        `key:"log_level" default:"info" enum:"debug,info,warn,error" help:"least level that is logged" ja:"記録するログの最低レベル"`
+	Language      string        `key:"language" default:"auto" enum:"auto,en,ja" help:"language of sentences that the server itself writes; auto takes that of the environment" ja:"サーバーが書く文の言語。auto は環境の言語に従う"`
+	RetentionDays int           `key:"retention_days" default:"30" min:"1" max:"3650" help:"days that events are kept, counted from when they were received" ja:"イベントの保存日数(受信時刻から数える)"`
+	SealInterval  time.Duration `key:"seal_interval" default:"60s" min:"1s" max:"1h" help:"how often events are moved from the log into sealed files" ja:"イベントをログから確定ファイルへ移す間隔"`
+	StreamMax     Bytes         `key:"stream_max_bytes" default:"4GiB" min:"64MiB" help:"size of the log; when it is full, sensors keep their events until there is room" ja:"ログの上限。いっぱいになると、空きができるまでセンサーがイベントを手元に保持する"`
+	HTTP          HTTP          `key:"http"`
+	Notify        Notify        `key:"notify"`
+}
+
+// HTTP bounds what one client may cost.
+type HTTP struct {
+	MaxRequest        Bytes         `key:"max_request_bytes" default:"16MiB" min:"1MiB" help:"largest request that is read" ja:"受け付けるリクエストの最大サイズ"`
+	ReadHeaderTimeout time.Duration `key:"read_header_timeout" default:"10s" min:"1s" max:"5m" help:"time a client has to send its headers" ja:"クライアントがヘッダーを送り終えるまでの時間"`
+	IdleTimeout       time.Duration `key:"idle_timeout" default:"2m" min:"5s" max:"1h" help:"time an unused connection is kept" ja:"使われない接続を保つ時間"`
+	MaxConnections    int           `key:"max_connections" default:"20000" min:"16" max:"1000000" help:"connections that are open at the same time, sensors and browsers together" ja:"同時に開く接続の上限(センサーとブラウザーの合計)"`
+}
+
+// Notify says who is told of incidents and silent failures, and how.
+type Notify struct {
+	PublicURL   string    `key:"public_url" help:"address of the console as people reach it; put before links in messages" ja:"利用者から見たコンソールの URL。通知内のリンクの先頭に付く"`
+	Language    string    `key:"language" default:"both" enum:"en,ja,both" help:"language of messages, unless a channel has its own" ja:"通知の言語(送信先ごとの指定があればそちらを使う)"`
+	Timezone    string    `key:"timezone" default:"UTC" help:"time zone of times in messages, such as Asia/Tokyo" ja:"通知に書く時刻のタイムゾーン(例: Asia/Tokyo)"`
+	MinSeverity string    `key:"min_severity" default:"high" enum:"low,medium,high,critical" help:"least severity of an incident that is told; silent failures are told from medium" ja:"通知するインシデントの最低の緊急度。サイレント障害は中以上を通知する"`
+	SMTP        SMTP      `key:"smtp"`
+	Webhooks    []Webhook `key:"webhooks" help:"receivers of signed HTTP calls" ja:"署名付き HTTP 通知の送信先"`
+}
+
+// SMTP is the mail server that takes our mail. Without a host no mail is sent.
+type SMTP struct {
+	Host         string   `key:"host" help:"mail server; empty: no mail" ja:"メールサーバー。空ならメールを送らない"`
+	Port         int      `key:"port" default:"587" min:"1" max:"65535" help:"its port: 587 for starttls, 465 for tls, 25 for none" ja:"ポート(starttls は 587、tls は 465、none は 25)"`
+	TLS          string   `key:"tls" default:"starttls" enum:"none,starttls,tls" help:"how the connection is protected; starttls never falls back to plain text" ja:"接続の保護。starttls が使えないときに平文へ切り替えることはない"`
+	CAFile       string   `key:"ca_file" help:"PEM file of the authority that signed its certificate; empty: the system's" ja:"証明書を発行した認証局の PEM ファイル。空ならシステムの設定に従う"`
+	Auth         string   `key:"auth" default:"none" enum:"none,plain,login" help:"how to sign in; refused without TLS except to this machine" ja:"認証方式。TLS なしでは、このマシン宛て以外は拒否する"`
+	Username     string   `key:"username" help:"user name for auth" ja:"認証のユーザー名"`
+	PasswordFile string   `key:"password_file" help:"file with the password on one line, readable by the server's user only" ja:"パスワードを 1 行で書いたファイル(サーバーのユーザーだけが読めること)"`
+	From         string   `key:"from" help:"sender, such as Yagura <yagura@example.com>" ja:"送信者(例: Yagura <yagura@example.com>)"`
+	To           []string `key:"to" help:"recipients; each gets a message of its own" ja:"宛先。宛先ごとに 1 通ずつ送る"`
+	Language     string   `key:"language" enum:",en,ja,both" help:"language of mails; empty: notify.language" ja:"メールの言語。空なら notify.language に従う"`
+}
+
+// Webhook is a receiver of signed HTTP calls (docs/format/webhook.md).
+type Webhook struct {
+	Name          string `key:"name" help:"name shown to operators" ja:"運用者に表示する名前"`
+	URL           string `key:"url" help:"https address that takes a POST" ja:"POST を受け取る https の URL"`
+	SecretFile    string `key:"secret_file" help:"file with the key of the signature on one line" ja:"署名の鍵を 1 行で書いたファイル"`
+	CAFile        string `key:"ca_file" help:"PEM file of the authority that signed its certificate; empty: the system's" ja:"証明書を発行した認証局の PEM ファイル。空ならシステムの設定に従う"`
+	Language      string `key:"language" enum:",en,ja,both" help:"language of its text; empty: notify.language" ja:"本文の言語。空なら notify.language に従う"`
+	HideHosts     bool   `key:"hide_hosts" help:"leave host names out, for receivers outside the organisation" ja:"ホスト名を書かない(組織外のサービス向け)"`
+	AllowLoopback bool   `key:"allow_loopback" help:"the receiver runs on this machine" ja:"送信先がこのマシン上にある"`
+	AllowHTTP     bool   `key:"allow_http" help:"allow http without TLS, inside a closed network" ja:"TLS のない http を許す(閉域網向け)"`
+}

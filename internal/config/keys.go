@@ -1,0 +1,167 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+)
+
+// Key is one row of the configuration.
+type Key struct {
+	Path    string // notify.smtp.host
+	Flag    string // notify-smtp-host, without the dashes
+	Type    string // text, number, size, duration, yes/no, list of text, list of …
+	Default string
+	Enum    []string
+	Help    detection.Said
+	List    bool // a flag may be repeated
+	Items   []Key
+	index   []int // of the field in Server
+}
+
+// Keys gives every key of Server in its order.
+func Keys() []Key { return keysOf(reflect.TypeFor[Server](), "", nil) }
+
+func keysOf(t reflect.Type, prefix string, index []int) []Key {
+	var out []Key
+	for i := range t.NumField() {
+		f := t.Field(i)
+		at := append(slices.Clone(index), i)
+		path := prefix + f.Tag.Get("key")
+		if f.Type.Kind() == reflect.Struct {
+			out = append(out, keysOf(f.Type, path+".", at)...)
+			continue
+		}
+		k := Key{
+			Path: path, Flag: strings.NewReplacer(".", "-", "_", "-").Replace(path), Type: typeName(f.Type), Default: f.Tag.Get("default"),
+			Help: detection.Said{En: f.Tag.Get("help"), Ja: f.Tag.Get("ja")}, List: f.Type.Kind() == reflect.Slice, index: at,
+		}
+		if e := f.Tag.Get("enum"); e != "" {
+			k.Enum = strings.Split(e, ",")
+		}
+		if k.List && f.Type.Elem().Kind() == reflect.Struct {
+			k.Items = keysOf(f.Type.Elem(), path+"[].", nil)
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+func typeName(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		return "duration"
+	case reflect.TypeFor[Bytes]():
+		return "size"
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "number"
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Struct {
+			return "list"
+		}
+		return "list of " + typeName(t.Elem())
+	}
+	return "text"
+}
+
+// setScalar writes text into v by the rules of the field's tags.
+func setScalar(v reflect.Value, tag reflect.StructTag, text string) error {
+	switch v.Type() {
+	case reflect.TypeFor[time.Duration]():
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("%q is no duration such as 60s or 5m", text)
+		}
+		if low, high := tag.Get("min"), tag.Get("max"); outside(d, low, high, time.ParseDuration) {
+			return fmt.Errorf("%s is outside %s to %s", text, low, high)
+		}
+		v.SetInt(int64(d))
+		return nil
+	case reflect.TypeFor[Bytes]():
+		b, err := parseBytes(text)
+		if err != nil {
+			return err
+		}
+		if low, high := tag.Get("min"), tag.Get("max"); outside(b, low, high, parseBytes) {
+			return fmt.Errorf("%s is less than %s", text, low)
+		}
+		v.SetInt(int64(b))
+		return nil
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		v.SetBool(text == "true")
+	case reflect.Int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is no whole number", text)
+		}
+		if low, high := tag.Get("min"), tag.Get("max"); outside(n, low, high, strconv.Atoi) {
+			return fmt.Errorf("%d is outside %s to %s", n, low, high)
+		}
+		v.SetInt(int64(n))
+	case reflect.String:
+		if strings.ContainsAny(text, "\x00\r\n") {
+			return fmt.Errorf("%q holds a line end", text)
+		}
+		if e, ok := tag.Lookup("enum"); ok && !slices.Contains(strings.Split(e, ","), text) {
+			return fmt.Errorf("%q is none of %s", text, strings.Join(strings.FieldsFunc(e, func(r rune) bool { return r == ',' }), ", "))
+		}
+		v.SetString(text)
+	default:
+		panic("configuration field of kind " + v.Kind().String())
+	}
+	return nil
+}
+
+// outside reports whether x leaves the bounds of the tags; an empty bound is none.
+func outside[T int | time.Duration | Bytes](x T, low, high string, parse func(string) (T, error)) bool {
+	if b, err := parse(low); low != "" && err == nil && x < b {
+		return true
+	}
+	b, err := parse(high)
+	return high != "" && err == nil && x > b
+}
+
+var units = []struct {
+	name string
+	size int64
+}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
+
+func parseBytes(text string) (Bytes, error) {
+	number, size := text, int64(1)
+	for _, u := range units {
+		if n, ok := strings.CutSuffix(text, u.name); ok {
+			number, size = strings.TrimSpace(n), u.size
+			break
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/size {
+		return 0, fmt.Errorf("%q is no size such as 512MiB or 4GiB", text)
+	}
+	return Bytes(n * size), nil
+}
+
+// String gives the size with the greatest unit that divides it.
+func (b Bytes) String() string {
+	for _, u := range units {
+		if b != 0 && int64(b)%u.size == 0 && u.size > 1 {
+			return strconv.FormatInt(int64(b)/u.size, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(b), 10)
+}

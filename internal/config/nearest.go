@@ -1,0 +1,52 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// nearest says which key was probably meant.
+func nearest(prefix, got string, names []string) string {
+	best, far := "", len(got)/2+2
+	for _, n := range names {
+		if d := distance(strings.ToLower(strings.ReplaceAll(got, "-", "_")), n); d < far {
+			best, far = n, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %s%s?", prefix, best)
+	}
+	return "the keys here are " + strings.Join(names, ", ")
+}
+
+func meant(path string, keys []Key) string {
+	var names []string
+	for _, k := range keys {
+		names = append(names, k.Path)
+	}
+	return nearest("", path, names)
+}
+
+// distance counts the letters to add, drop or change to make b of a (Levenshtein), for short names.
+func distance(a, b string) int {
+	if len(a) > 64 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			d := last
+			if a[i] != b[j] {
+				d++
+			}
+			last = row[j+1]
+			row[j+1] = min(d, row[j]+1, last+1)
+		}
+	}
+	return row[len(b)]
+}
