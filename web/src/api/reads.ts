@@ -1,0 +1,76 @@
+import { queryOptions } from '@tanstack/react-query';
+import { api, holdToken, signIn } from './client';
+import { readStory } from './story';
+
+/** Every read of the server, as query options: one key and one call each. */
+export const reads = {
+  who: () =>
+    queryOptions({
+      queryKey: ['who'],
+      queryFn: async ({ signal }) => {
+        const w = await signIn.who({}, { signal });
+        holdToken(w.csrf);
+        return w;
+      },
+      staleTime: Number.POSITIVE_INFINITY,
+      retry: false,
+    }),
+  home: () => queryOptions({ queryKey: ['home'], queryFn: ({ signal }) => api.getHome({}, { signal }), refetchInterval: 15_000 }),
+  hosts: () =>
+    queryOptions({
+      queryKey: ['hosts'],
+      queryFn: async ({ signal }) => (await api.listHosts({}, { signal })).hosts,
+      refetchInterval: 15_000,
+    }),
+  detections: (severity: string, search: string) =>
+    queryOptions({
+      queryKey: ['detections', severity, search],
+      queryFn: ({ signal }) => api.listDetections({ limit: 1000, severity, search }, { signal }),
+    }),
+  incidents: (state: string) =>
+    queryOptions({
+      queryKey: ['incidents', state],
+      queryFn: ({ signal }) => api.listIncidents({ limit: 500, state }, { signal }),
+    }),
+  incident: (id: string) =>
+    queryOptions({
+      queryKey: ['incident', id],
+      queryFn: async ({ signal }) => {
+        const i = await api.getIncident({ id }, { signal });
+        return { row: i.row, detections: i.detections, story: readStory(i.storyJson) };
+      },
+    }),
+  eventsById: (ids: string[]) =>
+    queryOptions({
+      queryKey: ['events', 'ids', ids],
+      queryFn: ({ signal }) => api.listEvents({ ids: ids.slice(0, 500) }, { signal }),
+      enabled: ids.length > 0,
+    }),
+  eventsOf: (process: string) =>
+    queryOptions({
+      queryKey: ['events', 'process', process],
+      queryFn: ({ signal }) => api.listEvents({ process, limit: 500 }, { signal }),
+      enabled: process !== '',
+    }),
+  tree: (process: string) =>
+    queryOptions({
+      queryKey: ['tree', process],
+      queryFn: ({ signal }) => api.getTree({ process, depth: 8, limit: 300 }, { signal }),
+      enabled: process !== '',
+    }),
+  actions: () =>
+    queryOptions({
+      queryKey: ['actions'],
+      queryFn: async ({ signal }) => (await api.listActions({ limit: 200 }, { signal })).actions,
+    }),
+  rules: () => queryOptions({ queryKey: ['rules'], queryFn: ({ signal }) => api.listRules({}, { signal }) }),
+};
+
+/** Which reads a change of a list makes stale. */
+export const staleBy: Record<string, string[]> = {
+  home: ['home'],
+  hosts: ['hosts', 'home'],
+  detections: ['detections'],
+  incidents: ['incidents', 'incident', 'home'],
+  actions: ['actions'],
+};

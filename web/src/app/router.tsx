@@ -1,0 +1,108 @@
+import type { QueryClient } from '@tanstack/react-query';
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router';
+import { isSignedOut } from '../api/client';
+import { reads } from '../api/reads';
+import { Shell } from './shell';
+import { NotFound } from './not-found';
+
+interface Context {
+  client: QueryClient;
+}
+
+const root = createRootRouteWithContext<Context>()({ component: Outlet, notFoundComponent: NotFound });
+
+function str(v: unknown): string | undefined {
+  return typeof v === 'string' && v !== '' ? v : undefined;
+}
+
+const signInRoute = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: (s: Record<string, unknown>): { next?: string } => ({ next: str(s.next) }),
+  component: lazyRouteComponent(() => import('../features/sign-in/page'), 'SignInPage'),
+});
+
+const index = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  beforeLoad: async ({ context }) => {
+    const who = await session(context.client, '/');
+    throw redirect({ to: '/t/$tenant/home', params: { tenant: who.tenantName } });
+  },
+});
+
+async function session(client: QueryClient, next: string) {
+  try {
+    return await client.ensureQueryData(reads.who());
+  } catch (error) {
+    if (isSignedOut(error)) throw redirect({ to: '/sign-in', search: { next: next === '/' ? undefined : next } });
+    throw error;
+  }
+}
+
+const tenant = createRoute({
+  getParentRoute: () => root,
+  path: '/t/$tenant',
+  beforeLoad: async ({ context, location }) => {
+    await session(context.client, location.href);
+  },
+  component: Shell,
+});
+
+const home = createRoute({
+  getParentRoute: () => tenant,
+  path: '/home',
+  component: lazyRouteComponent(() => import('../features/home/page'), 'HomePage'),
+});
+const queue = createRoute({
+  getParentRoute: () => tenant,
+  path: '/detections',
+  validateSearch: (s: Record<string, unknown>): { q?: string; severity?: string; sel?: string } => ({ q: str(s.q), severity: str(s.severity), sel: str(s.sel) }),
+  component: lazyRouteComponent(() => import('../features/queue/page'), 'QueuePage'),
+});
+const incidents = createRoute({
+  getParentRoute: () => tenant,
+  path: '/incidents',
+  validateSearch: (s: Record<string, unknown>): { state?: string; sel?: string } => ({ state: str(s.state), sel: str(s.sel) }),
+  component: lazyRouteComponent(() => import('../features/incident/list-page'), 'IncidentsPage'),
+});
+const incident = createRoute({
+  getParentRoute: () => tenant,
+  path: '/incidents/$id',
+  validateSearch: (s: Record<string, unknown>): { sel?: string; cite?: string; ev?: string; view?: string } => ({ sel: str(s.sel), cite: str(s.cite), ev: str(s.ev), view: str(s.view) }),
+  component: lazyRouteComponent(() => import('../features/incident/page'), 'IncidentPage'),
+});
+const hosts = createRoute({
+  getParentRoute: () => tenant,
+  path: '/hosts',
+  validateSearch: (s: Record<string, unknown>): { sel?: string } => ({ sel: str(s.sel) }),
+  component: lazyRouteComponent(() => import('../features/hosts/page'), 'HostsPage'),
+});
+const events = createRoute({
+  getParentRoute: () => tenant,
+  path: '/events',
+  validateSearch: (s: Record<string, unknown>): { kind?: string; host?: string; sel?: string } => ({ kind: str(s.kind), host: str(s.host), sel: str(s.sel) }),
+  component: lazyRouteComponent(() => import('../features/events/page'), 'EventsPage'),
+});
+const rules = createRoute({
+  getParentRoute: () => tenant,
+  path: '/rules',
+  component: lazyRouteComponent(() => import('../features/rules/page'), 'RulesPage'),
+});
+const response = createRoute({
+  getParentRoute: () => tenant,
+  path: '/response',
+  component: lazyRouteComponent(() => import('../features/response/page'), 'ResponsePage'),
+});
+
+const tree = root.addChildren([signInRoute, index, tenant.addChildren([home, queue, incidents, incident, hosts, events, rules, response])]);
+
+export function makeRouter(client: QueryClient) {
+  return createRouter({ routeTree: tree, context: { client }, defaultPreload: 'intent' });
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

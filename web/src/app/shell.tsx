@@ -1,0 +1,216 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router';
+import { type ReactNode, useState } from 'react';
+import { signIn } from '../api/client';
+import { reads } from '../api/reads';
+import { languages, useSpeech, useText } from '../i18n/language';
+import { KeyHelp } from '../keys/help';
+import { useKeys } from '../keys/keys';
+import { Button, Key } from '../ui/button';
+import { Icon, type IconName, Tower } from '../ui/icon';
+import { Raw } from '../ui/raw';
+import { useNow, useSpan, useZone } from '../ui/time';
+import { LiveProvider, useLive } from './live';
+import { useTheme } from './theme';
+
+/** The frame of every screen: rail, top bar, and the screen in the middle. */
+export function Shell() {
+  return (
+    <LiveProvider>
+      <Frame />
+    </LiveProvider>
+  );
+}
+
+function Frame() {
+  const t = useText();
+  const [help, setHelp] = useState(false);
+  const navigate = useNavigate();
+  const { tenant } = useParams({ from: '/t/$tenant' });
+  const go = (to: '/t/$tenant/home' | '/t/$tenant/detections' | '/t/$tenant/incidents' | '/t/$tenant/hosts' | '/t/$tenant/events' | '/t/$tenant/rules' | '/t/$tenant/response') =>
+    void navigate({ to, params: { tenant } });
+  useKeys({
+    help: () => setHelp(true),
+    home: () => go('/t/$tenant/home'),
+    queue: () => go('/t/$tenant/detections'),
+    incidents: () => go('/t/$tenant/incidents'),
+    hosts: () => go('/t/$tenant/hosts'),
+    events: () => go('/t/$tenant/events'),
+    rules: () => go('/t/$tenant/rules'),
+    response: () => go('/t/$tenant/response'),
+    filter: () => document.querySelector<HTMLElement>('[data-filter]')?.focus(),
+    nextPane: (e) => nextPane(e.key === '[' ? -1 : 1),
+  });
+  return (
+    <div className="flex h-full flex-col">
+      <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:bg-surface-3 focus:p-2">
+        {t.skipToMain}
+      </a>
+      <TopBar onHelp={() => setHelp(true)} />
+      <LostBanner />
+      <div className="flex min-h-0 flex-1">
+        <Rail />
+        <main id="main" tabIndex={-1} className="min-w-0 flex-1 overflow-hidden outline-none">
+          <Outlet />
+        </main>
+      </div>
+      {help && <KeyHelp onClose={() => setHelp(false)} />}
+    </div>
+  );
+}
+
+function nextPane(step: 1 | -1) {
+  const panes = [...document.querySelectorAll<HTMLElement>('[data-pane]')];
+  const at = panes.findIndex((p) => p.contains(document.activeElement));
+  const pane = panes[(at + step + panes.length) % panes.length];
+  const inside = pane?.querySelector<HTMLElement>('[tabindex="0"], button, a[href], input');
+  (inside ?? pane)?.focus();
+}
+
+function TopBar({ onHelp }: { onHelp: () => void }) {
+  const { t, language, setLanguage } = useSpeech();
+  const { theme, setTheme } = useTheme();
+  const { zone, setZone } = useZone();
+  const { data: who } = useQuery(reads.who());
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  return (
+    <header aria-label={t.topBar} className="flex h-11 shrink-0 items-center gap-2 border-b border-line bg-surface-1 px-3">
+      <Link to="/" className="flex items-center gap-2 text-base font-bold">
+        <Tower />
+        {t.product}
+      </Link>
+      <span className="text-muted" aria-hidden="true">
+        /
+      </span>
+      <span className="text-text-2">{who?.tenantName}</span>
+      <HealthDot />
+      <div className="ml-auto flex items-center gap-1">
+        <LiveMark />
+        <Button tone="ghost" onClick={() => setZone(zone === 'utc' ? 'local' : 'utc')} label={zone === 'utc' ? t.zoneToLocal : t.zoneToUTC}>
+          {zone === 'utc' ? t.utc : `${t.zoneLocal} ${offset()}`}
+        </Button>
+        <fieldset className="flex rounded border border-line">
+          <legend className="sr-only">{t.languageToggle}</legend>
+          {languages.map((l) => (
+            <button
+              key={l}
+              type="button"
+              lang={l}
+              aria-pressed={language === l}
+              onClick={() => setLanguage(l)}
+              className={`min-h-6 px-2 text-sm ${language === l ? 'bg-surface-3 font-semibold text-text' : 'text-text-2 hover:bg-hover'}`}
+            >
+              {l === 'en' ? 'EN' : '日本語'}
+            </button>
+          ))}
+        </fieldset>
+        <Button tone="ghost" onClick={() => setTheme(theme === 'dark' ? 'light' : 'dark')} label={theme === 'dark' ? t.themeToLight : t.themeToDark}>
+          <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
+        </Button>
+        <Button tone="ghost" onClick={onHelp} label={t.help}>
+          <Key text="?" />
+        </Button>
+        <Button
+          tone="ghost"
+          label={who ? t.signedInAs(who.user) : t.signOut}
+          onClick={() => {
+            void signIn.close({}).finally(() => {
+              client.clear();
+              void navigate({ to: '/sign-in', search: { next: undefined } });
+            });
+          }}
+        >
+          <Raw text={who?.user ?? ''} full /> · {t.signOut}
+        </Button>
+      </div>
+    </header>
+  );
+}
+
+function offset(): string {
+  const m = -new Date().getTimezoneOffset();
+  const sign = m < 0 ? '−' : '+';
+  const h = Math.floor(Math.abs(m) / 60);
+  return `${sign}${h}${m % 60 === 0 ? '' : `:${String(Math.abs(m) % 60).padStart(2, '0')}`}`;
+}
+
+function LiveMark() {
+  const t = useText();
+  const { state } = useLive();
+  if (state === 'live')
+    return (
+      <span className="flex items-center gap-1 px-1 text-xs text-ok">
+        <span aria-hidden="true">●</span>
+        {t.live}
+      </span>
+    );
+  return <span className="px-1 text-xs text-muted">{state === 'connecting' ? t.liveConnecting : ''}</span>;
+}
+
+function LostBanner() {
+  const t = useText();
+  const { state, heard } = useLive();
+  const now = useNow(1000);
+  const span = useSpan();
+  if (state !== 'lost') return null;
+  return (
+    <div role="alert" className="border-b border-warn bg-warn-bg px-3 py-1 font-semibold text-warn">
+      {t.liveLost(span(now - heard))}
+    </div>
+  );
+}
+
+/** Health in one mark: how many silent failures, none, or not known. It leads to Home. */
+function HealthDot() {
+  const t = useText();
+  const { data } = useQuery(reads.home());
+  const { tenant } = useParams({ from: '/t/$tenant' });
+  const failures = data?.silentFailures.length ?? 0;
+  const proven = data !== undefined && data.hosts > 0 && data.canaryOldestUs >= 0n;
+  const tone = failures > 0 ? 'bg-critical-bg text-critical' : proven ? 'bg-ok-bg text-ok' : 'bg-warn-bg text-warn';
+  return (
+    <Link to="/t/$tenant/home" params={{ tenant }} className={`ml-2 rounded-sm px-2 py-0.5 text-xs font-semibold ${tone}`}>
+      <span aria-hidden="true">{failures > 0 ? '▲ ' : proven ? '✓ ' : '? '}</span>
+      {failures > 0 ? t.silentCount(failures) : proven ? t.silentNone : t.silentUnknown}
+    </Link>
+  );
+}
+
+function Rail() {
+  const t = useText();
+  return (
+    <nav aria-label={t.navLabel} className="flex w-12 shrink-0 flex-col gap-0.5 border-r border-line bg-surface-1 p-1.5 lg:w-40">
+      <Item to="/t/$tenant/home" icon="home" label={t.navHome} />
+      <Item to="/t/$tenant/detections" icon="queue" label={t.navQueue} />
+      <Item to="/t/$tenant/incidents" icon="story" label={t.navIncidents} />
+      <Item to="/t/$tenant/hosts" icon="host" label={t.navHosts} />
+      <Item to="/t/$tenant/events" icon="events" label={t.navEvents} />
+      <Item to="/t/$tenant/rules" icon="rule" label={t.navRules} />
+      <Item to="/t/$tenant/response" icon="response" label={t.navResponse} />
+    </nav>
+  );
+}
+
+function Item({
+  to,
+  icon,
+  label,
+}: {
+  to: '/t/$tenant/home' | '/t/$tenant/detections' | '/t/$tenant/incidents' | '/t/$tenant/hosts' | '/t/$tenant/events' | '/t/$tenant/rules' | '/t/$tenant/response';
+  icon: IconName;
+  label: ReactNode;
+}) {
+  const { tenant } = useParams({ from: '/t/$tenant' });
+  return (
+    <Link
+      to={to}
+      params={{ tenant }}
+      title={typeof label === 'string' ? label : undefined}
+      className="flex min-h-8 items-center gap-2.5 rounded px-2 text-text-2 hover:bg-hover hover:text-text aria-[current=page]:bg-selected aria-[current=page]:font-semibold aria-[current=page]:text-text"
+    >
+      <Icon name={icon} />
+      <span className="sr-only lg:not-sr-only">{label}</span>
+    </Link>
+  );
+}

@@ -1,0 +1,138 @@
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useEffect, useMemo, useState } from 'react';
+import { api, isSignedOut, micros } from '../../api/client';
+import type { EventRow } from '../../api/gen/console/v1/console_pb';
+import { pick, useSpeech } from '../../i18n/language';
+import { Button } from '../../ui/button';
+import { Raw } from '../../ui/raw';
+import { Rows } from '../../ui/rows';
+import { Failure } from '../../ui/states';
+import { Moment } from '../../ui/time';
+import { EventFields } from '../incident/drawer';
+
+const most = 1000; // rows kept in the page; older ones leave, they are in the store
+const kinds = [
+  'process.exec',
+  'process.exit',
+  'net.connect',
+  'net.accept',
+  'net.listen',
+  'dns.query',
+  'file.create',
+  'file.modify',
+  'file.rename',
+  'file.delete',
+  'file.chmod',
+  'file.read_credential',
+  'mem.ptrace',
+  'mem.memfd_create',
+  'sensor.loss',
+  'sensor.capability',
+  'sensor.canary',
+];
+
+/** Events as the server judges them, newest first; paused while one is selected. */
+export function EventsPage() {
+  const { t, language } = useSpeech();
+  const search = useSearch({ from: '/t/$tenant/events' });
+  const navigate = useNavigate({ from: '/t/$tenant/events' });
+  const [paused, setPaused] = useState(false);
+  const { rows, error, retry } = useTail(search.kind, search.host, paused || search.sel !== undefined);
+  const chosen = rows.find((e) => e.id === search.sel);
+  const set = (next: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...next }), replace: true });
+  return (
+    <div className="flex h-full flex-col" data-pane>
+      <header className="flex min-h-11 items-center gap-2 border-b border-line px-3">
+        <h1 className="text-base font-semibold">{t.tailTitle}</h1>
+        <select aria-label={t.tailKinds} data-filter value={search.kind ?? ''} onChange={(e) => set({ kind: e.target.value === '' ? undefined : e.target.value, sel: undefined })} className="field w-auto">
+          <option value="">{t.tailAll}</option>
+          {kinds.map((k) => (
+            <option key={k} value={k}>
+              {k}
+            </option>
+          ))}
+        </select>
+        <Button
+          pressed={paused || search.sel !== undefined}
+          onClick={() => {
+            if (search.sel) set({ sel: undefined });
+            setPaused(!(paused || search.sel !== undefined));
+          }}
+        >
+          {paused || search.sel ? t.tailResume : t.tailPause}
+        </Button>
+        <span className="tnum text-xs text-muted">{rows.length}</span>
+      </header>
+      {error !== undefined && <Failure error={error} retry={retry} />}
+      {error === undefined && rows.length === 0 && (
+        <p role="status" className="p-4 text-muted">
+          {t.tailWaiting}
+        </p>
+      )}
+      {rows.length > 0 && (
+        <div className="flex min-h-0 flex-1">
+          <Rows
+            label={t.tailTitle}
+            items={rows}
+            idOf={(e) => e.id}
+            selected={search.sel}
+            onSelect={(id) => set({ sel: id })}
+            onOpen={() => undefined}
+            columns="9rem 8rem 10rem minmax(14rem,1fr)"
+            heads={[t.eventTime, t.eventHost, t.eventKind, t.eventLine]}
+            row={(e) => [
+              <Moment key="t" at={micros(e.time)} />,
+              <Raw key="h" text={e.hostname || e.hostId} />,
+              <span key="k" className="font-mono text-xs">
+                {e.kind}
+              </span>,
+              <Raw key="l" text={pick(e.line, language)} />,
+            ]}
+          />
+          {chosen && <EventFields event={chosen} />}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** The tail, newest first; frames gather what arrived, so that a thousand events a second cost sixty renders. */
+function useTail(kind: string | undefined, host: string | undefined, paused: boolean) {
+  const [rows, setRows] = useState<EventRow[]>([]);
+  const [frozen, setFrozen] = useState<EventRow[] | undefined>(undefined);
+  const [error, setError] = useState<unknown>(undefined);
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    void attempt;
+    const stop = new AbortController();
+    let fresh: EventRow[] = [];
+    let frame = 0;
+    const flush = () => {
+      frame = 0;
+      const batch = fresh.reverse();
+      fresh = [];
+      setRows((old) => [...batch, ...old].slice(0, most));
+    };
+    setRows([]);
+    setError(undefined);
+    void (async () => {
+      try {
+        for await (const e of api.tailEvents({ kinds: kind ? [kind] : [], hostId: host ?? '', backlog: 200 }, { signal: stop.signal })) {
+          if (e.id === '') e.id = `skipped ${performance.now()}`;
+          fresh.push(e);
+          if (fresh.length > most) fresh.shift();
+          if (frame === 0) frame = requestAnimationFrame(flush);
+        }
+      } catch (reason) {
+        if (!stop.signal.aborted && !isSignedOut(reason)) setError(reason);
+      }
+    })();
+    return () => {
+      stop.abort();
+      cancelAnimationFrame(frame);
+    };
+  }, [kind, host, attempt]);
+  if (paused && frozen === undefined) setFrozen(rows);
+  if (!paused && frozen !== undefined) setFrozen(undefined);
+  return useMemo(() => ({ rows: frozen ?? rows, error, retry: () => setAttempt((n) => n + 1) }), [frozen, rows, error]);
+}

@@ -1,0 +1,126 @@
+import { useQuery } from '@tanstack/react-query';
+import { micros } from '../../api/client';
+import type { Home } from '../../api/gen/console/v1/console_pb';
+import { reads } from '../../api/reads';
+import { useSpeech, useText } from '../../i18n/language';
+import { CopyButton } from '../../ui/button';
+import { Panel } from '../../ui/panel';
+import { Empty, Failure, Loading } from '../../ui/states';
+import { useSpan } from '../../ui/time';
+import { CanaryStrip } from './canary';
+import { CoverageTable } from './coverage';
+import { OpenIncidents } from './open-incidents';
+import { SilentFailures } from './silent';
+
+export function HomePage() {
+  const t = useText();
+  const { data, error, isPending, refetch } = useQuery(reads.home());
+  return (
+    <div className="flex h-full flex-col gap-3 overflow-auto p-3" data-pane>
+      <h1 className="sr-only">{t.homeTitle}</h1>
+      {isPending && <Loading rows={10} />}
+      {error && <Failure error={error} retry={() => void refetch()} />}
+      {data && <Board home={data} />}
+    </div>
+  );
+}
+
+function Board({ home }: { home: Home }) {
+  const t = useText();
+  return (
+    <>
+      <Facts home={home} />
+      {home.hosts === 0 && (
+        <Empty kind="blind" title={t.homeNoHosts}>
+          <p>{t.homeNoHostsText}</p>
+          <p className="mt-2">{t.homeEnrolCommand}</p>
+          <p className="mt-1 flex items-center gap-2">
+            <code className="rounded bg-surface-1 px-2 py-1 font-mono text-xs">yagura --data DIR enroll token</code>
+            <CopyButton text="yagura --data DIR enroll token" />
+          </p>
+        </Empty>
+      )}
+      <div className="grid items-start gap-3 xl:grid-cols-[1.15fr_1fr]">
+        <div className="flex min-w-0 flex-col gap-3">
+          <SilentFailures failures={home.silentFailures} provenAgo={micros(home.canaryOldestUs)} />
+          <OpenIncidents blind={home.hostsReporting === 0} />
+        </div>
+        <div className="flex min-w-0 flex-col gap-3">
+          <Panel title={t.coverageTitle} note={t.coverageText}>
+            <CoverageTable cells={home.coverage} />
+          </Panel>
+          <CanaryStrip marks={home.canaryStrip} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Facts({ home }: { home: Home }) {
+  const { t, language } = useSpeech();
+  const span = useSpan();
+  const count = (n: bigint | number) => n.toLocaleString(language);
+  const canary = micros(home.canaryOldestUs);
+  return (
+    <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-md border border-line bg-line md:grid-cols-5">
+      <Figure
+        name={t.homeHosts}
+        known={home.hosts > 0}
+        text={home.hosts > 0 ? t.homeOfHosts(home.hostsReporting, home.hosts) : t.homeNoHosts}
+        tone={home.hostsReporting < home.hosts ? 'bad' : 'plain'}
+      />
+      <Figure
+        name={t.homeIncidents}
+        known
+        text={count(home.incidentsOpen)}
+        note={(['critical', 'high', 'medium', 'low'] as const)
+          .filter((l) => (home.openBySeverity[l] ?? 0) > 0)
+          .map((l) => `${t[l]} ${home.openBySeverity[l]}`)
+          .join(' · ')}
+        tone={(home.openBySeverity.critical ?? 0) + (home.openBySeverity.high ?? 0) > 0 ? 'bad' : 'plain'}
+      />
+      <Figure
+        name={t.homeCanary}
+        known={canary >= 0}
+        text={canary >= 0 ? t.ago(span(canary / 1000)) : t.homeCanaryNever}
+        note={t.homeCanaryText}
+        tone={canary > 150e6 ? 'bad' : 'ok'}
+      />
+      <Figure
+        name={t.homeLost}
+        known={home.lostKnown}
+        text={home.lostKnown ? count(home.lost24h) : t.homeLostUnknown}
+        tone={home.lost24h > 0n ? 'bad' : 'plain'}
+      />
+      <Figure name={t.homeRate} known={home.eventsKnown} text={home.eventsKnown ? count(home.eventsPerSecond) : t.homeRateUnknown} />
+    </dl>
+  );
+}
+
+/** A figure; one that is not known is a sentence on a hatched ground, never a zero. */
+function Figure({
+  name,
+  text,
+  note,
+  known,
+  tone = 'plain',
+}: {
+  name: string;
+  text: string;
+  note?: string;
+  known: boolean;
+  tone?: 'plain' | 'ok' | 'bad';
+}) {
+  const ink = !known ? 'text-warn' : tone === 'bad' ? 'text-high' : tone === 'ok' ? 'text-ok' : 'text-text';
+  return (
+    <div className="relative bg-surface-1 px-3 py-2" data-known={known}>
+      {!known && <div aria-hidden="true" className="hatch absolute inset-x-0 bottom-0 h-1.5 opacity-70" />}
+      <dt className="text-xs text-muted">{name}</dt>
+      <dd className={`tnum ${known ? 'text-lg font-semibold' : 'font-semibold'} ${ink}`}>
+        {!known && <span aria-hidden="true">? </span>}
+        {text}
+      </dd>
+      {note && <dd className="text-2xs text-muted">{note}</dd>}
+    </div>
+  );
+}

@@ -1,0 +1,57 @@
+import { Link, useParams } from '@tanstack/react-router';
+import { micros } from '../../api/client';
+import type { SilentFailure } from '../../api/gen/console/v1/console_pb';
+import { pick, useSpeech } from '../../i18n/language';
+import { Panel } from '../../ui/panel';
+import { Raw } from '../../ui/raw';
+import { Severity } from '../../ui/severity';
+import { Age, Moment, useSpan } from '../../ui/time';
+
+export function SilentFailures({ failures, provenAgo }: { failures: SilentFailure[]; provenAgo: number }) {
+  const { t, language } = useSpeech();
+  const span = useSpan();
+  const { tenant } = useParams({ from: '/t/$tenant' });
+  return (
+    <Panel title={t.silentTitle}>
+      {failures.length === 0 && provenAgo < 0 && (
+        <p className="m-3 rounded border border-warn bg-warn-bg p-2 text-warn">
+          <span aria-hidden="true">? </span>
+          {t.silentCannot}
+        </p>
+      )}
+      {failures.length === 0 && provenAgo >= 0 && (
+        <p className="p-3 text-ok">
+          <span aria-hidden="true">✓ </span>
+          {t.silentGood(t.ago(span(provenAgo / 1000)))}
+        </p>
+      )}
+      <ul>
+        {failures.map((f) => (
+          <li key={f.id} data-failure={f.class} className="grid grid-cols-[auto_1fr_auto] gap-x-3 border-b border-line px-3 py-2 last:border-0">
+            <Severity level={f.severity} />
+            <div className="min-w-0">
+              <p className="font-semibold">
+                <Raw text={pick(f.what, language)} full />
+              </p>
+              <p className="text-text-2">
+                <span className="text-muted">{t.silentFix}: </span>
+                <Raw text={pick(f.fix, language)} full />
+              </p>
+            </div>
+            <div className="text-right text-xs text-text-2">
+              {f.hostId !== '' && (
+                <Link to="/t/$tenant/hosts" params={{ tenant }} search={{ sel: f.hostId }} className="text-accent underline">
+                  <Raw text={f.hostname || f.hostId} />
+                </Link>
+              )}
+              <div>
+                {t.since} <Moment at={micros(f.since)} />
+              </div>
+              <Age at={micros(f.since)} />
+            </div>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}

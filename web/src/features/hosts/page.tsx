@@ -1,0 +1,179 @@
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useMemo } from 'react';
+import { micros } from '../../api/client';
+import type { Host } from '../../api/gen/console/v1/console_pb';
+import { reads } from '../../api/reads';
+import type { Messages } from '../../i18n/en';
+import { useSpeech, useText } from '../../i18n/language';
+import { CopyButton } from '../../ui/button';
+import { Chip, Fact, Head } from '../../ui/panel';
+import { Raw } from '../../ui/raw';
+import { Rows } from '../../ui/rows';
+import { Empty, Failure, Loading } from '../../ui/states';
+import { Age, Moment } from '../../ui/time';
+import { classWord, Sight } from '../home/coverage';
+
+export function hostStateWord(t: Messages, state: string): string {
+  const words: Record<string, string> = {
+    reporting: t.hostReporting,
+    degraded: t.hostDegraded,
+    silent: t.hostSilent,
+    never: t.hostNever,
+    revoked: t.hostRevoked,
+  };
+  return words[state] ?? t.stateUnknown;
+}
+
+function HostState({ state }: { state: string }) {
+  const t = useText();
+  const tone = state === 'reporting' ? 'ok' : state === 'degraded' ? 'warn' : state === 'revoked' ? 'plain' : 'bad';
+  const mark = { reporting: '●', degraded: '◐', silent: '✕', never: '○', revoked: '–' }[state] ?? '?';
+  return (
+    <Chip tone={tone}>
+      <span aria-hidden="true">{mark}</span> {hostStateWord(t, state)}
+    </Chip>
+  );
+}
+
+export function HostsPage() {
+  const t = useText();
+  const { data, error, isPending, refetch } = useQuery(reads.hosts());
+  const { sel } = useSearch({ from: '/t/$tenant/hosts' });
+  const navigate = useNavigate({ from: '/t/$tenant/hosts' });
+  const hosts = useMemo(() => data ?? [], [data]);
+  const chosen = hosts.find((h) => h.id === sel);
+  return (
+    <div className="flex h-full">
+      <div className="flex min-w-0 flex-1 flex-col" data-pane>
+        <header className="flex h-11 items-center gap-3 border-b border-line px-3">
+          <h1 className="text-base font-semibold">{t.hostsTitle}</h1>
+          {data && <span className="tnum text-muted">{hosts.length}</span>}
+        </header>
+        {isPending && <Loading />}
+        {error && <Failure error={error} retry={() => void refetch()} />}
+        {data && hosts.length === 0 && (
+          <Empty kind="blind" title={t.homeNoHosts}>
+            <p>{t.homeNoHostsText}</p>
+            <p className="mt-2 flex items-center gap-2">
+              <code className="rounded bg-surface-1 px-2 py-1 font-mono text-xs">yagura --data DIR enroll token</code>
+              <CopyButton text="yagura --data DIR enroll token" />
+            </p>
+          </Empty>
+        )}
+        {hosts.length > 0 && (
+          <Rows
+            label={t.hostsTitle}
+            items={hosts}
+            idOf={(h) => h.id}
+            selected={sel}
+            onSelect={(id) => void navigate({ search: { sel: id }, replace: true })}
+            onOpen={() => undefined}
+            columns="minmax(9rem,1.4fr) 9rem minmax(8rem,1fr) 7rem 7rem 7rem 6rem"
+            heads={[t.hostName, t.hostState, t.hostOs, t.hostVersion, t.hostSeen, t.hostCanary, t.hostLost]}
+            row={(h) => [
+              <span key="n" className="font-semibold">
+                <Raw text={h.name || h.id} />
+              </span>,
+              <span key="s" className="flex gap-1">
+                <HostState state={h.state} />
+                {h.isolated && <Chip tone="warn">{t.hostIsolated}</Chip>}
+              </span>,
+              <Raw key="o" text={`${h.os} ${h.kernel}`} />,
+              <Raw key="v" text={h.version} />,
+              <Age key="a" at={micros(h.lastSeen)} />,
+              <Age key="c" at={micros(h.lastCanary)} />,
+              <Lost key="l" host={h} />,
+            ]}
+          />
+        )}
+      </div>
+      <aside aria-label={t.details} data-pane className="w-96 shrink-0 overflow-auto border-l border-line bg-surface-1 p-4">
+        {chosen ? <Details host={chosen} /> : <p className="text-muted">{t.hostSelect}</p>}
+      </aside>
+    </div>
+  );
+}
+
+/** Loss of a host that never reported is not zero: it is not known. */
+function Lost({ host }: { host: Host }) {
+  const { t, language } = useSpeech();
+  if (host.lastSeen <= 0n) return <span className="text-warn">{t.notKnown}</span>;
+  return <span className={`tnum ${host.lost24h > 0n ? 'font-semibold text-high' : ''}`}>{host.lost24h.toLocaleString(language)}</span>;
+}
+
+function Details({ host }: { host: Host }) {
+  const { t, language } = useSpeech();
+  return (
+    <>
+      <h2 className="text-base font-semibold">
+        <Raw text={host.name || host.id} full />
+      </h2>
+      <p className="mt-1 flex gap-1">
+        <HostState state={host.state} />
+        {host.isolated && <Chip tone="warn">{t.hostIsolated}</Chip>}
+      </p>
+      <Head>{t.coverageTitle}</Head>
+      {host.coverage.length === 0 && <p className="text-warn">{t.coverageNone}</p>}
+      <ul>
+        {host.coverage.map((c) => (
+          <li key={c.class} className="border-b border-line py-1.5 last:border-0">
+            <div className="flex items-center gap-2">
+              <span className="w-24">{classWord(t, c.class)}</span>
+              <Sight state={c.state} />
+              {c.since > 0n && (
+                <span className="ml-auto text-xs text-muted">
+                  {t.since} <Moment at={micros(c.since)} />
+                </span>
+              )}
+            </div>
+            {c.lost > 0n && <p className="text-xs text-high">{t.lostEvents(Number(c.lost))}</p>}
+            {c.reason && (
+              <p className="text-xs text-text-2">
+                <Raw text={c.reason} full />
+              </p>
+            )}
+          </li>
+        ))}
+      </ul>
+      <Head>{t.details}</Head>
+      <dl>
+        {host.silentSince > 0n && (
+          <Fact name={t.hostSilentSince}>
+            <Moment at={micros(host.silentSince)} />
+          </Fact>
+        )}
+        <Fact name={t.hostSeen}>
+          <Age at={micros(host.lastSeen)} />
+        </Fact>
+        <Fact name={t.hostCanary}>
+          <Age at={micros(host.lastCanary)} />
+        </Fact>
+        <Fact name={t.hostLost}>
+          <Lost host={host} />
+        </Fact>
+        <Fact name={t.hostSpool}>
+          <span className="tnum">{host.spoolEvents.toLocaleString(language)}</span>
+        </Fact>
+        <Fact name={t.hostSkew}>
+          <span className="tnum">{(micros(host.clockSkewUs) / 1000).toLocaleString(language)} ms</span>
+        </Fact>
+        <Fact name={t.hostOs}>
+          <Raw text={`${host.os} ${host.kernel}`} full />
+        </Fact>
+        <Fact name={t.hostVersion}>
+          <Raw text={host.version} full />
+        </Fact>
+        <Fact name={t.hostAddresses}>
+          <Raw text={host.addresses.join(', ')} full code />
+        </Fact>
+        <Fact name={t.hostEnrolled}>
+          <Moment at={micros(host.enrolled)} />
+        </Fact>
+        <Fact name={t.hostId}>
+          <Raw text={host.id} full code />
+        </Fact>
+      </dl>
+    </>
+  );
+}

@@ -1,0 +1,104 @@
+import { useQuery } from '@tanstack/react-query';
+import { micros } from '../../api/client';
+import type { EventRow } from '../../api/gen/console/v1/console_pb';
+import { reads } from '../../api/reads';
+import { pick, useSpeech } from '../../i18n/language';
+import { Button } from '../../ui/button';
+import { Raw } from '../../ui/raw';
+import { Rows } from '../../ui/rows';
+import { Empty, Failure, Loading } from '../../ui/states';
+import { Moment } from '../../ui/time';
+
+/** The events behind a sentence, an edge or a process; the chosen one with every field. */
+export function EventsDrawer({
+  ids,
+  process,
+  open,
+  onOpen,
+  onClose,
+}: {
+  ids: string[];
+  process: string;
+  open: string | undefined;
+  onOpen: (id: string | undefined) => void;
+  onClose: () => void;
+}) {
+  const { t, language } = useSpeech();
+  const byId = useQuery(reads.eventsById(ids));
+  const byProcess = useQuery(reads.eventsOf(process));
+  const { data, error, isPending, refetch } = process === '' ? byId : byProcess;
+  const events = data?.events ?? [];
+  const chosen = events.find((e) => e.id === open);
+  return (
+    <section aria-label={t.eventsTitle} data-pane data-drawer className="flex h-[34vh] min-h-44 shrink-0 flex-col border-t-2 border-accent bg-surface-1">
+      <header className="flex min-h-8 items-center gap-3 border-b border-line px-3">
+        <h2 className="font-semibold">{process === '' ? t.eventsBehind : t.eventsHere}</h2>
+        {data && <span className="tnum text-xs text-muted">{events.length}</span>}
+        {(data?.missing.length ?? 0) > 0 && <span className="text-xs text-warn">{t.eventsMissing(data?.missing.length ?? 0)}</span>}
+        {data?.truncated && <span className="text-xs text-warn">{t.eventsTruncated}</span>}
+        {data?.note && <span className="text-xs text-warn">{data.note}</span>}
+        <div className="ml-auto">
+          <Button tone="ghost" onClick={onClose} label={t.close}>
+            ✕
+          </Button>
+        </div>
+      </header>
+      {isPending && <Loading rows={4} />}
+      {error && <Failure error={error} retry={() => void refetch()} />}
+      {data && events.length === 0 && (
+        <Empty kind={data.missing.length > 0 ? 'blind' : 'yet'} title={t.eventsNone}>
+          {data.missing.length > 0 ? t.eventsMissing(data.missing.length) : t.eventsNoneText}
+        </Empty>
+      )}
+      {events.length > 0 && (
+        <div className="flex min-h-0 flex-1">
+          <Rows
+            label={t.eventsTitle}
+            items={events}
+            idOf={(e) => e.id}
+            selected={open}
+            onSelect={onOpen}
+            onOpen={onOpen}
+            columns="9rem 9rem minmax(12rem,1fr)"
+            heads={[t.eventTime, t.eventKind, t.eventLine]}
+            row={(e) => [
+              <Moment key="t" at={micros(e.time)} />,
+              <span key="k" className="font-mono text-xs">
+                {e.kind}
+              </span>,
+              <Raw key="l" text={pick(e.line, language)} />,
+            ]}
+          />
+          {chosen && <EventFields event={chosen} />}
+        </div>
+      )}
+    </section>
+  );
+}
+
+export function EventFields({ event }: { event: EventRow }) {
+  const { t, language } = useSpeech();
+  const names = Object.keys(event.fields).sort();
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+    <section aria-label={t.eventFields} tabIndex={0} className="w-1/2 max-w-[44rem] shrink-0 overflow-auto border-l border-line p-3">
+      <p className="mb-2 font-semibold">
+        <Raw text={pick(event.line, language)} full />
+      </p>
+      <table className="w-full border-collapse text-left text-xs">
+        <tbody>
+          {[['id', event.id] as const, ...names.map((n) => [n, event.fields[n] ?? ''] as const)].map(([name, value]) => (
+            <tr key={name} className="border-b border-line align-top last:border-0">
+              <th scope="row" className="w-44 py-0.5 pr-2 font-mono font-normal text-muted">
+                {name}
+              </th>
+              <td className="py-0.5">
+                <Raw text={value} code full />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}

@@ -1,0 +1,100 @@
+import type { Story } from '../../api/story';
+import { pick, useSpeech } from '../../i18n/language';
+import { Chip } from '../../ui/panel';
+import { Raw } from '../../ui/raw';
+import { clockText, useZone } from '../../ui/time';
+import { confidenceWord } from '../../story/words';
+import { classWord, stateWord } from '../home/coverage';
+
+/** The way in with its steps, or why it is not known; then what could not be seen. */
+export function EntryLine({
+  story,
+  cite,
+  onCite,
+  onSelect,
+}: {
+  story: Story;
+  cite: string | undefined;
+  onCite: (cite: string | undefined) => void;
+  onSelect: (ref: string) => void;
+}) {
+  const { t, language } = useSpeech();
+  const { zone } = useZone();
+  const { entry } = story;
+  const unknown = entry.route === '' || entry.route === 'unknown';
+  const stopped = pick(entry.stopped.why, language);
+  const weakness = pick(entry.weakness, language);
+  return (
+    <section aria-label={t.entryRoute} data-entry={entry.route} data-pane className="flex flex-wrap items-center gap-x-2 gap-y-1 border-b border-line bg-surface-2 px-3 py-1">
+      <h2 className="text-xs text-muted">{t.entryRoute}</h2>
+      <Chip tone={unknown ? 'warn' : 'plain'}>
+        {unknown ? (
+          <>
+            <span aria-hidden="true">?</span> {pick(entry.label, language) || t.entryUnknown}
+          </>
+        ) : (
+          <Raw text={pick(entry.label, language)} />
+        )}
+      </Chip>
+      {!unknown && <span className="text-xs text-text-2">{confidenceWord(t, entry.confidence)}</span>}
+      {entry.chain.length > 0 && (
+        <ol className="flex flex-wrap items-center gap-1">
+          {entry.chain.map((c, i) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a step has no id but its place
+            <li key={i} className="flex items-center gap-1">
+              {i > 0 && (
+                <span aria-hidden="true" className="text-muted">
+                  →
+                </span>
+              )}
+              <button
+                type="button"
+                aria-pressed={cite === `step:${i}`}
+                onClick={() => {
+                  onSelect(c.ref);
+                  onCite(`step:${i}`);
+                }}
+                className="max-w-80 min-h-6 truncate rounded-sm border border-line bg-surface-1 px-1.5 text-xs hover:bg-hover aria-pressed:bg-selected"
+              >
+                <Raw text={pick(c.text, language)} />
+              </button>
+            </li>
+          ))}
+        </ol>
+      )}
+      {weakness !== '' && (
+        <span className="text-xs">
+          <span className="text-muted">{t.entryWeakness}: </span>
+          <Raw text={weakness} full />
+        </span>
+      )}
+      {stopped !== '' && (
+        <span className="text-xs text-text-2">
+          <span className="text-muted">{t.entryStopped}: </span>
+          <Raw text={stopped} full />
+        </span>
+      )}
+      {entry.alternatives.map((a, i) => (
+        <button
+          // biome-ignore lint/suspicious/noArrayIndexKey: an alternative has no id but its place
+          key={i}
+          type="button"
+          onClick={() => onCite(`other:${i}`)}
+          className="min-h-6 rounded-sm border border-dashed border-inferred px-1.5 text-xs text-inferred"
+        >
+          {t.entryAlternatives}: <Raw text={pick(a.label, language)} /> ({confidenceWord(t, a.confidence)})
+        </button>
+      ))}
+      {story.related.map((r, i) => (
+        <button key={`${r.incident} ${pick(r.reason, 'en')}`} type="button" onClick={() => onCite(`related:${i}`)} className="min-h-6 rounded-sm border border-dashed border-inferred px-1.5 text-xs text-inferred">
+          {t.related}: <Raw text={pick(r.reason, language)} />
+        </button>
+      ))}
+      {story.holes.map((h) => (
+        <span key={`${h.host} ${h.class} ${h.from}`} className="rounded-sm bg-warn-bg px-1.5 text-xs text-warn" title={h.reason}>
+          {t.holesTitle}: {classWord(t, h.class)} {stateWord(t, h.state)} {clockText(h.from, language, zone)} – {h.to > 0 ? clockText(h.to, language, zone) : '…'}
+        </span>
+      ))}
+    </section>
+  );
+}

@@ -1,0 +1,122 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { useCallback, useMemo, useState } from 'react';
+import { isNotFound } from '../../api/client';
+import { reads } from '../../api/reads';
+import type { Story } from '../../api/story';
+import { useSpeech } from '../../i18n/language';
+import { useKeys } from '../../keys/keys';
+import { Empty, Failure, Loading } from '../../ui/states';
+import { Answers } from './answers';
+import { Details } from './details';
+import { EventsDrawer } from './drawer';
+import { EntryLine } from './entry';
+import { IncidentHeader } from './header';
+import { StoryGrid } from './story-grid';
+
+/** What a citation in the address points to: answer.sentence, edge:ID, step:N of the entry route, or the selected process. */
+function citedIds(story: Story, cite: string | undefined): string[] {
+  if (!cite) return [];
+  const [kind, rest] = cite.split(':', 2);
+  if (kind === 'edge') return story.edges.find((e) => e.id === rest)?.eventIds ?? [];
+  if (kind === 'step') return story.entry.chain[Number(rest)]?.eventIds ?? [];
+  if (kind === 'other') return story.entry.alternatives[Number(rest)]?.eventIds ?? [];
+  if (kind === 'related') return story.related[Number(rest)]?.eventIds ?? [];
+  const [answer, index] = cite.split('.', 2);
+  return story.answers.find((a) => a.answer === answer)?.sentences[Number(index)]?.eventIds ?? [];
+}
+
+export function IncidentPage() {
+  const { t } = useSpeech();
+  const { tenant, id } = useParams({ from: '/t/$tenant/incidents/$id' });
+  const { data, error, isPending, refetch } = useQuery(reads.incident(id));
+  if (isPending) return <Loading rows={14} />;
+  if (error) {
+    return isNotFound(error) ? (
+      <Empty kind="blind" title={t.notFoundTitle}>
+        <p>{t.notFoundText}</p>
+        <Link to="/t/$tenant/incidents" params={{ tenant }} search={{}} className="text-accent underline">
+          {t.navIncidents}
+        </Link>
+      </Empty>
+    ) : (
+      <Failure error={error} retry={() => void refetch()} />
+    );
+  }
+  return <Workbench key={id} data={data} />;
+}
+
+type Data = NonNullable<ReturnType<typeof useIncident>['data']>;
+function useIncident(id: string) {
+  return useQuery(reads.incident(id));
+}
+
+function Workbench({ data }: { data: Data }) {
+  const { t } = useSpeech();
+  const search = useSearch({ from: '/t/$tenant/incidents/$id' });
+  const navigate = useNavigate({ from: '/t/$tenant/incidents/$id' });
+  const [lit, setLit] = useState<ReadonlySet<string>>(new Set());
+  const [over, setOver] = useState(false);
+
+  // While somebody reads a row, the story stays as it is; what came since waits behind a button.
+  const [held, setHeld] = useState(data.story);
+  const hold = over || search.sel !== undefined;
+  const fresh = data.story.nodes.length - held.nodes.length;
+  const story = hold && fresh > 0 ? held : data.story;
+  if (!(hold && fresh > 0) && held !== data.story) setHeld(data.story);
+
+  const set = useCallback(
+    (next: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...next }), replace: true }),
+    [navigate],
+  );
+  const cite = useCallback((c: string | undefined) => set({ cite: c, ev: undefined }), [set]);
+  const ids = useMemo(() => citedIds(story, search.cite), [story, search.cite]);
+  const selected = story.nodes.find((n) => n.ref === search.sel);
+  const detections = data.detections;
+  const process = search.cite === 'process' && selected?.kind === 'process' ? selected.ref : '';
+
+  useKeys({
+    escape: () => {
+      if (search.ev) set({ ev: undefined });
+      else if (search.cite) cite(undefined);
+      else if (search.sel) set({ sel: undefined });
+    },
+  });
+
+  return (
+    <div className="flex h-full">
+      <div className="flex min-w-0 flex-1 flex-col">
+        <IncidentHeader row={data.row} />
+        <Answers story={story} cite={search.cite} onCite={cite} onLight={setLit} />
+        <EntryLine story={story} cite={search.cite} onCite={cite} onSelect={(ref) => set({ sel: ref })} />
+        {story.nodes.length === 0 ? (
+          <Empty kind="blind" title={t.storyEmpty}>
+            {t.storyEmptyText}
+          </Empty>
+        ) : (
+          <div className="flex min-h-0 flex-1 flex-col" data-pane onPointerEnter={() => setOver(true)} onPointerLeave={() => setOver(false)}>
+            <StoryGrid
+              story={story}
+              detections={detections}
+              selected={search.sel}
+              onSelect={(ref) => set({ sel: ref })}
+              onEvents={() => cite('process')}
+              lit={lit}
+              cited={ids}
+              waiting={hold ? Math.max(0, fresh) : 0}
+              onRelease={() => setHeld(data.story)}
+              attackOnly={search.view === 'attack'}
+              onAttackOnly={(only) => set({ view: only ? 'attack' : undefined })}
+            />
+          </div>
+        )}
+        {(ids.length > 0 || process !== '') && (
+          <EventsDrawer ids={process === '' ? ids : []} process={process} open={search.ev} onOpen={(ev) => set({ ev })} onClose={() => cite(undefined)} />
+        )}
+      </div>
+      <aside aria-label={t.details} data-pane className="w-[23rem] shrink-0 overflow-auto border-l border-line bg-surface-1">
+        <Details story={story} node={selected} detections={detections} onSelect={(ref) => set({ sel: ref })} cite={search.cite} onCite={cite} incident={data.row?.id ?? ''} />
+      </aside>
+    </div>
+  );
+}

@@ -1,0 +1,185 @@
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from 'react';
+import type { Detection } from '../../api/gen/console/v1/console_pb';
+import type { Story } from '../../api/story';
+import { useSpeech } from '../../i18n/language';
+import { useKeys } from '../../keys/keys';
+import { keyText } from '../../keys/registry';
+import { Button } from '../../ui/button';
+import { clockText, useZone } from '../../ui/time';
+import { isContext, storyRows, storyScale } from '../../story/model';
+import { gridColumns, Row } from './story-row';
+
+const rowHeight = 28;
+
+/** The story as rows: an ARIA treegrid with a time lane in every row. The URL holds what is selected. */
+export function StoryGrid({
+  story,
+  detections,
+  selected,
+  onSelect,
+  onEvents,
+  lit,
+  cited,
+  waiting,
+  onRelease,
+  attackOnly,
+  onAttackOnly,
+}: {
+  story: Story;
+  detections: Detection[];
+  selected: string | undefined;
+  onSelect: (ref: string | undefined) => void;
+  onEvents: () => void;
+  lit: ReadonlySet<string>;
+  cited: string[];
+  waiting: number;
+  onRelease: () => void;
+  attackOnly: boolean;
+  onAttackOnly: (only: boolean) => void;
+}) {
+  const { t, language } = useSpeech();
+  const { zone } = useZone();
+  const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
+  const rows = useMemo(() => storyRows(story, collapsed, !attackOnly), [story, collapsed, attackOnly]);
+  const scale = useMemo(() => storyScale(story), [story]);
+  const byDetection = useMemo(() => new Map(detections.map((d) => [d.id, d])), [detections]);
+  const labels = useMemo(() => new Map(story.nodes.map((n) => [n.ref, n])), [story]);
+  const citedSet = useMemo(() => new Set(cited), [cited]);
+  const box = useRef<HTMLDivElement>(null);
+  const base = useId();
+  const at = rows.findIndex((r) => r.key === selected);
+  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => rowHeight, overscan: 14 });
+  useEffect(() => {
+    if (at >= 0) virtual.scrollToIndex(at, { align: 'auto' });
+  }, [at, virtual]);
+
+  const take = (index: number) => {
+    const row = rows[Math.max(0, Math.min(rows.length - 1, index))];
+    if (row) onSelect(row.key);
+  };
+  const fold = (ref: string, shut: boolean) =>
+    setCollapsed((c) => {
+      const next = new Set(c);
+      if (shut) next.add(ref);
+      else next.delete(ref);
+      return next;
+    });
+  const current = rows[at];
+  const nextDetection = () => {
+    for (let i = 1; i <= rows.length; i++) {
+      const index = (at + i) % rows.length;
+      if ((rows[index]?.node?.detections.length ?? 0) > 0) {
+        take(index);
+        return;
+      }
+    }
+  };
+  useKeys({
+    down: () => take(at + 1),
+    up: () => take(at < 0 ? 0 : at - 1),
+    nextDetection,
+    context: () => onAttackOnly(!attackOnly),
+    showNew: onRelease,
+    showEvents: () => current?.node?.kind === 'process' && onEvents(),
+    copy: () => current?.node && void navigator.clipboard.writeText(current.node.commandLine || current.node.label),
+  });
+  const onKeyDown = (e: KeyboardEvent) => {
+    const steps: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1, PageDown: at + 15, PageUp: at - 15 };
+    const to = steps[e.key];
+    if (to !== undefined) {
+      e.preventDefault();
+      take(to);
+    } else if (e.key === 'ArrowRight' && current) {
+      e.preventDefault();
+      if (current.children > 0 && !current.expanded) fold(current.key, false);
+      else if (current.children > 0) take(at + 1);
+    } else if (e.key === 'ArrowLeft' && current) {
+      e.preventDefault();
+      if (current.children > 0 && current.expanded) fold(current.key, true);
+      else if (current.parent !== '') onSelect(current.parent);
+    } else if (e.key === 'Enter' && current?.node?.kind === 'process') {
+      e.preventDefault();
+      onEvents();
+    }
+  };
+
+  return (
+    <section aria-label={t.storyTitle} className="flex min-h-0 flex-1 flex-col">
+      <div className="flex min-h-8 items-center gap-3 border-b border-line px-3">
+        <h2 className="font-semibold">{t.storyTitle}</h2>
+        <span className="text-xs text-muted" data-story-rows={rows.length}>
+          {t.storyRows(rows.length)}
+        </span>
+        {story.truncated && <span className="text-xs text-warn">{t.storyTruncated}</span>}
+        {story.horizon > 0 && <span className="truncate text-xs text-muted">{t.horizonText(clockText(story.horizon, language, zone))}</span>}
+        <div className="ml-auto flex items-center gap-1">
+          {waiting > 0 && (
+            <Button tone="primary" onClick={onRelease} hint={keyText('showNew')}>
+              {t.newItems(waiting)}
+            </Button>
+          )}
+          {story.nodes.some(isContext) && (
+            <Button tone="ghost" pressed={attackOnly} onClick={() => onAttackOnly(!attackOnly)} hint={keyText('context')}>
+              {attackOnly ? t.showContext : t.hideContext}
+            </Button>
+          )}
+        </div>
+      </div>
+      <div
+        ref={box}
+        role="treegrid"
+        aria-label={t.storyTitle}
+        aria-rowcount={rows.length + 1}
+        tabIndex={0}
+        aria-activedescendant={at >= 0 ? `${base}-${at}` : undefined}
+        onKeyDown={onKeyDown}
+        className="min-h-0 flex-1 overflow-auto outline-offset-[-2px]"
+      >
+        <div
+          role="row"
+          tabIndex={-1}
+          aria-rowindex={1}
+          className="sticky top-0 z-10 grid items-center gap-x-2 border-b border-line bg-surface-1 px-3 text-2xs text-muted"
+          style={{ gridTemplateColumns: gridColumns }}
+        >
+          <div role="columnheader" tabIndex={-1} className="py-1">
+            {t.rowProcess}
+          </div>
+          <div role="columnheader" tabIndex={-1} className="text-right">
+            {t.rowPid}
+          </div>
+          <div role="columnheader" tabIndex={-1}>{t.rowUser}</div>
+          <div role="columnheader" tabIndex={-1}>{t.rowEdges}</div>
+          <div role="columnheader" tabIndex={-1} className="tnum flex justify-between" aria-label={t.rowTime}>
+            <span>{scale.from > 0 ? clockText(scale.from, language, zone) : t.rowTime}</span>
+            <span>{scale.to > 0 ? clockText(scale.to, language, zone) : ''}</span>
+          </div>
+        </div>
+        <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+          {virtual.getVirtualItems().map((v) => {
+            const row = rows[v.index];
+            if (!row) return null;
+            return (
+              <Row
+                key={row.key}
+                id={`${base}-${v.index}`}
+                index={v.index}
+                top={v.start}
+                height={rowHeight}
+                row={row}
+                scale={scale}
+                nodes={labels}
+                detections={byDetection}
+                chosen={row.key === selected}
+                lit={row.node?.eventIds.some((e) => lit.has(e) || citedSet.has(e)) ?? false}
+                onSelect={onSelect}
+                onFold={fold}
+              />
+            );
+          })}
+        </div>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,168 @@
+import type { Detection } from '../../api/gen/console/v1/console_pb';
+import type { StoryEdge, StoryNode } from '../../api/story';
+import { pick, useSpeech } from '../../i18n/language';
+import { bar, isContext, type Scale, type StoryRow } from '../../story/model';
+import { confidenceWord, edgeWord, flagWord, kindWord } from '../../story/words';
+import { Chip } from '../../ui/panel';
+import { Raw } from '../../ui/raw';
+import { baseName } from '../../ui/show';
+import { type Level, SeverityMark, worst } from '../../ui/severity';
+
+export const gridColumns = 'minmax(16rem, 1fr) 4rem 5rem minmax(6rem, 13rem) minmax(8rem, 16vw)';
+
+const kindMark: Record<string, string> = { file: '▤', url: '↗', address: '⇄', session: '⚿', scheduled: '◷', host: '▣' };
+const fill: Record<Level, string> = { critical: 'bg-critical', high: 'bg-high', medium: 'bg-medium', low: 'bg-low', informational: 'bg-info' };
+
+export function nodeName(n: StoryNode): string {
+  return n.kind === 'process' ? baseName(n.image) || n.label : n.label;
+}
+
+export function Row({
+  id,
+  index,
+  top,
+  height,
+  row,
+  scale,
+  nodes,
+  detections,
+  chosen,
+  lit,
+  onSelect,
+  onFold,
+}: {
+  id: string;
+  index: number;
+  top: number;
+  height: number;
+  row: StoryRow;
+  scale: Scale;
+  nodes: ReadonlyMap<string, StoryNode>;
+  detections: ReadonlyMap<string, Detection>;
+  chosen: boolean;
+  lit: boolean;
+  onSelect: (key: string) => void;
+  onFold: (key: string, shut: boolean) => void;
+}) {
+  const { t, language } = useSpeech();
+  const { node, fold } = row;
+  const level = node ? worst(node.detections.map((d) => detections.get(d)?.severity ?? 'informational')) : undefined;
+  const quiet = !node || isContext(node);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the treegrid itself handles the keys
+    <div
+      id={id}
+      role="row"
+      tabIndex={-1}
+      aria-rowindex={index + 2}
+      aria-level={row.depth + 1}
+      aria-posinset={row.position}
+      aria-setsize={row.siblings}
+      aria-expanded={row.children > 0 ? row.expanded : undefined}
+      aria-selected={chosen}
+      data-ref={row.key}
+      data-kind={node?.kind}
+      onClick={() => onSelect(row.key)}
+      className={`absolute inset-x-0 grid cursor-default items-center gap-x-2 border-b border-line px-3 ${
+        chosen ? 'bg-selected' : lit ? 'bg-surface-3' : 'hover:bg-hover'
+      } ${lit ? 'shadow-[inset_3px_0_var(--accent)]' : ''}`}
+      style={{ gridTemplateColumns: gridColumns, height, transform: `translateY(${top}px)` }}
+    >
+      <div role="gridcell" tabIndex={-1} className="flex min-w-0 items-center gap-1" style={{ paddingLeft: Math.min(row.depth, 24) * 14 }}>
+        {row.children > 0 ? (
+          <button
+            type="button"
+            tabIndex={-1}
+            aria-label={row.expanded ? t.collapse : t.expand}
+            onClick={(e) => {
+              e.stopPropagation();
+              onFold(row.key, row.expanded);
+            }}
+            className="-my-1 size-6 shrink-0 text-2xs text-text-2 hover:text-text"
+          >
+            {row.expanded ? '▼' : '▶'}
+          </button>
+        ) : (
+          <span className="w-6 shrink-0" />
+        )}
+        {level ? (
+          <SeverityMark level={level} />
+        ) : (
+          <span aria-hidden="true" className="w-3 shrink-0 text-center text-muted">
+            {node ? (kindMark[node.kind] ?? '·') : '+'}
+          </span>
+        )}
+        {node ? <Name node={node} quiet={quiet} /> : <span className="truncate text-xs text-muted">{fold && `${t.folded(fold.count)} · ${pick(fold.reason, language)}`}</span>}
+      </div>
+      <div role="gridcell" tabIndex={-1} className="tnum truncate text-right text-xs text-text-2">
+        {node?.kind === 'process' ? node.pid : ''}
+      </div>
+      <div role="gridcell" tabIndex={-1} className="truncate text-xs text-text-2">
+        {node && <Raw text={node.user} />}
+      </div>
+      <div role="gridcell" tabIndex={-1} className="flex min-w-0 gap-1 overflow-hidden">
+        {row.joins.slice(0, 2).map((e) => (
+          <EdgeChip key={e.id} edge={e} from={e.from === row.parent ? undefined : nodes.get(e.from)} />
+        ))}
+        {row.joins.length > 2 && <Chip>+{row.joins.length - 2}</Chip>}
+        {node?.flags.map((f) => {
+          const word = flagWord(t, f);
+          return word && f !== 'context' ? (
+            <Chip key={f} tone={f === 'entry' || f === 'memory_file' || f === 'prevented' ? 'warn' : 'plain'}>
+              {word}
+            </Chip>
+          ) : null;
+        })}
+      </div>
+      <div role="gridcell" tabIndex={-1} className="relative h-full">
+        {node && <Lane node={node} scale={scale} tone={level ? fill[level] : quiet ? 'bg-line-strong' : 'bg-accent'} running={t.stillRunning} />}
+      </div>
+    </div>
+  );
+}
+
+function Name({ node, quiet }: { node: StoryNode; quiet: boolean }) {
+  const { t } = useSpeech();
+  return (
+    <span className={`min-w-0 truncate ${quiet ? 'text-text-2' : ''}`}>
+      {node.kind !== 'process' && <span className="mr-1 text-2xs text-muted">{kindWord(t, node.kind)}</span>}
+      <span className={quiet ? '' : 'font-semibold'}>
+        <Raw text={nodeName(node)} />
+      </span>{' '}
+      {node.commandLine !== '' && (
+        <span className="text-text-2">
+          <Raw text={node.commandLine} code />
+        </span>
+      )}
+    </span>
+  );
+}
+
+/** Why the row stands where it stands, beyond parent and child. Dashed: inferred. */
+export function EdgeChip({ edge, from }: { edge: StoryEdge; from?: StoryNode }) {
+  const { t, language } = useSpeech();
+  return (
+    <Chip tone={edge.inferred ? 'inferred' : 'plain'} title={`${pick(edge.reason, language)} (${edge.inferred ? `${t.inferred}, ` : ''}${confidenceWord(t, edge.confidence)})`}>
+      <span data-edge={edge.kind} data-inferred={edge.inferred}>
+        {edgeWord(t, edge.kind)}
+      </span>
+      {from && (
+        <span className="max-w-28 truncate">
+          <Raw text={nodeName(from)} />
+        </span>
+      )}
+    </Chip>
+  );
+}
+
+function Lane({ node, scale, tone, running }: { node: StoryNode; scale: Scale; tone: string; running: string }) {
+  const b = bar(node, scale);
+  if (!b) return null;
+  return (
+    <span
+      title={b.openEnd ? running : undefined}
+      className={`absolute top-1/2 h-1.5 -translate-y-1/2 ${tone} ${b.openStart ? '' : 'rounded-l-sm'} ${b.openEnd ? 'opacity-60' : 'rounded-r-sm'}`}
+      style={{ left: `min(${b.left}%, calc(100% - 4px))`, width: `max(4px, ${b.width}%)` }}
+    />
+  );
+}

@@ -1,0 +1,107 @@
+import { useQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { micros } from '../../api/client';
+import type { Action } from '../../api/gen/console/v1/console_pb';
+import { reads } from '../../api/reads';
+import { useText } from '../../i18n/language';
+import { Fact } from '../../ui/panel';
+import { Raw } from '../../ui/raw';
+import { Rows } from '../../ui/rows';
+import { Empty, Failure, Loading } from '../../ui/states';
+import { Age, Moment } from '../../ui/time';
+import { ActionState } from './state';
+
+/** What became of every command: who signed it, what it touched, and the sensor's proof. */
+export function ResponsePage() {
+  const t = useText();
+  const { data, error, isPending, refetch } = useQuery(reads.actions());
+  const [sel, setSel] = useState<string | undefined>(undefined);
+  const actions = useMemo(() => data ?? [], [data]);
+  const chosen = actions.find((a) => a.id === sel);
+  return (
+    <div className="flex h-full">
+      <div className="flex min-w-0 flex-1 flex-col" data-pane>
+        <header className="flex h-11 items-center gap-3 border-b border-line px-3">
+          <h1 className="text-base font-semibold">{t.responseTitle}</h1>
+          {data && <span className="tnum text-muted">{actions.length}</span>}
+        </header>
+        {isPending && <Loading />}
+        {error && <Failure error={error} retry={() => void refetch()} />}
+        {data && actions.length === 0 && (
+          <Empty kind="yet" title={t.responseNone}>
+            {t.responseNoneText}
+          </Empty>
+        )}
+        {actions.length > 0 && (
+          <Rows
+            label={t.responseTitle}
+            items={actions}
+            idOf={(a) => a.id}
+            selected={sel}
+            onSelect={setSel}
+            onOpen={setSel}
+            columns="6rem 9rem minmax(8rem,1fr) minmax(10rem,2fr) minmax(7rem,1fr) 7rem"
+            heads={[t.actionVerb, t.actionState, t.host, t.actionTarget, t.actionBy, t.actionUpdated]}
+            row={(a) => [
+              <span key="v" className="font-semibold">
+                {a.verb}
+              </span>,
+              <ActionState key="s" state={a.state} />,
+              <Raw key="h" text={a.hostname || a.hostId} />,
+              <Raw key="t" text={a.target} code />,
+              <Raw key="b" text={a.actor || a.keyId} />,
+              <Age key="u" at={micros(a.updated)} />,
+            ]}
+          />
+        )}
+      </div>
+      {chosen && (
+        <aside aria-label={t.details} data-pane className="w-96 shrink-0 overflow-auto border-l border-line bg-surface-1 p-4">
+          <Proof action={chosen} />
+        </aside>
+      )}
+    </div>
+  );
+}
+
+function Proof({ action: a }: { action: Action }) {
+  const t = useText();
+  return (
+    <>
+      <h2 className="mb-2 flex items-center gap-2 text-base font-semibold">
+        {a.verb} <ActionState state={a.state} />
+      </h2>
+      <dl>
+        <Fact name={t.host}>
+          <Raw text={a.hostname || a.hostId} full />
+        </Fact>
+        <Fact name={t.actionTarget}>
+          <Raw text={a.target} code full />
+        </Fact>
+        <Fact name={t.actionBy}>
+          <Raw text={`${a.actor} ${a.keyId}`} full />
+        </Fact>
+        <Fact name={t.actionCreated}>
+          <Moment at={micros(a.created)} />
+        </Fact>
+        <Fact name={t.actionUpdated}>
+          <Moment at={micros(a.updated)} />
+        </Fact>
+        {a.reason !== '' && (
+          <Fact name={t.ruleReason}>
+            <Raw text={a.reason} full />
+          </Fact>
+        )}
+        {a.detail !== '' && (
+          <Fact name={t.details}>
+            <Raw text={a.detail} full />
+          </Fact>
+        )}
+        <Fact name={t.actionProof}>
+          <p className={a.proofSigned ? 'text-ok' : 'text-warn'}>{a.proofSigned ? t.actionSigned : t.actionUnsigned}</p>
+          <Raw text={a.proof} code full />
+        </Fact>
+      </dl>
+    </>
+  );
+}

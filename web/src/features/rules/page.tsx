@@ -1,0 +1,103 @@
+import { useQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { reads } from '../../api/reads';
+import { pick, useSpeech } from '../../i18n/language';
+import { Chip, Panel } from '../../ui/panel';
+import { Raw } from '../../ui/raw';
+import { Rows } from '../../ui/rows';
+import { Severity } from '../../ui/severity';
+import { Empty, Failure, Loading } from '../../ui/states';
+
+/** The rules in use and, above them, those that were rejected with the reason. */
+export function RulesPage() {
+  const { t, language } = useSpeech();
+  const { data, error, isPending, refetch } = useQuery(reads.rules());
+  const [sel, setSel] = useState<string | undefined>(undefined);
+  const [typed, setTyped] = useState('');
+  const rules = useMemo(() => {
+    const all = data?.rules ?? [];
+    const want = typed.trim().normalize('NFKC').toLowerCase();
+    if (want === '') return all;
+    return all.filter((r) => `${r.title?.en} ${r.title?.ja} ${r.id} ${r.file} ${r.attack.join(' ')}`.normalize('NFKC').toLowerCase().includes(want));
+  }, [data, typed]);
+  return (
+    <div className="flex h-full flex-col" data-pane>
+      <header className="flex min-h-11 items-center gap-3 border-b border-line px-3">
+        <h1 className="text-base font-semibold">{t.rulesTitle}</h1>
+        <input data-filter type="search" aria-label={t.ruleTitle} placeholder={t.ruleTitle} value={typed} onChange={(e) => setTyped(e.target.value)} className="field max-w-80" />
+        {data && <span className="text-xs text-muted">{t.rulesCount(data.rules.length, data.rejected.length)}</span>}
+      </header>
+      {isPending && <Loading rows={12} />}
+      {error && <Failure error={error} retry={() => void refetch()} />}
+      {data && data.rejected.length > 0 && (
+        <div className="p-3">
+          <Panel title={t.rulesRejected}>
+            <table className="w-full text-left text-xs">
+              <thead className="text-muted">
+                <tr>
+                  <th scope="col" className="px-3 py-1 font-medium">
+                    {t.ruleFile}
+                  </th>
+                  <th scope="col" className="font-medium">
+                    {t.ruleLine}
+                  </th>
+                  <th scope="col" className="font-medium">
+                    {t.ruleReason}
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.rejected.map((r) => (
+                  <tr key={`${r.file} ${r.line} ${r.reason}`} className="border-t border-line">
+                    <td className="px-3 py-1">
+                      <Raw text={r.file} code full />
+                    </td>
+                    <td className="tnum">{r.line || ''}</td>
+                    <td>
+                      <Raw text={r.reason} full />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </Panel>
+        </div>
+      )}
+      {data && data.rules.length === 0 && (
+        <Empty kind="blind" title={t.rulesNone}>
+          {t.rulesNoneText}
+        </Empty>
+      )}
+      {data && data.rules.length > 0 && rules.length === 0 && <Empty kind="filter" title={t.emptyFilter} />}
+      {rules.length > 0 && (
+        <Rows
+          label={t.rulesTitle}
+          items={rules}
+          idOf={(r) => r.id}
+          selected={sel}
+          onSelect={setSel}
+          onOpen={setSel}
+          columns="7rem minmax(16rem,2fr) minmax(9rem,1fr) 9rem 5rem minmax(10rem,1.2fr)"
+          heads={[t.ruleLevel, t.ruleTitle, t.attackLabel, t.ruleSource, t.ruleHits, t.ruleFile]}
+          row={(r) => [
+            <Severity key="l" level={r.level} />,
+            <span key="t" className="font-semibold" lang={r.title?.ja === '' ? 'en' : undefined}>
+              <Raw text={pick(r.title, language)} /> {r.ours && <Chip>{t.ruleOurs}</Chip>}
+              {r.blindFields.length > 0 && (
+                <Chip tone="warn" title={r.blindFields.join(', ')}>
+                  {t.ruleBlind}
+                </Chip>
+              )}
+            </span>,
+            <Raw key="a" text={r.attack.map((a) => a.replace('tactic:', '')).join(' ')} />,
+            <Raw key="s" text={r.logsource} code />,
+            <span key="h" className="tnum">
+              {r.hits.toLocaleString(language)}
+            </span>,
+            <Raw key="f" text={r.file} code />,
+          ]}
+        />
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,218 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useNavigate, useRouter, useSearch } from '@tanstack/react-router';
+import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import { holdToken, reasonOf, signIn } from '../../api/client';
+import type { SessionResponse } from '../../api/gen/console/v1/console_pb';
+import { reads } from '../../api/reads';
+import { useTheme } from '../../app/theme';
+import { languages, useSpeech, useText } from '../../i18n/language';
+import { Button, CopyButton } from '../../ui/button';
+import { Icon, Tower } from '../../ui/icon';
+
+/** The only page without a session. A one-time link (behind #) leads to set-up, everything else to sign-in. */
+export function SignInPage() {
+  const { t, language, setLanguage } = useSpeech();
+  const { theme, setTheme } = useTheme();
+  const [link] = useState(() => decodeURIComponent(location.hash.slice(1)));
+  return (
+    <div className="flex h-full flex-col overflow-auto">
+      <header className="flex items-center gap-2 p-3">
+        <Tower />
+        <span className="text-base font-bold">{t.product}</span>
+        <div className="ml-auto flex gap-1">
+          {languages.map((l) => (
+            <Button key={l} tone="ghost" pressed={language === l} onClick={() => setLanguage(l)}>
+              <span lang={l}>{l === 'en' ? 'English' : '日本語'}</span>
+            </Button>
+          ))}
+          <Button tone="ghost" onClick={() => setTheme(theme === 'dark' ? 'light' : 'dark')} label={theme === 'dark' ? t.themeToLight : t.themeToDark}>
+            <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
+          </Button>
+        </div>
+      </header>
+      <main className="mx-auto w-full max-w-md px-4 pt-[6vh] pb-8">{link === '' ? <Open note={undefined} /> : <SetUp link={link} />}</main>
+    </div>
+  );
+}
+
+function useEnter(): (s: SessionResponse) => void {
+  const client = useQueryClient();
+  const router = useRouter();
+  const navigate = useNavigate();
+  const { next } = useSearch({ from: '/sign-in' });
+  return (s) => {
+    holdToken(s.csrf);
+    client.clear();
+    client.setQueryData(reads.who().queryKey, s);
+    // Only our own paths: "next" comes from the address and may hold anything.
+    if (next?.startsWith('/t/')) router.history.replace(next);
+    else void navigate({ to: '/t/$tenant/home', params: { tenant: s.tenantName }, replace: true });
+  };
+}
+
+function useWords(): (error: unknown) => string {
+  const t = useText();
+  return (error) => {
+    if (!(error instanceof ConnectError)) return reasonOf(error);
+    if (error.code === Code.Unauthenticated) return t.signInFailed;
+    if (error.code === Code.ResourceExhausted) return t.tooMany;
+    return reasonOf(error);
+  };
+}
+
+function Open({ note }: { note: string | undefined }) {
+  const t = useText();
+  const { next } = useSearch({ from: '/sign-in' });
+  const enter = useEnter();
+  const words = useWords();
+  const [error, setError] = useState('');
+  const [busy, setBusy] = useState(false);
+  const submit = (e: FormEvent<HTMLFormElement>) => {
+    e.preventDefault();
+    const f = new FormData(e.currentTarget);
+    setBusy(true);
+    setError('');
+    signIn
+      .open({ name: value(f, 'name'), password: value(f, 'password'), totpCode: value(f, 'code') })
+      .then(enter, (reason: unknown) => setError(words(reason)))
+      .finally(() => setBusy(false));
+  };
+  return (
+    <form onSubmit={submit} className="flex flex-col gap-4">
+      <h1 className="text-xl font-semibold">{t.signInTitle}</h1>
+      {note && <p className="text-text-2">{note}</p>}
+      {!note && next && <p className="text-text-2">{t.signInEnded}</p>}
+      <Field label={t.userName} name="name" autoComplete="username" focus />
+      <Field label={t.password} name="password" type="password" autoComplete="current-password" />
+      <Field label={t.code} name="code" autoComplete="one-time-code" numeric hint={t.codeHint} />
+      <Problem text={error} />
+      <Button type="submit" tone="primary" disabled={busy}>
+        {t.signIn}
+      </Button>
+    </form>
+  );
+}
+
+function SetUp({ link }: { link: string }) {
+  const t = useText();
+  const enter = useEnter();
+  const words = useWords();
+  const [error, setError] = useState('');
+  const [busy, setBusy] = useState(false);
+  const begin = useQuery({
+    queryKey: ['begin', link],
+    queryFn: () => signIn.begin({ link }),
+    retry: false,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const qr = useDataURL(begin.data?.totpQrPng);
+  if (begin.isPending) return <p role="status">{t.linkChecking}</p>;
+  if (begin.error) {
+    const done = reasonOf(begin.error).startsWith('set-up is done');
+    return <Open note={done ? t.setUpDone : t.linkBad} />;
+  }
+  const submit = (e: FormEvent<HTMLFormElement>) => {
+    e.preventDefault();
+    const f = new FormData(e.currentTarget);
+    setBusy(true);
+    setError('');
+    signIn
+      .finish({ link, name: value(f, 'name'), password: value(f, 'password'), totpCode: value(f, 'code'), totpSecret: begin.data.totpSecret })
+      .then(enter, (reason: unknown) => setError(words(reason)))
+      .finally(() => setBusy(false));
+  };
+  return (
+    <form onSubmit={submit} className="flex flex-col gap-4">
+      <div>
+        <h1 className="text-xl font-semibold">{t.setUpTitle}</h1>
+        <p className="mt-1 text-text-2">{t.setUpText}</p>
+      </div>
+      <Field label={t.userName} name="name" autoComplete="username" focus />
+      <Field label={t.password} name="password" type="password" autoComplete="new-password" hint={t.passwordHint} />
+      <div className="flex gap-4 rounded-md border border-line bg-surface-1 p-3">
+        {qr && <img src={qr} alt={t.qrAlt} width={148} height={148} className="size-37 rounded bg-white" />}
+        <div className="min-w-0 flex-1">
+          <p className="text-text-2">{t.secretLabel}</p>
+          <code data-totp-secret className="mt-1 block font-mono text-sm break-all">
+            {begin.data.totpSecret}
+          </code>
+          <CopyButton text={begin.data.totpSecret} />
+        </div>
+      </div>
+      <Field label={t.code} name="code" autoComplete="one-time-code" numeric hint={t.codeHint} />
+      <Problem text={error} />
+      <Button type="submit" tone="primary" disabled={busy}>
+        {t.setUpSubmit}
+      </Button>
+    </form>
+  );
+}
+
+function value(f: FormData, name: string): string {
+  const v = f.get(name);
+  return typeof v === 'string' ? v : '';
+}
+
+function useDataURL(png: Uint8Array | undefined): string | undefined {
+  if (!png) return undefined;
+  let bytes = '';
+  for (const b of png) bytes += String.fromCharCode(b);
+  return `data:image/png;base64,${btoa(bytes)}`;
+}
+
+function Problem({ text }: { text: string }): ReactNode {
+  return (
+    <div role="alert" className={text === '' ? '' : 'rounded border border-critical bg-critical-bg p-2 text-critical'}>
+      {text}
+    </div>
+  );
+}
+
+function Field({
+  label,
+  name,
+  type = 'text',
+  autoComplete,
+  hint,
+  numeric = false,
+  focus = false,
+}: {
+  label: string;
+  name: string;
+  type?: 'text' | 'password';
+  autoComplete: string;
+  hint?: string;
+  numeric?: boolean;
+  focus?: boolean;
+}) {
+  const id = useId();
+  const ref = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (focus) ref.current?.focus();
+  }, [focus]);
+  return (
+    <div>
+      <label htmlFor={id} className="mb-1 block font-semibold">
+        {label}
+      </label>
+      <input
+        ref={ref}
+        id={id}
+        name={name}
+        type={type}
+        required
+        autoComplete={autoComplete}
+        inputMode={numeric ? 'numeric' : undefined}
+        pattern={numeric ? '[0-9 ]{6,7}' : undefined}
+        aria-describedby={hint ? `${id}-hint` : undefined}
+        className="field"
+      />
+      {hint && (
+        <p id={`${id}-hint`} className="mt-1 text-xs text-muted">
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,140 @@
+import type { Story, StoryEdge, StoryNode } from '../api/story';
+
+/** A line of the story: a node with its place in the tree, or the number of nodes folded under one. */
+export interface StoryRow {
+  key: string;
+  node: StoryNode | undefined;
+  fold: { count: number; reason: { en: string; ja: string } } | undefined;
+  depth: number;
+  parent: string;
+  children: number;
+  expanded: boolean;
+  position: number;
+  siblings: number;
+  /** Edges into the node that its place in the tree does not say already. */
+  joins: StoryEdge[];
+}
+
+export function isContext(n: StoryNode): boolean {
+  return n.flags.includes('context');
+}
+
+/**
+ * The rows to draw, top to bottom. The server chose the row above each node; a node whose row is missing, hidden
+ * or its own ancestor becomes a first row, so that every node shows exactly once.
+ */
+export function storyRows(story: Story, collapsed: ReadonlySet<string>, withContext: boolean): StoryRow[] {
+  const byRef = new Map(story.nodes.map((n) => [n.ref, n]));
+  const shown = story.nodes.filter((n) => withContext || !isContext(n));
+  const shownRefs = new Set(shown.map((n) => n.ref));
+  const rowParent = new Map<string, string>();
+  for (const n of shown) rowParent.set(n.ref, visibleParent(n, byRef, shownRefs));
+  const children = new Map<string, StoryNode[]>();
+  for (const n of shown) {
+    const p = rowParent.get(n.ref) ?? '';
+    const list = children.get(p);
+    if (list) list.push(n);
+    else children.set(p, [n]);
+  }
+  for (const list of children.values()) list.sort((a, b) => a.start - b.start || (a.ref < b.ref ? -1 : 1));
+  const into = new Map<string, StoryEdge[]>();
+  for (const e of story.edges) {
+    const list = into.get(e.to);
+    if (list) list.push(e);
+    else into.set(e.to, [e]);
+  }
+  const folds = new Map(story.folds.map((f) => [f.parent, f]));
+  const rows: StoryRow[] = [];
+  const add = (list: StoryNode[], depth: number, parent: string) => {
+    list.forEach((n, i) => {
+      const below = children.get(n.ref) ?? [];
+      const fold = folds.get(n.ref);
+      const expanded = !collapsed.has(n.ref);
+      rows.push({
+        key: n.ref,
+        node: n,
+        fold: undefined,
+        depth,
+        parent,
+        children: below.length + (fold ? 1 : 0),
+        expanded,
+        position: i + 1,
+        siblings: list.length,
+        joins: (into.get(n.ref) ?? []).filter((e) => e.kind !== 'spawn' || e.from !== parent),
+      });
+      if (!expanded) return;
+      add(below, depth + 1, n.ref);
+      if (fold) {
+        rows.push({
+          key: `fold ${n.ref}`,
+          node: undefined,
+          fold: { count: fold.count, reason: fold.reason },
+          depth: depth + 1,
+          parent: n.ref,
+          children: 0,
+          expanded: false,
+          position: below.length + 1,
+          siblings: below.length + 1,
+          joins: [],
+        });
+      }
+    });
+  };
+  add(children.get('') ?? [], 0, '');
+  return rows;
+}
+
+/** The nearest row above that is shown; '' for a first row, also when the chain runs in a circle. */
+function visibleParent(n: StoryNode, byRef: Map<string, StoryNode>, shown: Set<string>): string {
+  const seen = new Set([n.ref]);
+  let found = '';
+  for (let p = n.rowParent; p !== ''; p = byRef.get(p)?.rowParent ?? '') {
+    if (seen.has(p)) return '';
+    seen.add(p);
+    if (found === '' && shown.has(p)) found = p;
+  }
+  return found;
+}
+
+export interface Scale {
+  from: number;
+  to: number;
+}
+
+/** The time of the attack itself; context reaches beyond it and is cut at its edge. */
+export function storyScale(story: Story): Scale {
+  let from = Number.POSITIVE_INFINITY;
+  let to = 0;
+  for (const n of story.nodes) {
+    if (isContext(n) || n.flags.includes('hub') || n.flags.includes('before_start')) continue;
+    if (n.start > 0) from = Math.min(from, n.start);
+    to = Math.max(to, n.start, n.end);
+  }
+  for (const e of story.edges) if (e.time > 0 && e.time >= from) to = Math.max(to, e.time);
+  if (!Number.isFinite(from)) return { from: 0, to: 0 };
+  const pad = Math.max((to - from) * 0.02, 1000);
+  return { from: from - pad, to: to + pad };
+}
+
+export interface Bar {
+  left: number;
+  width: number;
+  openStart: boolean;
+  openEnd: boolean;
+}
+
+/** Where a node's time lies on the scale, in percent; undefined when its time is not known. */
+export function bar(n: StoryNode, scale: Scale): Bar | undefined {
+  const span = scale.to - scale.from;
+  if (n.start <= 0 || span <= 0) return undefined;
+  const openStart = n.start < scale.from;
+  const running = n.kind === 'process' && n.end === 0;
+  const end = n.end > 0 ? n.end : running ? scale.to : n.start;
+  const left = clamp(((n.start - scale.from) / span) * 100);
+  const right = clamp(((end - scale.from) / span) * 100);
+  return { left, width: Math.max(right - left, 0), openStart, openEnd: running || end > scale.to };
+}
+
+function clamp(x: number): number {
+  return Math.max(0, Math.min(100, x));
+}

@@ -1,0 +1,110 @@
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef } from 'react';
+import { useKeys } from '../keys/keys';
+
+const rowHeight = 32;
+
+/**
+ * A virtual list of rows with one selected: a grid for screen readers, J/K or arrows to move, Enter to open.
+ * The selected row has the tab stop, so Tab enters and leaves the list in one step.
+ */
+export function Rows<T>({
+  label,
+  items,
+  idOf,
+  selected,
+  onSelect,
+  onOpen,
+  columns,
+  heads,
+  row,
+}: {
+  label: string;
+  items: T[];
+  idOf: (item: T) => string;
+  selected: string | undefined;
+  onSelect: (id: string) => void;
+  onOpen: (id: string) => void;
+  columns: string;
+  heads: string[];
+  row: (item: T) => ReactNode[];
+}) {
+  const box = useRef<HTMLDivElement>(null);
+  const base = useId();
+  const at = items.findIndex((i) => idOf(i) === selected);
+  const virtual = useVirtualizer({
+    count: items.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => rowHeight,
+    overscan: 12,
+  });
+  const take = (index: number) => {
+    const item = items[Math.max(0, Math.min(items.length - 1, index))];
+    if (item === undefined) return;
+    onSelect(idOf(item));
+  };
+  useEffect(() => {
+    if (at >= 0) virtual.scrollToIndex(at, { align: 'auto' });
+  }, [at, virtual]);
+  useKeys({ down: () => take(at + 1), up: () => take(at < 0 ? 0 : at - 1) });
+  const onKeyDown = (e: KeyboardEvent) => {
+    const steps: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1, PageDown: at + 15, PageUp: at - 15 };
+    const to = steps[e.key];
+    if (to !== undefined) {
+      e.preventDefault();
+      take(to);
+    } else if (e.key === 'Enter' && selected && e.target === box.current) {
+      e.preventDefault();
+      onOpen(selected);
+    }
+  };
+  return (
+    <div
+      ref={box}
+      role="grid"
+      aria-label={label}
+      aria-rowcount={items.length + 1}
+      tabIndex={0}
+      aria-activedescendant={at >= 0 ? `${base}-${at}` : undefined}
+      onKeyDown={onKeyDown}
+      className="min-h-0 flex-1 overflow-auto outline-offset-[-2px]"
+    >
+      <div role="row" tabIndex={-1} aria-rowindex={1} className="sticky top-0 z-10 grid border-b border-line bg-surface-1 px-3 text-xs text-muted" style={{ gridTemplateColumns: columns }}>
+        {heads.map((h) => (
+          <div key={h} role="columnheader" tabIndex={-1} className="truncate py-1 pr-3">
+            {h}
+          </div>
+        ))}
+      </div>
+      <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+        {virtual.getVirtualItems().map((v) => {
+          const item = items[v.index];
+          if (item === undefined) return null;
+          const id = idOf(item);
+          return (
+            // biome-ignore lint/a11y/useKeyWithClickEvents: the grid itself handles the keys
+            <div
+              key={id}
+              id={`${base}-${v.index}`}
+              role="row"
+              tabIndex={-1}
+              aria-rowindex={v.index + 2}
+              aria-selected={id === selected}
+              data-id={id}
+              onClick={() => onSelect(id)}
+              onDoubleClick={() => onOpen(id)}
+              className={`absolute inset-x-0 grid cursor-default items-center border-b border-line px-3 ${id === selected ? 'bg-selected' : 'hover:bg-hover'}`}
+              style={{ gridTemplateColumns: columns, height: rowHeight, transform: `translateY(${v.start}px)` }}
+            >
+              {row(item).map((cell, i) => (
+                <div key={heads[i]} role="gridcell" tabIndex={-1} className="truncate pr-3">
+                  {cell}
+                </div>
+              ))}
+            </div>
+          );
+        })}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,106 @@
+import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from 'react';
+import { type Language, useSpeech, useText } from '../i18n/language';
+
+export type Zone = 'local' | 'utc';
+interface Zones {
+  zone: Zone;
+  setZone: (z: Zone) => void;
+}
+const ZoneContext = createContext<Zones>({ zone: 'local', setZone: () => undefined });
+const stored = 'yagura.zone';
+
+export function ZoneProvider({ children }: { children: ReactNode }) {
+  const [zone, set] = useState<Zone>(() => (localStorage.getItem(stored) === 'utc' ? 'utc' : 'local'));
+  const setZone = useCallback((z: Zone) => {
+    localStorage.setItem(stored, z);
+    set(z);
+  }, []);
+  const value = useMemo(() => ({ zone, setZone }), [zone, setZone]);
+  return <ZoneContext.Provider value={value}>{children}</ZoneContext.Provider>;
+}
+
+export function useZone(): Zones {
+  return useContext(ZoneContext);
+}
+
+const cache = new Map<string, Intl.DateTimeFormat>();
+
+function format(kind: 'clock' | 'day' | 'full', language: Language, zone: Zone): Intl.DateTimeFormat {
+  const key = `${kind} ${language} ${zone}`;
+  let f = cache.get(key);
+  if (!f) {
+    const timeZone = zone === 'utc' ? 'UTC' : undefined;
+    const clock = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const;
+    const options: Intl.DateTimeFormatOptions =
+      kind === 'clock'
+        ? { ...clock, fractionalSecondDigits: 3 }
+        : kind === 'day'
+          ? { month: 'short', day: 'numeric', ...clock }
+          : { dateStyle: 'full', timeStyle: 'long' };
+    f = new Intl.DateTimeFormat(language === 'ja' ? 'ja-JP' : 'en-GB', { ...options, timeZone });
+    cache.set(key, f);
+  }
+  return f;
+}
+
+/** µs UTC as a clock with milliseconds, or with its day when it was not today. */
+export function clockText(at: number, language: Language, zone: Zone, now = Date.now()): string {
+  const ms = at / 1000;
+  return format(Math.abs(now - ms) < 18 * 3_600_000 ? 'clock' : 'day', language, zone).format(ms);
+}
+
+/** A moment; the machine-readable and full forms stand on the element. */
+export function Moment({ at }: { at: number }) {
+  const { language, t } = useSpeech();
+  const { zone } = useZone();
+  if (at <= 0) return <span className="text-muted">{t.notKnown}</span>;
+  const ms = at / 1000;
+  return (
+    <time className="tnum whitespace-nowrap" dateTime={new Date(ms).toISOString()} title={format('full', language, zone).format(ms)}>
+      {clockText(at, language, zone)}
+    </time>
+  );
+}
+
+/** Date.now(), again every few milliseconds. */
+export function useNow(every: number): number {
+  const [now, set] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => set(Date.now()), every);
+    return () => clearInterval(timer);
+  }, [every]);
+  return now;
+}
+
+export function useSpan(): (ms: number) => string {
+  const t = useText();
+  return useCallback(
+    (ms: number) => {
+      const s = Math.max(0, Math.round(ms / 1000));
+      if (s < 120) return t.seconds(s);
+      if (s < 7200) return t.minutes(Math.floor(s / 60));
+      if (s < 172_800) return t.hours(Math.floor(s / 3600));
+      return t.days(Math.floor(s / 86_400));
+    },
+    [t],
+  );
+}
+
+/** How long ago, with the moment itself on the element. */
+export function Age({ at }: { at: number }) {
+  const t = useText();
+  const { language } = useSpeech();
+  const { zone } = useZone();
+  const now = useNow(1000);
+  const span = useSpan();
+  if (at <= 0) return <span className="text-muted">{t.never}</span>;
+  return (
+    <time
+      className="tnum whitespace-nowrap"
+      dateTime={new Date(at / 1000).toISOString()}
+      title={format('full', language, zone).format(at / 1000)}
+    >
+      {t.ago(span(now - at / 1000))}
+    </time>
+  );
+}
