@@ -2,7 +2,7 @@ package probe
 
 // Credential names a file that holds secrets: opening one for reading is reported as file.read_credential.
 type Credential struct {
-	Name  string // last component of the path, at most 31 bytes
+	Name  string // last component of the path, at most 47 bytes
 	Under string // name of the folder it must lie in, at most 15 bytes; empty for any
 }
 
@@ -12,7 +12,7 @@ var DefaultCredentials = []Credential{
 	{Name: "id_rsa"}, {Name: "id_dsa"}, {Name: "id_ecdsa"}, {Name: "id_ecdsa_sk"}, {Name: "id_ed25519"}, {Name: "id_ed25519_sk"},
 	{Name: "ssh_host_rsa_key"}, {Name: "ssh_host_ecdsa_key"}, {Name: "ssh_host_ed25519_key"},
 	{Name: "secring.gpg"}, {Name: "krb5.keytab"},
-	{Name: "credentials"}, {Name: "credentials.db"}, {Name: "access_tokens.db"},
+	{Name: "credentials"}, {Name: "credentials.db"}, {Name: "access_tokens.db"}, {Name: "application_default_credentials.json"},
 	{Name: "accessTokens.json"}, {Name: "msal_token_cache.json"},
 	{Name: ".netrc"}, {Name: ".pgpass"}, {Name: ".my.cnf"}, {Name: ".git-credentials"}, {Name: ".npmrc"}, {Name: ".pypirc"}, {Name: ".vault-token"},
 	{Name: "config", Under: ".kube"}, {Name: "config.json", Under: ".docker"}, {Name: "hosts.yml", Under: "gh"},

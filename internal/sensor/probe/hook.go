@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -36,23 +37,45 @@ type hook struct {
 	name  string
 	spec  func() (*ebpf.CollectionSpec, error)
 	// attach ties the loaded programs to the kernel and gives back what undoes it.
-	attach func(p *Probe, c *ebpf.Collection) ([]link.Link, error)
+	attach func(p *Probe, c *ebpf.Collection) ([]io.Closer, error)
 	// without says what is not seen when the hook does not work.
 	without string
 	// main is false for a hook whose absence leaves the class partial, not blind.
 	main bool
 
 	programs *ebpf.Collection
-	links    []link.Link
+	links    []io.Closer
 	err      error
 }
 
 // plan lists the hooks in the order in which they are attached.
 func plan() []*hook {
 	return []*hook{
+		// Handlers first: the dispatcher that calls them is attached last.
+		{group: "network", name: "net", spec: bpf.LoadNet, attach: attachNet, without: "connections", main: true},
+		{group: "dns", name: "dns", spec: bpf.LoadDns, attach: attachTracing("query_seen", "answer_seen"), without: "DNS queries", main: true},
+		{group: "file", name: "file", spec: bpf.LoadFile, attach: attachFile, without: "files", main: true},
+		{group: "memory", name: "memory", spec: bpf.LoadMemory, attach: handle(map[uint32]string{handlePtrace: "ptrace_done",
+			handleVMWrite: "vm_write_done", handleMemfd: "memfd_done"}), without: "ptrace, memory writes and memory files", main: true},
 		{group: "process", name: "life", spec: bpf.LoadLife, attach: attachTracing("fork_seen", "exit_seen"), without: "forks and exits"},
 		{group: "process", name: "exec", spec: bpf.LoadExec, attach: attachTracing("exec_seen"), without: "execs", main: true},
+		{group: dispatcher, name: "syscall", spec: bpf.LoadSyscall, attach: attachCalls, without: "system calls", main: true},
 	}
+}
+
+// dispatcher is the group of the one program that the handlers of these classes hang on.
+const dispatcher = "syscall"
+
+var dispatched = map[string]bool{"file": true, "memory": true, "network": false} // value: blind without it
+
+// attachNet attaches the socket states, and the handler that learns who accepted a connection.
+func attachNet(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
+	state, err := attachOne(c, "state_seen")
+	if err != nil {
+		return nil, err
+	}
+	accept, err := handle(map[uint32]string{handleAccept: "accept_done"})(p, c)
+	return append(accept, state), err
 }
 
 func (h *hook) close() error {
@@ -69,9 +92,9 @@ func (h *hook) close() error {
 }
 
 // attachTracing attaches the named BTF tracepoint programs.
-func attachTracing(names ...string) func(*Probe, *ebpf.Collection) ([]link.Link, error) {
-	return func(_ *Probe, c *ebpf.Collection) ([]link.Link, error) {
-		var links []link.Link
+func attachTracing(names ...string) func(*Probe, *ebpf.Collection) ([]io.Closer, error) {
+	return func(_ *Probe, c *ebpf.Collection) ([]io.Closer, error) {
+		var links []io.Closer
 		for _, name := range names {
 			l, err := attachOne(c, name)
 			if err != nil {
@@ -99,6 +122,9 @@ func attachOne(c *ebpf.Collection, name string) (link.Link, error) {
 // sharedMaps lists the maps that all objects have in common.
 var sharedMaps = []string{"ring_critical", "ring_network", "ring_bulk", "scratch", "counters", "sequences", "settings"}
 
+// callMaps lists those that the objects with system call handlers share beside them.
+var callMaps = []string{"calls", "handlers", "buckets"}
+
 // size puts the ring sizes of the options into a spec: each object must ask for what the shared map is.
 func (p *Probe) size(spec *ebpf.CollectionSpec) {
 	for name, bytes := range map[string]int{"ring_critical": p.opts.CriticalRing, "ring_network": p.opts.NetworkRing, "ring_bulk": p.opts.BulkRing} {
@@ -106,13 +132,13 @@ func (p *Probe) size(spec *ebpf.CollectionSpec) {
 	}
 }
 
-func (p *Probe) makeMaps(cache *btf.Cache) error {
-	spec, err := bpf.LoadExec()
+func (p *Probe) makeMaps() error {
+	spec, err := bpf.LoadSyscall()
 	if err != nil {
-		return fmt.Errorf("read object exec: %w", err)
+		return fmt.Errorf("read object syscall: %w", err)
 	}
 	p.size(spec)
-	for _, name := range sharedMaps {
+	for _, name := range append(sharedMaps, callMaps...) {
 		m, err := ebpf.NewMapWithOptions(spec.Maps[name], ebpf.MapOptions{})
 		if err != nil {
 			return fmt.Errorf("make map %s: %w", name, err)
@@ -174,33 +200,41 @@ func (p *Probe) Capabilities() []Capability {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var all []Capability
+	var missing error
 	for _, h := range p.hooks {
+		if h.group == dispatcher {
+			missing = h.err
+			continue
+		}
 		i := slices.IndexFunc(all, func(c Capability) bool { return c.Class == h.group })
 		if i < 0 {
 			i = len(all)
 			all = append(all, Capability{Class: h.group, State: StateFull})
-			if limit := limits[h.group]; limit != "" {
-				all[i].State, all[i].Reason = StatePartial, limit
-			}
 		}
-		if h.err == nil {
-			continue
+		if h.err != nil {
+			all[i].lower(h.main, h.without+" are not seen: "+reason(h.err))
 		}
-		if h.main {
-			all[i].State = StateBlind
-		} else if all[i].State == StateFull {
-			all[i].State = StatePartial
+	}
+	for i := range all {
+		if blind, ok := dispatched[all[i].Class]; ok && missing != nil {
+			all[i].lower(blind, "system calls are not seen: "+reason(missing))
 		}
-		if all[i].Reason != "" {
-			all[i].Reason += "; "
-		}
-		all[i].Reason += h.without + " are not seen: " + reason(h.err)
 	}
 	return all
 }
 
-// limits names what tier 0 never sees of a class, even with all hooks in place.
-var limits = map[string]string{}
+// lower notes something that is not seen.
+func (c *Capability) lower(blind bool, why string) {
+	if blind {
+		c.State = StateBlind
+	} else if c.State == StateFull {
+		c.State = StatePartial
+	}
+	if c.Reason != "" {
+		c.Reason += "; "
+	}
+	c.Reason += why
+}
 
 // errDetached is why a class is blind after Detach.
 var errDetached = errors.New("the hook was detached on request")

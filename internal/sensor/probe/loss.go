@@ -50,7 +50,7 @@ func (p *Probe) Counters() (map[string]Counters, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, h := range p.hooks {
-		if h.programs == nil {
+		if h.programs == nil || h.group == dispatcher {
 			continue
 		}
 		for _, program := range h.programs.Programs {

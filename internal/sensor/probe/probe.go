@@ -110,7 +110,7 @@ func Open(ctx context.Context, opts Options) (*Probe, error) {
 }
 
 func (p *Probe) load(ctx context.Context, cache *btf.Cache) error {
-	if err := p.makeMaps(cache); err != nil {
+	if err := p.makeMaps(); err != nil {
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 			return fmt.Errorf("%w (%w)", ErrNotRoot, err)
 		}
@@ -193,18 +193,19 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 		select {
 		case <-ctx.Done():
 			d.run(^uint64(0))
+			d.decoder.unanswered(^uint64(0), emit)
+			d.decoder.calm(p, 0, emit)
 			p.loss.report(emit)
 			return context.Cause(ctx)
 		case now := <-tick.C:
-			for d.run(bootNow()) {
-				if ctx.Err() != nil {
-					break
-				}
+			for d.run(bootNow()) && ctx.Err() == nil {
 			}
+			d.decoder.unanswered(bootNow(), emit)
 			if now.Sub(second) >= time.Second {
 				second = now
 				p.clock.set()
 				p.loss.report(emit)
+				d.decoder.calm(p, bootNow(), emit)
 			}
 		}
 	}

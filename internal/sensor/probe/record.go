@@ -107,11 +107,7 @@ type head struct {
 func (f *fields) head() head {
 	h := head{kind: f.u16(), version: f.u8(), flags: f.u8(), length: f.u32(), seq: f.u64(), bootNS: f.u64(), start: f.u64(),
 		tgid: f.u32(), tid: f.u32(), cgid: f.u64(), parentStart: f.u64(), parentTgid: f.u32(), uid: f.u32(), euid: f.u32(), execID: f.u32()}
-	comm := f.take(16)
-	if i := bytes.IndexByte(comm, 0); i >= 0 {
-		comm = comm[:i]
-	}
-	h.comm = string(comm)
+	h.comm = cut(f.take(16))
 	return h
 }
 
@@ -132,10 +128,13 @@ func (f *fields) texts() (t texts, err error) {
 	return t, nil
 }
 
-// decoder turns records into events. It keeps nothing between two records.
+// decoder turns records into events. Between two records it keeps only queries that wait for their answer and
+// processes that are throttled.
 type decoder struct {
-	bootTag uint32
-	clock   *clock
+	bootTag   uint32
+	clock     *clock
+	asked     []question
+	throttled []throttled
 }
 
 // decode reads one record and emits the events that it stands for. Nothing of b is kept.
@@ -145,6 +144,10 @@ func (d *decoder) decode(b []byte, emit func(*event.Event)) error {
 	if f.short {
 		return fmt.Errorf("record of %d bytes: %w", len(b), event.ErrMalformed)
 	}
+	if h.length < headBytes || uint64(h.length) > uint64(len(b)) {
+		return fmt.Errorf("record of %d bytes says it has %d: %w", len(b), h.length, event.ErrMalformed)
+	}
+	f.b = b[headBytes:h.length]
 	if h.version != recordVersion {
 		return fmt.Errorf("record version %d, this sensor reads %d: %w", h.version, recordVersion, event.ErrMalformed)
 	}
@@ -157,6 +160,16 @@ func (d *decoder) decode(b []byte, emit func(*event.Event)) error {
 		err = d.fork(&f, e, emit)
 	case recExit:
 		err = d.exit(&f, e, emit)
+	case recConnect, recAccept, recListen, recClose:
+		err = d.net(&f, &h, e, emit)
+	case recDNSQuery, recDNSAnswer:
+		err = d.dns(&f, &h, e, emit)
+	case recCreate, recModify, recRename, recDelete, recChmod, recRead, recLink:
+		err = d.file(&f, &h, e, emit)
+	case recPtrace, recVMWrite, recMemfd:
+		err = d.memory(&f, &h, e, emit)
+	case recThrottle:
+		err = d.throttle(&f, &h, e, emit)
 	default:
 		err = fmt.Errorf("record type %d: %w", h.kind, event.ErrMalformed)
 	}

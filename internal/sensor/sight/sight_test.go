@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,54 +17,103 @@ import (
 	"github.com/yagura-edr/yagura/internal/sensor/sight"
 )
 
-// watcher runs a Sight for one test and remembers what it emits.
+// watcher runs a Sight and remembers what it emits.
 type watcher struct {
-	t      *testing.T
 	Sight  *sight.Sight
+	cancel context.CancelFunc
+	ended  chan error
 	mu     sync.Mutex // guards events
 	events []*event.Event
 }
 
-func watch(t *testing.T, opts sight.Options) *watcher {
+// open starts a Sight of its own for one test.
+func open(t *testing.T, opts sight.Options) *watcher {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root: loads BPF programs")
 	}
-	opts.Probe.ReportSelf = true // what the test does, the test process does
-	s, err := sight.Open(t.Context(), opts)
+	w, err := start(opts)
 	if err != nil {
-		t.Fatalf("Open: %v", err)
+		t.Fatal(err)
 	}
-	w := &watcher{t: t, Sight: s}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	running := make(chan struct{})
-	go func() {
-		ended <- s.Run(ctx, func(e *event.Event) {
-			w.mu.Lock()
-			if len(w.events) == 0 {
-				close(running)
-			}
-			w.events = append(w.events, e)
-			w.mu.Unlock()
-		})
-	}()
-	<-running
 	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("Run: %v", err)
-		}
-		if err := s.Close(); err != nil {
-			t.Errorf("Close: %v", err)
+		if err := w.stop(); err != nil {
+			t.Error(err)
 		}
 	})
 	return w
 }
 
+func start(opts sight.Options) (*watcher, error) {
+	opts.Probe.ReportSelf = true // what the test does, the test process does
+	s, err := sight.Open(context.Background(), opts)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &watcher{Sight: s, cancel: cancel, ended: make(chan error, 1)}
+	running := make(chan struct{})
+	go func() {
+		w.ended <- s.Run(ctx, func(e *event.Event) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if len(w.events) == 0 {
+				close(running)
+			}
+			w.events = append(w.events, e)
+		})
+	}()
+	<-running
+	return w, nil
+}
+
+func (w *watcher) stop() error {
+	w.cancel()
+	err := <-w.ended
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, w.Sight.Close())
+}
+
+// The programs are loaded once for all tests that only look.
+var shared struct {
+	once sync.Once
+	w    *watcher
+	err  error
+}
+
+func watch(t *testing.T) *watcher {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root: loads BPF programs")
+	}
+	shared.once.Do(func() { shared.w, shared.err = start(sight.Options{}) })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.w
+}
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		if act, ok := acts[os.Args[1]]; ok {
+			os.Exit(act(os.Args[2:]))
+		}
+	}
+	code := m.Run()
+	if shared.w != nil {
+		if err := shared.w.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
 // find waits for an event that fits.
-func (w *watcher) find(what string, fits func(*event.Event) bool) *event.Event {
-	w.t.Helper()
+func (w *watcher) find(t *testing.T, what string, fits func(*event.Event) bool) *event.Event {
+	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		w.mu.Lock()
 		for _, e := range w.events {
@@ -75,14 +125,14 @@ func (w *watcher) find(what string, fits func(*event.Event) bool) *event.Event {
 		n := len(w.events)
 		w.mu.Unlock()
 		if time.Now().After(deadline) {
-			w.t.Fatalf("no %s among %d events", what, n)
+			t.Fatalf("no %s among %d events", what, n)
 		}
 	}
 }
 
-func (w *watcher) exec(pid int) *event.Event {
-	w.t.Helper()
-	return w.find("exec of "+strconv.Itoa(pid), func(e *event.Event) bool {
+func (w *watcher) exec(t *testing.T, pid int) *event.Event {
+	t.Helper()
+	return w.find(t, "exec of "+strconv.Itoa(pid), func(e *event.Event) bool {
 		return e.Kind == event.ProcessExec && e.Actor.PID == uint64(pid)
 	})
 }
@@ -91,7 +141,7 @@ func (w *watcher) exec(pid int) *event.Event {
 // run too.
 
 func TestExecCarriesWhatTheNewImageIs(t *testing.T) {
-	w := watch(t, sight.Options{})
+	w := watch(t)
 	dir := t.TempDir()
 	program := filepath.Join(dir, "na\xffme \u202e.bin")
 	image, err := os.ReadFile("/bin/true")
@@ -106,7 +156,7 @@ func TestExecCarriesWhatTheNewImageIs(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	e := w.exec(cmd.Process.Pid)
+	e := w.exec(t, cmd.Process.Pid)
 	if e.Actor.Path != program {
 		t.Errorf("Path = %q; want %q", e.Actor.Path, program)
 	}
@@ -133,4 +183,16 @@ func TestExecCarriesWhatTheNewImageIs(t *testing.T) {
 	if e.File.Size != uint64(st.Size()) || e.File.Links != 1 || e.File.Mode&0o777 != 0o755 {
 		t.Errorf("File = %+v", e.File)
 	}
+}
+
+// has says whether an event that fits was seen already.
+func (w *watcher) has(fits func(*event.Event) bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events {
+		if fits(e) {
+			return true
+		}
+	}
+	return false
 }

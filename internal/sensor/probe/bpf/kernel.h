@@ -169,8 +169,7 @@ struct signal_struct {
 	int group_exit_code;
 	unsigned int flags;
 	struct tty_struct *tty;
-	__u64 utime;
-	__u64 stime;
+	__u64 sum_sched_runtime; /* of threads that ended */
 };
 
 struct kernfs_node {
@@ -216,6 +215,10 @@ struct thread_info {
 	__u32 status; /* x86: bit 1 is TS_COMPAT */
 };
 
+struct sched_entity {
+	__u64 sum_exec_runtime;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
@@ -223,8 +226,7 @@ struct task_struct {
 	int exit_code;
 	char comm[16];
 	__u64 start_boottime;
-	__u64 utime;
-	__u64 stime;
+	struct sched_entity se;
 	__u64 self_exec_id;
 	kuid_t loginuid;
 	unsigned int sessionid;
@@ -259,6 +261,7 @@ struct sock_common {
 	__u16 skc_num;   /* host order */
 	__u16 skc_family;
 	__u8 skc_state;
+	unsigned long skc_flags;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
@@ -267,7 +270,6 @@ struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_type;
 	__u16 sk_protocol;
-	unsigned long sk_flags;
 	int sk_err;
 };
 

@@ -60,9 +60,10 @@ int exit_seen(__u64 *ctx)
 	__builtin_memset(&r, 0, sizeof(r));
 	fill_head(&r.head, REC_EXIT, task);
 	r.code = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : task->exit_code;
-	r.cpu_ns = signal->utime + signal->stime + task->utime + task->stime;
+	/* Not utime and stime: those are counted in ticks, and a short process has none. */
+	r.cpu_ns = signal->sum_sched_runtime + task->se.sum_exec_runtime;
 	if (leader != task)
-		r.cpu_ns += leader->utime + leader->stime;
+		r.cpu_ns += leader->se.sum_exec_runtime;
 	submit(&ring_critical, RING_CRITICAL, CLASS_PROCESS, &r.head, sizeof(r));
 	return 0;
 }

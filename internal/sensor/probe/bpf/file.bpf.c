@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//go:build ignore
+
+/* Files are made, changed, renamed, removed, and secrets are read. Where a call gives or takes a descriptor,
+ * the file is taken from it; where it takes a path, the folder is the kernel's and the rest is what user
+ * memory says at the end of the call, marked as such. */
+#include "syscall.h"
+
+#define FMODE_READ 1
+#define FMODE_WRITE 2
+#define FMODE_PATH 0x4000
+#define FMODE_CREATED 0x100000
+#define O_TRUNC 01000
+#define AT_FDCWD -100
+#define AT_REMOVEDIR 0x200
+#define MAP_SHARED_MASK 3
+#define PROT_WRITE 2
+
+struct file_record {
+	struct head head;
+	struct fileinfo file; /* ino 0: no kernel object stands for it any more */
+	__u32 mode;	      /* that chmod was asked for */
+	__u32 how;
+};
+
+/* An object that this process was reported to change, or that it made. */
+struct change_key {
+	__u64 start;
+	__u64 ino;
+	__u32 tgid;
+	__u32 dev;
+};
+
+struct change {
+	__u64 reported; /* boot time of the last report; 0: only made */
+	__u64 made_by;	/* the open file that made it: writing through it is part of the making */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct change_key);
+	__type(value, struct change);
+} changes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct change_key);
+	__type(value, __u64);
+} reads SEC(".maps");
+
+#define SECRET_NAME 48
+#define SECRET_UNDER 16
+
+struct secret_key {
+	char name[SECRET_NAME];
+};
+
+struct secret {
+	char under[SECRET_UNDER]; /* name of the folder it must lie in; empty for any */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 512);
+	__type(key, struct secret_key);
+	__type(value, struct secret);
+} secrets SEC(".maps");
+
+#define WINDOW_NS 30000000000ULL
+
+/* File systems that hold no files of anyone: what happens there is not reported. */
+static __always_inline bool pseudo(__u64 magic)
+{
+	switch (magic) {
+	case 0x9fa0:	 /* proc */
+	case 0x62656572: /* sysfs */
+	case 0x27e0eb:	 /* cgroup */
+	case 0x63677270: /* cgroup2 */
+	case 0x74726163: /* tracefs */
+	case 0x64626720: /* debugfs */
+	case 0xcafe4a11: /* bpf */
+	case 0x1cd1:	 /* devpts */
+	case 0x09041934: /* anonymous inodes */
+	case 0x50495045: /* pipes */
+	case 0x534f434b: /* sockets */
+	case 0x19800202: /* message queues */
+	case 0x958458f6: /* huge pages */
+		return true;
+	}
+	return false;
+}
+
+static __always_inline struct inode *regular(struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG)
+		return 0;
+	if (pseudo(BPF_CORE_READ(inode, i_sb, s_magic)))
+		return 0;
+	return inode;
+}
+
+static __always_inline void change_key(struct change_key *key, struct task_struct *task, struct inode *inode)
+{
+	struct task_struct *leader = task->group_leader;
+	key->start = leader->start_boottime;
+	key->tgid = task->tgid;
+	key->ino = BPF_CORE_READ(inode, i_ino);
+	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+}
+
+/* secret says whether a file is one that holds credentials, by its name and the name of its folder. */
+static __always_inline bool secret(struct file *file)
+{
+	struct secret_key key = {};
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry), *folder;
+	struct secret *s;
+	char under[SECRET_UNDER] = {};
+
+	if (bpf_probe_read_kernel_str(key.name, sizeof(key.name), BPF_CORE_READ(dentry, d_name.name)) <= 0)
+		return false;
+	s = bpf_map_lookup_elem(&secrets, &key);
+	if (!s)
+		return false;
+	if (!s->under[0])
+		return true;
+	folder = BPF_CORE_READ(dentry, d_parent);
+	bpf_probe_read_kernel_str(under, sizeof(under), BPF_CORE_READ(folder, d_name.name));
+	for (int i = 0; i < SECRET_UNDER; i++) {
+		if (under[i] != s->under[i])
+			return false;
+	}
+	return true;
+}
+
+static __always_inline int report(struct task_struct *task, __u16 type, struct file *file, __u32 mode, __u64 size)
+{
+	struct scratch *s = scratch_take(CLASS_FILE);
+	if (!s)
+		return 0;
+	struct file_record *r = (void *)s->rec;
+	__u32 end = sizeof(*r);
+	fill_head(&r->head, type, task);
+	fill_file(&r->file, BPF_CORE_READ(file, f_inode));
+	r->mode = mode;
+	r->how = 0;
+	end = put_path(s, end, TEXT_PATH, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
+	if (type == REC_FILE_READ)
+		submit(&ring_critical, RING_CRITICAL, CLASS_FILE, &r->head, end);
+	else
+		submit(&ring_bulk, RING_BULK, CLASS_FILE, &r->head, end);
+	scratch_give(s);
+	return 0;
+}
+
+/* changed reports a change of a file by a process once in a window. */
+static __always_inline int changed(struct task_struct *task, struct file *file, struct inode *inode, bool always)
+{
+	struct change_key key = {};
+	struct change *c, now = {};
+
+	COUNT(CLASS_FILE, seen);
+	change_key(&key, task, inode);
+	c = bpf_map_lookup_elem(&changes, &key);
+	now.reported = bpf_ktime_get_boot_ns();
+	if (c && !always) {
+		if (c->made_by == (__u64)file || (c->reported && now.reported - c->reported < WINDOW_NS)) {
+			COUNT(CLASS_FILE, repeated);
+			return 0;
+		}
+	}
+	if (!spend(task, CLASS_FILE))
+		return 0;
+	bpf_map_update_elem(&changes, &key, &now, BPF_ANY);
+	return report(task, REC_FILE_MODIFY, file, 0, 0);
+}
+
+enum open_how { OPEN_PLAIN = 0, OPEN_STRUCT = 1, OPEN_CREAT = 2 };
+
+SEC("tp_btf/sys_exit")
+int open_done(__u64 *ctx)
+{
+	void *regs = (void *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file = file_of(task, ctx[1]);
+	struct call *call;
+	struct inode *inode;
+	struct change_key key = {};
+	__u64 flags = 0, now;
+	__u32 mode;
+
+	if (!file)
+		return 0;
+	mode = BPF_CORE_READ(file, f_mode);
+	if (mode & FMODE_PATH)
+		return 0;
+	inode = regular(file);
+	if (!inode)
+		return 0;
+	if (mode & FMODE_CREATED) {
+		struct change made = {.made_by = (__u64)file};
+		COUNT(CLASS_FILE, seen);
+		if (!spend(task, CLASS_FILE))
+			return 0;
+		change_key(&key, task, inode);
+		bpf_map_update_elem(&changes, &key, &made, BPF_ANY);
+		return report(task, REC_FILE_CREATE, file, 0, 0);
+	}
+	if (mode & FMODE_READ && secret(file)) {
+		COUNT(CLASS_FILE, seen);
+		change_key(&key, task, inode);
+		now = bpf_ktime_get_boot_ns();
+		__u64 *last = bpf_map_lookup_elem(&reads, &key);
+		if (last && now - *last < WINDOW_NS) {
+			COUNT(CLASS_FILE, repeated);
+		} else {
+			bpf_map_update_elem(&reads, &key, &now, BPF_ANY);
+			report(task, REC_FILE_READ, file, 0, 0);
+		}
+	}
+	if (!(mode & FMODE_WRITE))
+		return 0;
+	call = call_of(regs);
+	if (!call)
+		return 0;
+	if (call->how == OPEN_CREAT)
+		flags = O_TRUNC;
+	else if (call->how == OPEN_STRUCT)
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)call_arg(regs, call->value));
+	else
+		flags = call_arg(regs, call->value);
+	if (flags & O_TRUNC)
+		return changed(task, file, inode, true);
+	return 0;
+}
+
+enum write_how { WRITE_BYTES = 0, WRITE_SIZE = 1, WRITE_MAP = 2 };
+
+SEC("tp_btf/sys_exit")
+int write_done(__u64 *ctx)
+{
+	void *regs = (void *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call *call = call_of(regs);
+	struct file *file;
+	struct inode *inode;
+
+	if (!call)
+		return 0;
+	if (call->how == WRITE_BYTES && !ctx[1])
+		return 0;
+	if (call->how == WRITE_MAP) {
+		/* mmap: only a shared, writable one of a file changes it */
+		if (!(call_arg(regs, 2) & PROT_WRITE) || (call_arg(regs, 3) & MAP_SHARED_MASK) == 2)
+			return 0;
+	}
+	file = file_of(task, call_arg(regs, call->fd));
+	if (!file)
+		return 0;
+	inode = regular(file);
+	if (!inode || !(BPF_CORE_READ(file, f_mode) & FMODE_WRITE))
+		return 0;
+	return changed(task, file, inode, false);
+}
+
+/* put_named appends where a path argument leads: the folder that it starts from, and the argument itself. */
+static __always_inline __u32 put_named(struct scratch *s, __u32 end, struct task_struct *task, void *regs, __u8 dir,
+				       __u8 path, __u16 base_tag, __u16 tag)
+{
+	struct fs_struct *fs = task->fs;
+	struct dentry *dentry;
+	struct vfsmount *mnt;
+	__u64 first = end + 4;
+	int fd = AT_FDCWD;
+
+	end = put_user(s, end, tag, (void *)call_arg(regs, path));
+	if (dir != NO_ARG)
+		fd = call_arg(regs, dir);
+	asm volatile("%0 &= 16383" : "+r"(first));
+	if (s->rec[first] == '/') {
+		dentry = BPF_CORE_READ(fs, root.dentry);
+		mnt = BPF_CORE_READ(fs, root.mnt);
+	} else if (fd == AT_FDCWD) {
+		dentry = BPF_CORE_READ(fs, pwd.dentry);
+		mnt = BPF_CORE_READ(fs, pwd.mnt);
+	} else {
+		struct file *file = file_of(task, fd);
+		dentry = BPF_CORE_READ(file, f_path.dentry);
+		mnt = BPF_CORE_READ(file, f_path.mnt);
+	}
+	return put_path(s, end, base_tag, dentry, mnt);
+}
+
+/* named begins a record of a call that takes paths. */
+static __always_inline struct scratch *named(struct task_struct *task, __u16 type)
+{
+	struct scratch *s;
+	struct file_record *r;
+
+	COUNT(CLASS_FILE, seen);
+	if (!spend(task, CLASS_FILE))
+		return 0;
+	s = scratch_take(CLASS_FILE);
+	if (!s)
+		return 0;
+	r = (void *)s->rec;
+	fill_head(&r->head, type, task);
+	__builtin_memset(&r->file, 0, sizeof(r->file));
+	r->mode = 0;
+	r->how = 0;
+	return s;
+}
+
+static __always_inline int send_named(struct scratch *s, __u32 end)
+{
+	submit(&ring_bulk, RING_BULK, CLASS_FILE, (void *)s->rec, end);
+	scratch_give(s);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int rename_done(__u64 *ctx)
+{
+	void *regs = (void *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call *call = call_of(regs);
+	struct scratch *s;
+	__u32 end = sizeof(struct file_record);
+
+	if (!call)
+		return 0;
+	s = named(task, REC_FILE_RENAME);
+	if (!s)
+		return 0;
+	end = put_named(s, end, task, regs, call->dir, call->path, TEXT_OLD_BASE, TEXT_OLD_USER);
+	end = put_named(s, end, task, regs, call->dir2, call->path2, TEXT_PATH, TEXT_USER);
+	return send_named(s, end);
+}
+
+SEC("tp_btf/sys_exit")
+int delete_done(__u64 *ctx)
+{
+	void *regs = (void *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call *call = call_of(regs);
+	struct scratch *s;
+	__u32 end = sizeof(struct file_record);
+
+	if (!call)
+		return 0;
+	if (call->value != NO_ARG && call_arg(regs, call->value) & AT_REMOVEDIR)
+		return 0;
+	s = named(task, REC_FILE_DELETE);
+	if (!s)
+		return 0;
+	return send_named(s, put_named(s, end, task, regs, call->dir, call->path, TEXT_PATH, TEXT_USER));
+}
+
+SEC("tp_btf/sys_exit")
+int chmod_done(__u64 *ctx)
+{
+	void *regs = (void *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call *call = call_of(regs);
+	struct scratch *s;
+	struct file *file;
+	__u32 end = sizeof(struct file_record), mode;
+
+	if (!call)
+		return 0;
+	mode = call_arg(regs, call->value);
+	if (call->path == NO_ARG) {
+		file = file_of(task, call_arg(regs, call->fd));
+		if (!file || pseudo(BPF_CORE_READ(file, f_inode, i_sb, s_magic)))
+			return 0;
+		COUNT(CLASS_FILE, seen);
+		if (!spend(task, CLASS_FILE))
+			return 0;
+		return report(task, REC_FILE_CHMOD, file, mode, 0);
+	}
+	s = named(task, REC_FILE_CHMOD);
+	if (!s)
+		return 0;
+	((struct file_record *)s->rec)->mode = mode;
+	return send_named(s, put_named(s, end, task, regs, call->dir, call->path, TEXT_PATH, TEXT_USER));
+}
+
+enum link_how { LINK_HARD = 0, LINK_SYMBOLIC = 1 };
+
+SEC("tp_btf/sys_exit")
+int link_done(__u64 *ctx)
+{
+	void *regs = (void *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call *call = call_of(regs);
+	struct scratch *s;
+	__u32 end = sizeof(struct file_record);
+
+	if (!call)
+		return 0;
+	s = named(task, REC_FILE_LINK);
+	if (!s)
+		return 0;
+	((struct file_record *)s->rec)->how = call->how;
+	if (call->how == LINK_SYMBOLIC) /* what it says, relative to where it lies */
+		end = put_user(s, end, TEXT_OLD_USER, (void *)call_arg(regs, call->path));
+	else
+		end = put_named(s, end, task, regs, call->dir, call->path, TEXT_OLD_BASE, TEXT_OLD_USER);
+	end = put_named(s, end, task, regs, call->dir2, call->path2, TEXT_PATH, TEXT_USER);
+	return send_named(s, end);
+}

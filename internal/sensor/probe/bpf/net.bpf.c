@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//go:build ignore
+
+/* TCP connections, from the states of the kernel's own sockets. Most transitions happen in a soft interrupt,
+ * where the current task is a bystander; so who opened or took a connection is kept with the socket. */
+#include "syscall.h"
+
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT 2
+#define TCP_CLOSE 7
+#define TCP_LISTEN 10
+#define IPPROTO_TCP 6
+#define SOCK_DONE 1
+
+struct net_record {
+	struct head head;
+	struct sockinfo sock;
+	__u64 sent;
+	__u64 received;
+	__u32 initiated;
+	__u32 error; /* of a connection that was not established */
+};
+
+struct owner {
+	struct head head;
+	__u32 initiated;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct owner);
+} owners SEC(".maps");
+
+SEC("tp_btf/inet_sock_set_state")
+int state_seen(__u64 *ctx)
+{
+	struct sock *sk = (void *)ctx[0];
+	int before = ctx[1], after = ctx[2];
+	struct net_record r;
+	struct owner *owner;
+	__u64 key = (__u64)sk;
+	__u16 type;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (after == TCP_SYN_SENT) {
+		struct owner mine;
+		__builtin_memset(&mine, 0, sizeof(mine));
+		fill_head(&mine.head, REC_CONNECT, bpf_get_current_task_btf());
+		mine.initiated = 1;
+		bpf_map_update_elem(&owners, &key, &mine, BPF_ANY);
+		return 0;
+	}
+	__builtin_memset(&r, 0, sizeof(r));
+	if (after == TCP_LISTEN) {
+		type = REC_LISTEN;
+		fill_head(&r.head, type, bpf_get_current_task_btf());
+	} else {
+		if (before == TCP_SYN_SENT && after == TCP_ESTABLISHED)
+			type = REC_CONNECT;
+		else if (before == TCP_SYN_SENT && after == TCP_CLOSE)
+			type = REC_CONNECT;
+		else if (after == TCP_CLOSE)
+			type = REC_CLOSE;
+		else
+			return 0;
+		owner = bpf_map_lookup_elem(&owners, &key);
+		if (!owner)
+			return 0; /* never accepted, or older than the sensor */
+		r.head = owner->head;
+		r.head.type = type;
+		r.head.boot_ns = bpf_ktime_get_boot_ns();
+		r.initiated = owner->initiated;
+		if (after == TCP_CLOSE)
+			bpf_map_delete_elem(&owners, &key);
+	}
+	if (is_self(r.head.tgid))
+		return 0;
+	COUNT(CLASS_NETWORK, seen);
+	if (!fill_sock(&r.sock, sk)) {
+		COUNT(CLASS_NETWORK, filtered);
+		return 0;
+	}
+	r.sock.state = after;
+	if (type == REC_CONNECT && after == TCP_CLOSE)
+		r.error = sk->sk_err ? sk->sk_err : 4; /* given up by the program itself: EINTR */
+	if (type == REC_CLOSE) {
+		struct tcp_sock *tcp = (void *)sk;
+		r.sent = BPF_CORE_READ(tcp, bytes_sent) - BPF_CORE_READ(tcp, bytes_retrans);
+		r.received = BPF_CORE_READ(tcp, bytes_received);
+		/* The other side's end takes a sequence number, which the kernel counts as a byte. */
+		if (r.received && sk->__sk_common.skc_flags & 1 << SOCK_DONE)
+			r.received--;
+	}
+	submit(&ring_network, RING_NETWORK, CLASS_NETWORK, &r.head, sizeof(r));
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int accept_done(__u64 *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file = file_of(task, ctx[1]);
+	struct owner mine;
+	struct net_record r;
+	struct sock *sk;
+	__u64 key;
+
+	if (!file)
+		return 0;
+	sk = sock_of(file);
+	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	COUNT(CLASS_NETWORK, seen);
+	__builtin_memset(&r, 0, sizeof(r));
+	if (!fill_sock(&r.sock, sk)) {
+		COUNT(CLASS_NETWORK, filtered);
+		return 0;
+	}
+	fill_head(&r.head, REC_ACCEPT, task);
+	__builtin_memset(&mine, 0, sizeof(mine));
+	mine.head = r.head;
+	key = (__u64)sk;
+	if (r.sock.state != TCP_CLOSE)
+		bpf_map_update_elem(&owners, &key, &mine, BPF_ANY);
+	submit(&ring_network, RING_NETWORK, CLASS_NETWORK, &r.head, sizeof(r));
+	return 0;
+}

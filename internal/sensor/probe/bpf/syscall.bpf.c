@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//go:build ignore
+
+/* The one program that every system call pays for: a table look-up, and for the few that matter a jump. Calls
+ * that failed changed nothing and are not looked at. */
+#include "syscall.h"
+
+#define TS_COMPAT 2
+
+SEC("tp_btf/sys_exit")
+int call_done(__u64 *ctx)
+{
+	long ret = ctx[1];
+	struct call *call;
+	struct task_struct *task;
+
+	/* Addresses of mmap are large positive numbers; errors are the last 4095 negative ones. */
+	if (ret < 0 && ret >= -4095)
+		return 0;
+	call = call_of((void *)ctx[0]);
+	if (!call || !call->handler)
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (is_self(task->tgid))
+		return 0;
+	/* 32-bit programs number their calls otherwise. */
+	if (bpf_core_field_exists(task->thread_info.status) && task->thread_info.status & TS_COMPAT)
+		return 0;
+	bpf_tail_call(ctx, &handlers, call->handler);
+	return 0;
+}

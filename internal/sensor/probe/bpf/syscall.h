@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * The one program on sys_exit looks a call up in a table and jumps to its handler (syscall.bpf.c). Handlers
+ * live with their subjects. Arguments are read at the end of the call: by then every page that a path lies in
+ * is present, and what the call made can be looked at instead of what it was asked for.
+ */
+#ifndef YAGURA_SYSCALL_H
+#define YAGURA_SYSCALL_H
+
+#include "record.h"
+
+#define SYSCALL_MAX 512
+
+enum handler {
+	HANDLE_NONE = 0,
+	HANDLE_ACCEPT = 1,
+	HANDLE_OPEN = 2,
+	HANDLE_WRITE = 3,
+	HANDLE_RENAME = 4,
+	HANDLE_DELETE = 5,
+	HANDLE_CHMOD = 6,
+	HANDLE_LINK = 7,
+	HANDLE_PTRACE = 8,
+	HANDLE_VM_WRITE = 9,
+	HANDLE_MEMFD = 10,
+	HANDLE_MAX = 11,
+};
+
+/* What a number of this architecture means to its handler; filled by package probe. */
+struct call {
+	__u8 handler;
+	/* Places of the arguments, 0xff for none: a descriptor, folder descriptors and paths, a mode or flags. */
+	__u8 fd;
+	__u8 dir;
+	__u8 path;
+	__u8 dir2;
+	__u8 path2;
+	__u8 value;
+	__u8 how; /* meaning depends on the handler */
+};
+
+#define NO_ARG 0xff
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SYSCALL_MAX);
+	__type(key, __u32);
+	__type(value, struct call);
+} calls SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, HANDLE_MAX);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} handlers SEC(".maps");
+
+static __always_inline __u32 call_number(void *regs)
+{
+	struct pt_regs___x86 *x86 = regs;
+	struct pt_regs___arm64 *arm = regs;
+	if (bpf_core_field_exists(x86->orig_ax))
+		return x86->orig_ax;
+	if (bpf_core_field_exists(arm->syscallno))
+		return arm->syscallno;
+	return SYSCALL_MAX;
+}
+
+static __always_inline __u64 call_arg(void *regs, __u8 n)
+{
+	struct pt_regs___x86 *x86 = regs;
+	struct pt_regs___arm64 *arm = regs;
+	if (bpf_core_field_exists(x86->orig_ax)) {
+		switch (n) {
+		case 0:
+			return x86->di;
+		case 1:
+			return x86->si;
+		case 2:
+			return x86->dx;
+		case 3:
+			return x86->r10;
+		case 4:
+			return x86->r8;
+		}
+		return 0;
+	}
+	if (bpf_core_field_exists(arm->syscallno)) {
+		if (n == 0) /* the result has taken its place */
+			return arm->orig_x0;
+		__u64 value = 0;
+		if (n < 8)
+			bpf_probe_read_kernel(&value, sizeof(value), &arm->regs[n]);
+		return value;
+	}
+	return 0;
+}
+
+static __always_inline struct call *call_of(void *regs)
+{
+	__u32 number = call_number(regs);
+	return bpf_map_lookup_elem(&calls, &number);
+}
+
+/* Budget of a process for one class: what goes over it is counted, not sent. */
+struct bucket_key {
+	__u64 start;
+	__u32 tgid;
+	__u32 class;
+};
+
+struct bucket {
+	__u64 filled;     /* when tokens was last brought up to date */
+	__u64 tokens;
+	__u64 held_back;  /* since the process is throttled */
+	__u64 held_since; /* 0: not throttled */
+	__u64 held_last;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct bucket_key);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
+
+struct throttle_record {
+	struct head head;
+	__u32 class;
+	__u32 pad;
+};
+
+#define BUCKET_RATE 1000ULL  /* tokens a second */
+#define BUCKET_BURST 4000ULL
+
+/* spend takes a token of the task; false when it has none left. The first refusal is told to the sensor, which
+ * looks at the bucket until the process calms down. Two threads may both take the last token: the budget is
+ * there to bound noise, not to be exact; what is refused is counted exactly. */
+static __always_inline bool spend(struct task_struct *task, __u32 class)
+{
+	struct task_struct *leader = task->group_leader;
+	struct bucket_key key = {.start = leader->start_boottime, .tgid = task->tgid, .class = class};
+	struct bucket *b = bpf_map_lookup_elem(&buckets, &key);
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (!b) {
+		struct bucket fresh = {.filled = now, .tokens = BUCKET_BURST - 1};
+		bpf_map_update_elem(&buckets, &key, &fresh, BPF_ANY);
+		return true;
+	}
+	__u64 earned = (now - b->filled) * BUCKET_RATE / 1000000000ULL;
+	if (earned) {
+		__u64 tokens = b->tokens + earned;
+		b->tokens = tokens > BUCKET_BURST ? BUCKET_BURST : tokens;
+		b->filled = now;
+	}
+	if (b->tokens) {
+		b->tokens--;
+		return true;
+	}
+	COUNT(class, throttled);
+	b->held_last = now;
+	__sync_fetch_and_add(&b->held_back, 1);
+	if (!b->held_since) {
+		struct throttle_record r = {};
+		b->held_since = now;
+		fill_head(&r.head, REC_THROTTLE, task);
+		r.class = class;
+		r.head.len = sizeof(r);
+		r.head.seq = next_seq(RING_CRITICAL);
+		bpf_ringbuf_output(&ring_critical, &r, sizeof(r), BPF_RB_NO_WAKEUP);
+	}
+	return false;
+}
+
+#endif

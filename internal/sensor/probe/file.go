@@ -1,0 +1,99 @@
+package probe
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+var fileKinds = map[uint16]event.Kind{recCreate: event.FileCreate, recModify: event.FileModify, recRename: event.FileRename,
+	recDelete: event.FileDelete, recChmod: event.FileChmod, recRead: event.FileReadCredential, recLink: event.FileLink}
+
+func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
+	info, mode, how := f.file(), f.u32(), f.u32()
+	t, err := f.texts()
+	if err != nil {
+		return err
+	}
+	if f.short {
+		return nil
+	}
+	e.Kind = fileKinds[h.kind]
+	target := joinPath(t[textPath])
+	if t[textUser] != nil {
+		target = named(target, string(t[textUser]))
+	}
+	if info.ino != 0 {
+		e.File = info.event(target)
+		e.Flags |= info.flags(target)
+	} else {
+		e.File.Path = target
+		if h.kind != recDelete {
+			e.Flags |= (&fileInfo{magic: magicTmpfs}).flags(target)
+		}
+	}
+	switch h.kind {
+	case recCreate:
+		e.Flags |= event.FlagCreated
+	case recChmod:
+		e.File.Mode = e.File.Mode&^0o7777 | uint64(mode&0o7777)
+	case recRename:
+		e.OldFile.Path = named(joinPath(t[textOldBase]), string(t[textOldUser]))
+	case recLink:
+		if how == linkSymbolic {
+			e.OldFile.Path = string(t[textOldUser])
+			if !strings.HasPrefix(e.OldFile.Path, "/") {
+				e.OldFile.Path = path.Join(path.Dir(target), e.OldFile.Path)
+			}
+		} else {
+			e.OldFile.Path = named(joinPath(t[textOldBase]), string(t[textOldUser]))
+		}
+	}
+	emit(e)
+	return nil
+}
+
+// named joins the folder that a path argument starts from with the argument.
+func named(base, argument string) string {
+	if argument == "" {
+		return base
+	}
+	return path.Clean("/" + base + "/" + argument)
+}
+
+const (
+	secretName  = 48
+	secretUnder = 16
+)
+
+// attachFile gives the kernel side the names of credential files, and puts the handlers into place.
+func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
+	for _, credential := range p.opts.Credentials {
+		var name [secretName]byte
+		var under [secretUnder]byte
+		if len(credential.Name) >= secretName || len(credential.Under) >= secretUnder {
+			return nil, fmt.Errorf("credential name %q under %q: at most %d and %d bytes", credential.Name, credential.Under, secretName-1, secretUnder-1)
+		}
+		copy(name[:], credential.Name)
+		copy(under[:], credential.Under)
+		if err := c.Maps["secrets"].Put(name, under); err != nil {
+			return nil, fmt.Errorf("watch credential name %q: %w", credential.Name, err)
+		}
+	}
+	return handle(map[uint32]string{handleOpen: "open_done", handleWrite: "write_done", handleRename: "rename_done",
+		handleDelete: "delete_done", handleChmod: "chmod_done", handleLink: "link_done"})(p, c)
+}
+
+// cut gives the bytes before the first NUL.
+func cut(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(b)
+}

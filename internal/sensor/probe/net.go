@@ -1,0 +1,26 @@
+package probe
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+var netKinds = map[uint16]event.Kind{recConnect: event.NetConnect, recAccept: event.NetAccept, recListen: event.NetListen, recClose: event.NetClose}
+
+func (d *decoder) net(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
+	s := f.sock()
+	sent, received, initiated, errno := f.u64(), f.u64(), f.u32(), f.u32()
+	if f.short {
+		return nil
+	}
+	e.Kind = netKinds[h.kind]
+	s.fill(e)
+	e.Initiated = initiated != 0
+	e.BytesSent, e.BytesReceived = sent, received
+	if errno != 0 {
+		e.Reason = "not connected: " + unix.Errno(errno).Error()
+	}
+	emit(e)
+	return nil
+}
