@@ -29,8 +29,10 @@ var mayImport = map[string]string{
 	"internal/sigma":           "internal/event internal/event/registry internal/detection",
 	"internal/stream":          "internal/event internal/tenant",
 	"internal/eventstore":      "internal/event internal/event/registry internal/tenant internal/stream",
-	"internal/eventstore/duck": "internal/event internal/event/registry internal/tenant internal/eventstore",
-	"rules":                    "internal/sigma internal/detection internal/event",
+	"internal/eventstore/duck": "internal/event internal/event/registry internal/tenant internal/eventstore internal/eventstore/segment",
+	// Only worker processes link it: the server and the CLI carry no Parquet writer.
+	"internal/eventstore/segment": "internal/event internal/event/registry internal/tenant internal/eventstore",
+	"rules":                       "internal/sigma internal/detection internal/event",
 
 	"internal/ingest":   words + " internal/stream internal/fleet internal/coverage internal/response " + gen,
 	"internal/fleet":    words,

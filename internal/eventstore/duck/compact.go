@@ -1,0 +1,93 @@
+//go:build duckdb && duckdb_arrow
+
+package duck
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/yagura-edr/yagura/internal/event/registry"
+	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/eventstore/segment"
+)
+
+// compact merges segments of one tenant, day and group into one sorted file. What it makes is fsynced
+// under its final name before it answers; the manifest is the parent's matter.
+func compact(ctx context.Context, q eventstore.Request) (a eventstore.Answer, err error) {
+	if len(q.Merge) == 0 {
+		return a, fmt.Errorf("nothing to merge")
+	}
+	out := q.Merge[0]
+	q.Tenant, q.Segments = out.Tenant.String(), q.Merge
+	folder := filepath.Dir(filepath.FromSlash(out.Path))
+	if err := os.MkdirAll(filepath.Join(q.Data, "tmp"), 0o700); err != nil {
+		return a, fmt.Errorf("merge: %w", err)
+	}
+	s, err := open(ctx, q, true, folder)
+	if err != nil {
+		return a, err
+	}
+	defer s.close()
+	if err := s.checkTenant(ctx, q); err != nil {
+		return a, err
+	}
+	out.Level, out.Shard, out.First, out.Last, out.Rows = q.Level, -1, 0, 0, 0
+	for _, f := range q.Merge {
+		if f.Tenant != out.Tenant || f.Day != out.Day || f.Group != out.Group {
+			return a, fmt.Errorf("merge of %s and %s: they are not of one tenant, day and group", q.Merge[0].Path, f.Path)
+		}
+		out.Rows += f.Rows
+		out.MinTime, out.MaxTime = min(out.MinTime, f.MinTime), max(out.MaxTime, f.MaxTime)
+		out.MinHost, out.MaxHost = min(out.MinHost, f.MinHost), max(out.MaxHost, f.MaxHost)
+		out.Received, out.Registry = max(out.Received, f.Received), max(out.Registry, f.Registry)
+	}
+	out.Path = filepath.ToSlash(filepath.Join(folder, q.Token+".parquet"))
+	final := filepath.Join(q.Data, filepath.FromSlash(out.Path))
+	tmp := final + ".tmp"
+	defer func() {
+		if err != nil {
+			_ = os.Remove(tmp)
+			_ = os.Remove(final)
+		}
+	}()
+	err = s.exec(ctx, fmt.Sprintf(`COPY (SELECT * FROM (%s) ORDER BY host, time, boot_ns, seq) TO %s (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION V2, ROW_GROUP_SIZE 122880,
+		KV_METADATA {%s: 'segment', %s: %s, %s: %s, %s: %s})`, source(q, q.Merge, nil), text(tmp),
+		text(segment.MetaMagic), text(segment.MetaTenant), text(q.Tenant), text(segment.MetaVersion), text(strconv.Itoa(segment.Version)),
+		text(segment.MetaRegistry), text(strconv.Itoa(registry.Version))))
+	if err != nil {
+		return a, err
+	}
+	rows, err := s.count(ctx, tmp)
+	if err != nil {
+		return a, err
+	}
+	if rows != out.Rows {
+		return a, fmt.Errorf("merge of %d rows gave %d: the old files stay", out.Rows, rows)
+	}
+	if out.Bytes, err = segment.Settle(tmp, final); err != nil {
+		return a, err
+	}
+	a.Files, a.Rows = []eventstore.File{out}, rows
+	return a, nil
+}
+
+func (s *session) count(ctx context.Context, path string) (int64, error) {
+	r, err := s.query(ctx, "SELECT num_rows FROM parquet_file_metadata(["+text(path)+"])")
+	if err != nil {
+		return 0, err
+	}
+	defer r.Release()
+	var n int64
+	for r.Next() {
+		rec := r.RecordBatch()
+		if rec.NumRows() > 0 {
+			if n, err = strconv.ParseInt(rec.Column(0).ValueStr(0), 10, 64); err != nil {
+				return 0, fmt.Errorf("rows of %s: %w", path, err)
+			}
+		}
+	}
+	return n, r.Err()
+}

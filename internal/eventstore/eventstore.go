@@ -1,0 +1,201 @@
+// Package eventstore keeps events and finds them again. It reads the log, makes new events searchable
+// within two seconds (hot files), seals them into immutable Parquet segments named by the manifest, merges
+// and expires those, and answers by id, host, process, time and kind. Positions live in the manifest alone.
+//
+// Files are written and queried by worker processes (package duck); this package starts and watches them
+// and never opens DuckDB. It knows nothing of rules and incidents. cmd/yagura runs it, the console asks it.
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/yagura-edr/yagura/internal/stream"
+)
+
+// ErrClosed means that the store no longer runs.
+var ErrClosed = errors.New("event store closed")
+
+// Options say where the store works and how. Zero durations and counts take the defaults given.
+type Options struct {
+	Dir           string // data directory; segments, hot, quarantine and tmp are made below it
+	Stream        *stream.Log
+	Manifest      Manifest
+	WorkerCommand []string      // the program and arguments before the role: ["/usr/bin/yagura", "worker"]
+	HotEvery      time.Duration // 1 s
+	SealEvery     time.Duration // 60 s
+	SealRows      int           // 50,000: events of one shard that seal before SealEvery, and most of one seal
+	TidyEvery     time.Duration // 30 s: compaction and retention
+	MergeFiles    int           // 24: segments of one tenant, day, group and level that are merged
+	Retention     time.Duration // 90 days, from the newest received of a segment
+	TreeHorizon   time.Duration // 7 days that a process tree looks at
+	QueryWorkers  int           // 2
+	// Quarantined is told of each batch or record that was acknowledged and cannot be read, so that it is
+	// counted as loss. It may be told twice of the same one after a crash.
+	Quarantined func(context.Context, Quarantined)
+	Log         *slog.Logger
+}
+
+func (o *Options) fill() {
+	or := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	or(&o.HotEvery, time.Second)
+	or(&o.SealEvery, time.Minute)
+	or(&o.TidyEvery, 30*time.Second)
+	or(&o.Retention, 90*24*time.Hour)
+	or(&o.TreeHorizon, 7*24*time.Hour)
+	if o.SealRows == 0 {
+		o.SealRows = 50_000
+	}
+	if o.MergeFiles == 0 {
+		o.MergeFiles = 24
+	}
+	if o.QueryWorkers == 0 {
+		o.QueryWorkers = 2
+	}
+	if o.Quarantined == nil {
+		o.Quarantined = func(context.Context, Quarantined) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Store is the open store. Its queries may be called from many goroutines, before and beside Run.
+type Store struct {
+	opts    Options
+	dir     string // absolute
+	queries *pool
+	seals   *pool // two processes: a hot file must not wait for a seal
+	merges  *pool
+	waste   waste
+
+	pending pending
+
+	sealing sync.Mutex // one seal at a time; held across the whole of it, nothing else waits for it
+
+	mu     sync.Mutex // guards what follows; never held across I/O
+	shards [stream.Shards]position
+	hot    []hotFile
+	delays delays
+	kick   chan struct{} // a shard has rows enough to seal; one waiting signal is enough
+}
+
+// position is how far one shard has come.
+type position struct {
+	sealed   uint64 // the manifest's cursor
+	hot      uint64 // last record in a hot file
+	rows     int    // events between the two
+	since    time.Time
+	crashes  map[uint64]int    // how often a record alone ended a worker
+	poisoned map[uint64]string // records that end every worker, and why
+}
+
+// Open prepares the store: it reads the positions, wipes hot files, removes segments that no manifest row
+// names, and moves the log's numbers past the cursors if the log lost its end. Append nothing before it.
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	opts.fill()
+	dir, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open event store %s: %w", opts.Dir, err)
+	}
+	s := &Store{opts: opts, dir: dir, kick: make(chan struct{}, 1),
+		queries: newPool(opts.WorkerCommand, RoleQuery, opts.QueryWorkers, opts.Log),
+		seals:   newPool(opts.WorkerCommand, RoleSeal, 2, opts.Log),
+		merges:  newPool(opts.WorkerCommand, RoleCompact, 1, opts.Log),
+	}
+	s.pending.init()
+	s.waste.init(dir)
+	for _, folder := range []string{"hot", "tmp"} {
+		if err := os.RemoveAll(filepath.Join(dir, folder)); err != nil {
+			return nil, fmt.Errorf("open event store: %w", err)
+		}
+	}
+	for _, folder := range []string{"hot", "tmp", "segments", "quarantine"} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			return nil, fmt.Errorf("open event store: %w", err)
+		}
+	}
+	if err := s.removeOrphans(ctx); err != nil {
+		return nil, fmt.Errorf("open event store: %w", err)
+	}
+	snap, err := opts.Manifest.Snapshot(ctx, Want{From: 1<<63 - 1})
+	if err != nil {
+		return nil, fmt.Errorf("open event store: read positions: %w", err)
+	}
+	for i := range s.shards {
+		if err := opts.Stream.Advance(ctx, i, snap.Cursors[i]); err != nil {
+			return nil, fmt.Errorf("open event store: %w", err)
+		}
+		s.shards[i] = position{sealed: snap.Cursors[i], hot: snap.Cursors[i], crashes: map[uint64]int{}, poisoned: map[uint64]string{}}
+	}
+	return s, nil
+}
+
+// removeOrphans unlinks what a crash left between rename and manifest, or between manifest and unlink.
+func (s *Store) removeOrphans(ctx context.Context) error {
+	files, err := s.opts.Manifest.Segments(ctx)
+	if err != nil {
+		return fmt.Errorf("list segments: %w", err)
+	}
+	known := make(map[string]bool, len(files))
+	for _, f := range files {
+		known[filepath.FromSlash(f.Path)] = true
+		if _, err := os.Stat(filepath.Join(s.dir, filepath.FromSlash(f.Path))); err != nil {
+			s.opts.Log.ErrorContext(ctx, "segment named by the manifest is missing: restore it from a backup", slog.String("path", f.Path), slog.Any("err", err))
+		}
+	}
+	removed := 0
+	err = filepath.WalkDir(filepath.Join(s.dir, "segments"), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(s.dir, path)
+		if err != nil || known[rel] {
+			return err
+		}
+		removed++
+		return os.Remove(path)
+	})
+	if err != nil {
+		return fmt.Errorf("remove files that no manifest row names: %w", err)
+	}
+	if removed > 0 {
+		s.opts.Log.InfoContext(ctx, "files of an unfinished seal or merge removed", slog.Int("files", removed))
+	}
+	return nil
+}
+
+// Run reads the log until ctx ends, and leaves nothing running behind. It does not seal on the way out:
+// what is not sealed is in the log.
+func (s *Store) Run(ctx context.Context) error {
+	defer s.merges.close()
+	defer s.seals.close()
+	defer s.queries.close()
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range s.shards {
+		group.Go(func() error { return s.follow(ctx, i) })
+	}
+	group.Go(func() error { return s.heat(ctx) })
+	group.Go(func() error { return s.sealAll(ctx) })
+	group.Go(func() error { return s.tidy(ctx) })
+	return group.Wait()
+}
+
+// Sealed gives the cursor of a shard: the log may be purged up to it.
+func (s *Store) Sealed(shard int) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shards[shard].sealed
+}

@@ -1,0 +1,210 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/yagura-edr/yagura/internal/stream"
+)
+
+// hotRows bounds the events of one hot file, and so the memory of its writer.
+const hotRows = 40_000
+
+// hotFile holds events of all shards that were not sealed when it was written.
+type hotFile struct {
+	path string // below the data directory
+	last [stream.Shards]uint64
+	rows int64
+}
+
+// follow reads one shard into pending. Damaged records are reported and passed over.
+func (s *Store) follow(ctx context.Context, shard int) error {
+	r := s.opts.Stream.Reader(shard, s.Sealed(shard)+1)
+	for {
+		seq, batches, err := r.Next(ctx)
+		var damaged *stream.DamagedError
+		switch {
+		case errors.As(err, &damaged):
+			s.quarantineRecord(ctx, shard, seq, damaged.Reason, damaged.Raw)
+			batches = nil // its number must pass the cursor all the same
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, stream.ErrClosed):
+			return fmt.Errorf("event store reads shard %d: %w", shard, err)
+		case err != nil:
+			s.opts.Log.WarnContext(ctx, "log record not read, trying again", slog.Int("shard", shard), slog.Any("err", err))
+			if !pause(ctx, time.Second) {
+				return nil
+			}
+			continue
+		}
+		if err := s.pending.add(ctx, Entry{Shard: shard, Record: seq, Batches: batches}); err != nil {
+			return nil
+		}
+	}
+}
+
+// pause waits and reports whether ctx still lives.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+func (s *Store) quarantineRecord(ctx context.Context, shard int, seq uint64, reason string, raw []byte) {
+	q := Quarantined{Shard: shard, Record: seq, Batch: -1, Reason: reason, File: fmt.Sprintf("quarantine/record-%d-%d.bin", shard, seq)}
+	path := filepath.Join(s.dir, filepath.FromSlash(q.File))
+	if err := errors.Join(os.WriteFile(path, raw, 0o600), os.WriteFile(path+".txt", []byte(reason+"\n"), 0o600)); err != nil {
+		s.opts.Log.ErrorContext(ctx, "damaged log record could not be kept in quarantine", slog.Any("err", err))
+	}
+	s.opts.Log.ErrorContext(ctx, "log record cannot be read: its events are lost here; sensors that still hold them send them again",
+		slog.Int("shard", shard), slog.Uint64("record", seq), slog.String("reason", reason))
+	s.opts.Quarantined(ctx, q)
+}
+
+// heat writes a hot file each HotEvery, or sooner when many records wait.
+func (s *Store) heat(ctx context.Context) error {
+	tick := time.NewTicker(s.opts.HotEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-s.pending.filling:
+		}
+		for entries := s.pending.take(); len(entries) > 0; {
+			n := prefix(entries, hotRows)
+			done, ok := s.heatSome(ctx, entries[:n])
+			entries = entries[done:]
+			if !ok && !pause(ctx, time.Second) {
+				return nil
+			}
+		}
+	}
+}
+
+// prefix gives how many entries hold at most rows events, at least one.
+func prefix(entries []Entry, rows int) int {
+	n, sum := 0, 0
+	for n < len(entries) {
+		sum += entryRows(entries[n])
+		if n > 0 && sum > rows {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// heatSome writes entries to one hot file and gives how many of them are done with. When they end the
+// worker it tries half of them, down to the one record that does it; that one goes to quarantine.
+func (s *Store) heatSome(ctx context.Context, entries []Entry) (done int, ok bool) {
+	err := s.writeHot(ctx, entries)
+	switch {
+	case err == nil:
+		return len(entries), true
+	case ctx.Err() != nil:
+		return 0, false
+	case errors.Is(err, errCrashed) && len(entries) > 1:
+		return s.heatSome(ctx, entries[:len(entries)/2])
+	case errors.Is(err, errCrashed):
+		if err = s.poison(ctx, entries[0], err); err == nil {
+			return 1, true
+		}
+	}
+	s.opts.Log.WarnContext(ctx, "hot file not written, trying again", slog.Any("err", err))
+	return 0, false
+}
+
+// crashesToPoison is how often one record alone must end a fresh worker before it is given up: a worker
+// may also be killed from outside.
+const crashesToPoison = 3
+
+// poison counts that a record alone ended its worker, and after crashesToPoison times puts it into
+// quarantine; seals then pass over it. Before that it gives the error back.
+func (s *Store) poison(ctx context.Context, e Entry, err error) error {
+	s.mu.Lock()
+	p := &s.shards[e.Shard]
+	p.crashes[e.Record]++
+	if p.crashes[e.Record] < crashesToPoison {
+		s.mu.Unlock()
+		return err
+	}
+	delete(p.crashes, e.Record)
+	p.poisoned[e.Record] = err.Error()
+	p.hot = max(p.hot, e.Record)
+	s.mu.Unlock()
+	s.quarantineRecord(ctx, e.Shard, e.Record, err.Error(), stream.EncodeRecord(e.Batches))
+	for i := range e.Batches {
+		b := &e.Batches[i]
+		s.opts.Quarantined(ctx, Quarantined{Shard: e.Shard, Record: e.Record, Batch: i, Tenant: b.Tenant, Host: b.Host,
+			StreamLane: StreamLane{b.Stream, b.Lane}, Range: batchRange(b), Reason: err.Error()})
+	}
+	return nil
+}
+
+func (s *Store) writeHot(ctx context.Context, entries []Entry) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var path string
+	var rows int64
+	if prefixRows(entries) > 0 {
+		path = "hot/" + uuid.Must(uuid.NewV7()).String() + ".parquet"
+		a, err := s.seals.do(ctx, Request{Op: "hot", Data: s.dir, Path: path}, entries, nil)
+		if err != nil {
+			_ = os.Remove(filepath.Join(s.dir, path))
+			_ = os.Remove(filepath.Join(s.dir, path+".tmp"))
+			return fmt.Errorf("write hot file: %w", err)
+		}
+		rows = a.Rows
+	}
+	now := time.Now()
+	s.mu.Lock()
+	h := hotFile{path: path, rows: rows}
+	full := false
+	for _, e := range entries {
+		h.last[e.Shard] = max(h.last[e.Shard], e.Record)
+		p := &s.shards[e.Shard]
+		if p.hot == p.sealed {
+			p.since = now
+		}
+		p.hot = max(p.hot, e.Record)
+		p.rows += entryRows(e)
+		full = full || p.rows >= s.opts.SealRows
+		for i := range e.Batches {
+			s.delays.add(now.UnixMicro() - e.Batches[i].Received)
+		}
+	}
+	if rows > 0 {
+		s.hot = append(s.hot, h)
+	}
+	s.mu.Unlock()
+	if full {
+		select {
+		case s.kick <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+func prefixRows(entries []Entry) int {
+	n := 0
+	for _, e := range entries {
+		n += entryRows(e)
+	}
+	return n
+}

@@ -1,0 +1,92 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/stream"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// File is one immutable segment as the manifest names it.
+type File struct {
+	Tenant   tenant.ID
+	Path     string // below the data directory, with slashes
+	Day      string // 2006-01-02 of Time, UTC
+	Group    string // process, network, file, other
+	Level    int    // 0 sealed, 1 merged from some seals, 2 the day
+	MinTime  int64  // µs UTC
+	MaxTime  int64
+	Received int64 // newest received: retention counts from it
+	MinHost  string
+	MaxHost  string
+	Rows     int64
+	Bytes    int64
+	Registry int // registry version it was written with
+	Shard    int // -1 once several shards were merged
+	First    uint64
+	Last     uint64 // records of the log it came from; 0 once merged
+}
+
+// StreamLane names one sequence of a host.
+type StreamLane struct {
+	Stream uint64
+	Lane   event.Lane
+}
+
+// Covered says which sequence numbers of one stream and lane are settled: in a segment, in quarantine, or
+// reported as dropped by the sensor itself.
+type Covered struct {
+	Tenant tenant.ID
+	Host   event.HostID
+	StreamLane
+	Ranges Ranges
+}
+
+// Seal is everything that one seal changes. It is stored whole or not at all.
+type Seal struct {
+	Shard   int
+	First   uint64 // the record after the shard's cursor
+	Last    uint64 // the new cursor
+	Files   []File
+	Covered []Covered
+}
+
+// Want narrows a snapshot. Zero fields do not narrow.
+type Want struct {
+	Tenant tenant.ID
+	From   int64 // newest event at or after, µs UTC
+	To     int64 // oldest event before
+	Groups []string
+	Host   string // text form
+}
+
+// Snapshot is the manifest at one moment.
+type Snapshot struct {
+	Files   []File
+	Cursors [stream.Shards]uint64
+}
+
+// Errors of a Manifest.
+var (
+	// ErrStale means that the manifest changed under a Seal or a Swap; nothing was stored.
+	ErrStale = errors.New("the manifest has moved on")
+)
+
+// Manifest keeps which segments exist and how far each shard is sealed. No other place keeps positions.
+// The control database implements it.
+type Manifest interface {
+	// Seal stores s in one transaction. ErrStale unless the cursor stands right before s.First.
+	Seal(ctx context.Context, s Seal) error
+	// Snapshot reads files and cursors in one read transaction.
+	Snapshot(ctx context.Context, w Want) (Snapshot, error)
+	// Segments gives all files of all tenants.
+	Segments(ctx context.Context) ([]File, error)
+	// Swap replaces files by others in one transaction. ErrStale unless all of old are still there.
+	Swap(ctx context.Context, old, merged []File) error
+	// Expire removes the files whose newest received lies before a time, and gives them.
+	Expire(ctx context.Context, before int64) ([]File, error)
+	// Covered gives what is settled of a host.
+	Covered(ctx context.Context, t tenant.ID, h event.HostID) (map[StreamLane]Ranges, error)
+}

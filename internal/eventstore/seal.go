@@ -1,0 +1,249 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/stream"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// sealBytes bounds the records sent for one seal.
+const sealBytes = 32 << 20
+
+// sealAll seals each shard whose oldest unsealed event is SealEvery old, or that holds SealRows of them.
+func (s *Store) sealAll(ctx context.Context) error {
+	tick := time.NewTicker(max(s.opts.SealEvery/8, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-s.kick:
+		}
+		for shard := range s.shards {
+			for s.due(shard) {
+				if err := s.sealShard(ctx, shard, s.opts.SealRows); err != nil {
+					if ctx.Err() != nil {
+						return nil
+					}
+					s.opts.Log.ErrorContext(ctx, "seal failed; nothing is lost, it is tried again: see that the disk has space", slog.Int("shard", shard), slog.Any("err", err))
+					if !pause(ctx, min(s.opts.SealEvery, 5*time.Second)) {
+						return nil
+					}
+					break
+				}
+			}
+		}
+	}
+}
+
+func (s *Store) due(shard int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.shards[shard]
+	return p.hot > p.sealed && (p.rows >= s.opts.SealRows || time.Since(p.since) >= s.opts.SealEvery)
+}
+
+// SealNow seals everything that is searchable now. Shutdown and tests call it.
+func (s *Store) SealNow(ctx context.Context) error {
+	for shard := range s.shards {
+		s.mu.Lock()
+		through := s.shards[shard].hot
+		s.mu.Unlock()
+		for s.Sealed(shard) < through {
+			if err := s.sealShard(ctx, shard, s.opts.SealRows); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sealShard seals one range of one shard: from the cursor, at most rows events, at most to the last
+// record that is hot. Its effect is whole or none, whenever the process dies.
+func (s *Store) sealShard(ctx context.Context, shard, rows int) error {
+	s.sealing.Lock()
+	defer s.sealing.Unlock()
+	return s.sealRange(ctx, shard, rows)
+}
+
+// sealRange is sealShard for one who holds sealing. When the records end the worker it seals fewer, down
+// to the one that does it; that one goes to quarantine.
+func (s *Store) sealRange(ctx context.Context, shard, rows int) error {
+	s.mu.Lock()
+	from, to := s.shards[shard].sealed, s.shards[shard].hot
+	s.mu.Unlock()
+	if to <= from {
+		return nil
+	}
+	entries, last, lost, err := s.unsealed(ctx, shard, from+1, to, rows)
+	if err != nil {
+		return fmt.Errorf("seal shard %d from record %d: %w", shard, from+1, err)
+	}
+	token := uuid.Must(uuid.NewV7()).String()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	var a Answer
+	if len(entries) > 0 {
+		if a, err = s.seals.do(ctx, Request{Op: "seal", Data: s.dir, Token: token}, entries, nil); err != nil {
+			s.forget(token)
+			if errors.Is(err, errCrashed) && len(entries) > 1 {
+				return s.sealRange(ctx, shard, prefixRows(entries)/2)
+			}
+			if errors.Is(err, errCrashed) {
+				return s.poison(ctx, entries[0], err)
+			}
+			return fmt.Errorf("seal shard %d from record %d: %w", shard, from+1, err)
+		}
+	}
+	for i := range a.Files {
+		a.Files[i].Shard, a.Files[i].First, a.Files[i].Last = shard, from+1, last
+	}
+	if err := s.opts.Manifest.Seal(ctx, Seal{Shard: shard, First: from + 1, Last: last, Files: a.Files, Covered: append(a.Covered, lost...)}); err != nil {
+		s.forget(token)
+		return fmt.Errorf("seal shard %d, records %d to %d: %w", shard, from+1, last, err)
+	}
+	for _, q := range a.Quarantined {
+		s.opts.Log.ErrorContext(ctx, "accepted batch cannot be read: it is in quarantine and counted as lost",
+			slog.String("tenant", q.Tenant.String()), slog.String("host", q.Host.String()), slog.String("file", q.File), slog.String("reason", q.Reason))
+		s.opts.Quarantined(ctx, q)
+	}
+	s.sealedThrough(shard, last, prefixRows(entries))
+	return nil
+}
+
+// unsealed reads records from the log again. The log, not a hot file, is what a seal is made of. lost is
+// what stood in records that nothing can read: it is settled, though in quarantine.
+func (s *Store) unsealed(ctx context.Context, shard int, from, to uint64, maxRows int) (entries []Entry, last uint64, lost []Covered, err error) {
+	r := s.opts.Stream.Reader(shard, from)
+	known := map[hostKey]map[StreamLane]Ranges{}
+	rows, size := 0, 0
+	for last = from - 1; last < to; {
+		seq, batches, err := r.Next(ctx)
+		var damaged *stream.DamagedError
+		if errors.As(err, &damaged) {
+			last = seq // reported when it was read for the first time
+			continue
+		}
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		if seq > to { // records were purged under us: nothing is left up to to
+			return entries, to, lost, nil
+		}
+		e := Entry{Shard: shard, Record: seq, Batches: batches}
+		if len(entries) > 0 && (rows+entryRows(e) > maxRows || size+entrySize(e) > sealBytes) {
+			return entries, last, lost, nil
+		}
+		last = seq
+		s.mu.Lock()
+		_, poisoned := s.shards[shard].poisoned[seq]
+		s.mu.Unlock()
+		if poisoned {
+			for i := range batches {
+				b := &batches[i]
+				lost = append(lost, Covered{Tenant: b.Tenant, Host: b.Host, StreamLane: StreamLane{b.Stream, b.Lane}, Ranges: Ranges{}.Add(batchRange(b))})
+			}
+			continue
+		}
+		if e.Skip, err = s.duplicates(ctx, known, batches); err != nil {
+			return nil, 0, nil, err
+		}
+		entries, rows, size = append(entries, e), rows+entryRows(e), size+entrySize(e)
+	}
+	return entries, last, lost, nil
+}
+
+// batchRange gives the sequence numbers of b; empty (First > Last) when it holds no event.
+func batchRange(b *stream.Batch) Range { return Range{b.First, b.First + uint64(b.Count) - 1} }
+
+type hostKey struct {
+	tenant tenant.ID
+	host   event.HostID
+}
+
+// duplicates names the events of a record that are sealed already, or stand earlier in this seal: a batch
+// whose first Append gave no clear answer comes twice.
+func (s *Store) duplicates(ctx context.Context, known map[hostKey]map[StreamLane]Ranges, batches []stream.Batch) ([]Skip, error) {
+	var skip []Skip
+	for i := range batches {
+		b := &batches[i]
+		if b.Count == 0 {
+			continue
+		}
+		k := hostKey{b.Tenant, b.Host}
+		lanes, ok := known[k]
+		if !ok {
+			var err error
+			if lanes, err = s.opts.Manifest.Covered(ctx, b.Tenant, b.Host); err != nil {
+				return nil, fmt.Errorf("read what is sealed of host %s: %w", b.Host, err)
+			}
+			if lanes == nil {
+				lanes = map[StreamLane]Ranges{}
+			}
+			known[k] = lanes
+		}
+		at := StreamLane{b.Stream, b.Lane}
+		whole := batchRange(b)
+		for _, r := range lanes[at].Within(whole) {
+			skip = append(skip, Skip{Batch: i, Range: r})
+		}
+		lanes[at] = lanes[at].Add(whole)
+	}
+	return skip, nil
+}
+
+// forget unlinks what an unfinished seal or merge may have left.
+func (s *Store) forget(token string) {
+	for _, pattern := range []string{token + "-*.parquet*", token + ".parquet*"} {
+		names, err := filepath.Glob(filepath.Join(s.dir, "segments", "*", "*", "*", pattern))
+		if err != nil {
+			continue
+		}
+		for _, name := range names {
+			_ = os.Remove(name)
+		}
+	}
+}
+
+// sealedThrough moves a shard's position and drops hot files that are sealed whole.
+func (s *Store) sealedThrough(shard int, last uint64, rows int) {
+	s.mu.Lock()
+	p := &s.shards[shard]
+	p.sealed, p.since = last, time.Now()
+	p.rows = max(0, p.rows-rows)
+	if p.hot == p.sealed {
+		p.rows = 0
+	}
+	for seq := range p.poisoned {
+		if seq <= last {
+			delete(p.poisoned, seq)
+		}
+	}
+	var keep []hotFile
+	var gone []string
+	for _, h := range s.hot {
+		sealed := true
+		for i, at := range h.last {
+			sealed = sealed && at <= s.shards[i].sealed
+		}
+		if sealed {
+			gone = append(gone, h.path)
+		} else {
+			keep = append(keep, h)
+		}
+	}
+	s.hot = keep
+	s.mu.Unlock()
+	s.waste.add(gone)
+}

@@ -1,0 +1,146 @@
+package segment
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/event/registry"
+	"github.com/yagura-edr/yagura/internal/eventstore"
+)
+
+// Builder gathers the events of some log records. It holds them all in memory; the server bounds how
+// many it sends.
+type Builder struct {
+	fields  []registry.Field
+	rows    []row
+	covered map[streamKey]eventstore.Ranges
+	order   []streamKey
+	// Bad are the batches that could not be read; Raw their bytes, in the same order.
+	Bad []eventstore.Quarantined
+	Raw [][]byte
+}
+
+type streamKey struct {
+	tenant [16]byte
+	host   event.HostID
+	stream uint64
+	lane   event.Lane
+}
+
+// NewBuilder gives an empty one.
+func NewBuilder() *Builder {
+	return &Builder{fields: registry.Fields(), covered: map[streamKey]eventstore.Ranges{}}
+}
+
+// Rows gives how many events are held.
+func (b *Builder) Rows() int { return len(b.rows) }
+
+// Add takes one log record. A batch that cannot be read, or holds text that is not UTF-8, is kept aside
+// in Bad and counts as covered: one batch never stops the store.
+func (b *Builder) Add(e eventstore.Entry) {
+	for i := range e.Batches {
+		x := &e.Batches[i]
+		key := streamKey{x.Tenant, x.Host, x.Stream, x.Lane}
+		whole := eventstore.Range{First: x.First, Last: x.First + uint64(x.Count) - 1}
+		b.cover(key, whole)
+		events, err := x.Events()
+		for j := 0; err == nil && j < len(events); j++ {
+			if err = check(events[j].Event, b.fields); err != nil {
+				err = fmt.Errorf("event %s: %w", events[j].ID, err)
+			}
+		}
+		if err != nil {
+			b.Bad = append(b.Bad, eventstore.Quarantined{
+				Shard: e.Shard, Record: e.Record, Batch: i, Tenant: x.Tenant, Host: x.Host,
+				StreamLane: eventstore.StreamLane{Stream: x.Stream, Lane: x.Lane}, Range: whole, Reason: err.Error(),
+			})
+			b.Raw = append(b.Raw, x.Content)
+			continue
+		}
+		for _, s := range events {
+			if skipped(e.Skip, i, s.ID.Seq) {
+				continue
+			}
+			b.rows = append(b.rows, row{tenant: x.Tenant, shard: e.Shard, record: e.Record, id: s.ID, event: s.Event})
+			if s.Event.Kind == event.Dropped && s.Event.Last>>62 == 0 {
+				// What a sensor says it dropped will never come: it is settled.
+				b.cover(streamKey{x.Tenant, x.Host, s.Event.Stream, event.Lane(s.Event.Lane)}, eventstore.Range{First: max(s.Event.First, 1), Last: s.Event.Last})
+			}
+		}
+	}
+}
+
+func skipped(skip []eventstore.Skip, batch int, seq uint64) bool {
+	for _, s := range skip {
+		if s.Batch == batch && seq >= s.First && seq <= s.Last {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *Builder) cover(k streamKey, r eventstore.Range) {
+	if _, ok := b.covered[k]; !ok {
+		b.order = append(b.order, k)
+	}
+	b.covered[k] = b.covered[k].Add(r)
+}
+
+// Covered gives what the records settle, once sealed.
+func (b *Builder) Covered() []eventstore.Covered {
+	out := make([]eventstore.Covered, 0, len(b.order))
+	for _, k := range b.order {
+		if len(b.covered[k]) == 0 {
+			continue
+		}
+		out = append(out, eventstore.Covered{Tenant: k.tenant, Host: k.host, StreamLane: eventstore.StreamLane{Stream: k.stream, Lane: k.lane}, Ranges: b.covered[k]})
+	}
+	return out
+}
+
+// part is the rows of one file to be.
+type part struct {
+	tenant [16]byte
+	day    string
+	group  string
+	rows   []row
+}
+
+// parts splits the rows by tenant, day and group, each sorted by host, time and order of the boot.
+func (b *Builder) parts() []part {
+	type key struct {
+		tenant [16]byte
+		day    string
+		group  string
+	}
+	at := map[key]int{}
+	var out []part
+	for _, r := range b.rows {
+		k := key{r.tenant, Day(r.event.Time), r.event.Kind.Group()}
+		i, ok := at[k]
+		if !ok {
+			i = len(out)
+			at[k] = i
+			out = append(out, part{tenant: k.tenant, day: k.day, group: k.group})
+		}
+		out[i].rows = append(out[i].rows, r)
+	}
+	for i := range out {
+		slices.SortStableFunc(out[i].rows, func(a, b row) int {
+			return cmp.Or(bytes.Compare(a.id.Host[:], b.id.Host[:]), cmp.Compare(a.event.Time, b.event.Time),
+				cmp.Compare(a.event.BootNS, b.event.BootNS), cmp.Compare(a.id.Seq, b.id.Seq))
+		})
+	}
+	return out
+}
+
+// Day gives the UTC day of a time in µs. A time outside the years 1 to 9999 goes to the nearest of them,
+// so that it is always a plain folder name.
+func Day(us int64) string {
+	const lowest, highest = -62135596800000000, 253402300799999999
+	return time.UnixMicro(min(max(us, lowest), highest)).UTC().Format(time.DateOnly)
+}

@@ -1,0 +1,87 @@
+package eventstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Stats says what the store holds. Benchmarks and the status page read it.
+type Stats struct {
+	Segments int
+	Rows     int64 // sealed
+	Bytes    int64
+	HotFiles int
+	HotRows  int64
+	// Searchable is the delay from the server's receipt of a batch to its events being searchable, over
+	// the last 4,096 batches.
+	SearchableP50, SearchableP95 time.Duration
+}
+
+// BytesPerEvent gives the size on disk of a sealed event, 0 when there is none.
+func (s Stats) BytesPerEvent() float64 {
+	if s.Rows == 0 {
+		return 0
+	}
+	return float64(s.Bytes) / float64(s.Rows)
+}
+
+// Stats counts over all tenants.
+func (s *Store) Stats(ctx context.Context) (Stats, error) {
+	files, err := s.opts.Manifest.Segments(ctx)
+	if err != nil {
+		return Stats{}, fmt.Errorf("count segments: %w", err)
+	}
+	var out Stats
+	for _, f := range files {
+		out.Segments++
+		out.Rows += f.Rows
+		out.Bytes += f.Bytes
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.hot {
+		out.HotFiles++
+		out.HotRows += h.rows
+	}
+	out.SearchableP50, out.SearchableP95 = s.delays.quantiles()
+	return out, nil
+}
+
+// Lag is how far one shard is behind the log, in records.
+type Lag struct {
+	Searchable uint64 // appended and not yet searchable
+	Sealed     uint64 // appended and not yet sealed
+}
+
+// Lag of a shard now.
+func (s *Store) Lag(shard int) Lag {
+	_, last, _ := s.opts.Stream.State(shard)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.shards[shard]
+	return Lag{Searchable: last - min(last, p.hot), Sealed: last - min(last, p.sealed)}
+}
+
+// delays keeps the last delays in µs.
+type delays struct {
+	at   [4096]int64
+	next int
+	n    int
+}
+
+func (d *delays) add(us int64) {
+	d.at[d.next] = us
+	d.next = (d.next + 1) % len(d.at)
+	d.n = min(d.n+1, len(d.at))
+}
+
+func (d *delays) quantiles() (p50, p95 time.Duration) {
+	if d.n == 0 {
+		return 0, 0
+	}
+	v := slices.Clone(d.at[:d.n])
+	slices.Sort(v)
+	return time.Duration(v[d.n/2]) * time.Microsecond, time.Duration(v[d.n*95/100]) * time.Microsecond
+}

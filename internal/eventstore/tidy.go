@@ -1,0 +1,150 @@
+package eventstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// Bounds of one merge: what the compact worker can sort within its memory, and what a query still reads
+// quickly as one file.
+const (
+	mergeRows  = 2_000_000
+	mergeBytes = 256 << 20
+	mergeMost  = 256 // files
+)
+
+// tidy merges small segments and expires old ones.
+func (s *Store) tidy(ctx context.Context) error {
+	tick := time.NewTicker(s.opts.TidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			if err := s.Expire(ctx, now); err != nil && ctx.Err() == nil {
+				s.opts.Log.ErrorContext(ctx, "old events not removed, trying again", slog.Any("err", err))
+			}
+			if _, err := s.Compact(ctx, now); err != nil && ctx.Err() == nil {
+				s.opts.Log.WarnContext(ctx, "segments not merged, trying again", slog.Any("err", err))
+			}
+		}
+	}
+}
+
+// Expire removes the segments whose newest received is older than the retention.
+func (s *Store) Expire(ctx context.Context, now time.Time) error {
+	gone, err := s.opts.Manifest.Expire(ctx, now.Add(-s.opts.Retention).UnixMicro())
+	if err != nil {
+		return fmt.Errorf("expire segments: %w", err)
+	}
+	paths := make([]string, len(gone))
+	for i, f := range gone {
+		paths[i] = f.Path
+	}
+	s.waste.add(paths)
+	if len(gone) > 0 {
+		s.opts.Log.InfoContext(ctx, "segments past the retention removed", slog.Int("segments", len(gone)))
+	}
+	return nil
+}
+
+type mergeKey struct {
+	tenant tenant.ID
+	day    string
+	group  string
+	level  int
+}
+
+// Compact merges what is due and gives how many merges it made: MergeFiles segments of one tenant, day,
+// group and level, or fewer of a day that is over and has grown still for an hour.
+func (s *Store) Compact(ctx context.Context, now time.Time) (merges int, err error) {
+	files, err := s.opts.Manifest.Segments(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("list segments: %w", err)
+	}
+	sets := map[mergeKey][]File{}
+	var order []mergeKey
+	for _, f := range files {
+		if f.Level >= 2 {
+			continue
+		}
+		k := mergeKey{f.Tenant, f.Day, f.Group, f.Level}
+		if sets[k] == nil {
+			order = append(order, k)
+		}
+		sets[k] = append(sets[k], f)
+	}
+	today := now.UTC().Format(time.DateOnly)
+	quiet := now.Add(-time.Hour).UnixMicro()
+	for _, k := range order {
+		set := sets[k]
+		over := len(set) > 1 && k.day < today && !slices.ContainsFunc(set, func(f File) bool { return f.Received > quiet })
+		if len(set) < s.opts.MergeFiles && !over {
+			continue
+		}
+		for _, part := range portions(set) {
+			if err := s.merge(ctx, part, k.level+1); errors.Is(err, ErrStale) {
+				break // retention or another change was first: the next round sees it
+			} else if err != nil {
+				return merges, err
+			}
+			merges++
+		}
+	}
+	return merges, nil
+}
+
+// portions cuts a set into merges within bounds. A file alone is not merged.
+func portions(set []File) [][]File {
+	slices.SortFunc(set, func(a, b File) int { return cmp.Or(cmp.Compare(a.MinTime, b.MinTime), cmp.Compare(a.Path, b.Path)) })
+	var out [][]File
+	var cur []File
+	var rows, size int64
+	flush := func() {
+		if len(cur) > 1 {
+			out = append(out, cur)
+		}
+		cur, rows, size = nil, 0, 0
+	}
+	for _, f := range set {
+		if len(cur) > 0 && (rows+f.Rows > mergeRows || size+f.Bytes > mergeBytes || len(cur) == mergeMost) {
+			flush()
+		}
+		cur, rows, size = append(cur, f), rows+f.Rows, size+f.Bytes
+	}
+	flush()
+	return out
+}
+
+func (s *Store) merge(ctx context.Context, files []File, level int) error {
+	// Retention must not unlink what the worker reads.
+	defer s.waste.hold()()
+	token := uuid.Must(uuid.NewV7()).String()
+	work, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	a, err := s.merges.do(work, Request{Op: "compact", Data: s.dir, Token: token, Merge: files, Level: level}, nil, nil)
+	if err != nil {
+		s.forget(token)
+		return fmt.Errorf("merge %d segments of %s: %w", len(files), files[0].Day, err)
+	}
+	if err := s.opts.Manifest.Swap(ctx, files, a.Files); err != nil {
+		s.forget(token)
+		return fmt.Errorf("merge %d segments of %s: %w", len(files), files[0].Day, err)
+	}
+	old := make([]string, len(files))
+	for i, f := range files {
+		old[i] = f.Path
+	}
+	s.waste.add(old)
+	return nil
+}
