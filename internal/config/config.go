@@ -43,7 +43,7 @@ type Notify struct {
 	PublicURL   string    `key:"public_url" help:"address of the console as people reach it; put before links in messages" ja:"利用者から見たコンソールの URL。通知内のリンクの先頭に付く"`
 	Language    string    `key:"language" default:"both" enum:"en,ja,both" help:"language of messages, unless a channel has its own" ja:"通知の言語(送信先ごとの指定があればそちらを使う)"`
 	Timezone    string    `key:"timezone" default:"UTC" help:"time zone of times in messages, such as Asia/Tokyo" ja:"通知に書く時刻のタイムゾーン(例: Asia/Tokyo)"`
-	MinSeverity string    `key:"min_severity" default:"high" enum:"low,medium,high,critical" help:"least severity of an incident that is told; silent failures are told from medium" ja:"通知するインシデントの最低の緊急度。サイレント障害は中以上を通知する"`
+	MinSeverity string    `key:"min_severity" default:"high" enum:"low,medium,high,critical" help:"least severity of an incident that is told; silent failures are told from medium" ja:"通知するインシデントの最低の重大度。サイレント障害は中以上を通知する"`
 	SMTP        SMTP      `key:"smtp"`
 	Webhooks    []Webhook `key:"webhooks" help:"receivers of signed HTTP calls" ja:"署名付き HTTP 通知の送信先"`
 }

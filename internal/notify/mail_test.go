@@ -116,7 +116,7 @@ func TestJapaneseMailReachesARealServer(t *testing.T) {
 お手数ですが、内容のご確認をお願いいたします。
 
 ■ 件名: Web サービスからシェルが起動されました
-■ 緊急度: 緊急 (critical)
+■ 重大度: 緊急 (critical)
 ■ ホスト: web-01
 ■ 発生日時: 2026年11月22日(日) 10:31:52 JST
 ■ 概要: php-fpm が sh を起動し、プログラムを取得して実行しました。

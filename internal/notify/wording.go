@@ -63,7 +63,7 @@ func (v Voice) subject(notices []Notice, lang string) string {
 			worst = max(worst, n.Severity)
 		}
 		if lang == "ja" {
-			return fmt.Sprintf("【Yagura】お知らせ %d 件(最高の緊急度: %s)", len(notices), severity(worst, lang))
+			return fmt.Sprintf("【Yagura】お知らせ %d 件(最高の重大度: %s)", len(notices), severity(worst, lang))
 		}
 		return fmt.Sprintf("[Yagura] %d notices, highest severity %s", len(notices), severity(worst, lang))
 	}
@@ -124,7 +124,7 @@ func (v Voice) bodyJa(notices []Notice) string {
 		if len(notices) > 1 {
 			fmt.Fprintf(&b, "[%d]\n", i+1)
 		}
-		v.rows(&b, n, "ja", map[string]string{"title": "■ 件名", "severity": "■ 緊急度", "hosts": "■ ホスト", "time": "■ 発生日時", "summary": "■ 概要", "todo": "■ 最初の対応", "link": "■ 詳細", "credits": "■ ルール"}, ": ")
+		v.rows(&b, n, "ja", map[string]string{"title": "■ 件名", "severity": "■ 重大度", "hosts": "■ ホスト", "time": "■ 発生日時", "summary": "■ 概要", "todo": "■ 最初の対応", "link": "■ 詳細", "credits": "■ ルール"}, ": ")
 	}
 	b.WriteString("\n本メールは送信専用です。ご返信いただいてもお答えできませんので、ご了承ください。\n以上、よろしくお願いいたします。\n\n-- \nYagura\n")
 	return b.String()
@@ -233,8 +233,8 @@ func trialNotice() Notice {
 func failedFinding(channel string, err error) detection.Said {
 	reason := clip(err.Error(), 300)
 	return detection.Said{
-		En: fmt.Sprintf("Notifications cannot be delivered through %s: %s. Correct the notify settings or the receiver, then run yagura doctor --notify.", channel, reason),
-		Ja: fmt.Sprintf("%s へ通知を送信できません: %s。notify の設定または送信先を直し、yagura doctor --notify で確認してください。", channel, reason),
+		En: fmt.Sprintf("Notifications cannot be delivered through %s: %s. Correct the notify settings or the receiver, then run yagura doctor.", channel, reason),
+		Ja: fmt.Sprintf("%s へ通知を送信できません: %s。notify の設定または送信先を直し、yagura doctor で確認してください。", channel, reason),
 	}
 }
 
