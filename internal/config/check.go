@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	_ "time/tzdata" // notify.timezone works on a machine without the tzdata package too
 
 	"github.com/yagura-edr/yagura/internal/detection"
 )
