@@ -45,7 +45,10 @@ func stamp(events []*event.Event, received, offset int64, known bool) {
 		if known && e.BootNS != 0 {
 			at = offset + int64(e.BootNS/1000) //nolint:gosec // fits: ns/1000
 		}
-		if at <= received-oldest.Microseconds() || at > received {
+		switch {
+		case e.Flags&event.FlagImported != 0 && at > 0 && at <= received:
+			// A recording keeps its own time; it is marked, and retention counts from received.
+		case at <= received-oldest.Microseconds() || at > received:
 			at = received
 		}
 		e.Time = at

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/yagura-edr/yagura/internal/console"
+	"github.com/yagura-edr/yagura/internal/detect"
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/fleet"
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/sigma"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// keptDetections is the part of the control database that lists detections.
+type keptDetections interface {
+	List(ctx context.Context, q detect.Query) (detect.Page, error)
+}
+
+// detectionsBack lists detections and rules.
+type detectionsBack struct {
+	kept   keptDetections
+	engine *detect.Engine
+	fleet  *fleet.Fleet
+}
+
+func (b *detectionsBack) Detections(ctx context.Context, t tenant.ID, q *consolev1.ListDetectionsRequest) (*consolev1.ListDetectionsResponse, error) {
+	query := detect.Query{Tenant: t, Limit: int(q.Limit), Cursor: q.Cursor, Incident: q.IncidentId, Search: q.Search, Canary: q.Canary}
+	if q.Severity != "" {
+		s, err := detection.ParseSeverity(q.Severity)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+		}
+		query.Severity = s
+	}
+	page, err := b.kept.List(ctx, query)
+	if err != nil {
+		if errors.Is(err, detect.ErrCursor) {
+			return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+		}
+		return nil, fmt.Errorf("list detections: %w", err)
+	}
+	r := &consolev1.ListDetectionsResponse{Cursor: page.Cursor, Total: page.Total}
+	for _, d := range page.Detections {
+		r.Detections = append(r.Detections, detectionMessage(b.fleet, d))
+	}
+	return r, nil
+}
+
+func detectionMessage(f *fleet.Fleet, d detect.Kept) *consolev1.Detection {
+	host, _ := f.Host(d.Tenant, d.Event.ID.Host)
+	m := &consolev1.Detection{
+		Id: d.ID, RuleId: d.RuleID, RuleVersion: d.RuleVersion, Title: said(d.Title), Severity: d.Severity.String(),
+		EventId: d.Event.ID.String(), HostId: d.Event.ID.Host.String(), Hostname: host.Name,
+		Detected: d.Detected, IncidentId: d.Incident, Attack: d.ATTACK, Why: said(d.Why), Todo: said(d.Todo),
+		Author: d.Author, Licence: d.Licence, TitleMachineEnglish: d.Title.Ja == "",
+	}
+	if e := d.Event.Event; e != nil {
+		m.Process = event.Ref{Host: d.Event.ID.Host, Key: e.Actor.Key}.String()
+		m.Image, m.CommandLine, m.User, m.Time = e.Actor.Path, e.Actor.CommandLine, e.Actor.UserName, e.Time
+		m.BootLatencyUs = d.Detected - e.Time
+	}
+	for _, x := range d.Matched {
+		m.Matched = append(m.Matched, &consolev1.Matched{Field: x.Field, Value: x.Value, Selection: x.Selection})
+	}
+	return m
+}
+
+func (b *detectionsBack) Rules(_ context.Context, _ tenant.ID) (*consolev1.ListRulesResponse, error) {
+	set := b.engine.Rules()
+	return rulesMessage(set, b.engine.Hits()), nil
+}
+
+// rulesMessage lists the rules of a set, blind ones with the reason, and those that were not loaded.
+func rulesMessage(set *sigma.Ruleset, hits map[string]uint64) *consolev1.ListRulesResponse {
+	r := &consolev1.ListRulesResponse{}
+	for _, rule := range set.Rules() {
+		r.Rules = append(r.Rules, &consolev1.Rule{
+			Id: rule.ID, Title: said(rule.Title), Level: rule.Severity.String(), Attack: rule.ATTACK, Logsource: rule.Source.String(),
+			File: rule.File, Status: rule.Status, Ours: rule.Ours, Hits: hits[rule.ID], Author: rule.Author, Licence: rule.Licence,
+			BlindFields: sigma.Blind(rule, event.Linux),
+		})
+	}
+	for _, x := range set.Rejected() {
+		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Reason: x.Reason}) //nolint:gosec // a line number
+	}
+	return r
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/coverage"
+	"github.com/yagura-edr/yagura/internal/detect"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/eventstore"
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/incident"
+	"github.com/yagura-edr/yagura/internal/notify"
+	"github.com/yagura-edr/yagura/internal/stream"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// overviewBack computes Home from the coverage table and the open incidents, and checks the server itself.
+type overviewBack struct {
+	coverage  *coverage.Coverage
+	incidents *incident.Desk
+	engine    *detect.Engine
+	store     *eventstore.Store
+	log       *stream.Log
+	router    *notify.Router
+	rate      *rate
+}
+
+// Home is all that the first page shows.
+func (b *overviewBack) Home(ctx context.Context, t tenant.ID) (*consolev1.Home, error) {
+	sum, err := b.coverage.Summary(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("read coverage: %w", err)
+	}
+	rows, err := b.incidents.List(ctx, t, incident.Query{})
+	if err != nil {
+		return nil, fmt.Errorf("count open incidents: %w", err)
+	}
+	h := &consolev1.Home{
+		Time: sum.Time, Hosts: uint32(sum.Hosts), HostsReporting: uint32(sum.Reporting), //nolint:gosec // counts
+		OpenBySeverity: map[string]uint32{}, CanaryOldestUs: sum.CanaryOldest, Lost_24H: sum.Lost24h, LostKnown: sum.LostKnown,
+	}
+	for _, r := range rows {
+		if r.State != incident.StateClosed {
+			h.OpenBySeverity[r.Severity.String()]++
+			h.IncidentsOpen++
+		}
+	}
+	for _, f := range sum.SilentFailures {
+		x := &consolev1.SilentFailure{Id: f.ID, Class: f.Class, Hostname: f.Name, What: said(f.What), Fix: said(f.Fix), Since: f.Since, Severity: f.Severity.String()}
+		if f.Host != (event.HostID{}) {
+			x.HostId = f.Host.String()
+		}
+		h.SilentFailures = append(h.SilentFailures, x)
+	}
+	for _, c := range sum.Cells {
+		h.Coverage = append(h.Coverage, cell(c))
+	}
+	for _, m := range sum.Strip {
+		h.CanaryStrip = append(h.CanaryStrip, &consolev1.HealthMark{From: m.From, State: m.State})
+	}
+	h.EventsPerSecond, h.EventsKnown = b.rate.now(), sum.Reporting > 0
+	return h, nil
+}
+
+// Diagnose checks what only the server can see.
+func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID) ([]*consolev1.Check, error) {
+	var out []*consolev1.Check
+	add := func(name, state, en, ja string) {
+		out = append(out, &consolev1.Check{Name: name, State: state, What: &consolev1.Said{En: en, Ja: ja}})
+	}
+	sum, err := b.coverage.Summary(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("read coverage: %w", err)
+	}
+	switch {
+	case sum.Hosts == 0:
+		add("hosts", "unknown", "no host is enrolled: nothing can be known", "登録されたホストがなく、何も分かりません")
+	case sum.Reporting < sum.Hosts:
+		add("hosts", "warn", fmt.Sprintf("%d of %d hosts report", sum.Reporting, sum.Hosts), fmt.Sprintf("%d / %d ホストが報告しています", sum.Reporting, sum.Hosts))
+	default:
+		add("hosts", "ok", fmt.Sprintf("all %d hosts report", sum.Hosts), fmt.Sprintf("全 %d ホストが報告しています", sum.Hosts))
+	}
+	for _, f := range sum.SilentFailures {
+		out = append(out, &consolev1.Check{Name: f.Class, State: "fail", What: said(f.What), Fix: said(f.Fix)})
+	}
+	rules := b.engine.Rules()
+	add("rules", "ok", fmt.Sprintf("%d rules loaded, %d rejected", len(rules.Rules()), len(rules.Rejected())), fmt.Sprintf("ルール %d 件を読み込み、%d 件を拒否", len(rules.Rules()), len(rules.Rejected())))
+	if p95, n := b.engine.Latency().Quantile(0.95); n > 0 {
+		state := "ok"
+		if p95 > int64(time.Second/time.Microsecond) {
+			state = "warn"
+		}
+		add("latency", state, fmt.Sprintf("kernel to detection: p95 ≤ %d ms over %d detections", p95/1000, n), fmt.Sprintf("カーネルから検知まで: p95 ≤ %d ms(%d 件)", p95/1000, n))
+	}
+	for _, r := range b.router.Test(ctx) {
+		if r.Err != nil {
+			add("notify "+r.Channel, "fail", r.Err.Error(), r.Err.Error())
+		} else {
+			add("notify "+r.Channel, "ok", "took a test message", "テスト通知を送りました")
+		}
+	}
+	return out, nil
+}

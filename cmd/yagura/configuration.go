@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/yagura-edr/yagura/internal/config"
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// configured gives a verb one flag for each key of server.yaml. enable is called before the line is
+// parsed, since a flag remembers whether it was given.
+type configured struct {
+	File string `help:"Configuration file (server.yaml); flags win over it." name:"config" placeholder:"FILE"`
+	kong.Plugins
+
+	flags *config.Flags
+}
+
+func (c *configured) enable() {
+	c.flags = config.NewFlags("data")
+	c.Plugins = kong.Plugins{c.flags.Struct()}
+}
+
+// load reads the configuration in force: defaults, then the file, then flags.
+func (c *configured) load(s *shell) (*config.Config, error) {
+	given := c.flags.Given()
+	given["data"] = []string{s.data}
+	path := c.File
+	if path == "" {
+		path = config.Find(s.data)
+	}
+	in, err := config.Load(config.Input{Path: path, Flags: given})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return in, nil
+}
+
+type configVerb struct {
+	Print configPrintVerb `cmd:"" help:"Print every key with its value and where it comes from."`
+	Check configCheckVerb `cmd:"" help:"Say what would not work."`
+}
+
+type configPrintVerb struct {
+	configured
+}
+
+// Run prints the configuration.
+func (v *configPrintVerb) Run(s *shell) error {
+	c, err := v.load(s)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.printJSON(c.JSON())
+	}
+	return c.Print(s.stdout)
+}
+
+type configCheckVerb struct {
+	configured
+}
+
+// Run checks the configuration.
+func (v *configCheckVerb) Run(s *shell) error {
+	c, err := v.load(s)
+	if err != nil {
+		return err
+	}
+	problems := c.Check()
+	if s.json {
+		if err := s.printJSON(problems); err != nil {
+			return err
+		}
+	}
+	for _, p := range problems {
+		if !s.json {
+			s.printf("%s (%s): %s\n", p.Key, p.Source, event.Show(s.say(p.What.En, p.What.Ja)))
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf(s.say("%d problems in the configuration", "設定に %d 件の問題があります"), len(problems))
+	}
+	if !s.json {
+		s.printf("%s\n", s.say("the configuration will work", "設定に問題はありません"))
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/gofrs/flock"
+)
+
+// dataDir is the server's own folder, held by one process at a time.
+type dataDir struct {
+	path string
+	lock *flock.Flock
+}
+
+// openDataDir makes the folder (0700) and takes its lock. A second server on the same data is told who
+// holds it.
+func openDataDir(path string) (*dataDir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory %s: %w: choose another with --data, or make it writable for this user", path, err)
+	}
+	if err := os.Chmod(path, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory %s private: %w: it belongs to another user; choose another with --data", path, err)
+	}
+	lock := flock.New(filepath.Join(path, "lock"))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if !held {
+		who := "another process"
+		if b, err := os.ReadFile(filepath.Join(path, "pid")); err == nil {
+			who = "process " + strings.TrimSpace(string(b))
+		}
+		return nil, fmt.Errorf("%s is in use by %s: stop that one, or choose another folder with --data", path, who)
+	}
+	d := &dataDir{path: path, lock: lock}
+	if err := os.WriteFile(d.file("pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("write %s: %w", d.file("pid"), err), d.close())
+	}
+	return d, nil
+}
+
+func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
+
+func (d *dataDir) exists(name string) (bool, error) {
+	_, err := os.Stat(d.file(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (d *dataDir) close() error {
+	err := os.Remove(d.file("pid"))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, d.lock.Unlock())
+}

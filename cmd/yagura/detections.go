@@ -1,0 +1,42 @@
+package main
+
+import (
+	"strings"
+
+	"connectrpc.com/connect"
+
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+)
+
+type detectionsVerb struct {
+	Limit    uint32 `help:"At most this many, newest first." default:"50"`
+	Severity string `help:"Only this severity." enum:",critical,high,medium,low,informational" default:""`
+	Incident string `help:"Only those of one incident."`
+	Canary   bool   `help:"Canaries too: they prove that the sensors see."`
+}
+
+// Help shows examples.
+func (detectionsVerb) Help() string {
+	return "Examples:\n  yagura detections --severity high\n  yagura detections --json | jq '.[].title.en'"
+}
+
+// Run lists detections.
+func (v detectionsVerb) Run(s *shell) error {
+	r, err := s.console().ListDetections(s.ctx, connect.NewRequest(&consolev1.ListDetectionsRequest{Limit: v.Limit, Severity: v.Severity, IncidentId: v.Incident, Canary: v.Canary}))
+	if err != nil {
+		return s.explain("list detections", err)
+	}
+	if s.json {
+		return s.printJSON(r.Msg.Detections)
+	}
+	if len(r.Msg.Detections) == 0 {
+		s.printf("%s\n", s.say("no detections", "検知はありません"))
+		return nil
+	}
+	var rows [][]string
+	for _, d := range r.Msg.Detections {
+		rows = append(rows, []string{clock(d.Time), s.severity(d.Severity), s.said(d.Title), d.Hostname, strings.Join(d.Attack, " "), d.CommandLine})
+	}
+	s.table([]string{s.say("TIME", "時刻"), s.say("SEVERITY", "深刻度"), s.say("DETECTION", "検知"), s.say("HOST", "ホスト"), "ATT&CK", s.say("COMMAND LINE", "コマンドライン")}, rows)
+	return nil
+}

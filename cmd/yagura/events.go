@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"connectrpc.com/connect"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+)
+
+type eventsVerb struct {
+	Tail eventsTailVerb `cmd:"" help:"Print events as they arrive."`
+	List eventsListVerb `cmd:"" help:"Print stored events, by id, process or time."`
+}
+
+type eventsTailVerb struct {
+	Host  string   `help:"Only this host (h-…)."`
+	Kind  []string `help:"Only these kinds, such as process.exec."`
+	Count int      `help:"Stop after this many; 0 follows until interrupted." short:"n"`
+}
+
+// Help shows examples.
+func (eventsTailVerb) Help() string {
+	return "Examples:\n  yagura events tail --kind process.exec\n  yagura events tail --json -n 10"
+}
+
+// Run follows events.
+func (v eventsTailVerb) Run(s *shell) error {
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	stream, err := s.console().TailEvents(ctx, connect.NewRequest(&consolev1.TailEventsRequest{HostId: v.Host, Kinds: v.Kind}))
+	if err != nil {
+		return s.explain("follow events", err)
+	}
+	defer func() { _ = stream.Close() }()
+	for n := 0; v.Count == 0 || n < v.Count; n++ {
+		if !stream.Receive() {
+			break
+		}
+		if err := s.eventRow(stream.Msg()); err != nil {
+			return err
+		}
+		if v.Count > 0 && n+1 == v.Count {
+			return nil
+		}
+	}
+	if err := stream.Err(); err != nil && !errors.Is(s.ctx.Err(), context.Canceled) {
+		return s.explain("follow events", err)
+	}
+	return nil
+}
+
+type eventsListVerb struct {
+	IDs     []string `arg:"" optional:"" help:"Event ids."`
+	Process string   `help:"Events of this process (HOST/p-…)."`
+	Host    string   `help:"Events of this host (h-…)."`
+	Kind    []string `help:"Only these kinds."`
+	From    int64    `help:"From this time, µs UTC."`
+	To      int64    `help:"To this time, µs UTC."`
+	Limit   uint32   `help:"At most this many, newest first." default:"100"`
+}
+
+// Run lists stored events.
+func (v eventsListVerb) Run(s *shell) error {
+	r, err := s.console().ListEvents(s.ctx, connect.NewRequest(&consolev1.ListEventsRequest{Ids: v.IDs, Process: v.Process, HostId: v.Host, Kinds: v.Kind, From: v.From, To: v.To, Limit: v.Limit}))
+	if err != nil {
+		return s.explain("list events", err)
+	}
+	for _, e := range r.Msg.Events {
+		if err := s.eventRow(e); err != nil {
+			return err
+		}
+	}
+	if len(r.Msg.Missing) > 0 {
+		return fmt.Errorf("%w: not in the store: %v", errPartial, r.Msg.Missing)
+	}
+	return nil
+}
+
+// eventRow prints one event: a line of JSON, or a sentence.
+func (s *shell) eventRow(e *consolev1.EventRow) error {
+	if !s.json {
+		s.printf("%s  %-18s %-12s %s\n", clock(e.Time), e.Kind, event.Show(e.Hostname), event.Show(s.said(e.Line)))
+		return nil
+	}
+	b, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("print event %s: %w", e.Id, err)
+	}
+	s.printf("%s\n", b)
+	return nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/console"
+	"github.com/yagura-edr/yagura/internal/controldb"
+	"github.com/yagura-edr/yagura/internal/coverage"
+	"github.com/yagura-edr/yagura/internal/detect"
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/incident"
+	"github.com/yagura-edr/yagura/internal/ingest"
+	"github.com/yagura-edr/yagura/internal/stream"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// The joints turn what one part offers into what another one asks for. They hold no logic of their own.
+
+// watermarks lets ingest read what the manifest has settled.
+type watermarks struct{ db *controldb.DB }
+
+func (w watermarks) Cursors(ctx context.Context) ([stream.Shards]uint64, error) {
+	snap, err := w.db.Snapshot(ctx, eventstore.Want{From: 1<<63 - 1})
+	return snap.Cursors, err
+}
+
+func (w watermarks) Settled(ctx context.Context, t tenant.ID, h event.HostID) ([]ingest.Settled, error) {
+	covered, err := w.db.Covered(ctx, t, h)
+	if err != nil {
+		return nil, err
+	}
+	var out []ingest.Settled
+	for k, ranges := range covered {
+		s := ingest.Settled{Stream: k.Stream, Lane: k.Lane}
+		for _, r := range ranges {
+			s.Ranges = append(s.Ranges, ingest.Range{First: r.First, Last: r.Last})
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// holes lets stories say where a host could not be seen.
+type holes struct{ coverage *coverage.Coverage }
+
+func (h holes) Holes(ctx context.Context, t tenant.ID, host event.HostID, from, to int64) ([]incident.Hole, error) {
+	rows, err := h.coverage.Holes(ctx, t, host, from, to)
+	if err != nil {
+		return nil, err
+	}
+	var out []incident.Hole
+	for _, r := range rows {
+		out = append(out, incident.Hole{Host: r.Host.String(), Class: r.Class, From: r.From, To: r.To, State: string(r.State), Reason: r.Reason})
+	}
+	return out, nil
+}
+
+// maxRecent bounds the events that a restarted server reads again for its stories; full: stories begin later.
+const maxRecent = 200_000
+
+// recent gives a restarted server what it knew: sealed events from the store, later ones from the log.
+type recent struct{ p *parts }
+
+func (r recent) Recent(ctx context.Context, since int64) iter.Seq2[incident.Observed, error] {
+	return func(yield func(incident.Observed, error) bool) {
+		t := r.p.tenant.ID
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		var back []event.Stamped // newest first
+		for to := time.Now().Add(time.Hour).UnixMicro(); len(back) < maxRecent; {
+			a, err := r.p.store.Events(ctx, eventstore.Query{Tenant: t, From: since, To: to, Limit: eventstore.MaxLimit})
+			if err != nil {
+				yield(incident.Observed{}, fmt.Errorf("read stored events: %w", err))
+				return
+			}
+			back = append(back, a.Events...)
+			if !a.Truncated || len(a.Events) == 0 || a.Events[len(a.Events)-1].Event.Time == to {
+				break
+			}
+			to = a.Events[len(a.Events)-1].Event.Time
+		}
+		for _, e := range slices.Backward(back) {
+			if !yield(incident.Observed{Tenant: t, Event: e}, nil) {
+				return
+			}
+		}
+		r.unsealed(ctx, yield)
+	}
+}
+
+func (r recent) unsealed(ctx context.Context, yield func(incident.Observed, error) bool) {
+	for shard := range stream.Shards {
+		_, last, _ := r.p.stream.State(shard)
+		reader := r.p.stream.Reader(shard, r.p.store.Sealed(shard)+1)
+		for seq := r.p.store.Sealed(shard); seq < last; {
+			n, batches, err := reader.Next(ctx)
+			if err != nil && ctx.Err() != nil {
+				return
+			}
+			seq = max(seq+1, n)
+			for i := range batches {
+				events, err := batches[i].Events()
+				if err != nil {
+					continue // the engine quarantines it when it comes to it
+				}
+				for _, e := range events {
+					if !yield(incident.Observed{Tenant: batches[i].Tenant, Event: e}, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// changedDetections tells open pages that a detection was raised.
+type changedDetections struct{ hub *console.Hub }
+
+func (c changedDetections) Receive(context.Context, detection.Detection) error {
+	c.hub.Changed(console.ChangedDetections)
+	return nil
+}
+
+// poison counts what the engine could not judge as loss of its host.
+type poison struct{ p *parts }
+
+func (x poison) Quarantine(ctx context.Context, b detect.Poison) error {
+	if b.Tenant == (tenant.ID{}) {
+		x.p.log.ErrorContext(ctx, "log record cannot be read", slog.Int("shard", b.Shard), slog.Uint64("record", b.Seq), slog.String("reason", b.Reason))
+		return nil
+	}
+	x.p.coverage.Quarantined(ctx, b.Tenant, event.ID{Host: b.Host, Stream: b.Stream, Lane: b.Lane, Seq: b.First}, uint64(max(0, b.Count)), time.Now().UnixMicro(), b.Reason) //nolint:gosec // a count
+	return nil
+}
+
+// quarantined counts what the store could not keep as loss of its host.
+func (p *parts) quarantined(ctx context.Context, q eventstore.Quarantined) {
+	p.log.ErrorContext(ctx, "batch quarantined", slog.String("host", q.Host.String()), slog.String("reason", q.Reason), slog.String("file", q.File))
+	if q.Batch < 0 || p.coverage == nil {
+		return
+	}
+	p.coverage.Quarantined(ctx, q.Tenant, event.ID{Host: q.Host, Stream: q.Stream, Lane: q.Lane, Seq: q.Range.First}, q.Range.Last-q.Range.First+1, time.Now().UnixMicro(), q.Reason)
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/config"
+	"github.com/yagura-edr/yagura/internal/coverage"
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/incident"
+	"github.com/yagura-edr/yagura/internal/notify"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// openNotify makes the router with the channels of the configuration; without channels it tells nobody.
+func openNotify(p *parts, c *config.Config) (*notify.Router, error) {
+	n := c.Notify
+	zone, err := time.LoadLocation(n.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("notify.timezone %q: %w", n.Timezone, err)
+	}
+	least, err := detection.ParseSeverity(n.MinSeverity)
+	if err != nil {
+		return nil, fmt.Errorf("notify.min_severity: %w", err)
+	}
+	url := n.PublicURL
+	if url == "" {
+		url = p.url()
+	}
+	voice := func(language string) notify.Voice {
+		if language == "" {
+			language = n.Language
+		}
+		return notify.Voice{Language: language, PublicURL: url, Zone: zone}
+	}
+	var channels []notify.Channel
+	if m := n.SMTP; m.Host != "" {
+		mails, err := notify.NewMails(notify.MailServer{
+			Host: m.Host, Port: m.Port, TLS: notify.TLSMode(m.TLS), CAFile: m.CAFile, Auth: m.Auth, Username: m.Username,
+			PasswordFile: m.PasswordFile, From: m.From, Voice: voice(m.Language),
+		}, m.To)
+		if err != nil {
+			return nil, fmt.Errorf("notify.smtp: %w", err)
+		}
+		channels = append(channels, mails...)
+	}
+	for _, w := range n.Webhooks {
+		v := voice(w.Language)
+		v.HideHosts = w.HideHosts
+		hook, err := notify.NewWebhook(notify.WebhookTarget{
+			Name: w.Name, URL: w.URL, SecretFile: w.SecretFile, CAFile: w.CAFile, AllowLoopback: w.AllowLoopback, AllowHTTP: w.AllowHTTP, Voice: v,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("notify.webhooks %s: %w", w.Name, err)
+		}
+		channels = append(channels, hook)
+	}
+	return notify.New(notify.Options{
+		Outbox: p.db, Findings: findings{p.coverage, p.tenant.ID}, Channels: channels, MinSeverity: least, Log: p.log,
+		Sources: []notify.Source{notify.SourceFunc(p.incidentNotices), notify.SourceFunc(p.silentNotices)},
+	})
+}
+
+// incidentNotices lists incidents that were made or grew since a time.
+func (p *parts) incidentNotices(ctx context.Context, since time.Time) ([]notify.Notice, error) {
+	rows, err := p.desk.List(ctx, p.tenant.ID, incident.Query{})
+	if err != nil {
+		return nil, err
+	}
+	var out []notify.Notice
+	for _, r := range rows {
+		if r.Updated < since.UnixMicro() || r.State == incident.StateClosed {
+			continue
+		}
+		out = append(out, notify.Notice{
+			Key: notify.IncidentKey(r.ID.String(), r.Severity), Tenant: r.Tenant, Kind: notify.Incident, Severity: r.Severity,
+			Title: r.Title, Summary: r.Entry, Hosts: r.Hostnames, Link: "/incidents/" + r.ID.String(), Time: time.UnixMicro(r.First),
+		})
+	}
+	return out, nil
+}
+
+// silentNotices lists what stopped working and still does.
+func (p *parts) silentNotices(ctx context.Context, _ time.Time) ([]notify.Notice, error) {
+	failures, err := p.coverage.SilentFailures(ctx, p.tenant.ID)
+	if err != nil {
+		return nil, err
+	}
+	var out []notify.Notice
+	for _, f := range failures {
+		if f.Severity < detection.Medium {
+			continue
+		}
+		n := notify.Notice{
+			Key: notify.SilentKey(f.Class, f.ID, time.UnixMicro(f.Since)), Tenant: p.tenant.ID, Kind: notify.Silent, Severity: f.Severity,
+			Title: f.What, Todo: f.Fix, Link: "/", Time: time.UnixMicro(f.Since),
+		}
+		if f.Name != "" {
+			n.Hosts = []string{f.Name}
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// findings shows on Home what notify could not deliver.
+type findings struct {
+	coverage *coverage.Coverage
+	tenant   tenant.ID
+}
+
+func (f findings) ReportFinding(ctx context.Context, class, subject string, what detection.Said) error {
+	f.coverage.Report(ctx, coverage.Fault{
+		Tenant: f.tenant, Kind: class + " " + subject, Class: coverage.ClassServer, Severity: detection.High, What: what, Since: time.Now().UnixMicro(),
+		Fix: detection.Said{En: "check notify in server.yaml, then run `yagura doctor`", Ja: "server.yaml の notify を確認し、`yagura doctor` を実行してください"},
+	})
+	return nil
+}
+
+func (f findings) ClearFinding(ctx context.Context, class, subject string) error {
+	f.coverage.Clear(ctx, f.tenant, event.HostID{}, class+" "+subject)
+	return nil
+}
+
+// noLocalSensor shows on Home that up watches everything but its own host.
+func (p *parts) noLocalSensor(ctx context.Context, why error) {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "localhost"
+	}
+	p.coverage.Report(ctx, coverage.Fault{
+		Tenant: p.tenant.ID, Kind: "local-sensor", Class: coverage.ClassSensorDegraded, Severity: detection.High, Since: time.Now().UnixMicro(),
+		What: detection.Said{En: fmt.Sprintf("%s, the host of this server, is not watched: %v", name, why), Ja: fmt.Sprintf("このサーバーのホスト %s は監視されていません: %v", name, why)},
+		Fix:  detection.Said{En: "run `yagura up` as root, or enrol the host by hand with `yagura enroll token`", Ja: "root で `yagura up` を実行するか、`yagura enroll token` で手動登録してください"},
+	})
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/event"
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+)
+
+type respondVerb struct {
+	Kill    respondKillVerb    `cmd:"" help:"End a process, named by its key: never a reused pid."`
+	Suspend respondSuspendVerb `cmd:"" help:"Stop a process without ending it."`
+	Resume  respondResumeVerb  `cmd:"" help:"Let a suspended process go on."`
+	Isolate respondIsolateVerb `cmd:"" help:"Cut a host off the network, except from this server; ends by itself."`
+	Release respondReleaseVerb `cmd:"" help:"End an isolation."`
+}
+
+// respondFlags are the same for every verb.
+type respondFlags struct {
+	Reason   string        `help:"Why, for the record."`
+	Incident string        `help:"Incident it belongs to (i-…)."`
+	Wait     time.Duration `help:"How long to wait for the outcome; 0 returns at once." default:"30s"`
+}
+
+type respondKillVerb struct {
+	respondFlags
+	Process string `arg:"" help:"Process (HOST/p-…)."`
+	Tree    bool   `help:"Its descendants too."`
+}
+
+// Help shows examples.
+func (respondKillVerb) Help() string {
+	return "Examples:\n  yagura respond kill h-0190…/p-abc… --reason 'reverse shell'\n  yagura respond kill h-0190…/p-abc… --tree"
+}
+
+// Run kills.
+func (v respondKillVerb) Run(s *shell) error {
+	return s.actOnProcess(command.Kill, v.Process, v.Tree, v.respondFlags)
+}
+
+type respondSuspendVerb struct {
+	respondFlags
+	Process string `arg:"" help:"Process (HOST/p-…)."`
+}
+
+// Run suspends.
+func (v respondSuspendVerb) Run(s *shell) error {
+	return s.actOnProcess(command.Suspend, v.Process, false, v.respondFlags)
+}
+
+type respondResumeVerb struct {
+	respondFlags
+	Process string `arg:"" help:"Process (HOST/p-…)."`
+}
+
+// Run resumes.
+func (v respondResumeVerb) Run(s *shell) error {
+	return s.actOnProcess(command.Resume, v.Process, false, v.respondFlags)
+}
+
+type respondIsolateVerb struct {
+	respondFlags
+	Host  string        `arg:"" help:"Host, by id (h-…) or name."`
+	For   time.Duration `help:"Ends by itself after this long (at most 7 days)." default:"24h"`
+	Allow []string      `help:"Further addresses or networks that stay reachable."`
+}
+
+// Help shows examples.
+func (respondIsolateVerb) Help() string {
+	return "Examples:\n  yagura respond isolate web-01 --for 4h --reason 'i-0190…'\n  yagura respond release web-01"
+}
+
+// Run isolates.
+func (v respondIsolateVerb) Run(s *shell) error {
+	if v.For < time.Second || v.For > command.MaxEffect {
+		return usagef("--for must lie between 1s and %s", command.MaxEffect)
+	}
+	host, err := s.findHost(v.Host)
+	if err != nil {
+		return err
+	}
+	return s.act(command.Isolate, host, command.IsolateArguments{Seconds: int64(v.For.Seconds()), Allow: v.Allow}, v.respondFlags)
+}
+
+type respondReleaseVerb struct {
+	respondFlags
+	Host string `arg:"" help:"Host, by id (h-…) or name."`
+}
+
+// Run releases.
+func (v respondReleaseVerb) Run(s *shell) error {
+	host, err := s.findHost(v.Host)
+	if err != nil {
+		return err
+	}
+	return s.act(command.Release, host, command.ReleaseArguments{}, v.respondFlags)
+}
+
+func (s *shell) actOnProcess(verb command.Verb, process string, tree bool, f respondFlags) error {
+	ref, err := event.ParseRef(process)
+	if err != nil {
+		return usagef("%v: copy the process from `yagura incidents show` or `yagura tree`", err)
+	}
+	return s.act(verb, ref.Host, command.KillArguments{Process: ref.Key.String(), Tree: tree}, f)
+}
+
+// act signs a command here with the operator key, hands it to the server to relay, and waits for what
+// the host says.
+func (s *shell) act(verb command.Verb, host event.HostID, arguments any, f respondFlags) error {
+	doing := fmt.Sprintf("%s %s", verb, host)
+	authority, err := command.LoadAuthority(filepath.Join(s.data, "authority"))
+	if err != nil {
+		return fmt.Errorf("%s: open the operator key: %w", doing, err)
+	}
+	now := time.Now()
+	list, operators := authority.List()
+	if operators.Expiry.Sub(now) < 7*24*time.Hour {
+		if err := authority.Renew(now, nil); err != nil {
+			return fmt.Errorf("%s: renew the operator list: %w", doing, err)
+		}
+		list, operators = authority.List()
+	}
+	console := s.console()
+	if _, err := console.SetOperatorList(s.ctx, connect.NewRequest(&consolev1.SetOperatorListRequest{List: list})); err != nil {
+		return s.explain(doing, err)
+	}
+	args, err := command.EncodeArguments(arguments)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	c, err := command.New(authority.Tenant, operators.Generation, operators.HostCap, verb, args, now, command.MaxLife, host)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	canonical := c.Canonical()
+	signature := command.Sign(canonical, authority.Operator())
+	r, err := console.SubmitCommand(s.ctx, connect.NewRequest(&consolev1.SubmitCommandRequest{
+		Canonical: canonical, Arguments: args, KeyId: signature.KeyID, Signature: signature.Signature,
+		Reason: f.Reason, IncidentId: f.Incident,
+	}))
+	if err != nil {
+		return s.explain(doing, err)
+	}
+	return s.await(doing, r.Msg, f.Wait)
+}
+
+// await polls the action until the host has spoken its last word.
+func (s *shell) await(doing string, a *consolev1.Action, wait time.Duration) error {
+	deadline := time.Now().Add(wait)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for !finalState(a.State) && time.Now().Before(deadline) {
+		select {
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		case <-tick.C:
+		}
+		r, err := s.console().ListActions(s.ctx, connect.NewRequest(&consolev1.ListActionsRequest{Limit: 1, Id: a.Id}))
+		if err != nil {
+			return s.explain(doing, err)
+		}
+		if len(r.Msg.Actions) == 1 {
+			a = r.Msg.Actions[0]
+		}
+	}
+	if err := s.printAction(a); err != nil {
+		return err
+	}
+	switch {
+	case a.State == string(command.Done):
+		return nil
+	case finalState(a.State):
+		return fmt.Errorf("%s: %s: %s", doing, a.State, a.Detail)
+	case wait > 0:
+		return fmt.Errorf("%w: %s: still %s; `yagura actions show %s` tells when the host has answered", errPartial, doing, a.State, a.Id)
+	}
+	return nil
+}
+
+func finalState(state string) bool { return state == "expired" || command.State(state).Final() }
+
+// findHost takes a host id or the name of exactly one host.
+func (s *shell) findHost(name string) (event.HostID, error) {
+	if strings.HasPrefix(name, "h-") {
+		if id, err := event.ParseHostID(name); err == nil {
+			return id, nil
+		}
+	}
+	r, err := s.console().ListHosts(s.ctx, connect.NewRequest(&consolev1.ListHostsRequest{}))
+	if err != nil {
+		return event.HostID{}, s.explain("find host "+name, err)
+	}
+	var found []string
+	for _, h := range r.Msg.Hosts {
+		if h.Name == name {
+			found = append(found, h.Id)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return event.HostID{}, usagef("no host is called %q: `yagura hosts` lists them", name)
+	case 1:
+		return event.ParseHostID(found[0])
+	}
+	return event.HostID{}, usagef("%d hosts are called %q: give the id (%s)", len(found), name, strings.Join(found, ", "))
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// serverFlags are what up and server take beside the keys of their configuration.
+type serverFlags struct {
+	configured
+	ReadyFile string `help:"Written when events can be taken: url, sign_in, sensor_url, pid, sensor_pid." placeholder:"FILE"`
+}
+
+type upVerb struct {
+	serverFlags
+	NoSensor bool `help:"Do not start a sensor on this host."`
+}
+
+// Help shows examples.
+func (*upVerb) Help() string {
+	return "Examples:\n  yagura up\n  yagura up --data ~/yagura --listen 127.0.0.1:9443 --rules ~/sigma/rules/linux"
+}
+
+// Run serves with a sensor on this host.
+func (v *upVerb) Run(s *shell) error { return s.serve(&v.serverFlags, !v.NoSensor) }
+
+type serverVerb struct {
+	serverFlags
+}
+
+// Help shows examples.
+func (*serverVerb) Help() string {
+	return "Examples:\n  yagura server --sensor-listen 0.0.0.0:8444\n  yagura server --config /etc/yagura/server.yaml"
+}
+
+// Run serves without a local sensor.
+func (v *serverVerb) Run(s *shell) error { return s.serve(&v.serverFlags, false) }
+
+func (s *shell) logger(level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(strings.ToUpper(level))); err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: l}))
+}
+
+// serve runs the server until the context ends, then takes it down in order: the sensor flushes, ingest
+// stops, what reads the log finishes its record.
+func (s *shell) serve(f *serverFlags, local bool) (err error) {
+	if !hasStore {
+		return fmt.Errorf("%w: this build has no event store, so it is a command line only: install the server build, or talk to a server with --data", errUsage)
+	}
+	c, err := f.load(s)
+	if err != nil {
+		return err
+	}
+	log := s.logger(c.LogLevel)
+	dir, err := openDataDir(s.data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.close()) }()
+	srv, err := assemble(s.ctx, log, dir, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.close()) }()
+
+	// Parts outlive the first signal, so that the sensor's last events are taken and judged.
+	parts, stop := context.WithCancelCause(context.WithoutCancel(s.ctx))
+	defer stop(nil)
+	group, parts := errgroup.WithContext(parts)
+	srv.run(parts, group)
+
+	up := ready{URL: srv.url(), SignIn: srv.signIn, SensorURL: srv.sensorURL(), PID: os.Getpid()}
+	var sensor *localSensor
+	if local {
+		if sensor, err = srv.startLocalSensor(s.ctx, s.stderr); err != nil {
+			log.WarnContext(s.ctx, "this host is not watched", slog.Any("err", err))
+			srv.noLocalSensor(s.ctx, err)
+		} else {
+			up.SensorPID = sensor.pid()
+		}
+	}
+	if f.ReadyFile != "" {
+		if err := up.write(f.ReadyFile); err != nil {
+			return errors.Join(err, stopSensor(sensor))
+		}
+	}
+	s.welcome(up, dir, sensor != nil)
+
+	select {
+	case <-s.ctx.Done():
+	case <-parts.Done():
+		log.ErrorContext(s.ctx, "a part of the server ended", slog.Any("err", context.Cause(parts)))
+	case err := <-sensor.ended():
+		log.ErrorContext(s.ctx, "the local sensor ended: this host is no longer watched", slog.Any("err", err))
+		srv.noLocalSensor(s.ctx, fmt.Errorf("the sensor ended by itself: %w", errOr(err, errNoSensor)))
+		sensor = nil
+		select {
+		case <-s.ctx.Done():
+		case <-parts.Done():
+		}
+	}
+	sensorErr := stopSensor(sensor)
+	stop(errStopped)
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errStopped) {
+		return errors.Join(err, sensorErr)
+	}
+	return sensorErr
+}
+
+// errStopped is the cause that parts see when the server ends on request.
+var errStopped = errors.New("the server stops")
+
+func errOr(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+func stopSensor(sensor *localSensor) error {
+	if sensor == nil {
+		return nil
+	}
+	return sensor.stop()
+}
+
+// welcome says where the console is and how to sign in.
+func (s *shell) welcome(up ready, dir *dataDir, watched bool) {
+	s.printf("%s %s\n", s.say("Console: ", "コンソール: "), up.URL)
+	s.printf("%s %s\n", s.say("Sign in: ", "サインイン: "), up.SignIn)
+	s.printf("%s %s\n", s.say("Sensors: ", "センサー: "), up.SensorURL)
+	if watched {
+		s.printf("%s\n", s.say("This host is watched. Try: bash dev/attacks/web-shell.sh", "このホストを監視しています。試すには: bash dev/attacks/web-shell.sh"))
+	} else {
+		s.printf("%s\n", s.say("This host is NOT watched.", "このホストは監視されていません。"))
+	}
+	s.printf("%s\n", s.say(
+		"This machine holds the tenant's authority key and an operator key ("+dir.file("authority")+"): move the authority key to a safe place before you enrol hosts that matter.",
+		"このマシンにテナントの権限鍵と操作者鍵があります("+dir.file("authority")+")。重要なホストを登録する前に、権限鍵を安全な場所へ移してください。"))
+}

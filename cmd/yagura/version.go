@@ -1,0 +1,27 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+
+	"github.com/yagura-edr/yagura/internal/event/registry"
+)
+
+type versionVerb struct{}
+
+// Run prints the version.
+func (versionVerb) Run(s *shell) error {
+	revision := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, kv := range info.Settings {
+			if kv.Key == "vcs.revision" {
+				revision = kv.Value
+			}
+		}
+	}
+	if s.json {
+		return s.printJSON(map[string]any{"version": version, "revision": revision, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "registry": registry.Version})
+	}
+	s.printf("yagura %s (%s, %s/%s, event registry %d)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, registry.Version)
+	return nil
+}

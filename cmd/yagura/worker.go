@@ -1,0 +1,23 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/yagura-edr/yagura/internal/eventstore/duck"
+)
+
+// workerVerb is hidden: the server starts its event store workers with it. The process ends with its
+// standard input.
+type workerVerb struct {
+	Role string `arg:"" enum:"query,seal,compact" help:"What the worker is for."`
+}
+
+// Run serves requests on standard input.
+func (v workerVerb) Run(s *shell) error {
+	err := duck.Main(s.ctx, v.Role, s.stdin, s.stdout)
+	if errors.Is(err, duck.ErrNoStore) {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return err
+}
