@@ -152,7 +152,7 @@ func derived(m map[string]accessor, k event.Kind) {
 	}
 	m["SHA256"] = m["sha256"]
 	m["Ancestors"] = m["ancestors"]
-	m["Interpreter"] = m["actor_interpreter"]
+	m["Script"] = m["actor_interpreter"]
 	m["Elevated"] = func(e *event.Event) Value {
 		if e.Actor.EffectiveUserID == "" {
 			return truth(e.Actor.UserID == "0")
@@ -165,7 +165,9 @@ func derived(m map[string]accessor, k event.Kind) {
 	switch k.Class() {
 	case "file":
 		m["FileInMemory"], m["FileDeleted"], m["FileCreated"] = flag(event.FlagMemoryFile), flag(event.FlagDeleted), flag(event.FlagCreated)
-		m["FileSetuid"] = func(e *event.Event) Value { return truth(e.File.Mode&0o6000 != 0) }
+		m["FileSetuid"] = func(e *event.Event) Value {
+			return truth(e.File.Mode&0o4000 != 0 && (e.File.Mode&0o170000 == 0 || e.File.Mode&0o170000 == 0o100000)) // a folder's bit means nothing
+		}
 		m["FileExecutable"] = func(e *event.Event) Value { return truth(e.File.Mode&0o111 != 0) }
 	default:
 		m["ImageInMemory"], m["ImageDeleted"] = flag(event.FlagMemoryFile), flag(event.FlagDeleted)
