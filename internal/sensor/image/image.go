@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -29,17 +28,9 @@ const (
 // Errors that say why there is no hash.
 var (
 	ErrTooBig = errors.New("file is over the size that is hashed")
-	ErrGone   = errors.New("file is gone")
+	ErrGone   = errors.New("file is gone or no longer what was executed")
 	ErrBusy   = errors.New("too many files wait to be hashed")
 )
-
-// Key identifies the content of a file as long as nobody sets clocks and writes block devices behind the
-// file system's back.
-type Key struct {
-	Dev, Ino     uint64
-	Ctime, Mtime int64 // ns
-	Size         int64
-}
 
 // Options bounds the work. Zero values take the defaults.
 type Options struct {
@@ -54,13 +45,13 @@ type Hasher struct {
 	queue chan request // full: Ask says so and the exec leaves without a hash
 
 	mu         sync.Mutex // guards all below
-	young, old map[Key][32]byte
+	young, old map[key][32]byte
 	next       time.Time // when the byte budget allows the next read
 }
 
 type request struct {
-	pid, ino uint64
-	done     func(Result)
+	want Want
+	done func(Result)
 }
 
 // Result is the hash of an image, or why there is none.
@@ -80,7 +71,7 @@ func New(opts Options) *Hasher {
 	if opts.Workers <= 0 {
 		opts.Workers = DefaultWorkers
 	}
-	return &Hasher{opts: opts, queue: make(chan request, queueLength), young: map[Key][32]byte{}}
+	return &Hasher{opts: opts, queue: make(chan request, queueLength), young: map[key][32]byte{}}
 }
 
 // Run works until ctx ends. Requests still queued then are never answered.
@@ -94,7 +85,7 @@ func (h *Hasher) Run(ctx context.Context) error {
 				case <-ctx.Done():
 					return
 				case r := <-h.queue:
-					sum, err := h.hash(ctx, r.pid, r.ino, buf)
+					sum, err := h.hash(ctx, r.want, buf)
 					r.done(Result{SHA256: sum, Err: err})
 				}
 			}
@@ -104,74 +95,40 @@ func (h *Hasher) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// Ask looks at what process pid runs, expecting the image with inode number ino: a process that runs another
-// one by now gives ErrGone. A known content is answered at once (ok is true); otherwise done is
-// called later, from a worker, exactly once, unless err says that it never will be.
-func (h *Hasher) Ask(pid, ino uint64, done func(Result)) (r Result, ok bool, err error) {
-	var st unix.Stat_t
-	if err := unix.Stat(exe(pid), &st); err != nil {
-		return Result{Err: gone(err)}, true, nil
+// Ask looks for the hash of an executed file. A known content is answered at once (ok is true); otherwise
+// done is called later, from a worker, exactly once, unless err says that it never will be.
+func (h *Hasher) Ask(want Want, done func(Result)) (r Result, ok bool, err error) {
+	st, err := want.stat()
+	if err != nil {
+		return Result{Err: err}, true, nil
 	}
-	if st.Ino != ino && !stacked(pid) {
-		return Result{Err: ErrGone}, true, nil
-	}
-	if sum, ok := h.known(keyOf(&st)); ok {
+	if sum, ok := h.known(keyOf(st)); ok {
 		return Result{SHA256: sum}, true, nil
 	}
 	if st.Size > h.opts.MaxBytes {
 		return Result{Err: ErrTooBig}, true, nil
 	}
 	select {
-	case h.queue <- request{pid, ino, done}:
+	case h.queue <- request{want, done}:
 		return Result{}, false, nil
 	default:
 		return Result{}, false, ErrBusy
 	}
 }
 
-func exe(pid uint64) string { return "/proc/" + strconv.FormatUint(pid, 10) + "/exe" }
-
-// stacked says whether the image lies on an overlay, where stat and the kernel's inode may disagree.
-func stacked(pid uint64) bool {
-	var fs unix.Statfs_t
-	return unix.Statfs(exe(pid), &fs) == nil && fs.Type == unix.OVERLAYFS_SUPER_MAGIC
-}
-
-func gone(err error) error {
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return ErrGone
-	}
-	return err
-}
-
-func keyOf(st *unix.Stat_t) Key {
-	return Key{Dev: st.Dev, Ino: st.Ino, Ctime: st.Ctim.Nano(), Mtime: st.Mtim.Nano(), Size: st.Size}
-}
-
-// hash reads the image of a process. The file is opened through /proc, so it is the one that runs whatever
-// its path says by now; it is stat'ed again behind the last byte, so a file written meanwhile is not cached.
-func (h *Hasher) hash(ctx context.Context, pid, ino uint64, buf []byte) (sum [32]byte, err error) {
-	fd, err := unix.Open(exe(pid), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+// hash reads an executed file. It is stat'ed again behind the last byte, so a file written meanwhile is not
+// cached, and its hash not believed.
+func (h *Hasher) hash(ctx context.Context, want Want, buf []byte) (sum [32]byte, err error) {
+	f, st, err := want.open()
 	if err != nil {
-		return sum, gone(err)
+		return sum, err
 	}
-	f := os.NewFile(uintptr(fd), "image")
 	defer f.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return sum, fmt.Errorf("stat image: %w", err)
-	}
-	if st.Ino != ino && !stacked(pid) {
-		return sum, ErrGone
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return sum, errors.New("image is no regular file")
-	}
 	if st.Size > h.opts.MaxBytes {
 		return sum, ErrTooBig
 	}
-	key := keyOf(&st)
-	if sum, ok := h.known(key); ok {
+	content := keyOf(st)
+	if sum, ok := h.known(content); ok {
 		return sum, nil
 	}
 	d := sha256.New()
@@ -192,9 +149,10 @@ func (h *Hasher) hash(ctx context.Context, pid, ino uint64, buf []byte) (sum [32
 		}
 	}
 	d.Sum(sum[:0])
-	if err := unix.Fstat(fd, &st); err == nil && keyOf(&st) == key {
-		h.keep(key, sum)
+	if err := unix.Fstat(int(f.Fd()), st); err != nil || keyOf(st).content() != content.content() {
+		return [32]byte{}, ErrGone
 	}
+	h.keep(keyOf(st), sum)
 	return sum, nil
 }
 
@@ -223,8 +181,26 @@ func (h *Hasher) pay(ctx context.Context, n int) error {
 	}
 }
 
+// key identifies the content of a file as long as nobody sets clocks and writes block devices behind the file
+// system's back.
+type key struct {
+	dev, ino     uint64
+	ctime, mtime int64 // ns
+	size         int64
+}
+
+func keyOf(st *unix.Stat_t) key {
+	return key{dev: st.Dev, ino: st.Ino, ctime: st.Ctim.Nano(), mtime: st.Mtim.Nano(), size: st.Size}
+}
+
+// content drops the change time, which a chmod or an unlink of a running program moves, too.
+func (k key) content() key {
+	k.ctime = 0
+	return k
+}
+
 // known looks a content up; what is found stays in the young half of the cache.
-func (h *Hasher) known(k Key) (sum [32]byte, ok bool) {
+func (h *Hasher) known(k key) (sum [32]byte, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if sum, ok = h.young[k]; ok {
@@ -236,16 +212,34 @@ func (h *Hasher) known(k Key) (sum [32]byte, ok bool) {
 	return sum, ok
 }
 
-func (h *Hasher) keep(k Key, sum [32]byte) {
+func (h *Hasher) keep(k key, sum [32]byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.put(k, sum)
 }
 
 // put needs mu. Two generations of half the entries each: a full young one becomes the old one.
-func (h *Hasher) put(k Key, sum [32]byte) {
+func (h *Hasher) put(k key, sum [32]byte) {
 	if len(h.young) >= cacheEntries/2 {
-		h.old, h.young = h.young, make(map[Key][32]byte)
+		h.old, h.young = h.young, make(map[key][32]byte)
 	}
 	h.young[k] = sum
+}
+
+// regular opens a path for reading if it is a regular file. O_NONBLOCK: a FIFO put in its place must not hold
+// a worker.
+func regular(path string) (*os.File, *unix.Stat_t, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open image: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "image")
+	st := new(unix.Stat_t)
+	if err := unix.Fstat(fd, st); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("stat image: %w", err), f.Close())
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, nil, errors.Join(errors.New("image is no regular file"), f.Close())
+	}
+	return f, st, nil
 }

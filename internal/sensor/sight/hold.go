@@ -22,8 +22,9 @@ func (s *Sight) exec(e *event.Event) {
 	s.release(e.Actor.Key) // an earlier exec of the same process still waits: keep the order
 	who, execID := e.Actor, e.Actor.ExecID
 	at := [2]int64{int64(e.BootNS), e.HostTime}
-	ino, _ := strconv.ParseUint(who.FileID, 10, 64)
-	r, ok, err := s.hasher.Ask(who.PID, ino, func(r image.Result) { s.hashed(who, at, r) })
+	inode, _ := strconv.ParseUint(who.FileID, 10, 64) // our own text; 0 fits no file
+	want := image.Want{PID: who.PID, Path: who.Path, Volume: who.VolumeID, Inode: inode, Size: int64(e.File.Size), Mtime: e.File.ModifiedTime, Time: e.HostTime}
+	r, ok, err := s.hasher.Ask(want, func(r image.Result) { s.hashed(who, at, r) })
 	switch {
 	case err != nil:
 		e.HashState = event.HashError

@@ -173,8 +173,8 @@ func TestExecCarriesWhatTheNewImageIs(t *testing.T) {
 	if len(e.Ancestors) == 0 {
 		t.Error("no ancestors")
 	}
-	if e.HashState == event.HashKnown && e.Actor.SHA256 != sha256.Sum256(image) {
-		t.Errorf("SHA256 = %x; want that of the file", e.Actor.SHA256)
+	if e.HashState != event.HashKnown || e.Actor.SHA256 != sha256.Sum256(image) {
+		t.Errorf("hash state %d, SHA256 = %x; want that of the file", e.HashState, e.Actor.SHA256)
 	}
 	var st os.FileInfo
 	if st, err = os.Stat(program); err != nil {

@@ -1,0 +1,163 @@
+package probe
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// record builds a record as the kernel side does.
+func record(kind uint16, fixed int, texts map[uint16]string) []byte {
+	b := make([]byte, headBytes+fixed)
+	binary.LittleEndian.PutUint16(b, kind)
+	b[2] = recordVersion
+	binary.LittleEndian.PutUint64(b[16:], 12345)
+	binary.LittleEndian.PutUint32(b[32:], 77)
+	for tag, text := range texts {
+		b = binary.LittleEndian.AppendUint16(b, tag)
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(text)))
+		b = append(b, text...)
+	}
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)))
+	return b
+}
+
+const processFixed = 8 + 16 + fileBytes + sockBytes
+
+func TestPathsAndArguments(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"", ""},
+		{"bash\x00bin\x00usr\x00", "/usr/bin/bash"},
+		{"\xff\x00a b\x00", "/a b/\xff"},
+		{"\x00", "/"},
+	} {
+		if got := joinPath([]byte(c.in)); got != c.want {
+			t.Errorf("joinPath(%q) = %q; want %q", c.in, got, c.want)
+		}
+	}
+	for _, c := range []struct{ in, want string }{
+		{"sh\x00-c\x00id; ls\x00", "sh -c id; ls"},
+		{"one", "one"},
+		{"", ""},
+		{"a\x00\x00b\x00", "a  b"},
+	} {
+		if got := joinArguments([]byte(c.in)); got != c.want {
+			t.Errorf("joinArguments(%q) = %q; want %q", c.in, got, c.want)
+		}
+	}
+	for _, c := range []struct{ base, argument, want string }{
+		{"/home/u", "../x/./y", "/home/x/y"},
+		{"", "/etc/passwd", "/etc/passwd"},
+		{"", "relative", "/relative"},
+		{"/srv/jail", "/etc/shadow", "/srv/jail/etc/shadow"},
+		{"/a", "../../../b", "/b"},
+		{"/a/b", "", "/a/b"},
+	} {
+		if got := named(c.base, c.argument); got != c.want {
+			t.Errorf("named(%q, %q) = %q; want %q", c.base, c.argument, got, c.want)
+		}
+	}
+}
+
+func TestContainerIsNamedByItsCgroup(t *testing.T) {
+	id := "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	for _, c := range []struct{ in, leaf, container string }{
+		{"docker-" + id + ".scope\x00system.slice\x00", "docker-" + id + ".scope", id},
+		{id + "\x00docker\x00", id, id},
+		{"nginx.service\x00system.slice\x00libpod-" + id + ".scope\x00", "nginx.service", id},
+		{"cri-containerd-" + id[:63] + "G.scope\x00", "cri-containerd-" + id[:63] + "G.scope", ""},
+		{"ssh.service\x00system.slice\x00", "ssh.service", ""},
+		{"", "", ""},
+	} {
+		if leaf, container := cgroup([]byte(c.in)); leaf != c.leaf || container != c.container {
+			t.Errorf("cgroup(%q) = %q, %q; want %q, %q", c.in, leaf, container, c.leaf, c.container)
+		}
+	}
+}
+
+func TestRecordsThatLieAreRefused(t *testing.T) {
+	good := record(recExec, processFixed, map[uint16]string{textPath: "true\x00bin\x00"})
+	for what, b := range map[string][]byte{
+		"empty":            {},
+		"short head":       good[:headBytes-1],
+		"short fixed part": good[:headBytes+4],
+		"length beyond":    append(append([]byte{}, good[:4]...), append([]byte{0xff, 0xff, 0, 0}, good[8:]...)...),
+		"version":          append([]byte{1, 0, 9}, good[3:]...),
+		"type":             append([]byte{0xfe, 0xca}, good[2:]...),
+		"text beyond":      record(recExec, processFixed, map[uint16]string{textPath: "x"})[:headBytes+processFixed+4],
+	} {
+		if what == "text beyond" {
+			binary.LittleEndian.PutUint32(b[4:], uint32(len(b)))
+		}
+		d := decoder{clock: &clock{}}
+		n := 0
+		if err := d.decode(b, func(*event.Event) { n++ }); err == nil {
+			t.Errorf("%s: no error, %d events", what, n)
+		}
+	}
+}
+
+func TestDNSMessagesAreReadInBounds(t *testing.T) {
+	name := dnsmessage.MustNewName("www.example.test.")
+	m := dnsmessage.Message{Header: dnsmessage.Header{ID: 9, Response: true},
+		Questions: []dnsmessage.Question{{Name: name, Type: dnsmessage.TypeAAAA, Class: dnsmessage.ClassINET}},
+		Answers: []dnsmessage.Resource{
+			{Header: dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET}, Body: &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName("cdn.example.test.")}},
+			{Header: dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET}, Body: &dnsmessage.AAAAResource{AAAA: [16]byte{15: 1}}},
+		}}
+	b, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, ok := readDNS(b)
+	if !ok || got.id != 9 || got.name != "www.example.test" || got.kind != 28 || len(got.answers) != 2 || got.answers[0] != "cdn.example.test" || got.answers[1] != "::1" {
+		t.Errorf("readDNS = %+v, %v", got, ok)
+	}
+	if got, ok := readDNS(b[:len(b)-8]); !ok || len(got.answers) != 1 {
+		t.Errorf("cut short: %+v, %v", got, ok)
+	}
+	loop := append([]byte{}, b[:12]...)
+	loop = append(loop, 0xc0, 12, 0, 1, 0, 1) // a name that points at itself
+	if _, ok := readDNS(loop); ok {
+		t.Error("a looping name was read")
+	}
+}
+
+func FuzzDecodeRecord(f *testing.F) {
+	texts := map[uint16]string{textPath: "x\x00tmp\x00", textArgv: "x\x00\xff\x00", textCwd: "tmp\x00", textScript: "./x", textCgroup: "a\x00b\x00"}
+	f.Add(record(recExec, processFixed, texts))
+	f.Add(record(recTask, processFixed, nil))
+	f.Add(record(recFork, 24, nil))
+	f.Add(record(recExit, 16, nil))
+	f.Add(record(recConnect, sockBytes+24, nil))
+	f.Add(record(recDNSQuery, sockBytes, map[uint16]string{textDNS: "\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"}))
+	f.Add(record(recRename, fileBytes+8, map[uint16]string{textPath: "tmp\x00", textUser: "b", textOldBase: "tmp\x00", textOldUser: "../a"}))
+	f.Add(record(recMemfd, 24+fileBytes, map[uint16]string{textPath: "memfd:x\x00"}))
+	f.Add(record(recThrottle, 8, nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d := decoder{clock: &clock{}}
+		err := d.decode(b, func(e *event.Event) {
+			if e.Kind == 0 {
+				t.Error("an event of no kind")
+			}
+		})
+		if err != nil && len(d.asked)+len(d.throttled) > 0 {
+			t.Error("a refused record left something behind")
+		}
+	})
+}
+
+func BenchmarkDecodeExec(b *testing.B) {
+	r := record(recExec, processFixed, map[uint16]string{textPath: "bash\x00bin\x00usr\x00", textArgv: "bash\x00-c\x00id\x00",
+		textCwd: "work\x00", textCgroup: "ssh.service\x00system.slice\x00"})
+	d := decoder{clock: &clock{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := d.decode(r, func(*event.Event) {}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
