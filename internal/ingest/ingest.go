@@ -19,6 +19,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/net/netutil"
 
 	"github.com/yagura-edr/yagura/internal/coverage"
 	"github.com/yagura-edr/yagura/internal/event"
@@ -138,11 +139,16 @@ func (s *Service) Handler() http.Handler {
 	path, h := sensorv1connect.NewSensorsHandler(s, connect.WithReadMaxBytes(maxMessage), connect.WithCompressMinBytes(1<<20))
 	mux.Handle(path, fleet.Peer(h))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A caller that dribbles its request is cut off. Attend's request is short, and its answer has no limit.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(30 * time.Second))
-		if strings.HasSuffix(r.URL.Path, "/Attend") {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		// A caller that dribbles its request is cut off: a stranger soon, a host after what a batch takes on a
+		// line of 9,600 bit/s. Attend's request is short, and its answer has no limit.
+		limit := time.Now().Add(30 * time.Second)
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/Attend"):
+			limit = time.Time{}
+		case r.TLS != nil && len(r.TLS.PeerCertificates) > 0:
+			limit = time.Now().Add(5 * time.Minute)
 		}
+		_ = http.NewResponseController(w).SetReadDeadline(limit)
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -161,6 +167,7 @@ func (s *Service) Serve(ctx context.Context, l net.Listener) error {
 		wg.Go(func() { s.gather(gather, shard) })
 	}
 	failed := make(chan error, 1)
+	l = netutil.LimitListener(l, maxConnections) // full: the next sensor waits in the kernel's queue
 	wg.Go(func() { failed <- server.ServeTLS(l, "", "") })
 	select {
 	case err := <-failed:
@@ -175,6 +182,20 @@ func (s *Service) Serve(ctx context.Context, l net.Listener) error {
 		_ = server.Close()
 	}
 	return nil
+}
+
+// maxConnections bounds the listener: 10,000 sensors with some to spare.
+const maxConnections = 20000
+
+// Revoke takes a host's identity away, cuts its stream and ends the watch over it.
+func (s *Service) Revoke(ctx context.Context, t tenant.ID, h event.HostID) (fleet.Host, error) {
+	host, err := s.o.Fleet.Revoke(ctx, t, h)
+	if err != nil {
+		return host, err
+	}
+	s.o.Coverage.Retired(ctx, h)
+	s.changed()
+	return host, nil
 }
 
 // Connected gives how many sensors hold an Attend stream now.

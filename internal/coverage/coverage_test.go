@@ -1,0 +1,486 @@
+package coverage_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/yagura-edr/yagura/internal/coverage"
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// table is the Coverage table in memory; package controldb's tests hold the real one to the same words.
+type table struct {
+	mu     sync.Mutex
+	rows   map[string]coverage.Row
+	proofs map[event.HostID]coverage.Proof
+	known  []coverage.Known
+	faults map[string]coverage.Fault
+	broken bool
+}
+
+func newTable() *table {
+	return &table{rows: map[string]coverage.Row{}, proofs: map[event.HostID]coverage.Proof{}, faults: map[string]coverage.Fault{}}
+}
+
+func (t *table) SaveCoverage(_ context.Context, rows []coverage.Row, proofs []coverage.Proof) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.broken {
+		return fmt.Errorf("disk full")
+	}
+	for _, r := range rows {
+		t.rows[r.ID] = r
+	}
+	for _, p := range proofs {
+		t.proofs[p.Host] = p
+	}
+	return nil
+}
+
+func (t *table) all(want func(coverage.Row) bool) []coverage.Row {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []coverage.Row
+	for _, r := range t.rows {
+		if want(r) {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(a, b coverage.Row) int { return int(a.From - b.From) })
+	return out
+}
+
+func (t *table) OpenCoverage(context.Context) ([]coverage.Row, error) {
+	return t.all(func(r coverage.Row) bool { return r.To == 0 }), nil
+}
+
+func (t *table) Coverage(_ context.Context, id tenant.ID, from, to int64) ([]coverage.Row, error) {
+	return t.all(func(r coverage.Row) bool {
+		return r.Tenant == id && (r.To == 0 || r.To > from) && (to == 0 || r.From < to)
+	}), nil
+}
+
+func (t *table) Proofs(context.Context) ([]coverage.Proof, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Values(t.proofs)), nil
+}
+
+func (t *table) KnownHosts(context.Context) ([]coverage.Known, error) { return t.known, nil }
+
+func (t *table) SaveFault(_ context.Context, f coverage.Fault) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults[f.Kind+f.Host.String()] = f
+	return nil
+}
+
+func (t *table) Faults(context.Context) ([]coverage.Fault, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(slices.Collect(maps.Values(t.faults)), func(f coverage.Fault) bool { return f.Until != 0 }), nil
+}
+
+func (t *table) PruneCoverage(context.Context, int64) error { return nil }
+
+type desk struct{ list []detection.Detection }
+
+func (d *desk) Receive(_ context.Context, x detection.Detection) error {
+	d.list = append(d.list, x)
+	return nil
+}
+
+// watch is a server that watches one host, in a bubble of fake time.
+type watch struct {
+	t      *testing.T
+	table  *table
+	desk   *desk
+	c      *coverage.Coverage
+	tenant tenant.ID
+	host   event.HostID
+	secret string
+	seq    uint64
+	stop   func()
+}
+
+func newWatch(t *testing.T) *watch {
+	w := &watch{t: t, table: newTable(), desk: &desk{}, tenant: tenant.ID(uuid.Must(uuid.NewV7())), host: event.HostID(uuid.Must(uuid.NewV7())), secret: filepath.Join(t.TempDir(), "canary.key")}
+	w.table.known = []coverage.Known{{Tenant: w.tenant, Host: w.host, Name: "web-1", Enrolled: time.Now().UnixMicro()}}
+	w.start()
+	return w
+}
+
+func (w *watch) start() {
+	var err error
+	if w.c, err = coverage.New(w.t.Context(), coverage.Options{Store: w.table, SecretFile: w.secret, Desk: w.desk}); err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.c.Run(ctx) }()
+	w.stop = func() { cancel(); <-done }
+}
+
+func (w *watch) hello() {
+	w.c.Connected(w.t.Context(), w.tenant, w.host, "web-1", []coverage.Capability{{Class: "process", State: coverage.Full}, {Class: "file", State: coverage.Full}, {Class: "network", State: coverage.Full}, {Class: "memory", State: coverage.Blind, Reason: "no BPF LSM"}})
+}
+
+func (w *watch) beat() { w.c.Reported(w.t.Context(), w.tenant, w.host, nil, false) }
+
+func (w *watch) nonce() string {
+	n, _ := w.c.NextNonce(w.host)
+	return n
+}
+
+func (w *watch) see(events ...*event.Event) {
+	var out []event.Stamped
+	for _, e := range events {
+		w.seq++
+		e.Time, e.BootNS = time.Now().UnixMicro(), 1e15
+		out = append(out, event.Stamped{ID: event.ID{Host: w.host, Stream: 1, Lane: event.Critical, Seq: w.seq}, Event: e})
+	}
+	w.c.Observe(w.t.Context(), w.tenant, out)
+}
+
+func actor(key byte, nonce string) event.Process {
+	return event.Process{Key: event.Key{key}, Path: "/opt/yagura/yagura-sensor", CommandLine: "/opt/yagura/yagura-sensor canary " + nonce}
+}
+
+func report(key byte, nonce string) *event.Event {
+	return &event.Event{Kind: event.SensorCanary, Nonce: nonce, Target: event.Process{Key: event.Key{key}}}
+}
+
+// canary is what a whole canary looks like, without the kinds left out.
+func canary(key byte, nonce string, without ...event.Kind) []*event.Event {
+	out := []*event.Event{report(key, nonce)}
+	for _, k := range []event.Kind{event.ProcessExec, event.FileCreate, event.FileDelete, event.NetConnect} {
+		if !slices.Contains(without, k) {
+			out = append(out, &event.Event{Kind: k, Actor: actor(key, nonce)})
+		}
+	}
+	return out
+}
+
+// live runs the host for a time: heartbeats every 15 s, canaries every 60 s.
+func (w *watch) live(d time.Duration, without ...event.Kind) {
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(5 * time.Second) {
+		if time.Now().Unix()%15 == 0 {
+			w.beat()
+		}
+		if n := w.nonce(); n != "" {
+			w.see(canary(byte(w.seq)|1, n, without...)...)
+		}
+	}
+}
+
+func (w *watch) summary() coverage.Summary {
+	w.t.Helper()
+	s, err := w.c.Summary(w.t.Context(), w.tenant)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func (w *watch) cell(class string) coverage.Cell {
+	w.t.Helper()
+	for _, c := range w.summary().Cells {
+		if c.Class == class {
+			return c
+		}
+	}
+	w.t.Fatalf("no cell of class %s", class)
+	return coverage.Cell{}
+}
+
+func ids(s coverage.Summary) string {
+	var out []string
+	for _, f := range s.SilentFailures {
+		out = append(out, f.ID[strings.Index(f.ID, "/")+1:])
+	}
+	return strings.Join(out, " ")
+}
+
+func TestHostIsSilentWithinAMinuteOfItsLastSign(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		if s := w.summary(); s.Health[w.host].State != "never" || s.LostKnown || s.CanaryOldest != -1 || s.Strip[95].State != "nothing" {
+			t.Errorf("before the first report: %+v", s)
+		}
+		time.Sleep(2 * time.Minute)
+		if s := w.summary(); ids(s) != "never" || s.SilentFailures[0].What.Ja == "" {
+			t.Errorf("enrolled and never reported: %+v", s.SilentFailures)
+		}
+		w.hello()
+		w.live(10 * time.Minute)
+		if s := w.summary(); s.Health[w.host].State != "degraded" || s.Reporting != 1 || ids(s) != "class/memory" || s.Strip[95].State != "ok" || s.CanaryOldest < 0 || s.CanaryOldest > 65e6 {
+			t.Errorf("while it lives: %q %+v", ids(s), s)
+		}
+		w.beat()
+		last := time.Now().UnixMicro()
+		time.Sleep(58 * time.Second)
+		if s := w.summary(); s.Health[w.host].State == "silent" {
+			t.Error("silent after 58 s")
+		}
+		time.Sleep(2 * time.Second)
+		s := w.summary()
+		if h := s.Health[w.host]; h.State != "silent" || h.SilentSince != last || s.Reporting != 0 || s.LostKnown || ids(s) != "silent" || s.SilentFailures[0].Severity != detection.High {
+			t.Errorf("after 60 s: %+v, %s; want silent since %d", h, ids(s), last)
+		}
+		if c := w.cell("process"); c.State != coverage.Silent || c.Since != last {
+			t.Errorf("process cell: %+v", c)
+		}
+		time.Sleep(time.Hour)
+		w.hello()
+		w.live(2 * time.Minute)
+		if h := w.summary().Health[w.host]; h.State != "degraded" || h.SilentSince != 0 {
+			t.Errorf("when it is back: %+v", h)
+		}
+		holes, err := w.c.Holes(t.Context(), w.tenant, w.host, last-1e6, time.Now().UnixMicro())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, r := range holes {
+			found = found || r.Class == "process" && r.State == coverage.Silent && r.From == last && r.To-r.From >= 3600e6 && r.To-r.From < 3662e6
+		}
+		if !found {
+			t.Errorf("the hour is no hole: %+v", holes)
+		}
+	})
+}
+
+func TestSensorThatSignsOffIsNoAlarmAndStillListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.hello()
+		w.c.Reported(t.Context(), w.tenant, w.host, nil, true)
+		s := w.summary()
+		if s.Health[w.host].State != "silent" || ids(s) != "silent" || s.SilentFailures[0].Severity != detection.Low {
+			t.Errorf("signed off: %+v", s.SilentFailures)
+		}
+		w.stop()
+		time.Sleep(time.Hour)
+		w.table.known[0].LastSeen = time.Now().Add(-time.Hour).UnixMicro()
+		w.start()
+		time.Sleep(2 * time.Minute)
+		if s := w.summary(); ids(s) != "silent" || s.SilentFailures[0].Severity != detection.Low {
+			t.Errorf("after a restart of the server: %+v", s.SilentFailures)
+		}
+	})
+}
+
+func TestProbeThatStopsIsNamedWithin90Seconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.hello()
+		w.live(5 * time.Minute)
+		if c := w.cell("file"); c.State != coverage.Full {
+			t.Fatalf("file cell: %+v", c)
+		}
+		lastWhole := w.summary().Health[w.host].LastCanary
+		w.live(95*time.Second, event.FileDelete)
+		c := w.cell("file")
+		if c.State != coverage.Partial || !strings.Contains(c.Reason, "file removal") || c.Since != lastWhole {
+			t.Errorf("file cell: %+v; want partial since %d", c, lastWhole)
+		}
+		if p := w.cell("process"); p.State != coverage.Full {
+			t.Errorf("process cell: %+v", p)
+		}
+		s := w.summary()
+		if !strings.Contains(ids(s), "class/file") || s.SilentFailures[0].Severity != detection.High || s.Strip[95].State != "missed" {
+			t.Errorf("silent failures %s, strip ends %v", ids(s), s.Strip[95])
+		}
+		w.live(61 * time.Second)
+		if c := w.cell("file"); c.State != coverage.Full {
+			t.Errorf("when it is back: %+v", c)
+		}
+		w.live(2*time.Minute, event.FileDelete, event.FileCreate, event.ProcessExec, event.NetConnect)
+		if s := w.summary(); !strings.Contains(ids(s), "dark") || strings.Contains(ids(s), "class/file") {
+			t.Errorf("heartbeats and nothing else: %s", ids(s))
+		}
+		if len(w.desk.list) != 0 {
+			t.Errorf("%d detections; want none", len(w.desk.list))
+		}
+	})
+}
+
+func TestOnlyTheProcessTheSensorNamedIsTheCanary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.hello()
+		n := w.nonce()
+		w.see(&event.Event{Kind: event.ProcessExec, Actor: actor(7, n)})
+		if !w.c.IsCanary(t.Context(), w.host, event.Key{7}) {
+			t.Error("the first process with an open nonce is not believed")
+		}
+		// The sensor names another: 7 used the nonce it read from the process list.
+		w.see(canary(8, n)...)
+		if w.c.IsCanary(t.Context(), w.host, event.Key{7}) || !w.c.IsCanary(t.Context(), w.host, event.Key{8}) {
+			t.Error("not the process that the sensor named")
+		}
+		if len(w.desk.list) != 1 || w.desk.list[0].Event.Event.Actor.Key != (event.Key{7}) || w.desk.list[0].Severity != detection.High || w.desk.list[0].Tenant != w.tenant {
+			t.Fatalf("detections: %+v", w.desk.list)
+		}
+		if w.summary().Health[w.host].LastCanary == 0 {
+			t.Error("the true canary did not count")
+		}
+		for name, e := range map[string]*event.Event{
+			"used nonce":    {Kind: event.ProcessExec, Actor: actor(9, n)},
+			"unknown nonce": {Kind: event.ProcessExec, Actor: actor(10, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")},
+			"no nonce":      {Kind: event.ProcessExec, Actor: event.Process{Key: event.Key{11}, Path: "/tmp/yagura-sensor", CommandLine: "x canary"}},
+			"second word":   report(12, n),
+			"made-up word":  report(13, "zzz"),
+		} {
+			before := len(w.desk.list)
+			w.see(e)
+			if len(w.desk.list) != before+1 {
+				t.Errorf("%s: %d detections more; want 1", name, len(w.desk.list)-before)
+			}
+			if w.c.IsCanary(t.Context(), w.host, e.Actor.Key) {
+				t.Errorf("%s is a canary", name)
+			}
+		}
+		// One that nobody claims.
+		time.Sleep(time.Minute)
+		w.beat()
+		before := len(w.desk.list)
+		w.see(&event.Event{Kind: event.ProcessExec, Actor: actor(14, w.nonce())})
+		for range 8 {
+			time.Sleep(14 * time.Second)
+			w.beat()
+		}
+		if len(w.desk.list) != before+1 {
+			t.Errorf("unclaimed: %d detections more; want 1", len(w.desk.list)-before)
+		}
+		// An old nonce that is brought out again, after the server forgot its run.
+		w.live(time.Hour)
+		before = len(w.desk.list)
+		w.see(&event.Event{Kind: event.ProcessExec, Actor: actor(15, n)})
+		if len(w.desk.list) != before+1 {
+			t.Errorf("old nonce: %d detections more; want 1", len(w.desk.list)-before)
+		}
+	})
+}
+
+func TestLateAndRepeatedEventsProveNothingAndAccuseNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.hello()
+		n := w.nonce()
+		events := canary(7, n)
+		w.see(events...)
+		proven := w.summary().Health[w.host].LastCanary
+		// The server restarts and the engine reads the same records again.
+		w.stop()
+		w.table.known[0].LastSeen = time.Now().UnixMicro()
+		w.start()
+		at := events[0].Time
+		var again []event.Stamped
+		for i, e := range events {
+			e.Time = at
+			again = append(again, event.Stamped{ID: event.ID{Host: w.host, Stream: 1, Lane: event.Critical, Seq: uint64(i + 1)}, Event: e})
+		}
+		time.Sleep(2 * time.Minute) // it took its time
+		w.c.Observe(t.Context(), w.tenant, again)
+		time.Sleep(2 * time.Minute)
+		if len(w.desk.list) != 0 {
+			t.Errorf("detections: %+v", w.desk.list)
+		}
+		if got := w.summary().Health[w.host].LastCanary; got != proven {
+			t.Errorf("last canary %d; want %d as before", got, proven)
+		}
+		if !w.c.IsCanary(t.Context(), w.host, event.Key{7}) {
+			t.Error("read again, it is no canary")
+		}
+	})
+}
+
+func TestLossIsCountedOnceAndExactly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.hello()
+		now := time.Now().UnixMicro()
+		loss := event.Stamped{ID: event.ID{Host: w.host, Stream: 1, Lane: event.Critical, Seq: 9}, Event: &event.Event{Kind: event.SensorLoss, Subject: "file", Count: 500, BootNS: 100e9, FromNS: 98e9, ToNS: 99e9, Time: now, Reason: "ring full"}}
+		for range 3 {
+			w.c.Observe(t.Context(), w.tenant, []event.Stamped{loss})
+		}
+		w.see(&event.Event{Kind: event.Dropped, Stream: 1, Lane: uint64(event.Network), First: 11, Last: 20, Reason: "spool full"})
+		w.table.mu.Lock()
+		w.table.broken = true // the disk of the control database is full for a while
+		w.table.mu.Unlock()
+		w.see(&event.Event{Kind: event.SensorLoss, Subject: "process", Count: 3})
+		time.Sleep(5 * time.Second)
+		w.table.mu.Lock()
+		w.table.broken = false
+		w.table.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		s := w.summary()
+		if s.Lost24h != 513 || w.cell("file").Lost != 500 || w.cell("network").Lost != 10 {
+			t.Errorf("lost %d, file %d, network %d; want 513, 500, 10", s.Lost24h, w.cell("file").Lost, w.cell("network").Lost)
+		}
+		if !strings.Contains(ids(s), "drops/file") {
+			t.Errorf("silent failures: %s", ids(s))
+		}
+		rows := w.table.all(func(r coverage.Row) bool { return r.Lost == 500 })
+		if len(rows) != 1 || rows[0].From != now-2e6 || rows[0].To != now-1e6 || rows[0].Reason != "ring full" {
+			t.Errorf("row of the loss: %+v; want %d to %d", rows, now-2000000, now-1000000)
+		}
+	})
+}
+
+func TestThrottleStandsUntilItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.hello()
+		w.see(&event.Event{Kind: event.SensorThrottle, Subject: "file", State: "start", Reason: "make -j makes 20,000 files a second"})
+		if c := w.cell("file"); c.State != coverage.Partial || !strings.Contains(c.Reason, "make -j") {
+			t.Errorf("while throttled: %+v", c)
+		}
+		w.see(&event.Event{Kind: event.SensorThrottle, Subject: "file", State: "stop", Count: 70})
+		if c := w.cell("file"); c.State != coverage.Full || c.Lost != 70 {
+			t.Errorf("after: %+v", c)
+		}
+	})
+}
+
+func TestFaultsStandUntilClearedAlsoOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		f := coverage.Fault{Tenant: w.tenant, Kind: "notify", Class: coverage.ClassServer, Severity: detection.High, What: detection.Said{En: "mail fails", Ja: "メールが届かない"}}
+		w.c.Report(t.Context(), f)
+		since := time.Now().UnixMicro()
+		time.Sleep(time.Minute)
+		w.c.Report(t.Context(), f)
+		w.stop()
+		w.start()
+		list, err := w.c.SilentFailures(t.Context(), w.tenant)
+		if err != nil || !slices.ContainsFunc(list, func(x coverage.SilentFailure) bool { return x.ID == "server/notify" && x.Since == since }) {
+			t.Errorf("%+v, %v", list, err)
+		}
+		w.c.Clear(t.Context(), w.tenant, event.HostID{}, "notify")
+		if s := w.summary(); strings.Contains(ids(s), "notify") {
+			t.Errorf("cleared: %s", ids(s))
+		}
+	})
+}
