@@ -22,3 +22,4 @@ if [ -x web/node_modules/.bin/protoc-gen-es ]; then
     api/console/v1/*.proto
 fi
 bash internal/sensor/probe/bpf/generate.sh
+bash internal/sensor/contain/bpf/generate.sh

@@ -358,3 +358,15 @@ func (s *Spool) Streams() []StreamState {
 	}
 	return out
 }
+
+// Refused says that the server will never take the batch: it is given up and reported, so that one batch
+// does not stop the lane.
+func (s *Spool) Refused(b *Batch) {
+	s.finish(b)
+	s.mu.Lock()
+	s.stateOf(b.Stream).lostNow(b.Lane, b.span())
+	s.lane[b.Lane].dropMemory(b)
+	b.gone = true
+	s.mu.Unlock()
+	s.giveUp(b, ReasonRefused)
+}

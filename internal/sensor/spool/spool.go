@@ -40,6 +40,7 @@ const (
 	ReasonBig     = "event over 64 KiB"
 	ReasonDamaged = "spool record damaged"
 	ReasonGap     = "lost before a restart"
+	ReasonRefused = "refused by the server"
 )
 
 // Options of a spool. The zero value of a field takes the default named beside it.

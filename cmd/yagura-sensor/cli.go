@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/yagura-edr/yagura/internal/sensor/agent"
+)
+
+// Exit codes: a contract.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitPartial = 3
+)
+
+// cli lists the verbs and the flags that each takes. Every key of the configuration file is a flag.
+type cli struct {
+	Config        string    `help:"Configuration file." default:"${file}" placeholder:"FILE"`
+	Data          *string   `help:"Folder for identity, spool and state (data)." placeholder:"DIR"`
+	SpoolMaxBytes *int64    `help:"Bytes that the spool may take on disk (spool_max_bytes)." placeholder:"N"`
+	Proxy         *string   `help:"HTTP proxy on the way to the server, http://HOST:PORT (proxy)." placeholder:"URL"`
+	ProxyUser     *string   `help:"User at the proxy (proxy_user)." placeholder:"NAME"`
+	ProxyPassword *string   `name:"proxy-password-file" help:"File with the password at the proxy (proxy_password_file)." placeholder:"FILE"`
+	NoProxy       *string   `help:"Names, .domains, addresses and networks reached without the proxy (no_proxy)." placeholder:"LIST"`
+	Cgroup        *string   `help:"cgroup2 folder that isolation acts on; by default the whole host (cgroup)." placeholder:"DIR"`
+	Forbid        *[]string `help:"Verbs or classes (C2, C3 …) that this host never obeys (forbid)." placeholder:"VERB"`
+	LogLevel      *string   `help:"debug, info, warn or error (log_level)." placeholder:"LEVEL"`
+	JSON          bool      `name:"json" help:"Print JSON; log as JSON."`
+
+	Run     runVerb     `cmd:"" help:"Run the sensor until it is told to stop."`
+	Enroll  enrollVerb  `cmd:"" help:"Make this host known to a server, with a token of it."`
+	Watch   watchVerb   `cmd:"" help:"Print what is seen as JSON lines; needs no server."`
+	Check   checkVerb   `cmd:"" help:"Say what this host lets the sensor see and do, and what stands in the way."`
+	Status  statusVerb  `cmd:"" help:"Say how the running sensor is."`
+	Canary  canaryVerb  `cmd:"" help:"Do what a canary does; the sensor starts it to prove its sight."`
+	Version versionVerb `cmd:"" help:"Print the version."`
+}
+
+const description = `The Yagura sensor: sees what happens on this host, keeps it until the server has it, and acts on signed commands.
+
+Examples:
+  yagura-sensor enroll yagura1.eyJ1cmwi…      make this host known
+  yagura-sensor run                           see, send, obey
+  yagura-sensor watch | jq .actor_path        look without any server
+  yagura-sensor check                         what is missing here?`
+
+// shell is what verbs work with.
+type shell struct {
+	ctx    context.Context //nolint:containedctx // kong hands one bound value to Run; it lives for one verb
+	in     io.Reader
+	out    io.Writer
+	err    io.Writer
+	json   bool
+	config agent.Config
+	log    *slog.Logger
+}
+
+func (s *shell) printf(format string, args ...any) { fmt.Fprintf(s.out, format, args...) }
+
+func (s *shell) printJSON(v any) error {
+	e := json.NewEncoder(s.out)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+// errPartial says that the answer was printed and is not all good.
+var errPartial = errors.New("partial")
+
+// run does one command line and gives its exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("yagura-sensor"), kong.Description(description), kong.Writers(out, stderr),
+		kong.Exit(func(code int) { exited = code }), kong.Vars{"file": agent.DefaultFile}, kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		panic("the command line is described wrongly: " + err.Error())
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	kc, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "yagura-sensor: %v: see yagura-sensor --help\n", err)
+		return exitUsage
+	}
+	s := &shell{ctx: ctx, in: in, out: out, err: stderr, json: c.JSON}
+	if s.config, err = c.load(); err != nil {
+		fmt.Fprintf(stderr, "yagura-sensor: %v\n", err)
+		return exitUsage
+	}
+	s.log = logger(stderr, s.config.LogLevel, c.JSON)
+	switch err := kc.Run(s); {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errPartial):
+		return exitPartial
+	default:
+		fmt.Fprintf(stderr, "yagura-sensor: %v\n", err)
+		return exitFailed
+	}
+}
+
+// load gives the configuration: defaults, the file over them, flags over both. A file that nobody named
+// may be missing.
+func (c *cli) load() (agent.Config, error) {
+	conf, err := agent.LoadConfig(agent.Defaults(), c.Config, c.Config != agent.DefaultFile)
+	if err != nil {
+		return conf, err
+	}
+	set(&conf.Data, c.Data)
+	set(&conf.SpoolMaxBytes, c.SpoolMaxBytes)
+	set(&conf.Proxy, c.Proxy)
+	set(&conf.ProxyUser, c.ProxyUser)
+	set(&conf.ProxyPassword, c.ProxyPassword)
+	set(&conf.NoProxy, c.NoProxy)
+	set(&conf.Cgroup, c.Cgroup)
+	set(&conf.LogLevel, c.LogLevel)
+	if c.Forbid != nil {
+		conf.Forbid = append(conf.Forbid, *c.Forbid...) // a veto of the file stays
+	}
+	return conf, conf.Check()
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func logger(w io.Writer, level string, asJSON bool) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(level)) // checked with the configuration
+	o := &slog.HandlerOptions{Level: l}
+	if asJSON {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

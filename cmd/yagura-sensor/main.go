@@ -1,0 +1,20 @@
+// Command yagura-sensor is the agent on a host: it sees, keeps, sends and obeys signed commands. One file for
+// each verb; the work is in internal/sensor/agent.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker; see the Makefile.
+var version = "dev" //nolint:gochecknoglobals // -ldflags -X needs a variable
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}

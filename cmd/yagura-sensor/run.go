@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/sensor/agent"
+	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/uplink"
+)
+
+type runVerb struct {
+	StdinLease bool   `help:"End, flushed, when standard input ends: whoever started the sensor is gone."`
+	Token      string `help:"Enrol with this token first, if the host is not enrolled yet." placeholder:"TOKEN"`
+	TokenFile  string `help:"The same, with the token in a file." placeholder:"FILE"`
+}
+
+var errLease = errors.New("standard input ended")
+
+// Run is the sensor's life.
+func (v *runVerb) Run(s *shell) error {
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
+	if v.StdinLease {
+		// Not waited for: a read of standard input ends with the process.
+		go func() {
+			_, _ = io.Copy(io.Discard, s.in)
+			cancel(errLease)
+		}()
+	}
+	if err := v.enrol(ctx, s); err != nil {
+		return err
+	}
+	o := agent.Options{Config: s.config, Version: version, Log: s.log}
+	eye, err := sight.Open(ctx, sight.Options{Log: s.log.With(slog.String("part", "sight"))})
+	if err != nil {
+		// A sensor that cannot see still says so, and still obeys.
+		o.Blind = err.Error()
+	} else {
+		o.Source = eye
+		defer func() {
+			if err := eye.Close(); err != nil {
+				s.log.Warn("probes not closed", slog.Any("err", err))
+			}
+		}()
+	}
+	a, err := agent.New(o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.Run(ctx), a.Close())
+}
+
+// enrol uses a token when there is no identity yet. The server may not listen yet: within half a minute
+// it is asked again.
+func (v *runVerb) enrol(ctx context.Context, s *shell) error {
+	text, err := tokenText(v.Token, v.TokenFile)
+	if err != nil || text == "" {
+		return err
+	}
+	if _, err := uplink.LoadIdentity(s.config.IdentityDir()); err == nil || !errors.Is(err, uplink.ErrNotEnrolled) {
+		return err
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		id, err := enrol(ctx, s, text)
+		if err == nil {
+			s.log.InfoContext(ctx, "host enrolled", slog.String("host", id.Host.String()), slog.String("server", id.URL))
+			return nil
+		}
+		if time.Now().After(deadline) || !strings.Contains(err.Error(), "connection refused") {
+			return explained(err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func tokenText(text, file string) (string, error) {
+	if text != "" || file == "" {
+		return text, nil
+	}
+	b, err := os.ReadFile(filepath.Clean(file))
+	if err != nil {
+		return "", fmt.Errorf("read enrolment token: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+func enrol(ctx context.Context, s *shell, text string) (*uplink.Identity, error) {
+	token, err := command.ParseToken(text)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := s.config.UplinkProxy()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	hostname, machine := agent.Facts(version)
+	return uplink.Enroll(ctx, s.config.IdentityDir(), token, uplink.Facts{Hostname: hostname, Version: version, MachineID: machine}, proxy)
+}
+
+// explained puts one sentence in place of a chain of errors.
+func explained(err error) error {
+	return fmt.Errorf("%s", uplink.Explain(err))
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/agent"
+)
+
+type statusVerb struct{}
+
+// Run prints how the sensor is: exit 0 well, 3 running but something is wrong, 1 not running.
+func (statusVerb) Run(s *shell) error {
+	st, err := agent.ReadStatus(s.config)
+	if err != nil {
+		return err
+	}
+	wrong := !st.Connected || st.Spool.Problem != "" || st.Spool.Dropped > 0
+	for _, c := range st.Capabilities {
+		wrong = wrong || c.State != "full"
+	}
+	if s.json {
+		if err := s.printJSON(st); err != nil {
+			return err
+		}
+	} else {
+		s.print(st)
+	}
+	if wrong {
+		return errPartial
+	}
+	return nil
+}
+
+func (s *shell) print(st agent.Status) {
+	line := func(name, format string, args ...any) { s.printf("%-12s %s\n", name, fmt.Sprintf(format, args...)) }
+	line("host", "%s (pid %d, %s, up %s)", st.Host, st.PID, st.Version, time.Since(st.Started).Round(time.Second))
+	if st.Connected {
+		line("server", "%s, connected for %s", st.Server, time.Since(st.Since).Round(time.Second))
+	} else {
+		line("server", "%s, NOT connected for %s: %s", st.Server, time.Since(st.Since).Round(time.Second), event.Show(st.Problem))
+	}
+	line("events", "%d seen, %d accepted by the server, %d in the spool, %d dropped", st.Seen, st.Sent, st.Spool.Events, st.Spool.Dropped)
+	line("spool", "%.1f MiB on disk", float64(st.Spool.Bytes)/(1<<20))
+	if st.Spool.Problem != "" {
+		line("", "disk not used: %s", st.Spool.Problem)
+	}
+	for _, c := range st.Capabilities {
+		line(c.Class, "%s %s", c.State, event.Show(c.Reason))
+	}
+	if st.Isolation.Active {
+		line("isolated", "by %s until %s, %d packets denied", st.Isolation.Means, st.Isolation.Until.Local().Format(time.DateTime), st.Isolation.Denied)
+	}
+	line("certificate", "until %s", st.Certificate.Local().Format(time.DateTime))
+}

@@ -1,0 +1,216 @@
+// Package agent is the running sensor: it wires what is seen (package sight) to the spool, the spool to the
+// server (uplink), and carries out signed commands (contain). It proves its own sight with canaries and
+// says how it is. It sees nothing itself and knows no wire format. Its one caller is cmd/yagura-sensor.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/spool"
+	"github.com/yagura-edr/yagura/internal/sensor/uplink"
+)
+
+// Source is what sees. *sight.Sight is one.
+type Source interface {
+	Run(ctx context.Context, emit func(*event.Event)) error
+	Capabilities() []probe.Capability
+	CapabilityEvents() []*event.Event
+	Counters() (map[string]probe.Counters, error)
+}
+
+// Options of an agent.
+type Options struct {
+	Config  Config
+	Version string
+	Log     *slog.Logger
+	Source  Source // nil: nothing can be seen, Blind says why
+	Blind   string
+	Canary  func(ctx context.Context, nonce string) (pid int, err error) // runs one; nil: the program starts itself
+}
+
+// Agent is one sensor.
+type Agent struct {
+	o       Options
+	log     *slog.Logger
+	facts   facts
+	id      *uplink.Identity
+	spool   *spool.Spool
+	link    *uplink.Link
+	journal *journal
+	isolate *contain.Isolator
+	procs   *contain.Processes
+	orders  chan order
+	nonces  chan string
+	canary  canaries
+	seen    atomic.Uint64 // events taken from the source
+	started time.Time
+
+	clock clock
+	chain chain
+
+	mu       sync.Mutex // guards outcomes
+	outcomes []*pendingOutcome
+}
+
+// Errors that end a run in order.
+var (
+	errStopping = errors.New("the sensor stops on request")
+)
+
+// New opens what a run needs: identity, spool, journal. The caller ends with Close, also when it does not run.
+func New(o Options) (*Agent, error) {
+	id, err := uplink.LoadIdentity(o.Config.identityDir())
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{o: o, log: o.Log, id: id, orders: make(chan order, maxOrders), nonces: make(chan string, 8), started: time.Now()}
+	a.facts = readFacts(o.Version)
+	a.canary.waiting = map[string]event.Key{}
+	a.chain.held = id.Chain()
+	proxy, err := o.Config.proxy()
+	if err != nil {
+		return nil, err
+	}
+	if a.journal, err = openJournal(o.Config.journalFile(), time.Now()); err != nil {
+		return nil, err
+	}
+	if a.spool, err = spool.Open(o.Config.spoolDir(), spool.Options{MaxBytes: o.Config.SpoolMaxBytes, Boot: a.facts.bootID, Log: o.Log.With(slog.String("part", "spool"))}); err != nil {
+		return nil, errors.Join(err, a.journal.close())
+	}
+	if a.link, err = uplink.New(uplink.Options{Identity: id, Spool: a.spool, Host: (*host)(a), Proxy: proxy, Log: o.Log.With(slog.String("part", "uplink"))}); err != nil {
+		return nil, errors.Join(err, a.spool.Close(), a.journal.close())
+	}
+	a.procs = &contain.Processes{BootTag: a.facts.bootTag}
+	a.isolate = contain.New(contain.Options{
+		StateFile: o.Config.isolationFile(), Cgroup: o.Config.Cgroup, Keep: a.keepReachable, Log: o.Log.With(slog.String("part", "contain")),
+	})
+	return a, nil
+}
+
+// Run works until ctx ends: then it stops seeing, writes and sends what it has, signs off and returns nil.
+func (a *Agent) Run(ctx context.Context) error {
+	a.lowerOOMScore(ctx)
+	for _, u := range a.journal.unfinished() {
+		a.finish(u.nonce, u.outcome)
+	}
+	a.start()
+
+	// Three circles end one after the other: seeing and acting, then the line, then the disk.
+	disk, stopDisk := context.WithCancelCause(context.WithoutCancel(ctx))
+	line, stopLine := context.WithCancelCause(context.WithoutCancel(ctx))
+	work, stopWork := context.WithCancelCause(ctx)
+	var diskWait, lineWait, workWait sync.WaitGroup
+	failed := make(chan error, 1)
+	part := func(wg *sync.WaitGroup, ctx context.Context, name string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				select {
+				case failed <- fmt.Errorf("%s: %w", name, err):
+				default: // one reason to stop is enough
+				}
+			}
+		})
+	}
+	part(&diskWait, disk, "spool", a.spool.Run)
+	part(&lineWait, line, "uplink", a.link.Run)
+	part(&workWait, work, "isolation", a.isolate.Run)
+	part(&workWait, work, "commands", a.obey)
+	part(&workWait, work, "canary", a.runCanaries)
+	part(&workWait, work, "status", a.keepStatus)
+	if a.o.Source != nil {
+		part(&workWait, work, "sight", a.see)
+	} else {
+		a.log.ErrorContext(ctx, "nothing can be seen on this host", slog.String("err", a.o.Blind))
+	}
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	a.log.InfoContext(ctx, "stopping")
+	stopWork(errStopping)
+	workWait.Wait()
+	stop := &event.Event{Kind: event.SensorStop, OS: event.Linux, Version: a.o.Version, Reason: "asked to stop"}
+	if err != nil {
+		stop.Reason = err.Error()
+	}
+	a.put(stop)
+	flushErr := a.spool.Flush()
+	stopLine(errStopping)
+	lineWait.Wait()
+	stopDisk(errStopping)
+	diskWait.Wait()
+	a.removeStatus()
+	return errors.Join(err, flushErr)
+}
+
+// Close gives up files and locks. Run must have returned.
+func (a *Agent) Close() error {
+	return errors.Join(a.spool.Close(), a.journal.close(), a.isolate.Close())
+}
+
+// see runs the source. One that fails leaves a sensor that says it is blind, not a dead one.
+func (a *Agent) see(ctx context.Context) error {
+	err := a.o.Source.Run(ctx, a.emit)
+	if ctx.Err() != nil {
+		return nil
+	}
+	a.log.ErrorContext(ctx, "the sensor sees nothing any more", slog.Any("err", err))
+	reason := "the probes stopped"
+	if err != nil {
+		reason = err.Error()
+	}
+	for _, c := range classes {
+		a.put(&event.Event{Kind: event.SensorCapability, OS: event.Linux, Subject: c, State: "blind", Reason: reason})
+	}
+	return fmt.Errorf("probes stopped: %w", err) // a restart is the best chance to see again
+}
+
+// classes of events that coverage is kept for.
+var classes = []string{"process", "file", "network", "dns", "memory"}
+
+func (a *Agent) emit(e *event.Event) {
+	a.seen.Add(1)
+	a.canary.look(e)
+	a.spool.Put(e)
+}
+
+// put takes an event of the sensor itself.
+func (a *Agent) put(e *event.Event) {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) == nil {
+		e.BootNS = uint64(ts.Nano())
+	}
+	e.HostTime = time.Now().UnixMicro()
+	e.Actor = a.facts.self
+	a.spool.Put(e)
+}
+
+func (a *Agent) start() {
+	a.put(&event.Event{Kind: event.SensorStart, OS: event.Linux, Hostname: a.facts.hostname, Version: a.facts.kernel, Subject: a.o.Version})
+	if a.o.Source == nil {
+		for _, c := range classes {
+			a.put(&event.Event{Kind: event.SensorCapability, OS: event.Linux, Subject: c, State: "blind", Reason: a.o.Blind})
+		}
+	}
+}
+
+// lowerOOMScore asks the kernel to kill others first when memory runs out.
+func (a *Agent) lowerOOMScore(ctx context.Context) {
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0); err != nil {
+		a.log.DebugContext(ctx, "oom score stays", slog.Any("err", err)) // needs CAP_SYS_RESOURCE
+	}
+}

@@ -1,0 +1,186 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/sensor/uplink"
+)
+
+// DefaultFile is where the configuration is looked for when no --config names one.
+const DefaultFile = "/etc/yagura/sensor.yaml"
+
+// Config holds identity, paths and local vetoes, nothing else: policy comes from the server, signed. Each
+// key is also a flag of the same name with dashes.
+type Config struct {
+	File string `yaml:"-"` // it came from
+
+	Data          string   `yaml:"data"`
+	SpoolMaxBytes int64    `yaml:"spool_max_bytes"`
+	Proxy         string   `yaml:"proxy"`
+	ProxyUser     string   `yaml:"proxy_user"`
+	ProxyPassword string   `yaml:"proxy_password_file"`
+	NoProxy       string   `yaml:"no_proxy"`
+	Cgroup        string   `yaml:"cgroup"`
+	Forbid        []string `yaml:"forbid"`
+	LogLevel      string   `yaml:"log_level"`
+}
+
+// Defaults are the values of keys that nobody set.
+func Defaults() Config {
+	return Config{Data: "/var/lib/yagura-sensor", SpoolMaxBytes: 512 << 20, LogLevel: "info"}
+}
+
+// LoadConfig reads a file over c. An unknown key is an error that names the nearest one. A missing file is
+// one only when must is set.
+func LoadConfig(c Config, file string, must bool) (Config, error) {
+	c.File = file
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) && !must {
+		return c, nil
+	}
+	if err != nil {
+		return c, fmt.Errorf("read configuration: %w", err)
+	}
+	return c, c.parse(b)
+}
+
+const maxConfig = 64 << 10
+
+func (c *Config) parse(b []byte) error {
+	if len(b) > maxConfig {
+		return fmt.Errorf("configuration %s of %d bytes, at most %d are read", c.File, len(b), maxConfig)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(b, &doc); err != nil {
+		return fmt.Errorf("configuration %s: %w", c.File, err)
+	}
+	if len(doc.Content) == 0 {
+		return nil
+	}
+	top := doc.Content[0]
+	if top.Kind != yaml.MappingNode {
+		return fmt.Errorf("configuration %s: line %d: want key: value lines", c.File, top.Line)
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		key := top.Content[i]
+		if !slices.Contains(Keys(), key.Value) {
+			return fmt.Errorf("configuration %s: line %d: unknown key %q, did you mean %q?", c.File, key.Line, key.Value, nearest(key.Value))
+		}
+		if seen[key.Value] {
+			return fmt.Errorf("configuration %s: line %d: key %q stands twice", c.File, key.Line, key.Value)
+		}
+		seen[key.Value] = true
+	}
+	if err := top.Decode(c); err != nil {
+		return fmt.Errorf("configuration %s: %w", c.File, err)
+	}
+	return c.Check()
+}
+
+// Check says what a value cannot be.
+func (c *Config) Check() error {
+	if c.Data == "" {
+		return errors.New("data is empty: name the sensor's folder")
+	}
+	if c.SpoolMaxBytes < 1<<20 {
+		return fmt.Errorf("spool_max_bytes is %d: at least 1048576 (1 MiB) are needed", c.SpoolMaxBytes)
+	}
+	for _, f := range c.Forbid {
+		ok := slices.Contains([]string{"C0", "C1", "C2", "C3", "C4"}, f)
+		if _, err := command.ClassOf(command.Verb(f), 1, 1); err == nil {
+			ok = true
+		}
+		if !ok {
+			return fmt.Errorf("forbid names %q, which is neither a verb nor a class C0 to C4", f)
+		}
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		return fmt.Errorf("log_level is %q: want debug, info, warn or error", c.LogLevel)
+	}
+	return nil
+}
+
+// Keys lists the keys of the file.
+func Keys() (out []string) {
+	for f := range reflect.TypeFor[Config]().Fields() {
+		if k := f.Tag.Get("yaml"); k != "-" {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// nearest gives the known key with the fewest edits.
+func nearest(key string) string {
+	best, cost := "", 1<<30
+	for _, k := range Keys() {
+		if n := edits(key, k); n < cost {
+			best, cost = k, n
+		}
+	}
+	return best
+}
+
+func edits(a, b string) int {
+	if len(a) > 64 {
+		a = a[:64]
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		left, diagonal := i+1, row[0]
+		row[0] = left
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j+1], left)
+			}
+			diagonal, row[j+1], left = row[j+1], cost, cost
+		}
+	}
+	return row[len(b)]
+}
+
+func (c *Config) identityDir() string   { return filepath.Join(c.Data, "identity") }
+func (c *Config) spoolDir() string      { return filepath.Join(c.Data, "spool") }
+func (c *Config) journalFile() string   { return filepath.Join(c.Data, "commands.journal") }
+func (c *Config) isolationFile() string { return filepath.Join(c.Data, "isolation.json") }
+func (c *Config) statusFile() string    { return filepath.Join(c.Data, "status.json") }
+
+// IdentityDir is where Enroll keeps the identity.
+func (c *Config) IdentityDir() string { return c.identityDir() }
+
+// forbids says whether the host's own veto stands against a command.
+func (c *Config) forbids(cmd *command.Command) bool {
+	return slices.ContainsFunc(c.Forbid, func(f string) bool {
+		return f == string(cmd.Verb) || f == cmd.Class.String()
+	})
+}
+
+func (c *Config) proxy() (uplink.Proxy, error) { return c.UplinkProxy() }
+
+// UplinkProxy gives the proxy settings with the password read from its file.
+func (c *Config) UplinkProxy() (uplink.Proxy, error) {
+	p := uplink.Proxy{URL: c.Proxy, User: c.ProxyUser, Except: c.NoProxy}
+	if c.ProxyPassword != "" {
+		b, err := os.ReadFile(c.ProxyPassword)
+		if err != nil {
+			return p, fmt.Errorf("read proxy_password_file: %w", err)
+		}
+		p.Password = strings.TrimRight(string(b), "\r\n")
+	}
+	return p, nil
+}

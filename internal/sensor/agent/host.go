@@ -1,0 +1,147 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/event/registry"
+	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
+	"github.com/yagura-edr/yagura/internal/sensor/uplink"
+)
+
+// host is the agent as the uplink sees it.
+type host Agent
+
+func bootNow() uint64 {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+		return 0
+	}
+	return uint64(ts.Nano())
+}
+
+// Hello says what this host is.
+func (h *host) Hello() *sensorv1.HelloRequest {
+	f := &h.facts
+	return &sensorv1.HelloRequest{
+		Version: f.version, Os: "linux", Hostname: []byte(f.hostname), Kernel: f.kernel, BootId: f.bootID[:], BootNs: bootNow(),
+		WallTime: time.Now().UnixMicro(), Registry: registry.Version, Capabilities: (*Agent)(h).capabilities(), Addresses: uplink.Addresses(),
+	}
+}
+
+func (a *Agent) capabilities() (out []*sensorv1.Capability) {
+	if a.o.Source == nil {
+		for _, c := range classes {
+			out = append(out, &sensorv1.Capability{Class: c, State: "blind", Reason: []byte(a.o.Blind)})
+		}
+		return out
+	}
+	for _, c := range a.o.Source.Capabilities() {
+		out = append(out, &sensorv1.Capability{Class: c.Class, State: c.State, Reason: []byte(c.Reason)})
+	}
+	return out
+}
+
+// Report gives the counters.
+func (h *host) Report() *sensorv1.ReportRequest {
+	a := (*Agent)(h)
+	r := &sensorv1.ReportRequest{BootNs: bootNow(), WallTime: time.Now().UnixMicro(), Capabilities: a.capabilities()}
+	add := func(name string, n uint64) {
+		r.Counters = append(r.Counters, &sensorv1.Counter{Name: name, Value: n})
+	}
+	add("events", a.seen.Load())
+	if a.o.Source != nil {
+		if all, err := a.o.Source.Counters(); err == nil {
+			for class, c := range all {
+				for _, one := range []struct {
+					name string
+					n    uint64
+				}{{"seen", c.Seen}, {"filtered", c.Filtered}, {"repeated", c.Repeated}, {"throttled", c.Throttled}, {"submitted", c.Submitted},
+					{"ring_full", c.RingFull}, {"no_scratch", c.NoScratch}, {"missed", c.Missed}} {
+					add(one.name+"."+class, one.n)
+				}
+			}
+		}
+	}
+	if st := a.isolate.State(); st.Active {
+		add("contain.isolated", 1)
+		add("contain.denied", st.Denied)
+	}
+	return r
+}
+
+// Clock takes the server's time.
+func (h *host) Clock(server time.Time) { h.clock.set(server) }
+
+// List takes an operator list; one that is not newer or not the authority's changes nothing.
+func (h *host) List(ctx context.Context, list []byte) {
+	fresh, err := h.chain.adopt(list)
+	if err != nil {
+		h.log.ErrorContext(ctx, "operator list refused", slog.Any("err", err))
+		return
+	}
+	if fresh {
+		if err := h.id.KeepList(list); err != nil {
+			h.log.ErrorContext(ctx, "operator list cannot be kept for the next start", slog.Any("err", err))
+		}
+	}
+}
+
+// chain guards the chain: lists come while commands are checked.
+type chain struct {
+	mu   sync.Mutex // guards held
+	held *command.Chain
+}
+
+func (c *chain) adopt(list []byte) (fresh bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var before uint64
+	if c.held.List != nil {
+		before = c.held.List.Generation
+	}
+	if err := c.held.Adopt(list); err != nil {
+		return false, err
+	}
+	return c.held.List.Generation > before, nil
+}
+
+// now gives a copy to check with: its list is never changed, only replaced.
+func (c *chain) now() command.Chain {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return *c.held
+}
+
+// clock is the time that commands are checked at: the host's, or the server's if that is later. So a host
+// whose clock was set back still obeys, and a server that lies about the time cannot bring an expired
+// command back to life.
+type clock struct {
+	mu     sync.Mutex // guards server and at
+	server time.Time
+	at     time.Time // monotonic
+}
+
+func (c *clock) set(server time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.server, c.at = server, time.Now()
+}
+
+func (c *clock) now() time.Time {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server.IsZero() {
+		return now
+	}
+	if est := c.server.Add(now.Sub(c.at)); est.After(now) {
+		return est
+	}
+	return now
+}

@@ -1,0 +1,248 @@
+package contain
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/sensor/contain/bpf"
+)
+
+// cgroupBarrier is a pair of programs on a cgroup.
+type cgroupBarrier struct {
+	objs  bpf.IsolateObjects
+	links []link.Link
+	pins  []string
+}
+
+var ways = []struct {
+	name   string
+	attach ebpf.AttachType
+}{{"isolate_out", ebpf.AttachCGroupInetEgress}, {"isolate_in", ebpf.AttachCGroupInetIngress}}
+
+// raiseCgroup loads the programs with their allow-lists and attaches them; the old pair, if any, goes only
+// when the new one stands. mu is held.
+func (i *Isolator) raiseCgroup(until uint64, nets []netip.Prefix) (*cgroupBarrier, error) {
+	dir, done, err := i.cgroup()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	b := &cgroupBarrier{}
+	if err := bpf.LoadIsolateObjects(&b.objs, nil); err != nil {
+		return nil, fmt.Errorf("load programs: %w", err)
+	}
+	if err := b.fill(until, nets); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	for n, w := range ways {
+		prog := b.objs.IsolateOut
+		if n == 1 {
+			prog = b.objs.IsolateIn
+		}
+		l, err := link.AttachCgroup(link.CgroupOptions{Path: dir, Attach: w.attach, Program: prog})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("attach %s: %w", w.name, err), b.close())
+		}
+		b.links = append(b.links, l)
+	}
+	if err := b.pin(i.pinDir()); err != nil {
+		i.log.Warn("isolation is not pinned: it holds while the sensor runs, and the next start takes it up again", "err", err)
+	}
+	return b, nil
+}
+
+func (b *cgroupBarrier) fill(until uint64, nets []netip.Prefix) error {
+	one := uint8(1)
+	for _, n := range nets {
+		var err error
+		if n.Addr().Is4() {
+			err = b.objs.Allow4.Put(struct {
+				Bits uint32
+				Addr [4]byte
+			}{uint32(n.Bits()), n.Addr().As4()}, one)
+		} else {
+			err = b.objs.Allow6.Put(struct {
+				Bits uint32
+				Addr [16]byte
+			}{uint32(n.Bits()), n.Addr().As16()}, one)
+		}
+		if err != nil {
+			return fmt.Errorf("allow %s: %w", n, err)
+		}
+	}
+	if err := b.objs.Until.Put(uint32(0), until); err != nil {
+		return fmt.Errorf("set the end: %w", err)
+	}
+	return nil
+}
+
+// pin replaces the pins of an earlier pair.
+func (b *cgroupBarrier) pin(dir string, err error) error {
+	if err != nil {
+		return err
+	}
+	for n, l := range b.links {
+		path := filepath.Join(dir, ways[n].name)
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("replace pin: %w", err)
+		}
+		if err := l.Pin(path); err != nil {
+			return fmt.Errorf("pin: %w", err)
+		}
+		b.pins = append(b.pins, path)
+	}
+	return nil
+}
+
+func (b *cgroupBarrier) pinned() bool { return len(b.pins) == len(ways) }
+
+func (b *cgroupBarrier) denied() (uint64, error) {
+	var sum uint64
+	for _, i := range []uint32{1, 2} {
+		var per []uint64
+		if err := b.objs.Counts.Lookup(i, &per); err != nil {
+			return 0, fmt.Errorf("read deny counter: %w", err)
+		}
+		for _, n := range per {
+			sum += n
+		}
+	}
+	return sum, nil
+}
+
+func (b *cgroupBarrier) drop() error {
+	var err error
+	for _, p := range b.pins {
+		if rerr := os.Remove(p); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, rerr)
+		}
+	}
+	return errors.Join(err, b.close())
+}
+
+func (b *cgroupBarrier) leave() error { return b.close() }
+
+func (b *cgroupBarrier) close() error {
+	var err error
+	for _, l := range b.links {
+		err = errors.Join(err, l.Close())
+	}
+	return errors.Join(err, b.objs.Close())
+}
+
+// cgroup gives the folder to attach to. A host that mounts no cgroup2 has one all the same: every process
+// stands in its root, and a mount of our own, for a moment, is a way to name it. It moves no controller.
+func (i *Isolator) cgroup() (dir string, done func(), err error) {
+	nothing := func() {}
+	if i.o.Cgroup != "" {
+		return i.o.Cgroup, nothing, nil
+	}
+	if at := i.mounted(); at != "" {
+		return at, nothing, nil
+	}
+	own := i.besideState("cgroup2")
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		return "", nil, fmt.Errorf("mount cgroup2: %w", err)
+	}
+	if err := unix.Mount("cgroup2", own, "cgroup2", unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_NODEV, ""); err != nil {
+		return "", nil, fmt.Errorf("mount cgroup2: %w", err)
+	}
+	return own, func() {
+		_ = unix.Unmount(own, unix.MNT_DETACH) // the links hold the cgroup, not the mount
+		_ = os.Remove(own)
+	}, nil
+}
+
+// mounted gives the place of cgroup2's root, empty when it is mounted nowhere.
+func (i *Isolator) mounted() string {
+	mounts, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	defer mounts.Close()
+	for sc := bufio.NewScanner(mounts); sc.Scan(); {
+		if root, point, kind := mountLine(sc.Text()); kind == "cgroup2" && root == "/" {
+			return point
+		}
+	}
+	return ""
+}
+
+// mountLine reads root, mount point and type of a line of mountinfo.
+func mountLine(line string) (root, point, kind string) {
+	f := strings.Fields(line)
+	for n := 6; n+1 < len(f); n++ {
+		if f[n] == "-" {
+			return f[3], unescape(f[4]), f[n+1]
+		}
+	}
+	return "", "", ""
+}
+
+// unescape undoes the octal escapes of mountinfo.
+func unescape(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+const bpffs = 0xcafe4a11
+
+// pinDir gives a folder on a bpffs: ours below the host's, or on one that we mount beside the state file.
+func (i *Isolator) pinDir() (string, error) {
+	if i.o.PinDir != "" {
+		return i.o.PinDir, nil
+	}
+	own := i.besideState("bpf")
+	if isBPF(own) {
+		return own, nil
+	}
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		return "", fmt.Errorf("make pin folder: %w", err)
+	}
+	if err := unix.Mount("bpf", own, "bpf", unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_NODEV, "mode=0700"); err != nil {
+		return "", fmt.Errorf("mount bpffs: %w", err)
+	}
+	i.mount = own
+	return own, nil
+}
+
+func isBPF(dir string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(dir, &st) == nil && uint32(st.Type) == bpffs
+}
+
+// dropLeft removes pins and tables of an earlier start, and the bpffs when it is ours. mu is held.
+func (i *Isolator) dropLeft() error {
+	var err error
+	dir := i.o.PinDir
+	if dir == "" {
+		dir = i.besideState("bpf")
+	}
+	for _, w := range ways {
+		if rerr := os.Remove(filepath.Join(dir, w.name)); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) && !errors.Is(rerr, unix.ENOTDIR) {
+			err = errors.Join(err, rerr)
+		}
+	}
+	return errors.Join(err, dropNFT(), i.unmount())
+}
+
+func (i *Isolator) unmount() error {
+	own := i.besideState("bpf")
+	if i.o.PinDir != "" || !isBPF(own) {
+		return nil
+	}
+	if err := unix.Unmount(own, unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount bpffs: %w", err)
+	}
+	i.mount = ""
+	return nil
+}
