@@ -15,7 +15,8 @@ export const reads = {
       staleTime: Number.POSITIVE_INFINITY,
       retry: false,
     }),
-  home: () => queryOptions({ queryKey: ['home'], queryFn: ({ signal }) => api.getHome({}, { signal }), refetchInterval: 15_000 }),
+  home: () =>
+    queryOptions({ queryKey: ['home'], queryFn: ({ signal }) => api.getHome({}, { signal }), refetchInterval: 15_000 }),
   hosts: () =>
     queryOptions({
       queryKey: ['hosts'],

@@ -4,7 +4,11 @@ import { useCallback, useMemo, useRef, useState } from 'react';
  * A list that grows without moving under the reader: while `hold` is true, items with new ids wait and are
  * counted; items already shown change in place.
  */
-export function useHeld<T>(items: T[] | undefined, idOf: (item: T) => string, hold: boolean): { shown: T[]; waiting: number; release: () => void } {
+export function useHeld<T>(
+  items: T[] | undefined,
+  idOf: (item: T) => string,
+  hold: boolean,
+): { shown: T[]; waiting: number; release: () => void } {
   const known = useRef<Set<string> | undefined>(undefined);
   const [released, setReleased] = useState(0);
   const result = useMemo(() => {

@@ -1,9 +1,16 @@
 import type { QueryClient } from '@tanstack/react-query';
-import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router';
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router';
 import { isSignedOut } from '../api/client';
 import { reads } from '../api/reads';
-import { Shell } from './shell';
 import { NotFound } from './not-found';
+import { Shell } from './shell';
 
 interface Context {
   client: QueryClient;
@@ -57,19 +64,31 @@ const home = createRoute({
 const queue = createRoute({
   getParentRoute: () => tenant,
   path: '/detections',
-  validateSearch: (s: Record<string, unknown>): { q?: string; severity?: string; sel?: string } => ({ q: str(s.q), severity: str(s.severity), sel: str(s.sel) }),
+  validateSearch: (s: Record<string, unknown>): { q?: string; severity?: string; sel?: string } => ({
+    q: str(s.q),
+    severity: str(s.severity),
+    sel: str(s.sel),
+  }),
   component: lazyRouteComponent(() => import('../features/queue/page'), 'QueuePage'),
 });
 const incidents = createRoute({
   getParentRoute: () => tenant,
   path: '/incidents',
-  validateSearch: (s: Record<string, unknown>): { state?: string; sel?: string } => ({ state: str(s.state), sel: str(s.sel) }),
+  validateSearch: (s: Record<string, unknown>): { state?: string; sel?: string } => ({
+    state: str(s.state),
+    sel: str(s.sel),
+  }),
   component: lazyRouteComponent(() => import('../features/incident/list-page'), 'IncidentsPage'),
 });
 const incident = createRoute({
   getParentRoute: () => tenant,
   path: '/incidents/$id',
-  validateSearch: (s: Record<string, unknown>): { sel?: string; cite?: string; ev?: string; view?: string } => ({ sel: str(s.sel), cite: str(s.cite), ev: str(s.ev), view: str(s.view) }),
+  validateSearch: (s: Record<string, unknown>): { sel?: string; cite?: string; ev?: string; view?: string } => ({
+    sel: str(s.sel),
+    cite: str(s.cite),
+    ev: str(s.ev),
+    view: str(s.view),
+  }),
   component: lazyRouteComponent(() => import('../features/incident/page'), 'IncidentPage'),
 });
 const hosts = createRoute({
@@ -81,7 +100,11 @@ const hosts = createRoute({
 const events = createRoute({
   getParentRoute: () => tenant,
   path: '/events',
-  validateSearch: (s: Record<string, unknown>): { kind?: string; host?: string; sel?: string } => ({ kind: str(s.kind), host: str(s.host), sel: str(s.sel) }),
+  validateSearch: (s: Record<string, unknown>): { kind?: string; host?: string; sel?: string } => ({
+    kind: str(s.kind),
+    host: str(s.host),
+    sel: str(s.sel),
+  }),
   component: lazyRouteComponent(() => import('../features/events/page'), 'EventsPage'),
 });
 const rules = createRoute({
@@ -95,7 +118,11 @@ const response = createRoute({
   component: lazyRouteComponent(() => import('../features/response/page'), 'ResponsePage'),
 });
 
-const tree = root.addChildren([signInRoute, index, tenant.addChildren([home, queue, incidents, incident, hosts, events, rules, response])]);
+const tree = root.addChildren([
+  signInRoute,
+  index,
+  tenant.addChildren([home, queue, incidents, incident, hosts, events, rules, response]),
+]);
 
 export function makeRouter(client: QueryClient) {
   return createRouter({ routeTree: tree, context: { client }, defaultPreload: 'intent' });

@@ -27,8 +27,16 @@ function Frame() {
   const [help, setHelp] = useState(false);
   const navigate = useNavigate();
   const { tenant } = useParams({ from: '/t/$tenant' });
-  const go = (to: '/t/$tenant/home' | '/t/$tenant/detections' | '/t/$tenant/incidents' | '/t/$tenant/hosts' | '/t/$tenant/events' | '/t/$tenant/rules' | '/t/$tenant/response') =>
-    void navigate({ to, params: { tenant } });
+  const go = (
+    to:
+      | '/t/$tenant/home'
+      | '/t/$tenant/detections'
+      | '/t/$tenant/incidents'
+      | '/t/$tenant/hosts'
+      | '/t/$tenant/events'
+      | '/t/$tenant/rules'
+      | '/t/$tenant/response',
+  ) => void navigate({ to, params: { tenant } });
   useKeys({
     help: () => setHelp(true),
     home: () => go('/t/$tenant/home'),
@@ -75,7 +83,7 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   return (
-    <header aria-label={t.topBar} className="flex h-11 shrink-0 items-center gap-2 border-b border-line bg-surface-1 px-3">
+    <header className="flex h-11 shrink-0 items-center gap-2 border-b border-line bg-surface-1 px-3">
       <Link to="/" className="flex items-center gap-2 text-base font-bold">
         <Tower />
         {t.product}
@@ -87,7 +95,11 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
       <HealthDot />
       <div className="ml-auto flex items-center gap-1">
         <LiveMark />
-        <Button tone="ghost" onClick={() => setZone(zone === 'utc' ? 'local' : 'utc')} label={zone === 'utc' ? t.zoneToLocal : t.zoneToUTC}>
+        <Button
+          tone="ghost"
+          onClick={() => setZone(zone === 'utc' ? 'local' : 'utc')}
+          label={zone === 'utc' ? t.zoneToLocal : t.zoneToUTC}
+        >
           {zone === 'utc' ? t.utc : `${t.zoneLocal} ${offset()}`}
         </Button>
         <fieldset className="flex rounded border border-line">
@@ -105,7 +117,11 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
             </button>
           ))}
         </fieldset>
-        <Button tone="ghost" onClick={() => setTheme(theme === 'dark' ? 'light' : 'dark')} label={theme === 'dark' ? t.themeToLight : t.themeToDark}>
+        <Button
+          tone="ghost"
+          onClick={() => setTheme(theme === 'dark' ? 'light' : 'dark')}
+          label={theme === 'dark' ? t.themeToLight : t.themeToDark}
+        >
           <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
         </Button>
         <Button tone="ghost" onClick={onHelp} label={t.help}>
@@ -170,7 +186,11 @@ function HealthDot() {
   const proven = data !== undefined && data.hosts > 0 && data.canaryOldestUs >= 0n;
   const tone = failures > 0 ? 'bg-critical-bg text-critical' : proven ? 'bg-ok-bg text-ok' : 'bg-warn-bg text-warn';
   return (
-    <Link to="/t/$tenant/home" params={{ tenant }} className={`ml-2 rounded-sm px-2 py-0.5 text-xs font-semibold ${tone}`}>
+    <Link
+      to="/t/$tenant/home"
+      params={{ tenant }}
+      className={`ml-2 rounded-sm px-2 py-0.5 text-xs font-semibold ${tone}`}
+    >
       <span aria-hidden="true">{failures > 0 ? '▲ ' : proven ? '✓ ' : '? '}</span>
       {failures > 0 ? t.silentCount(failures) : proven ? t.silentNone : t.silentUnknown}
     </Link>
@@ -180,7 +200,10 @@ function HealthDot() {
 function Rail() {
   const t = useText();
   return (
-    <nav aria-label={t.navLabel} className="flex w-12 shrink-0 flex-col gap-0.5 border-r border-line bg-surface-1 p-1.5 lg:w-40">
+    <nav
+      aria-label={t.navLabel}
+      className="flex w-12 shrink-0 flex-col gap-0.5 border-r border-line bg-surface-1 p-1.5 lg:w-40"
+    >
       <Item to="/t/$tenant/home" icon="home" label={t.navHome} />
       <Item to="/t/$tenant/detections" icon="queue" label={t.navQueue} />
       <Item to="/t/$tenant/incidents" icon="story" label={t.navIncidents} />
@@ -197,7 +220,14 @@ function Item({
   icon,
   label,
 }: {
-  to: '/t/$tenant/home' | '/t/$tenant/detections' | '/t/$tenant/incidents' | '/t/$tenant/hosts' | '/t/$tenant/events' | '/t/$tenant/rules' | '/t/$tenant/response';
+  to:
+    | '/t/$tenant/home'
+    | '/t/$tenant/detections'
+    | '/t/$tenant/incidents'
+    | '/t/$tenant/hosts'
+    | '/t/$tenant/events'
+    | '/t/$tenant/rules'
+    | '/t/$tenant/response';
   icon: IconName;
   label: ReactNode;
 }) {

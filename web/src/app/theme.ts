@@ -3,11 +3,10 @@ import { useCallback, useState } from 'react';
 export type Theme = 'dark' | 'light';
 const stored = 'yagura.theme';
 
-/** Sets the theme before the first paint: kept choice, else the system's, else dark. */
+/** Sets the theme before the first paint: the kept choice, else dark, as rooms with this screen are. */
 export function applyTheme(): Theme {
   const kept = localStorage.getItem(stored);
-  const theme: Theme =
-    kept === 'light' || kept === 'dark' ? kept : window.matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark';
+  const theme: Theme = kept === 'light' ? 'light' : 'dark';
   document.documentElement.dataset.theme = theme;
   return theme;
 }

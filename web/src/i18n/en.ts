@@ -15,7 +15,6 @@ export const en = {
   navRules: 'Rules',
   navResponse: 'Response',
   navLabel: 'Screens',
-  topBar: 'Status and settings',
   // settings
   languageToggle: 'Language',
   themeToLight: 'Switch to light',
@@ -60,13 +59,15 @@ export const en = {
   minutes: (x: number) => `${n(x)} min`,
   hours: (x: number) => `${n(x)} h`,
   days: (x: number) => `${n(x)} d`,
-  since: 'since',
+  sinceBefore: 'since ',
+  sinceAfter: '',
   utc: 'UTC',
   // sign-in
   signIn: 'Sign in',
   signInTitle: 'Sign in to Yagura',
   setUpTitle: 'Set up the first user',
-  setUpText: 'This link works once and for 24 hours. Choose a name and a password, then scan the code with an authenticator app.',
+  setUpText:
+    'This link works once and for 24 hours. Choose a name and a password, then scan the code with an authenticator app.',
   userName: 'User name',
   password: 'Password',
   passwordHint: 'At least 12 characters.',
@@ -116,7 +117,8 @@ export const en = {
   canaryOk: 'seen',
   canaryMissed: 'missed',
   canaryNothing: 'no canary',
-  canarySummary: (ok: number, missed: number, none: number) => `${n(ok)} seen, ${n(missed)} missed, ${n(none)} without a canary`,
+  canarySummary: (ok: number, missed: number, none: number) =>
+    `${n(ok)} seen, ${n(missed)} missed, ${n(none)} without a canary`,
   openIncidents: 'Open incidents',
   noOpenIncidents: 'No open incident',
   noOpenIncidentsText: 'No detection has been joined to an open story.',
@@ -304,11 +306,14 @@ export const en = {
   isolateHost: 'Isolate host',
   killProcess: 'Kill process',
   respondTitle: 'Run this with your operator key',
-  respondText: 'The server relays commands and cannot make one. The key that signs is on the operator’s machine, not in the browser; run this line there:',
+  respondText:
+    'The server relays commands and cannot make one. The key that signs is on the operator’s machine, not in the browser; run this line there:',
   respondData: 'DIR is the data directory of the server.',
   respondClass: 'Class C1, reversible: one operator signs.',
-  respondIsolateEffect: (host: string) => `Cuts ${host} off the network but for this server, DHCP and its proxy. Undo with release; it ends by itself when it expires.`,
-  respondKillEffect: (name: string) => `Ends ${name} by its process key; a process that got the same pid later is never touched. It cannot be undone.`,
+  respondIsolateEffect: (host: string) =>
+    `Cuts ${host} off the network but for this server, DHCP and its proxy. Undo with release; it ends by itself when it expires.`,
+  respondKillEffect: (name: string) =>
+    `Ends ${name} by its process key; a process that got the same pid later is never touched. It cannot be undone.`,
   respondState: 'State of actions on this host',
   respondNone: 'No action on this host yet.',
   // events drawer

@@ -15,7 +15,9 @@ const sequenceTime = 1200;
 const all: readonly Binding[] = bindings;
 
 function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+  return (
+    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
 }
 
 /** Listens once for the whole page. The newest handlers that know a key get it. */
@@ -31,7 +33,10 @@ export function KeysProvider({ children }: { children: ReactNode }) {
       if (single && (!enabled || isTyping(event.target))) return;
       if (document.querySelector('dialog[open]') && event.key !== 'Escape') return;
       const now = Date.now();
-      const whole = prefix.current.key !== '' && now - prefix.current.at < sequenceTime ? `${prefix.current.key} ${event.key}` : event.key;
+      const whole =
+        prefix.current.key !== '' && now - prefix.current.at < sequenceTime
+          ? `${prefix.current.key} ${event.key}`
+          : event.key;
       prefix.current = { key: '', at: 0 };
       for (const layer of [...layers.current].reverse()) {
         for (const b of all) {

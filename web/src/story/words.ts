@@ -59,5 +59,11 @@ export function answerWord(t: Messages, answer: string): string {
 }
 
 export function stateWord(t: Messages, state: string): string {
-  return state === 'new' ? t.stateNew : state === 'triaging' ? t.stateTriaging : state === 'closed' ? t.stateClosed : state;
+  return state === 'new'
+    ? t.stateNew
+    : state === 'triaging'
+      ? t.stateTriaging
+      : state === 'closed'
+        ? t.stateClosed
+        : state;
 }

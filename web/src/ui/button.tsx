@@ -35,7 +35,7 @@ export function Button({
       aria-label={label}
       title={label}
       aria-pressed={pressed}
-      className={`inline-flex min-h-7 items-center gap-1.5 rounded border px-2 py-0.5 text-sm whitespace-nowrap disabled:cursor-not-allowed disabled:opacity-60 ${tones[tone]}`}
+      className={`inline-flex min-h-7 items-center justify-center gap-1.5 rounded border px-2 py-0.5 text-sm whitespace-nowrap disabled:cursor-not-allowed disabled:opacity-60 ${tones[tone]}`}
     >
       {children}
       {hint && <Key text={hint} />}
@@ -46,7 +46,9 @@ export function Button({
 /** A key as it stands beside what it does. */
 export function Key({ text }: { text: string }) {
   return (
-    <kbd className="ml-auto rounded-sm border border-line-strong bg-surface-1 px-1 font-mono text-2xs leading-4 text-text-2">{text}</kbd>
+    <kbd className="ml-auto rounded-sm border border-line-strong bg-surface-1 px-1 font-mono text-2xs leading-4 text-text-2">
+      {text}
+    </kbd>
   );
 }
 

@@ -1,7 +1,17 @@
 import type { ReactNode } from 'react';
 
 /** A titled region of a screen. */
-export function Panel({ title, note, actions, children }: { title: string; note?: string; actions?: ReactNode; children: ReactNode }) {
+export function Panel({
+  title,
+  note,
+  actions,
+  children,
+}: {
+  title: string;
+  note?: string;
+  actions?: ReactNode;
+  children: ReactNode;
+}) {
   return (
     <section aria-label={title} className="flex min-w-0 flex-col rounded-md border border-line bg-surface-1">
       <header className="flex min-h-9 flex-wrap items-center gap-x-3 border-b border-line px-3 py-1">
@@ -29,7 +39,15 @@ export function Head({ children }: { children: ReactNode }) {
   return <h3 className="mt-4 mb-1 text-xs font-semibold text-muted first:mt-0">{children}</h3>;
 }
 
-export function Chip({ children, tone = 'plain', title }: { children: ReactNode; tone?: 'plain' | 'ok' | 'warn' | 'bad' | 'inferred'; title?: string }) {
+export function Chip({
+  children,
+  tone = 'plain',
+  title,
+}: {
+  children: ReactNode;
+  tone?: 'plain' | 'ok' | 'warn' | 'bad' | 'inferred';
+  title?: string;
+}) {
   const tones = {
     plain: 'border-line bg-surface-3 text-text-2',
     ok: 'border-transparent bg-ok-bg text-ok',
@@ -38,7 +56,10 @@ export function Chip({ children, tone = 'plain', title }: { children: ReactNode;
     inferred: 'border-dashed border-inferred bg-inferred-bg text-inferred',
   } as const;
   return (
-    <span title={title} className={`inline-flex items-center gap-1 rounded-sm border px-1 text-2xs leading-4 whitespace-nowrap ${tones[tone]}`}>
+    <span
+      title={title}
+      className={`inline-flex items-center gap-1 rounded-sm border px-1 text-2xs leading-4 whitespace-nowrap ${tones[tone]}`}
+    >
       {children}
     </span>
   );

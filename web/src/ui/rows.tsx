@@ -48,7 +48,14 @@ export function Rows<T>({
   }, [at, virtual]);
   useKeys({ down: () => take(at + 1), up: () => take(at < 0 ? 0 : at - 1) });
   const onKeyDown = (e: KeyboardEvent) => {
-    const steps: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1, PageDown: at + 15, PageUp: at - 15 };
+    const steps: Record<string, number> = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      Home: 0,
+      End: items.length - 1,
+      PageDown: at + 15,
+      PageUp: at - 15,
+    };
     const to = steps[e.key];
     if (to !== undefined) {
       e.preventDefault();
@@ -67,9 +74,15 @@ export function Rows<T>({
       tabIndex={0}
       aria-activedescendant={at >= 0 ? `${base}-${at}` : undefined}
       onKeyDown={onKeyDown}
-      className="min-h-0 flex-1 overflow-auto outline-offset-[-2px]"
+      className="min-h-0 flex-1 overflow-auto bg-surface-1 outline-offset-[-2px]"
     >
-      <div role="row" tabIndex={-1} aria-rowindex={1} className="sticky top-0 z-10 grid border-b border-line bg-surface-1 px-3 text-xs text-muted" style={{ gridTemplateColumns: columns }}>
+      <div
+        role="row"
+        tabIndex={-1}
+        aria-rowindex={1}
+        className="sticky top-0 z-10 grid border-b border-line bg-surface-2 px-3 text-xs text-muted"
+        style={{ gridTemplateColumns: columns }}
+      >
         {heads.map((h) => (
           <div key={h} role="columnheader" tabIndex={-1} className="truncate py-1 pr-3">
             {h}

@@ -27,7 +27,9 @@ export function Severity({ level }: { level: string }) {
   const t = useText();
   const l = levelOf(level);
   return (
-    <span className={`inline-flex items-center gap-1 rounded-sm px-1.5 py-px text-xs font-semibold whitespace-nowrap ${tone[l]}`}>
+    <span
+      className={`inline-flex items-center gap-1 rounded-sm px-1.5 py-px text-xs font-semibold whitespace-nowrap ${tone[l]}`}
+    >
       <span aria-hidden="true">{shape[l]}</span>
       {t[l]}
     </span>

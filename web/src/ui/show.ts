@@ -3,8 +3,11 @@
  * visible. The same as event.Show on the server; the test holds both to the same examples.
  */
 export function show(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this looks for
-  if (!/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\u{10FE80}-\u{10FEFF}]/u.test(text)) return text;
+  if (
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this looks for
+    !/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\u{10FE80}-\u{10FEFF}]/u.test(text)
+  )
+    return text;
   let out = '';
   for (const ch of text) {
     const c = ch.codePointAt(0) ?? 0;

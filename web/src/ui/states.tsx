@@ -21,7 +21,11 @@ export function Loading({ rows = 6 }: { rows?: number }) {
     <div role="status" aria-label={t.loading} className="flex flex-col gap-2 p-4">
       {visible &&
         Array.from({ length: rows }, (_, i) => i).map((i) => (
-          <div key={i} className="h-5 animate-pulse rounded-sm bg-surface-3" style={{ width: `${92 - ((i * 17) % 40)}%` }} />
+          <div
+            key={i}
+            className="h-5 motion-safe:animate-pulse rounded-sm bg-surface-3"
+            style={{ width: `${92 - ((i * 17) % 40)}%` }}
+          />
         ))}
       {long && <p className="text-muted">{t.stillLoading}</p>}
     </div>
@@ -29,14 +33,25 @@ export function Loading({ rows = 6 }: { rows?: number }) {
 }
 
 /** Empty says which of three it is: nothing matched, nothing yet, or cannot know. */
-export function Empty({ kind, title, children }: { kind: 'filter' | 'yet' | 'blind'; title: string; children?: ReactNode }) {
+export function Empty({
+  kind,
+  title,
+  children,
+}: {
+  kind: 'filter' | 'yet' | 'blind';
+  title: string;
+  children?: ReactNode;
+}) {
   const mark = { filter: '∅', yet: '○', blind: '?' }[kind];
   return (
     <div
       data-empty={kind}
       className={`m-4 flex max-w-2xl gap-3 rounded-md border p-4 ${kind === 'blind' ? 'border-warn bg-warn-bg' : 'border-line bg-surface-2'}`}
     >
-      <span aria-hidden="true" className={`text-xl leading-6 font-bold ${kind === 'blind' ? 'text-warn' : 'text-muted'}`}>
+      <span
+        aria-hidden="true"
+        className={`text-xl leading-6 font-bold ${kind === 'blind' ? 'text-warn' : 'text-muted'}`}
+      >
         {mark}
       </span>
       <div className="min-w-0">
@@ -59,7 +74,9 @@ export function Failure({ error, retry }: { error: unknown; retry: () => void })
         <Button onClick={retry}>{t.retry}</Button>
         <Button
           onClick={() => {
-            void navigator.clipboard.writeText(`${new Date().toISOString()} ${location.pathname}: ${reason}`).then(() => setCopied(true));
+            void navigator.clipboard
+              .writeText(`${new Date().toISOString()} ${location.pathname}: ${reason}`)
+              .then(() => setCopied(true));
           }}
         >
           {copied ? t.copied : t.errorCopy}

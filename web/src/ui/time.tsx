@@ -56,7 +56,11 @@ export function Moment({ at }: { at: number }) {
   if (at <= 0) return <span className="text-muted">{t.notKnown}</span>;
   const ms = at / 1000;
   return (
-    <time className="tnum whitespace-nowrap" dateTime={new Date(ms).toISOString()} title={format('full', language, zone).format(ms)}>
+    <time
+      className="tnum whitespace-nowrap"
+      dateTime={new Date(ms).toISOString()}
+      title={format('full', language, zone).format(ms)}
+    >
       {clockText(at, language, zone)}
     </time>
   );
@@ -102,5 +106,17 @@ export function Age({ at }: { at: number }) {
     >
       {t.ago(span(now - at / 1000))}
     </time>
+  );
+}
+
+/** "since 10:04" in the order of words of each language. */
+export function Since({ at }: { at: number }) {
+  const t = useText();
+  return (
+    <>
+      {t.sinceBefore}
+      <Moment at={at} />
+      {t.sinceAfter}
+    </>
   );
 }

@@ -44,7 +44,13 @@ export function EventsPage() {
     <div className="flex h-full flex-col" data-pane>
       <header className="flex min-h-11 items-center gap-2 border-b border-line px-3">
         <h1 className="text-base font-semibold">{t.tailTitle}</h1>
-        <select aria-label={t.tailKinds} data-filter value={search.kind ?? ''} onChange={(e) => set({ kind: e.target.value === '' ? undefined : e.target.value, sel: undefined })} className="field w-auto">
+        <select
+          aria-label={t.tailKinds}
+          data-filter
+          value={search.kind ?? ''}
+          onChange={(e) => set({ kind: e.target.value === '' ? undefined : e.target.value, sel: undefined })}
+          className="field w-auto"
+        >
           <option value="">{t.tailAll}</option>
           {kinds.map((k) => (
             <option key={k} value={k}>
@@ -117,7 +123,10 @@ function useTail(kind: string | undefined, host: string | undefined, paused: boo
     setError(undefined);
     void (async () => {
       try {
-        for await (const e of api.tailEvents({ kinds: kind ? [kind] : [], hostId: host ?? '', backlog: 200 }, { signal: stop.signal })) {
+        for await (const e of api.tailEvents(
+          { kinds: kind ? [kind] : [], hostId: host ?? '', backlog: 200 },
+          { signal: stop.signal },
+        )) {
           if (e.id === '') e.id = `skipped ${performance.now()}`;
           fresh.push(e);
           if (fresh.length > most) fresh.shift();

@@ -43,10 +43,13 @@ export function classWord(t: Messages, name: string): string {
 
 export function Sight({ state }: { state: string }) {
   const t = useText();
-  const l = look[state] ?? { mark: '?', tone: 'text-warn hatch' };
+  const l = look[state] ?? { mark: '?', tone: 'border border-dashed border-warn text-warn' };
   return (
-    <span data-sight={state || 'unknown'} className={`inline-flex items-center gap-1 rounded-sm px-1.5 text-xs whitespace-nowrap ${l.tone}`}>
-      <span className="rounded-sm bg-inherit px-0.5">
+    <span
+      data-sight={state || 'unknown'}
+      className={`inline-flex items-center gap-1 rounded-sm px-1.5 text-xs whitespace-nowrap ${l.tone}`}
+    >
+      <span>
         <span aria-hidden="true">{l.mark} </span>
         {stateWord(t, state)}
       </span>
@@ -85,7 +88,12 @@ export function CoverageTable({ cells }: { cells: CoverageCell[] }) {
           {hosts.map(([id, name]) => (
             <tr key={id} className="border-t border-line">
               <th scope="row" className="px-3 py-1 font-medium">
-                <Link to="/t/$tenant/hosts" params={{ tenant }} search={{ sel: id }} className="text-accent hover:underline">
+                <Link
+                  to="/t/$tenant/hosts"
+                  params={{ tenant }}
+                  search={{ sel: id }}
+                  className="text-accent hover:underline"
+                >
                   <Raw text={name || id} />
                 </Link>
               </th>

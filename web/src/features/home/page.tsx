@@ -92,7 +92,11 @@ function Facts({ home }: { home: Home }) {
         text={home.lostKnown ? count(home.lost24h) : t.homeLostUnknown}
         tone={home.lost24h > 0n ? 'bad' : 'plain'}
       />
-      <Figure name={t.homeRate} known={home.eventsKnown} text={home.eventsKnown ? count(home.eventsPerSecond) : t.homeRateUnknown} />
+      <Figure
+        name={t.homeRate}
+        known={home.eventsKnown}
+        text={home.eventsKnown ? count(home.eventsPerSecond) : t.homeRateUnknown}
+      />
     </dl>
   );
 }

@@ -5,7 +5,7 @@ import { pick, useSpeech } from '../../i18n/language';
 import { Panel } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
 import { Severity } from '../../ui/severity';
-import { Age, Moment, useSpan } from '../../ui/time';
+import { Age, Since, useSpan } from '../../ui/time';
 
 export function SilentFailures({ failures, provenAgo }: { failures: SilentFailure[]; provenAgo: number }) {
   const { t, language } = useSpeech();
@@ -27,8 +27,14 @@ export function SilentFailures({ failures, provenAgo }: { failures: SilentFailur
       )}
       <ul>
         {failures.map((f) => (
-          <li key={f.id} data-failure={f.class} className="grid grid-cols-[auto_1fr_auto] gap-x-3 border-b border-line px-3 py-2 last:border-0">
-            <Severity level={f.severity} />
+          <li
+            key={f.id}
+            data-failure={f.class}
+            className="grid grid-cols-[auto_1fr_auto] gap-x-3 border-b border-line px-3 py-2 last:border-0"
+          >
+            <div>
+              <Severity level={f.severity} />
+            </div>
             <div className="min-w-0">
               <p className="font-semibold">
                 <Raw text={pick(f.what, language)} full />
@@ -40,12 +46,17 @@ export function SilentFailures({ failures, provenAgo }: { failures: SilentFailur
             </div>
             <div className="text-right text-xs text-text-2">
               {f.hostId !== '' && (
-                <Link to="/t/$tenant/hosts" params={{ tenant }} search={{ sel: f.hostId }} className="text-accent underline">
+                <Link
+                  to="/t/$tenant/hosts"
+                  params={{ tenant }}
+                  search={{ sel: f.hostId }}
+                  className="text-accent underline"
+                >
                   <Raw text={f.hostname || f.hostId} />
                 </Link>
               )}
               <div>
-                {t.since} <Moment at={micros(f.since)} />
+                <Since at={micros(f.since)} />
               </div>
               <Age at={micros(f.since)} />
             </div>

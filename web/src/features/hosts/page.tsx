@@ -11,7 +11,7 @@ import { Chip, Fact, Head } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
 import { Rows } from '../../ui/rows';
 import { Empty, Failure, Loading } from '../../ui/states';
-import { Age, Moment } from '../../ui/time';
+import { Age, Moment, Since } from '../../ui/time';
 import { classWord, Sight } from '../home/coverage';
 
 export function hostStateWord(t: Messages, state: string): string {
@@ -69,7 +69,7 @@ export function HostsPage() {
             selected={sel}
             onSelect={(id) => void navigate({ search: { sel: id }, replace: true })}
             onOpen={() => undefined}
-            columns="minmax(9rem,1.4fr) 9rem minmax(8rem,1fr) 7rem 7rem 7rem 6rem"
+            columns="minmax(9rem,1fr) 15rem minmax(8rem,1fr) 7rem 7rem 7rem 6rem"
             heads={[t.hostName, t.hostState, t.hostOs, t.hostVersion, t.hostSeen, t.hostCanary, t.hostLost]}
             row={(h) => [
               <span key="n" className="font-semibold">
@@ -88,7 +88,11 @@ export function HostsPage() {
           />
         )}
       </div>
-      <aside aria-label={t.details} data-pane className="w-96 shrink-0 overflow-auto border-l border-line bg-surface-1 p-4">
+      <aside
+        aria-label={t.details}
+        data-pane
+        className="w-96 shrink-0 overflow-auto border-l border-line bg-surface-1 p-4"
+      >
         {chosen ? <Details host={chosen} /> : <p className="text-muted">{t.hostSelect}</p>}
       </aside>
     </div>
@@ -99,7 +103,11 @@ export function HostsPage() {
 function Lost({ host }: { host: Host }) {
   const { t, language } = useSpeech();
   if (host.lastSeen <= 0n) return <span className="text-warn">{t.notKnown}</span>;
-  return <span className={`tnum ${host.lost24h > 0n ? 'font-semibold text-high' : ''}`}>{host.lost24h.toLocaleString(language)}</span>;
+  return (
+    <span className={`tnum ${host.lost24h > 0n ? 'font-semibold text-high' : ''}`}>
+      {host.lost24h.toLocaleString(language)}
+    </span>
+  );
 }
 
 function Details({ host }: { host: Host }) {
@@ -123,7 +131,7 @@ function Details({ host }: { host: Host }) {
               <Sight state={c.state} />
               {c.since > 0n && (
                 <span className="ml-auto text-xs text-muted">
-                  {t.since} <Moment at={micros(c.since)} />
+                  <Since at={micros(c.since)} />
                 </span>
               )}
             </div>

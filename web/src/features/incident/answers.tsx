@@ -1,9 +1,9 @@
 import { useState } from 'react';
 import type { Answer, Sentence, Story } from '../../api/story';
 import { pick, useSpeech } from '../../i18n/language';
+import { answerWord, confidenceWord } from '../../story/words';
 import { Chip } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
-import { answerWord, confidenceWord } from '../../story/words';
 
 const five = ['when', 'where', 'what', 'why', 'who'] as const;
 const beside = ['accounts', 'how'] as const;
@@ -41,7 +41,7 @@ function Cell({ answer, first, cite, onCite, onLight }: Props & { answer: Answer
   const rest = answer.sentences.length - shown.length;
   return (
     <div data-answer={answer.answer} className={`min-w-0 bg-surface-1 px-3 py-1.5 ${first === 1 ? 'flex gap-3' : ''}`}>
-      <h2 className={`text-xs text-muted ${first === 1 ? 'w-28 shrink-0 pt-0.5' : ''}`}>{answerWord(t, answer.answer)}</h2>
+      <h2 className={`text-xs text-muted ${first === 1 ? 'shrink-0 pt-1' : ''}`}>{answerWord(t, answer.answer)}</h2>
       <div className={`min-w-0 flex-1 ${open ? 'max-h-48 overflow-auto' : ''}`}>
         {answer.sentences.length === 0 && <p className="font-semibold text-muted">{t.unknown}</p>}
         <ul className={first === 1 && !open ? 'flex min-w-0 items-baseline gap-2' : ''}>
@@ -65,17 +65,39 @@ function Cell({ answer, first, cite, onCite, onLight }: Props & { answer: Answer
   );
 }
 
-function More({ open, rest, onToggle, plain = false }: { open: boolean; rest: number; onToggle: () => void; plain?: boolean }) {
+function More({
+  open,
+  rest,
+  onToggle,
+  plain = false,
+}: {
+  open: boolean;
+  rest: number;
+  onToggle: () => void;
+  plain?: boolean;
+}) {
   const { t } = useSpeech();
   const button = (
-    <button type="button" aria-expanded={open} onClick={onToggle} className="min-h-6 text-xs whitespace-nowrap text-accent hover:underline">
+    <button
+      type="button"
+      aria-expanded={open}
+      onClick={onToggle}
+      className="min-h-6 text-xs whitespace-nowrap text-accent hover:underline"
+    >
       {open ? t.answerLess : t.answerMore(rest)}
     </button>
   );
   return plain ? button : <li className="shrink-0">{button}</li>;
 }
 
-function Line({ id, sentence, clamp, cite, onCite, onLight }: Props & { id: string; sentence: Sentence; clamp: boolean }) {
+function Line({
+  id,
+  sentence,
+  clamp,
+  cite,
+  onCite,
+  onLight,
+}: Props & { id: string; sentence: Sentence; clamp: boolean }) {
   const { t, language } = useSpeech();
   const text = pick(sentence.text, language);
   const chosen = cite === id;
@@ -102,12 +124,14 @@ function Line({ id, sentence, clamp, cite, onCite, onLight }: Props & { id: stri
         onBlur={() => onLight(new Set())}
         className={`min-h-6 rounded-sm text-left font-semibold hover:bg-hover ${clamp ? 'line-clamp-2' : ''} ${chosen ? 'bg-selected' : ''}`}
       >
-        <Raw text={text} />{' '}
         {sentence.inferred && (
-          <Chip tone="inferred">
-            {t.inferred} · {confidenceWord(t, sentence.confidence)}
-          </Chip>
+          <>
+            <Chip tone="inferred" title={confidenceWord(t, sentence.confidence)}>
+              {t.inferred}
+            </Chip>{' '}
+          </>
         )}
+        <Raw text={text} />
       </button>
     </li>
   );

@@ -11,8 +11,8 @@ import { flagWord, kindWord } from '../../story/words';
 import { Button, CopyButton } from '../../ui/button';
 import { Chip, Fact, Head } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
-import { baseName } from '../../ui/show';
 import { Severity } from '../../ui/severity';
+import { baseName } from '../../ui/show';
 import { Moment } from '../../ui/time';
 import { Respond, type Verb } from './respond';
 import { EdgeChip, nodeName } from './story-row';
@@ -49,7 +49,8 @@ export function Details({
     <div className="p-4">
       <p className="text-xs text-muted">{t.selected}</p>
       <h2 className="text-base font-semibold">
-        <Raw text={nodeName(node)} full /> {isProcess && <span className="font-normal text-text-2">pid {node.pid}</span>}
+        <Raw text={nodeName(node)} full />{' '}
+        {isProcess && <span className="font-normal text-text-2">pid {node.pid}</span>}
       </h2>
       <p className="mt-1 flex flex-wrap gap-1">
         <Chip>{kindWord(t, node.kind)}</Chip>
@@ -120,7 +121,11 @@ export function Details({
       </dl>
       {isProcess && (
         <p className="mt-2">
-          <Button onClick={() => onCite(cite === 'process' ? undefined : 'process')} pressed={cite === 'process'} hint={keyText('showEvents')}>
+          <Button
+            onClick={() => onCite(cite === 'process' ? undefined : 'process')}
+            pressed={cite === 'process'}
+            hint={keyText('showEvents')}
+          >
             {t.eventsShow}
           </Button>
         </p>
@@ -162,7 +167,11 @@ export function Details({
                     <span aria-hidden="true">{e.from === node.ref ? '→' : '←'}</span>
                     <EdgeChip edge={e} />
                     {other && (
-                      <button type="button" onClick={() => onSelect(other.ref)} className="min-h-6 truncate text-accent hover:underline">
+                      <button
+                        type="button"
+                        onClick={() => onSelect(other.ref)}
+                        className="min-h-6 truncate text-accent hover:underline"
+                      >
                         <Raw text={nodeName(other)} />
                       </button>
                     )}
@@ -190,7 +199,17 @@ export function Details({
         <Wide label={t.isolateHost} hint={keyText('isolate')} onClick={() => setVerb('isolate')} />
         {isProcess && <Wide label={t.killProcess} hint={keyText('kill')} onClick={() => setVerb('kill')} />}
       </div>
-      {verb && <Respond verb={verb} host={hostOf} hostName={hostName} process={isProcess ? node.ref : ''} name={`${nodeName(node)} (${node.pid})`} incident={incident} onClose={() => setVerb(undefined)} />}
+      {verb && (
+        <Respond
+          verb={verb}
+          host={hostOf}
+          hostName={hostName}
+          process={isProcess ? node.ref : ''}
+          name={`${nodeName(node)} (${node.pid})`}
+          incident={incident}
+          onClose={() => setVerb(undefined)}
+        />
+      )}
     </div>
   );
 }
@@ -231,12 +250,20 @@ function ParentChain({ node, story, onSelect }: { node: StoryNode; story: Story;
       <Head>{t.parentChain}</Head>
       <ol className="text-xs">
         {chain.reverse().map((c, i) => (
-          <li key={c.ref} className="flex min-w-0 items-center gap-1 py-0.5" style={{ paddingLeft: Math.min(i, 10) * 10 }}>
+          <li
+            key={c.ref}
+            className="flex min-w-0 items-center gap-1 py-0.5"
+            style={{ paddingLeft: Math.min(i, 10) * 10 }}
+          >
             <span aria-hidden="true" className="text-muted">
               {i === 0 ? '' : '└'}
             </span>
             {inStory.has(c.ref) && c.ref !== node.ref ? (
-              <button type="button" onClick={() => onSelect(c.ref)} className="min-h-6 shrink-0 text-accent hover:underline">
+              <button
+                type="button"
+                onClick={() => onSelect(c.ref)}
+                className="min-h-6 shrink-0 text-accent hover:underline"
+              >
                 <Raw text={c.name || '?'} />
               </button>
             ) : (

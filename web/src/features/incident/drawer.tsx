@@ -27,14 +27,21 @@ export function EventsDrawer({
   const byId = useQuery(reads.eventsById(ids));
   const byProcess = useQuery(reads.eventsOf(process));
   const { data, error, isPending, refetch } = process === '' ? byId : byProcess;
-  const events = data?.events ?? [];
+  const events = [...(data?.events ?? [])].sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
   const chosen = events.find((e) => e.id === open);
   return (
-    <section aria-label={t.eventsTitle} data-pane data-drawer className="flex h-[34vh] min-h-44 shrink-0 flex-col border-t-2 border-accent bg-surface-1">
+    <section
+      aria-label={t.eventsTitle}
+      data-pane
+      data-drawer
+      className="flex h-[30vh] min-h-44 shrink-0 flex-col border-t-2 border-accent bg-surface-1"
+    >
       <header className="flex min-h-8 items-center gap-3 border-b border-line px-3">
         <h2 className="font-semibold">{process === '' ? t.eventsBehind : t.eventsHere}</h2>
         {data && <span className="tnum text-xs text-muted">{events.length}</span>}
-        {(data?.missing.length ?? 0) > 0 && <span className="text-xs text-warn">{t.eventsMissing(data?.missing.length ?? 0)}</span>}
+        {(data?.missing.length ?? 0) > 0 && (
+          <span className="text-xs text-warn">{t.eventsMissing(data?.missing.length ?? 0)}</span>
+        )}
         {data?.truncated && <span className="text-xs text-warn">{t.eventsTruncated}</span>}
         {data?.note && <span className="text-xs text-warn">{data.note}</span>}
         <div className="ml-auto">
@@ -80,25 +87,42 @@ export function EventFields({ event }: { event: EventRow }) {
   const { t, language } = useSpeech();
   const names = Object.keys(event.fields).sort();
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
-    <section aria-label={t.eventFields} tabIndex={0} className="w-1/2 max-w-[44rem] shrink-0 overflow-auto border-l border-line p-3">
+    <section
+      aria-label={t.eventFields}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+      tabIndex={0}
+      className="w-1/2 max-w-[44rem] shrink-0 overflow-auto border-l border-line p-3"
+    >
       <p className="mb-2 font-semibold">
         <Raw text={pick(event.line, language)} full />
       </p>
       <table className="w-full border-collapse text-left text-xs">
         <tbody>
-          {[['id', event.id] as const, ...names.map((n) => [n, event.fields[n] ?? ''] as const)].map(([name, value]) => (
-            <tr key={name} className="border-b border-line align-top last:border-0">
-              <th scope="row" className="w-44 py-0.5 pr-2 font-mono font-normal text-muted">
-                {name}
-              </th>
-              <td className="py-0.5">
-                <Raw text={value} code full />
-              </td>
-            </tr>
-          ))}
+          {[['id', event.id] as const, ...names.map((n) => [n, event.fields[n] ?? ''] as const)].map(
+            ([name, value]) => (
+              <tr key={name} className="border-b border-line align-top last:border-0">
+                <th scope="row" className="w-44 py-0.5 pr-2 font-mono font-normal text-muted">
+                  {name}
+                </th>
+                <td className="py-0.5">
+                  <Raw text={value} code full />
+                  {isTime(name) && <span className="ml-2 text-muted">{isoTime(value)}</span>}
+                </td>
+              </tr>
+            ),
+          )}
         </tbody>
       </table>
     </section>
   );
+}
+
+/** Fields that hold µs UTC: people get ISO 8601 beside the number. */
+function isTime(name: string): boolean {
+  return name === 'received' || name === 'host_time' || name.endsWith('_modified_time');
+}
+
+function isoTime(micros: string): string {
+  const at = new Date(Number(micros) / 1000);
+  return Number.isNaN(at.getTime()) ? '' : at.toISOString();
 }

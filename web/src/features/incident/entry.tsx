@@ -1,9 +1,9 @@
 import type { Story } from '../../api/story';
 import { pick, useSpeech } from '../../i18n/language';
+import { confidenceWord } from '../../story/words';
 import { Chip } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
 import { clockText, useZone } from '../../ui/time';
-import { confidenceWord } from '../../story/words';
 import { classWord, stateWord } from '../home/coverage';
 
 /** The way in with its steps, or why it is not known; then what could not be seen. */
@@ -25,7 +25,12 @@ export function EntryLine({
   const stopped = pick(entry.stopped.why, language);
   const weakness = pick(entry.weakness, language);
   return (
-    <section aria-label={t.entryRoute} data-entry={entry.route} data-pane className="flex flex-wrap items-center gap-x-2 gap-y-1 border-b border-line bg-surface-2 px-3 py-1">
+    <section
+      aria-label={t.entryRoute}
+      data-entry={entry.route}
+      data-pane
+      className="flex flex-wrap items-center gap-x-2 gap-y-1 border-b border-line bg-surface-2 px-3 py-1"
+    >
       <h2 className="text-xs text-muted">{t.entryRoute}</h2>
       <Chip tone={unknown ? 'warn' : 'plain'}>
         {unknown ? (
@@ -86,13 +91,23 @@ export function EntryLine({
         </button>
       ))}
       {story.related.map((r, i) => (
-        <button key={`${r.incident} ${pick(r.reason, 'en')}`} type="button" onClick={() => onCite(`related:${i}`)} className="min-h-6 rounded-sm border border-dashed border-inferred px-1.5 text-xs text-inferred">
+        <button
+          key={`${r.incident} ${pick(r.reason, 'en')}`}
+          type="button"
+          onClick={() => onCite(`related:${i}`)}
+          className="min-h-6 rounded-sm border border-dashed border-inferred px-1.5 text-xs text-inferred"
+        >
           {t.related}: <Raw text={pick(r.reason, language)} />
         </button>
       ))}
       {story.holes.map((h) => (
-        <span key={`${h.host} ${h.class} ${h.from}`} className="rounded-sm bg-warn-bg px-1.5 text-xs text-warn" title={h.reason}>
-          {t.holesTitle}: {classWord(t, h.class)} {stateWord(t, h.state)} {clockText(h.from, language, zone)} – {h.to > 0 ? clockText(h.to, language, zone) : '…'}
+        <span
+          key={`${h.host} ${h.class} ${h.from}`}
+          className="rounded-sm bg-warn-bg px-1.5 text-xs text-warn"
+          title={h.reason}
+        >
+          {t.holesTitle}: {classWord(t, h.class)} {stateWord(t, h.state)} {clockText(h.from, language, zone)} –{' '}
+          {h.to > 0 ? clockText(h.to, language, zone) : '…'}
         </span>
       ))}
     </section>

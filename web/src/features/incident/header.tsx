@@ -6,13 +6,13 @@ import type { IncidentRow } from '../../api/gen/console/v1/console_pb';
 import { pick, useSpeech } from '../../i18n/language';
 import { useKeys } from '../../keys/keys';
 import { keyText } from '../../keys/registry';
+import { stateWord } from '../../story/words';
 import { Button } from '../../ui/button';
 import { Chip } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
 import { Severity } from '../../ui/severity';
 import { Sheet } from '../../ui/sheet';
 import { Moment } from '../../ui/time';
-import { stateWord } from '../../story/words';
 
 export function useSetState(id: string) {
   const client = useQueryClient();
@@ -42,9 +42,17 @@ export function IncidentHeader({ row }: { row: IncidentRow | undefined }) {
       <h1 className="min-w-0 text-base font-semibold">
         <Raw text={pick(row.title, language)} full />
       </h1>
-      <Chip tone={row.state === 'new' ? 'warn' : row.state === 'closed' ? 'ok' : 'plain'}>{stateWord(t, row.state)}</Chip>
+      <Chip tone={row.state === 'new' ? 'warn' : row.state === 'closed' ? 'ok' : 'plain'}>
+        {stateWord(t, row.state)}
+      </Chip>
       <span className="text-xs text-text-2">
-        {t.incidentOwner}: {row.owner === '' ? t.incidentNoOwner : <Raw text={row.owner} />}
+        {row.owner === '' ? (
+          t.incidentNoOwner
+        ) : (
+          <>
+            {t.incidentOwner}: <Raw text={row.owner} />
+          </>
+        )}
       </span>
       <span className="text-xs text-text-2">
         <Moment at={micros(row.first)} /> → <Moment at={micros(row.last)} />
@@ -65,7 +73,9 @@ export function IncidentHeader({ row }: { row: IncidentRow | undefined }) {
             {t.closeIncident}
           </Button>
         )}
-        {row.state === 'closed' && <Button onClick={() => set.mutate({ state: 'triaging', verdict: '', reason: '' })}>{t.reopen}</Button>}
+        {row.state === 'closed' && (
+          <Button onClick={() => set.mutate({ state: 'triaging', verdict: '', reason: '' })}>{t.reopen}</Button>
+        )}
       </div>
       {closing && (
         <Verdict
@@ -80,7 +90,13 @@ export function IncidentHeader({ row }: { row: IncidentRow | undefined }) {
   );
 }
 
-function Verdict({ onClose, onVerdict }: { onClose: () => void; onVerdict: (verdict: string, reason: string) => void }) {
+function Verdict({
+  onClose,
+  onVerdict,
+}: {
+  onClose: () => void;
+  onVerdict: (verdict: string, reason: string) => void;
+}) {
   const { t } = useSpeech();
   const verdicts: [string, string][] = [
     ['confirmed', t.verdictConfirmed],

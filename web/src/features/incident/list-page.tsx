@@ -29,7 +29,10 @@ export function IncidentsPage() {
   const { data, error, isPending, refetch } = useQuery(reads.incidents(search.state ?? ''));
   const hosts = useQuery(reads.hosts());
   const { shown, waiting, release } = useHeld(data?.incidents, idOf, over || search.sel !== undefined);
-  const set = useCallback((next: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...next }), replace: true }), [navigate]);
+  const set = useCallback(
+    (next: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...next }), replace: true }),
+    [navigate],
+  );
   const open = (id: string) => void navigate({ to: '/t/$tenant/incidents/$id', params: { tenant, id }, search: {} });
   const chosen = shown.find((i) => i.id === search.sel);
   const change = useSetState(chosen?.id ?? '');
@@ -40,10 +43,21 @@ export function IncidentsPage() {
   });
   const blind = hosts.data !== undefined && !hosts.data.some((h) => h.state === 'reporting' || h.state === 'degraded');
   return (
-    <div className="flex h-full flex-col" data-pane onPointerEnter={() => setOver(true)} onPointerLeave={() => setOver(false)}>
+    <div
+      className="flex h-full flex-col"
+      data-pane
+      onPointerEnter={() => setOver(true)}
+      onPointerLeave={() => setOver(false)}
+    >
       <header className="flex min-h-11 items-center gap-2 border-b border-line px-3">
         <h1 className="text-base font-semibold">{t.incidentsTitle}</h1>
-        <select aria-label={t.stateFilter} data-filter value={search.state ?? ''} onChange={(e) => set({ state: e.target.value === '' ? undefined : e.target.value })} className="field w-auto">
+        <select
+          aria-label={t.stateFilter}
+          data-filter
+          value={search.state ?? ''}
+          onChange={(e) => set({ state: e.target.value === '' ? undefined : e.target.value })}
+          className="field w-auto"
+        >
           <option value="">{t.anyState}</option>
           <option value="new">{t.stateNew}</option>
           <option value="triaging">{t.stateTriaging}</option>
@@ -77,7 +91,16 @@ export function IncidentsPage() {
           onSelect={(id) => (id === search.sel ? open(id) : set({ sel: id }))}
           onOpen={open}
           columns="7rem minmax(16rem,2fr) 7rem minmax(7rem,1fr) minmax(9rem,1fr) 5rem 5rem 9rem"
-          heads={[t.severity, t.columnTitle, t.stateFilter, t.columnHost, t.incidentEntry, t.incidentDetections, t.incidentProcesses, t.incidentLast]}
+          heads={[
+            t.severity,
+            t.columnTitle,
+            t.stateFilter,
+            t.columnHost,
+            t.incidentEntry,
+            t.incidentDetections,
+            t.incidentProcesses,
+            t.incidentLast,
+          ]}
           row={(i) => [
             <Severity key="s" level={i.severity} />,
             <span key="t" className="font-semibold">

@@ -84,39 +84,64 @@ function Workbench({ data }: { data: Data }) {
   });
 
   return (
-    <div className="flex h-full">
-      <div className="flex min-w-0 flex-1 flex-col">
-        <IncidentHeader row={data.row} />
-        <Answers story={story} cite={search.cite} onCite={cite} onLight={setLit} />
-        <EntryLine story={story} cite={search.cite} onCite={cite} onSelect={(ref) => set({ sel: ref })} />
-        {story.nodes.length === 0 ? (
-          <Empty kind="blind" title={t.storyEmpty}>
-            {t.storyEmptyText}
-          </Empty>
-        ) : (
-          <div className="flex min-h-0 flex-1 flex-col" data-pane onPointerEnter={() => setOver(true)} onPointerLeave={() => setOver(false)}>
-            <StoryGrid
-              story={story}
-              detections={detections}
-              selected={search.sel}
-              onSelect={(ref) => set({ sel: ref })}
-              onEvents={() => cite('process')}
-              lit={lit}
-              cited={ids}
-              waiting={hold ? Math.max(0, fresh) : 0}
-              onRelease={() => setHeld(data.story)}
-              attackOnly={search.view === 'attack'}
-              onAttackOnly={(only) => set({ view: only ? 'attack' : undefined })}
+    <div className="flex h-full flex-col">
+      <IncidentHeader row={data.row} />
+      <Answers story={story} cite={search.cite} onCite={cite} onLight={setLit} />
+      <EntryLine story={story} cite={search.cite} onCite={cite} onSelect={(ref) => set({ sel: ref })} />
+      <div className="flex min-h-0 flex-1">
+        <div className="flex min-w-0 flex-1 flex-col">
+          {story.nodes.length === 0 ? (
+            <Empty kind="blind" title={t.storyEmpty}>
+              {t.storyEmptyText}
+            </Empty>
+          ) : (
+            <div
+              className="flex min-h-0 flex-1 flex-col"
+              data-pane
+              onPointerEnter={() => setOver(true)}
+              onPointerLeave={() => setOver(false)}
+            >
+              <StoryGrid
+                story={story}
+                detections={detections}
+                selected={search.sel}
+                onSelect={(ref) => set({ sel: ref })}
+                onEvents={() => cite('process')}
+                lit={lit}
+                cited={ids}
+                waiting={hold ? Math.max(0, fresh) : 0}
+                onRelease={() => setHeld(data.story)}
+                attackOnly={search.view === 'attack'}
+                onAttackOnly={(only) => set({ view: only ? 'attack' : undefined })}
+              />
+            </div>
+          )}
+          {(ids.length > 0 || process !== '') && (
+            <EventsDrawer
+              ids={process === '' ? ids : []}
+              process={process}
+              open={search.ev}
+              onOpen={(ev) => set({ ev })}
+              onClose={() => cite(undefined)}
             />
-          </div>
-        )}
-        {(ids.length > 0 || process !== '') && (
-          <EventsDrawer ids={process === '' ? ids : []} process={process} open={search.ev} onOpen={(ev) => set({ ev })} onClose={() => cite(undefined)} />
-        )}
+          )}
+        </div>
+        <aside
+          aria-label={t.details}
+          data-pane
+          className="w-[22rem] shrink-0 overflow-auto border-l border-line bg-surface-1"
+        >
+          <Details
+            story={story}
+            node={selected}
+            detections={detections}
+            onSelect={(ref) => set({ sel: ref })}
+            cite={search.cite}
+            onCite={cite}
+            incident={data.row?.id ?? ''}
+          />
+        </aside>
       </div>
-      <aside aria-label={t.details} data-pane className="w-[23rem] shrink-0 overflow-auto border-l border-line bg-surface-1">
-        <Details story={story} node={selected} detections={detections} onSelect={(ref) => set({ sel: ref })} cite={search.cite} onCite={cite} incident={data.row?.id ?? ''} />
-      </aside>
     </div>
   );
 }

@@ -5,9 +5,9 @@ import type { Story } from '../../api/story';
 import { useSpeech } from '../../i18n/language';
 import { useKeys } from '../../keys/keys';
 import { keyText } from '../../keys/registry';
+import { isContext, storyRows, storyScale } from '../../story/model';
 import { Button } from '../../ui/button';
 import { clockText, useZone } from '../../ui/time';
-import { isContext, storyRows, storyScale } from '../../story/model';
 import { gridColumns, Row } from './story-row';
 
 const rowHeight = 28;
@@ -49,7 +49,12 @@ export function StoryGrid({
   const box = useRef<HTMLDivElement>(null);
   const base = useId();
   const at = rows.findIndex((r) => r.key === selected);
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => rowHeight, overscan: 14 });
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => rowHeight,
+    overscan: 14,
+  });
   useEffect(() => {
     if (at >= 0) virtual.scrollToIndex(at, { align: 'auto' });
   }, [at, virtual]);
@@ -85,7 +90,14 @@ export function StoryGrid({
     copy: () => current?.node && void navigator.clipboard.writeText(current.node.commandLine || current.node.label),
   });
   const onKeyDown = (e: KeyboardEvent) => {
-    const steps: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1, PageDown: at + 15, PageUp: at - 15 };
+    const steps: Record<string, number> = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      Home: 0,
+      End: rows.length - 1,
+      PageDown: at + 15,
+      PageUp: at - 15,
+    };
     const to = steps[e.key];
     if (to !== undefined) {
       e.preventDefault();
@@ -106,13 +118,15 @@ export function StoryGrid({
 
   return (
     <section aria-label={t.storyTitle} className="flex min-h-0 flex-1 flex-col">
-      <div className="flex min-h-8 items-center gap-3 border-b border-line px-3">
+      <div className="flex min-h-8 items-center gap-3 border-b border-line bg-surface-1 px-3">
         <h2 className="font-semibold">{t.storyTitle}</h2>
         <span className="text-xs text-muted" data-story-rows={rows.length}>
           {t.storyRows(rows.length)}
         </span>
         {story.truncated && <span className="text-xs text-warn">{t.storyTruncated}</span>}
-        {story.horizon > 0 && <span className="truncate text-xs text-muted">{t.horizonText(clockText(story.horizon, language, zone))}</span>}
+        {story.horizon > 0 && (
+          <span className="truncate text-xs text-muted">{t.horizonText(clockText(story.horizon, language, zone))}</span>
+        )}
         <div className="ml-auto flex items-center gap-1">
           {waiting > 0 && (
             <Button tone="primary" onClick={onRelease} hint={keyText('showNew')}>
@@ -120,7 +134,12 @@ export function StoryGrid({
             </Button>
           )}
           {story.nodes.some(isContext) && (
-            <Button tone="ghost" pressed={attackOnly} onClick={() => onAttackOnly(!attackOnly)} hint={keyText('context')}>
+            <Button
+              tone="ghost"
+              pressed={attackOnly}
+              onClick={() => onAttackOnly(!attackOnly)}
+              hint={keyText('context')}
+            >
               {attackOnly ? t.showContext : t.hideContext}
             </Button>
           )}
@@ -134,13 +153,13 @@ export function StoryGrid({
         tabIndex={0}
         aria-activedescendant={at >= 0 ? `${base}-${at}` : undefined}
         onKeyDown={onKeyDown}
-        className="min-h-0 flex-1 overflow-auto outline-offset-[-2px]"
+        className="min-h-0 flex-1 overflow-auto bg-surface-1 outline-offset-[-2px]"
       >
         <div
           role="row"
           tabIndex={-1}
           aria-rowindex={1}
-          className="sticky top-0 z-10 grid items-center gap-x-2 border-b border-line bg-surface-1 px-3 text-2xs text-muted"
+          className="sticky top-0 z-10 grid items-center gap-x-2 border-b border-line bg-surface-2 px-3 text-2xs text-muted"
           style={{ gridTemplateColumns: gridColumns }}
         >
           <div role="columnheader" tabIndex={-1} className="py-1">
@@ -149,8 +168,12 @@ export function StoryGrid({
           <div role="columnheader" tabIndex={-1} className="text-right">
             {t.rowPid}
           </div>
-          <div role="columnheader" tabIndex={-1}>{t.rowUser}</div>
-          <div role="columnheader" tabIndex={-1}>{t.rowEdges}</div>
+          <div role="columnheader" tabIndex={-1}>
+            {t.rowUser}
+          </div>
+          <div role="columnheader" tabIndex={-1}>
+            {t.rowEdges}
+          </div>
           <div role="columnheader" tabIndex={-1} className="tnum flex justify-between" aria-label={t.rowTime}>
             <span>{scale.from > 0 ? clockText(scale.from, language, zone) : t.rowTime}</span>
             <span>{scale.to > 0 ? clockText(scale.to, language, zone) : ''}</span>

@@ -5,13 +5,19 @@ import { bar, isContext, type Scale, type StoryRow } from '../../story/model';
 import { confidenceWord, edgeWord, flagWord, kindWord } from '../../story/words';
 import { Chip } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
-import { baseName } from '../../ui/show';
 import { type Level, SeverityMark, worst } from '../../ui/severity';
+import { baseName } from '../../ui/show';
 
-export const gridColumns = 'minmax(16rem, 1fr) 4rem 5rem minmax(6rem, 13rem) minmax(8rem, 16vw)';
+export const gridColumns = 'minmax(16rem, 1fr) 3.5rem 4.5rem minmax(5rem, 12.5rem) minmax(7rem, 12rem)';
 
 const kindMark: Record<string, string> = { file: '▤', url: '↗', address: '⇄', session: '⚿', scheduled: '◷', host: '▣' };
-const fill: Record<Level, string> = { critical: 'bg-critical', high: 'bg-high', medium: 'bg-medium', low: 'bg-low', informational: 'bg-info' };
+const fill: Record<Level, string> = {
+  critical: 'bg-critical',
+  high: 'bg-high',
+  medium: 'bg-medium',
+  low: 'bg-low',
+  informational: 'bg-info',
+};
 
 export function nodeName(n: StoryNode): string {
   return n.kind === 'process' ? baseName(n.image) || n.label : n.label;
@@ -68,7 +74,12 @@ export function Row({
       } ${lit ? 'shadow-[inset_3px_0_var(--accent)]' : ''}`}
       style={{ gridTemplateColumns: gridColumns, height, transform: `translateY(${top}px)` }}
     >
-      <div role="gridcell" tabIndex={-1} className="flex min-w-0 items-center gap-1" style={{ paddingLeft: Math.min(row.depth, 24) * 14 }}>
+      <div
+        role="gridcell"
+        tabIndex={-1}
+        className="flex min-w-0 items-center gap-1"
+        style={{ paddingLeft: Math.min(row.depth, 24) * 14 }}
+      >
         {row.children > 0 ? (
           <button
             type="button"
@@ -92,7 +103,13 @@ export function Row({
             {node ? (kindMark[node.kind] ?? '·') : '+'}
           </span>
         )}
-        {node ? <Name node={node} quiet={quiet} /> : <span className="truncate text-xs text-muted">{fold && `${t.folded(fold.count)} · ${pick(fold.reason, language)}`}</span>}
+        {node ? (
+          <Name node={node} quiet={quiet} />
+        ) : (
+          <span className="truncate text-xs text-muted">
+            {fold && `${t.folded(fold.count)} · ${pick(fold.reason, language)}`}
+          </span>
+        )}
       </div>
       <div role="gridcell" tabIndex={-1} className="tnum truncate text-right text-xs text-text-2">
         {node?.kind === 'process' ? node.pid : ''}
@@ -115,7 +132,14 @@ export function Row({
         })}
       </div>
       <div role="gridcell" tabIndex={-1} className="relative h-full">
-        {node && <Lane node={node} scale={scale} tone={level ? fill[level] : quiet ? 'bg-line-strong' : 'bg-accent'} running={t.stillRunning} />}
+        {node && (
+          <Lane
+            node={node}
+            scale={scale}
+            tone={level ? fill[level] : quiet ? 'bg-line-strong' : 'bg-accent'}
+            running={t.stillRunning}
+          />
+        )}
       </div>
     </div>
   );
@@ -142,7 +166,10 @@ function Name({ node, quiet }: { node: StoryNode; quiet: boolean }) {
 export function EdgeChip({ edge, from }: { edge: StoryEdge; from?: StoryNode }) {
   const { t, language } = useSpeech();
   return (
-    <Chip tone={edge.inferred ? 'inferred' : 'plain'} title={`${pick(edge.reason, language)} (${edge.inferred ? `${t.inferred}, ` : ''}${confidenceWord(t, edge.confidence)})`}>
+    <Chip
+      tone={edge.inferred ? 'inferred' : 'plain'}
+      title={`${pick(edge.reason, language)} (${edge.inferred ? `${t.inferred}, ` : ''}${confidenceWord(t, edge.confidence)})`}
+    >
       <span data-edge={edge.kind} data-inferred={edge.inferred}>
         {edgeWord(t, edge.kind)}
       </span>

@@ -29,10 +29,20 @@ export function QueuePage() {
   const q = useDeferredValue(typed);
   const [over, setOver] = useState(false);
   const filtered = q !== '' || search.severity !== undefined;
-  const { data, error, isPending, isPlaceholderData, refetch } = useQuery({ ...reads.detections(search.severity ?? '', q), placeholderData: keepPreviousData });
+  const { data, error, isPending, isPlaceholderData, refetch } = useQuery({
+    ...reads.detections(search.severity ?? '', q),
+    placeholderData: keepPreviousData,
+  });
   const hosts = useQuery(reads.hosts());
-  const { shown, waiting, release } = useHeld(data?.detections, idOf, (over || search.sel !== undefined) && !isPlaceholderData);
-  const set = useCallback((next: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...next }), replace: true }), [navigate]);
+  const { shown, waiting, release } = useHeld(
+    data?.detections,
+    idOf,
+    (over || search.sel !== undefined) && !isPlaceholderData,
+  );
+  const set = useCallback(
+    (next: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...next }), replace: true }),
+    [navigate],
+  );
   useEffect(() => {
     if ((search.q ?? '') !== q) set({ q: q === '' ? undefined : q });
     // only what was typed moves the address; the address was read when the page opened
@@ -40,13 +50,23 @@ export function QueuePage() {
   const chosen = shown.find((d) => d.id === search.sel);
   const open = (id: string) => {
     const d = shown.find((x) => x.id === id);
-    if (d && d.incidentId !== '') void navigate({ to: '/t/$tenant/incidents/$id', params: { tenant, id: d.incidentId }, search: { sel: d.process || undefined } });
+    if (d && d.incidentId !== '')
+      void navigate({
+        to: '/t/$tenant/incidents/$id',
+        params: { tenant, id: d.incidentId },
+        search: { sel: d.process || undefined },
+      });
   };
   useKeys({ showNew: release, escape: () => set({ sel: undefined }) });
   const blind = hosts.data !== undefined && !hosts.data.some((h) => h.state === 'reporting' || h.state === 'degraded');
   return (
     <div className="flex h-full">
-      <div className="flex min-w-0 flex-1 flex-col" data-pane onPointerEnter={() => setOver(true)} onPointerLeave={() => setOver(false)}>
+      <div
+        className="flex min-w-0 flex-1 flex-col"
+        data-pane
+        onPointerEnter={() => setOver(true)}
+        onPointerLeave={() => setOver(false)}
+      >
         <header className="flex min-h-11 flex-wrap items-center gap-2 border-b border-line px-3 py-1">
           <h1 className="text-base font-semibold">{t.queueTitle}</h1>
           <input
@@ -61,7 +81,12 @@ export function QueuePage() {
             }}
             className="field max-w-96"
           />
-          <select aria-label={t.queueSeverity} value={search.severity ?? ''} onChange={(e) => set({ severity: e.target.value === '' ? undefined : e.target.value })} className="field w-auto">
+          <select
+            aria-label={t.queueSeverity}
+            value={search.severity ?? ''}
+            onChange={(e) => set({ severity: e.target.value === '' ? undefined : e.target.value })}
+            className="field w-auto"
+          >
             <option value="">{t.anySeverity}</option>
             {levels.map((l) => (
               <option key={l} value={l}>
@@ -119,7 +144,11 @@ export function QueuePage() {
           />
         )}
       </div>
-      <aside aria-label={t.details} data-pane className="w-[26rem] shrink-0 overflow-auto border-l border-line bg-surface-1 p-4">
+      <aside
+        aria-label={t.details}
+        data-pane
+        className="w-[26rem] shrink-0 overflow-auto border-l border-line bg-surface-1 p-4"
+      >
         {chosen ? <DetectionPane detection={chosen} tenant={tenant} /> : <p className="text-muted">{t.queueSelect}</p>}
       </aside>
     </div>

@@ -103,7 +103,9 @@ export function DetectionPane({ detection: d, tenant }: { detection: Detection; 
           <Moment at={micros(d.detected)} />
         </Fact>
         <Fact name={t.latency}>
-          <span className="tnum">{Math.max(0, Math.round((micros(d.detected) - micros(d.time)) / 1000)).toLocaleString(language)} ms</span>
+          <span className="tnum">
+            {Math.max(0, Math.round((micros(d.detected) - micros(d.time)) / 1000)).toLocaleString(language)} ms
+          </span>
         </Fact>
         <Fact name={t.ruleLabel}>
           <Raw text={d.ruleId} code full />

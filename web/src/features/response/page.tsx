@@ -56,7 +56,11 @@ export function ResponsePage() {
         )}
       </div>
       {chosen && (
-        <aside aria-label={t.details} data-pane className="w-96 shrink-0 overflow-auto border-l border-line bg-surface-1 p-4">
+        <aside
+          aria-label={t.details}
+          data-pane
+          className="w-96 shrink-0 overflow-auto border-l border-line bg-surface-1 p-4"
+        >
           <Proof action={chosen} />
         </aside>
       )}

@@ -18,13 +18,26 @@ export function RulesPage() {
     const all = data?.rules ?? [];
     const want = typed.trim().normalize('NFKC').toLowerCase();
     if (want === '') return all;
-    return all.filter((r) => `${r.title?.en} ${r.title?.ja} ${r.id} ${r.file} ${r.attack.join(' ')}`.normalize('NFKC').toLowerCase().includes(want));
+    return all.filter((r) =>
+      `${r.title?.en} ${r.title?.ja} ${r.id} ${r.file} ${r.attack.join(' ')}`
+        .normalize('NFKC')
+        .toLowerCase()
+        .includes(want),
+    );
   }, [data, typed]);
   return (
     <div className="flex h-full flex-col" data-pane>
       <header className="flex min-h-11 items-center gap-3 border-b border-line px-3">
         <h1 className="text-base font-semibold">{t.rulesTitle}</h1>
-        <input data-filter type="search" aria-label={t.ruleTitle} placeholder={t.ruleTitle} value={typed} onChange={(e) => setTyped(e.target.value)} className="field max-w-80" />
+        <input
+          data-filter
+          type="search"
+          aria-label={t.ruleTitle}
+          placeholder={t.ruleTitle}
+          value={typed}
+          onChange={(e) => setTyped(e.target.value)}
+          className="field max-w-80"
+        />
         {data && <span className="text-xs text-muted">{t.rulesCount(data.rules.length, data.rejected.length)}</span>}
       </header>
       {isPending && <Loading rows={12} />}

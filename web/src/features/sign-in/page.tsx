@@ -26,12 +26,18 @@ export function SignInPage() {
               <span lang={l}>{l === 'en' ? 'English' : '日本語'}</span>
             </Button>
           ))}
-          <Button tone="ghost" onClick={() => setTheme(theme === 'dark' ? 'light' : 'dark')} label={theme === 'dark' ? t.themeToLight : t.themeToDark}>
+          <Button
+            tone="ghost"
+            onClick={() => setTheme(theme === 'dark' ? 'light' : 'dark')}
+            label={theme === 'dark' ? t.themeToLight : t.themeToDark}
+          >
             <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
           </Button>
         </div>
       </header>
-      <main className="mx-auto w-full max-w-md px-4 pt-[6vh] pb-8">{link === '' ? <Open note={undefined} /> : <SetUp link={link} />}</main>
+      <main className="mx-auto w-full max-w-md px-4 pt-[6vh] pb-8">
+        {link === '' ? <Open note={undefined} /> : <SetUp link={link} />}
+      </main>
     </div>
   );
 }
@@ -118,7 +124,13 @@ function SetUp({ link }: { link: string }) {
     setBusy(true);
     setError('');
     signIn
-      .finish({ link, name: value(f, 'name'), password: value(f, 'password'), totpCode: value(f, 'code'), totpSecret: begin.data.totpSecret })
+      .finish({
+        link,
+        name: value(f, 'name'),
+        password: value(f, 'password'),
+        totpCode: value(f, 'code'),
+        totpSecret: begin.data.totpSecret,
+      })
       .then(enter, (reason: unknown) => setError(words(reason)))
       .finally(() => setBusy(false));
   };
