@@ -13,8 +13,9 @@ import (
 	"github.com/yagura-edr/yagura/internal/event/registry"
 )
 
-// MaxJSONLine bounds one line of a recording.
-const MaxJSONLine = 4 * MaxEventBytes
+// MaxJSONLine bounds one line of a recording: a control character is six bytes in JSON, an invalid byte
+// four, and the names of the fields come on top.
+const MaxJSONLine = 8 * MaxEventBytes
 
 // JSON gives the event as one JSON object whose keys are the registry's field names, in order of number:
 // the form of `yagura-sensor watch` and of recordings. Absent fields are left out, kind and os are
@@ -71,7 +72,8 @@ func appendString(b []byte, s string) []byte {
 	return append(b, q...)
 }
 
-// FromJSON reads what JSON wrote. An unknown key, a wrong type or a line over MaxJSONLine is an error
+// FromJSON reads what JSON wrote: the strings come back as the bytes that the host had, so that a
+// recording takes the same way through ingest as the events did. An unknown key, a wrong type or a line over MaxJSONLine is an error
 // that names the key.
 func FromJSON(line []byte) (*Event, error) {
 	if len(line) > MaxJSONLine {
@@ -134,7 +136,7 @@ func appendJSONField(b []byte, f registry.Field, raw json.RawMessage) ([]byte, e
 			return b, err
 		}
 		for _, s := range list {
-			b = bytes([]byte(s))
+			b = bytes(Bytes(s))
 		}
 		return b, nil
 	}
@@ -156,7 +158,7 @@ func appendJSONField(b []byte, f registry.Field, raw json.RawMessage) ([]byte, e
 		a, err := netip.ParseAddr(s)
 		return bytes(a.Unmap().AsSlice()), err
 	}
-	return bytes([]byte(s)), nil
+	return bytes(Bytes(s)), nil
 }
 
 // appendNamed reads the two numbers that JSON writes as names.
