@@ -21,6 +21,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // Errors that callers branch on.
@@ -193,9 +195,15 @@ func (l *Log) Bytes() int64 {
 // may or may not be in the log; whoever appends it again relies on the readers' event ids.
 func (l *Log) Append(ctx context.Context, shard int, batches []Batch) (seq uint64, err error) {
 	s := l.shards[shard]
+	for i := range batches {
+		// What a reader would call damaged must not be acknowledged.
+		if b := &batches[i]; b.First == 0 || b.Count < 0 || b.Count > event.MaxBatchEvents || b.First+uint64(b.Count) < b.First {
+			return 0, fmt.Errorf("append batch of %d events from %d to shard %d: %w", b.Count, b.First, shard, ErrMalformed)
+		}
+	}
 	record := EncodeRecord(batches)
 	if len(record) > MaxRecordBytes || len(batches) > MaxRecordBatches {
-		return 0, fmt.Errorf("append %d batches in %d bytes to shard %d: more than %d bytes or %d batches", len(batches), len(record), shard, MaxRecordBytes, MaxRecordBatches)
+		return 0, fmt.Errorf("append %d batches in %d bytes to shard %d: more than %d bytes or %d batches: %w", len(batches), len(record), shard, MaxRecordBytes, MaxRecordBatches, ErrMalformed)
 	}
 	if have := l.Bytes(); have+int64(len(record)) > l.opts.MaxBytes {
 		return 0, fmt.Errorf("append to shard %d: %w: it holds %d of %d bytes: raise stream.max_bytes, or see why it is not sealed", shard, ErrFull, have, l.opts.MaxBytes)

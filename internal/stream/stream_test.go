@@ -184,6 +184,15 @@ func TestALostLogDoesNotGiveSealedNumbersAgain(t *testing.T) {
 	}
 }
 
+func TestWhatNoReaderCouldReadIsNotAcknowledged(t *testing.T) {
+	l := open(t, t.TempDir(), 1<<30)
+	for _, b := range []stream.Batch{{First: 0, Count: 1}, {First: 1, Count: -1}, {First: 1, Count: event.MaxBatchEvents + 1}, {First: 1<<64 - 1, Count: 5}, {First: 1, Count: 1, Content: make([]byte, 2<<20)}} {
+		if _, err := l.Append(t.Context(), 0, []stream.Batch{b}); !errors.Is(err, stream.ErrMalformed) {
+			t.Errorf("Append of %d events from %d, %d bytes = %v; want ErrMalformed", b.Count, b.First, len(b.Content), err)
+		}
+	}
+}
+
 func TestFullLogRefusesAndTakesAgainAfterAPurge(t *testing.T) {
 	l := open(t, t.TempDir(), 3<<20)
 	big := stream.Batch{Host: event.HostID{1}, First: 1, Count: 1, Content: make([]byte, 900<<10)}

@@ -3,6 +3,7 @@
 package duck
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -56,7 +57,8 @@ type found struct {
 }
 
 func newestFirst(a, b found) int {
-	return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(b.bootNS, a.bootNS), cmp.Compare(b.id.Seq, a.id.Seq))
+	return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(b.bootNS, a.bootNS), cmp.Compare(b.id.Seq, a.id.Seq),
+		bytes.Compare(a.id.Host[:], b.id.Host[:]), cmp.Compare(a.id.Stream, b.id.Stream), cmp.Compare(a.id.Lane, b.id.Lane))
 }
 
 // newest gives at most q.Limit rows, newest first, each event once. It reads hot files first and then
@@ -87,7 +89,7 @@ func (s *session) newest(ctx context.Context, q eventstore.Request, where string
 
 func (s *session) step(ctx context.Context, q eventstore.Request, where string, segments []eventstore.File, hot []string, seen map[event.ID]bool, rows []found) ([]found, error) {
 	// Duplicates take places of a limit; there are few, in hot files only, after a crash.
-	sql := fmt.Sprintf("SELECT * FROM (%s) WHERE %s ORDER BY time DESC, boot_ns DESC, seq DESC LIMIT %d", source(q, segments, hot), where, q.Limit+1+len(seen))
+	sql := fmt.Sprintf("SELECT * FROM (%s) WHERE %s ORDER BY time DESC, boot_ns DESC, seq DESC, host, stream, lane LIMIT %d", source(q, segments, hot), where, q.Limit+1+len(seen))
 	r, err := s.query(ctx, sql)
 	if err != nil {
 		return nil, err
