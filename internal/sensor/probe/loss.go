@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
 )
@@ -102,4 +103,29 @@ func (m *lossMeter) report(emit func(*event.Event)) {
 		m.before[class] = n
 	}
 	m.since = now
+}
+
+// RunTime says how often a program ran and how long in all. Both stay zero unless the kernel's run-time
+// statistics are on (bpf_enable_stats), which a benchmark switches on and a sensor never does.
+type RunTime struct {
+	Runs uint64
+	Time time.Duration
+}
+
+// RunTimes gives the run times of all attached programs by name.
+func (p *Probe) RunTimes() map[string]RunTime {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := map[string]RunTime{}
+	for _, h := range p.hooks {
+		if h.programs == nil {
+			continue
+		}
+		for name, program := range h.programs.Programs {
+			if stats, err := program.Stats(); err == nil {
+				all[name] = RunTime{Runs: stats.RunCount, Time: stats.Runtime}
+			}
+		}
+	}
+	return all
 }

@@ -36,6 +36,8 @@ type Sight struct {
 	emit func(*event.Event)
 	held map[event.Key]*hold
 	n    int
+
+	synced time.Time // of the last resync; only the probes' goroutine touches it
 }
 
 // Open attaches the probes. The caller ends with Close.
@@ -62,6 +64,9 @@ func (s *Sight) Capabilities() []probe.Capability { return s.probe.Capabilities(
 
 // Counters says what became of the acts seen, by class.
 func (s *Sight) Counters() (map[string]probe.Counters, error) { return s.probe.Counters() }
+
+// RunTimes says how long each kernel program ran, for benchmarks.
+func (s *Sight) RunTimes() map[string]probe.RunTime { return s.probe.RunTimes() }
 
 // Detach takes one class's hooks off the kernel.
 func (s *Sight) Detach(group string) error { return s.probe.Detach(group) }
@@ -119,6 +124,11 @@ func (s *Sight) ready(e *event.Event) {
 
 // take completes a raw event and lets it go, or holds it for the hash of its image.
 func (s *Sight) take(e *event.Event) {
+	if e.Kind == event.SensorLoss && e.Subject == "process" {
+		s.ready(e)
+		s.resync()
+		return
+	}
 	logon := s.tree.Apply(e)
 	if e.Actor.PID == uint64(s.probe.Self()) && e.Kind == event.ProcessFork {
 		return // the tree knows the child; the sensor's own acts are no news
@@ -135,7 +145,26 @@ func (s *Sight) take(e *event.Event) {
 	}
 }
 
+// resync looks for processes that a loss of forks and execs hid, and reports those that are news as recovered.
+// It runs between two drains, in the goroutine of the probes.
+func (s *Sight) resync() {
+	if now := time.Now(); now.Sub(s.synced) < resyncEvery {
+		return // the next loss, or the next event of the process itself, makes up for it
+	} else {
+		s.synced = now
+	}
+	err := s.probe.Snapshot(context.Background(), func(e *event.Event) {
+		if known, ok := s.tree.Process(e.Actor.Key); !ok || known.ExecID != e.Actor.ExecID {
+			s.take(e)
+		}
+	})
+	if err != nil {
+		s.log.Warn("processes not looked at again after a loss", slog.Any("err", err))
+	}
+}
+
 const (
-	hashWait = 100 * time.Millisecond // how long an exec waits for its hash
-	maxHeld  = 4096                   // events that wait; full: the exec leaves without its hash
+	resyncEvery = 2 * time.Second
+	hashWait    = 100 * time.Millisecond // how long an exec waits for its hash
+	maxHeld     = 4096                   // events that wait; full: the exec leaves without its hash
 )

@@ -44,8 +44,14 @@ func open(t *testing.T, opts sight.Options) *watcher {
 	return w
 }
 
-func start(opts sight.Options) (*watcher, error) {
+// hideSelf leaves the test process unreported, as a sensor leaves itself.
+func hideSelf(o *sight.Options) { o.Probe.ReportSelf = false }
+
+func start(opts sight.Options, change ...func(*sight.Options)) (*watcher, error) {
 	opts.Probe.ReportSelf = true // what the test does, the test process does
+	for _, c := range change {
+		c(&opts)
+	}
 	s, err := sight.Open(context.Background(), opts)
 	if err != nil {
 		return nil, err

@@ -37,8 +37,8 @@ int fork_seen(__u64 *ctx)
 	parent = child->real_parent;
 	r.child_start = child->start_boottime;
 	r.child_tgid = child->tgid;
-	r.child_parent_tgid = BPF_CORE_READ(parent, tgid);
-	r.child_parent_start = BPF_CORE_READ(parent, group_leader, start_boottime);
+	r.child_parent_tgid = parent->tgid;
+	r.child_parent_start = parent->group_leader->start_boottime;
 	submit(&ring_critical, RING_CRITICAL, CLASS_PROCESS, &r.head, sizeof(r));
 	return 0;
 }

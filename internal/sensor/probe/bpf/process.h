@@ -34,7 +34,9 @@ static __always_inline __u32 put_process(struct scratch *s, __u16 type, struct t
 		r->loginuid = task->loginuid.val;
 		r->sessionid = task->sessionid;
 	}
-	r->pidns_level = BPF_CORE_READ(task, nsproxy, pid_ns_for_children, level);
+	r->pidns_level = 0;
+	if (task->nsproxy)
+		r->pidns_level = task->nsproxy->pid_ns_for_children->level;
 	r->kernel_thread = !task->mm;
 	__builtin_memset(&r->image, 0, sizeof(r->image));
 	__builtin_memset(&r->stdin, 0, sizeof(r->stdin));
@@ -45,12 +47,12 @@ static __always_inline __u32 put_process(struct scratch *s, __u16 type, struct t
 			r->stdin.family = 0;
 	}
 	if (image) {
-		fill_file(&r->image, BPF_CORE_READ(image, f_inode));
+		fill_file(&r->image, image->f_inode);
 		end = put_path(s, end, TEXT_PATH, BPF_CORE_READ(image, f_path.dentry), BPF_CORE_READ(image, f_path.mnt));
 	}
 	if (fs)
 		end = put_path(s, end, TEXT_CWD, BPF_CORE_READ(fs, pwd.dentry), BPF_CORE_READ(fs, pwd.mnt));
-	struct tty_struct *tty = BPF_CORE_READ(task, signal, tty);
+	struct tty_struct *tty = task->signal->tty;
 	if (tty)
 		end = put_kernel(s, end, TEXT_TTY, (void *)tty + bpf_core_field_offset(struct tty_struct, name));
 	return put_cgroup(s, end, task);
@@ -63,8 +65,8 @@ static __always_inline __u32 put_argv(struct scratch *s, __u32 end, struct task_
 	struct head *h = (void *)s->rec;
 	if (!mm)
 		return end;
-	__u64 from = BPF_CORE_READ(mm, arg_start);
-	__u64 len = BPF_CORE_READ(mm, arg_end) - from;
+	__u64 from = mm->arg_start;
+	__u64 len = mm->arg_end - from;
 	__u64 at = end + 4;
 	if (len >= ARGV_BYTES) {
 		len = ARGV_BYTES - 1;
