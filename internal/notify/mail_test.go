@@ -65,8 +65,11 @@ func mailChannel(t *testing.T, s *smtpServer, edit func(*notify.MailServer)) not
 func readMail(t *testing.T, raw string) (h mail.Header, subject, body string) {
 	t.Helper()
 	for line := range strings.SplitSeq(raw, "\r\n") {
-		if len(line) > 998 {
-			t.Errorf("a line of %d bytes; RFC 5322 allows 998", len(line))
+		if len(line) > 78 || strings.Contains(line, "=?") && len(line) > 76 {
+			t.Errorf("a line of %d bytes; RFC 5322 wants 78, RFC 2047 76: %s", len(line), line)
+		}
+		if line == "Subject:" {
+			t.Errorf("the subject begins with an empty line")
 		}
 		for i := range len(line) {
 			if line[i] > 0x7E {
