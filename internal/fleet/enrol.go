@@ -19,7 +19,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -82,11 +81,6 @@ func (f *Fleet) CreateToken(ctx context.Context, t tenant.ID, uses int, ttl time
 	f.tokens[token.Hash] = &token
 	f.mu.Unlock()
 	return token, secret, nil
-}
-
-// TokenText gives the text form of a token for the host: where to go and what to believe.
-func (f *Fleet) TokenText(url string, authority ed25519.PublicKey, t tenant.ID, secret string) string {
-	return command.Token{URL: url, CA: f.CAHash(), Authority: command.AuthorityHash(authority), Tenant: t, Secret: secret}.Encode()
 }
 
 // Tokens lists the tenant's tokens that can still enrol, newest first.

@@ -82,6 +82,7 @@ type server struct {
 	service   *ingest.Service
 	addr      string
 	desk      *desk
+	listen    string // empty: any free port
 	stop      func()
 }
 
@@ -128,8 +129,12 @@ func (s *server) open(t testing.TB, maxBytes int64) {
 		Quarantine: filepath.Join(s.dir, "quarantine"), Gather: 2 * time.Millisecond, Version: "test", Logger: log,
 	})
 	must(err)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if s.listen == "" {
+		s.listen = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", s.listen)
 	must(err)
+	s.listen = ""
 	s.addr = l.Addr().String()
 	var wg sync.WaitGroup
 	for _, run := range []func(context.Context) error{s.fleet.Run, s.coverage.Run, s.relay.Run, func(ctx context.Context) error { return s.service.Serve(ctx, l) }} {

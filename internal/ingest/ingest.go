@@ -187,17 +187,6 @@ func (s *Service) Serve(ctx context.Context, l net.Listener) error {
 // maxConnections bounds the listener: 10,000 sensors with some to spare.
 const maxConnections = 20000
 
-// Revoke takes a host's identity away, cuts its stream and ends the watch over it.
-func (s *Service) Revoke(ctx context.Context, t tenant.ID, h event.HostID) (fleet.Host, error) {
-	host, err := s.o.Fleet.Revoke(ctx, t, h)
-	if err != nil {
-		return host, err
-	}
-	s.o.Coverage.Retired(ctx, h)
-	s.changed()
-	return host, nil
-}
-
 // Connected gives how many sensors hold an Attend stream now.
 func (s *Service) Connected() int { return int(s.online.Load()) }
 
