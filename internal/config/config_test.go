@@ -80,6 +80,16 @@ func TestStrictFile(t *testing.T) {
 			t.Errorf("Load(%q) = %v; want it to say %q", c.in, err, c.want)
 		}
 	}
+	_, err := config.Load(config.Input{Path: file(t, "lisen: x\nretention_days: 0"), Flags: map[string][]string{"seal_interval": {"soon"}}})
+	ja := config.Explain(fmt.Errorf("usage: %w", err), "ja")
+	for _, want := range []string{":1: lisen というキーはありません。listen の誤りではありませんか", ":2: retention_days: 0 は範囲外です", "--seal-interval: \"soon\" は時間として読めません"} {
+		if !strings.Contains(ja, want) {
+			t.Errorf("Explain(…, ja) = %s; want it to say %q", ja, want)
+		}
+	}
+	if strings.Contains(ja, "did you") || strings.Count(ja, "\n") != 2 {
+		t.Errorf("Explain(…, ja) = %s; want three Japanese lines", ja)
+	}
 	for _, in := range []string{"", "# only a comment\n", "---\n", "null"} {
 		if _, err := config.Load(config.Input{Path: file(t, in)}); err != nil {
 			t.Errorf("Load(%q) = %v; want defaults", in, err)

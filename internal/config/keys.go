@@ -75,25 +75,26 @@ func typeName(t reflect.Type) string {
 }
 
 // setScalar writes text into v by the rules of the field's tags.
-func setScalar(v reflect.Value, tag reflect.StructTag, text string) error {
+func setScalar(v reflect.Value, tag reflect.StructTag, text string) *Mistake {
+	low, high := tag.Get("min"), tag.Get("max")
 	switch v.Type() {
 	case reflect.TypeFor[time.Duration]():
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			return fmt.Errorf("%q is no duration such as 60s or 5m", text)
+			return wrong("%q is no duration such as 60s or 5m", "%q は時間として読めません(例: 60s、5m)", text)
 		}
-		if low, high := tag.Get("min"), tag.Get("max"); outside(d, low, high, time.ParseDuration) {
-			return fmt.Errorf("%s is outside %s to %s", text, low, high)
+		if outside(d, low, high, time.ParseDuration) {
+			return wrong("%s is outside %s to %s", "%s は範囲外です(%s から %s まで)", text, low, high)
 		}
 		v.SetInt(int64(d))
 		return nil
 	case reflect.TypeFor[Bytes]():
 		b, err := parseBytes(text)
 		if err != nil {
-			return err
+			return wrong("%q is no size such as 512MiB or 4GiB", "%q はサイズとして読めません(例: 512MiB、4GiB)", text)
 		}
-		if low, high := tag.Get("min"), tag.Get("max"); outside(b, low, high, parseBytes) {
-			return fmt.Errorf("%s is less than %s", text, low)
+		if outside(b, low, high, parseBytes) {
+			return wrong("%s is less than %s", "%s は小さすぎます(%s 以上)", text, low)
 		}
 		v.SetInt(int64(b))
 		return nil
@@ -101,24 +102,25 @@ func setScalar(v reflect.Value, tag reflect.StructTag, text string) error {
 	switch v.Kind() {
 	case reflect.Bool:
 		if text != "true" && text != "false" {
-			return fmt.Errorf("%q is neither true nor false", text)
+			return wrong("%q is neither true nor false", "%q は true でも false でもありません", text)
 		}
 		v.SetBool(text == "true")
 	case reflect.Int:
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return fmt.Errorf("%q is no whole number", text)
+			return wrong("%q is no whole number", "%q は整数ではありません", text)
 		}
-		if low, high := tag.Get("min"), tag.Get("max"); outside(n, low, high, strconv.Atoi) {
-			return fmt.Errorf("%d is outside %s to %s", n, low, high)
+		if outside(n, low, high, strconv.Atoi) {
+			return wrong("%d is outside %s to %s", "%d は範囲外です(%s から %s まで)", n, low, high)
 		}
 		v.SetInt(int64(n))
 	case reflect.String:
 		if strings.ContainsAny(text, "\x00\r\n") {
-			return fmt.Errorf("%q holds a line end", text)
+			return wrong("%q holds a line end", "%q に改行が含まれています", text)
 		}
 		if e, ok := tag.Lookup("enum"); ok && !slices.Contains(strings.Split(e, ","), text) {
-			return fmt.Errorf("%q is none of %s", text, strings.Join(strings.FieldsFunc(e, func(r rune) bool { return r == ',' }), ", "))
+			list := strings.Join(strings.FieldsFunc(e, func(r rune) bool { return r == ',' }), ", ")
+			return wrong("%q is none of %s", "%q は使えません(%s のいずれか)", text, list)
 		}
 		v.SetString(text)
 	default:
@@ -151,7 +153,7 @@ func parseBytes(text string) (Bytes, error) {
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64/size {
-		return 0, fmt.Errorf("%q is no size such as 512MiB or 4GiB", text)
+		return 0, fmt.Errorf("size %q", text)
 	}
 	return Bytes(n * size), nil
 }

@@ -55,8 +55,8 @@ func Load(in Input) (*Config, error) {
 			text = k.Default
 		}
 		if text != "" {
-			if err := setScalar(root.FieldByIndex(k.index), tagOf(k), text); err != nil {
-				errs = append(errs, fmt.Errorf("default of %s: %w", k.Path, err))
+			if m := setScalar(root.FieldByIndex(k.index), tagOf(k), text); m != nil {
+				errs = append(errs, m.of("default", k.Path))
 			}
 		}
 		c.Sources[k.Path] = "default"
@@ -69,12 +69,10 @@ func Load(in Input) (*Config, error) {
 	for path, texts := range in.Flags {
 		k, ok := find(keys, path)
 		if !ok {
-			errs = append(errs, fmt.Errorf("no key is called %s: %s", path, meant(path, keys)))
+			errs = append(errs, unknown("", path, meant(keys)))
 			continue
 		}
-		if err := setFlag(root.FieldByIndex(k.index), k, texts); err != nil {
-			errs = append(errs, fmt.Errorf("--%s: %w", k.Flag, err))
-		}
+		errs = append(errs, setFlag(root.FieldByIndex(k.index), k, texts)...)
 		c.Sources[path] = "flag"
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -96,58 +94,61 @@ func find(keys []Key, path string) (Key, bool) {
 
 // setFlag writes what a flag gave. A list of text takes one entry a flag; a list of structures takes
 // YAML, such as '[{name: soc, url: https://…}]'.
-func setFlag(v reflect.Value, k Key, texts []string) error {
+func setFlag(v reflect.Value, k Key, texts []string) (errs []error) {
+	at := "--" + k.Flag
 	if !k.List {
 		if len(texts) != 1 {
-			return fmt.Errorf("given %d times, want once", len(texts))
+			return []error{wrong("given %d times, want once", "%d 回指定されています。1 回にしてください", len(texts)).of(at, "")}
 		}
-		return setScalar(v, tagOf(k), texts[0])
+		if m := setScalar(v, tagOf(k), texts[0]); m != nil {
+			return []error{m.of(at, "")}
+		}
+		return nil
 	}
 	v.SetZero()
 	for _, text := range texts {
 		if k.Items == nil {
 			one := reflect.New(v.Type().Elem()).Elem()
-			if err := setScalar(one, "", text); err != nil {
-				return err
+			if m := setScalar(one, "", text); m != nil {
+				errs = append(errs, m.of(at, ""))
 			}
 			v.Set(reflect.Append(v, one))
 			continue
 		}
 		var doc yaml.Node
 		if err := yaml.Unmarshal([]byte(text), &doc); err != nil || len(doc.Content) != 1 {
-			return fmt.Errorf("%q is no YAML list", text)
+			errs = append(errs, wrong("%q is no YAML list", "%q は YAML のリストとして読めません", text).of(at, ""))
+			continue
 		}
-		b := binder{file: "flag", sources: map[string]string{}}
+		b := binder{file: at, sources: map[string]string{}}
 		b.value(v, "", k.Path, doc.Content[0])
-		if err := errors.Join(b.errs...); err != nil {
-			return err
-		}
+		errs = append(errs, b.errs...)
 	}
-	return nil
+	return errs
 }
 
 func (c *Config) readFile(path string, root reflect.Value) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("read configuration: %w: correct --config or remove it", err)
+		return wrong("read configuration: %v: correct --config or remove it", "設定ファイルを読み取れません: %v。--config を確かめてください", err)
 	}
 	defer f.Close() //nolint:errcheck // only read
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return fmt.Errorf("read configuration %s: %w", path, err)
+		return wrong("read configuration: %v", "設定ファイルを読み取れません: %v", err).of(path, "")
 	}
 	if len(b) > maxFile {
-		return fmt.Errorf("read configuration %s: over %d bytes: this is no configuration file", path, maxFile)
+		return wrong("over %d bytes: this is no configuration file", "%d バイトを超えています。設定ファイルではないようです", maxFile).of(path, "")
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil // empty, or comments only
 	} else if err != nil {
-		return fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+		return wrong("%s", "YAML として読めません: %s", strings.TrimPrefix(err.Error(), "yaml: ")).of(path, "")
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: more than one YAML document: keep one", path)
+		return wrong("more than one YAML document: keep one", "YAML 文書が二つ以上あります。一つにしてください").of(path, "")
 	}
 	bind := binder{file: path, sources: c.Sources}
 	if top := doc.Content[0]; top.Kind != yaml.ScalarNode || top.Tag != "!!null" {
@@ -164,13 +165,17 @@ type binder struct {
 	errs    []error
 }
 
-func (b *binder) fail(n *yaml.Node, format string, a ...any) {
-	b.errs = append(b.errs, fmt.Errorf("%s:%d: %s", b.file, n.Line, fmt.Sprintf(format, a...)))
+func (b *binder) fail(n *yaml.Node, m *Mistake) {
+	at := b.file
+	if !strings.HasPrefix(at, "--") { // the YAML of a flag is one line
+		at += ":" + strconv.Itoa(n.Line)
+	}
+	b.errs = append(b.errs, m.of(at, ""))
 }
 
 func (b *binder) structure(v reflect.Value, prefix string, n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
-		b.fail(n, "%s wants keys with values", strings.TrimSpace("configuration "+strings.TrimSuffix(prefix, ".")))
+		b.fail(n, wrong("%s wants keys with values", "%s には「キー: 値」を書いてください", strings.TrimSpace("configuration "+strings.TrimSuffix(prefix, "."))))
 		return
 	}
 	fields := map[string]int{}
@@ -185,11 +190,11 @@ func (b *binder) structure(v reflect.Value, prefix string, n *yaml.Node) {
 		key, value := n.Content[i], n.Content[i+1]
 		at, ok := fields[key.Value]
 		if !ok || key.Kind != yaml.ScalarNode {
-			b.fail(key, "no key is called %s%s: %s", prefix, key.Value, nearest(prefix, key.Value, names))
+			b.fail(key, unknown(prefix, key.Value, names))
 			continue
 		}
 		if seen[key.Value] {
-			b.fail(key, "%s%s stands twice", prefix, key.Value)
+			b.fail(key, wrong("%s stands twice", "%s が重複しています", prefix+key.Value))
 			continue
 		}
 		seen[key.Value] = true
@@ -201,13 +206,13 @@ func (b *binder) value(v reflect.Value, tag reflect.StructTag, path string, n *y
 	b.sources[path] = b.file + ":" + strconv.Itoa(n.Line)
 	switch {
 	case n.Kind == yaml.AliasNode:
-		b.fail(n, "%s: aliases are not taken: write the value", path)
+		b.fail(n, wrong("%s: aliases are not taken: write the value", "%s: エイリアスは使えません。値を書いてください", path))
 	case v.Kind() == reflect.Struct:
 		delete(b.sources, path)
 		b.structure(v, path+".", n)
 	case v.Kind() == reflect.Slice:
 		if n.Kind != yaml.SequenceNode {
-			b.fail(n, "%s wants a list", path)
+			b.fail(n, wrong("%s wants a list", "%s にはリストを書いてください", path))
 			return
 		}
 		for i, item := range n.Content {
@@ -216,10 +221,10 @@ func (b *binder) value(v reflect.Value, tag reflect.StructTag, path string, n *y
 			v.Set(reflect.Append(v, one))
 		}
 	case n.Kind != yaml.ScalarNode || n.Tag == "!!null":
-		b.fail(n, "%s wants a value", path)
+		b.fail(n, wrong("%s wants a value", "%s に値がありません", path))
 	default:
-		if err := setScalar(v, tag, n.Value); err != nil {
-			b.fail(n, "%s: %v", path, err)
+		if m := setScalar(v, tag, n.Value); m != nil {
+			b.fail(n, m.of("", path))
 		}
 	}
 }

@@ -1,12 +1,9 @@
 package config
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
-// nearest says which key was probably meant.
-func nearest(prefix, got string, names []string) string {
+// unknown says that a key does not exist and which one was probably meant.
+func unknown(prefix, got string, names []string) *Mistake {
 	best, far := "", len(got)/2+2
 	for _, n := range names {
 		if d := distance(strings.ToLower(strings.ReplaceAll(got, "-", "_")), n); d < far {
@@ -14,17 +11,17 @@ func nearest(prefix, got string, names []string) string {
 		}
 	}
 	if best != "" {
-		return fmt.Sprintf("did you mean %s%s?", prefix, best)
+		return wrong("no key is called %s: did you mean %s?", "%s というキーはありません。%s の誤りではありませんか", prefix+got, prefix+best)
 	}
-	return "the keys here are " + strings.Join(names, ", ")
+	return wrong("no key is called %s: the keys here are %s", "%s というキーはありません。ここで使えるキー: %s", prefix+got, strings.Join(names, ", "))
 }
 
-func meant(path string, keys []Key) string {
+func meant(keys []Key) []string {
 	var names []string
 	for _, k := range keys {
 		names = append(names, k.Path)
 	}
-	return nearest("", path, names)
+	return names
 }
 
 // distance counts the letters to add, drop or change to make b of a (Levenshtein), for short names.
