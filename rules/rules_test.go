@@ -99,7 +99,7 @@ func banned(t *testing.T) []string {
 var generic = map[string]bool{"authorized_keys": true, "ld.so.preload": true, "Login Data": true, "crontab": true, "shadow": true, "passwd": true,
 	"id_ed25519": true, "id_rsa": true, "auth.log": true, "syslog": true, "wtmp": true, "btmp": true, "lastlog": true, ".bash_history": true,
 	"Downloads": true, "cron.d": true, "system": true, "Cookies": true, "key4.db": true, "logins.json": true, "credentials": true, "python3": true,
-	"sudoers": true, "systemd": true, ".bashrc": true, ".profile": true}
+	"thunderbird": true, "chromium": true, "profile": true, "firefox": true, "default": true, "Default": true, "sudoers": true, "systemd": true, ".bashrc": true, ".profile": true}
 
 // A rule of ours without both languages, samples or licence is refused, in words.
 func TestCheckRefusesHalfRules(t *testing.T) {
