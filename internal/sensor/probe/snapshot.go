@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"strings"
+	"syscall"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -107,7 +109,9 @@ func (p *Probe) tasks(each func(*head, []byte) error) error {
 // parent of the canary. Arguments come from /proc, everything else from the kernel's objects.
 func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
 	d := decoder{bootTag: p.bootTag, clock: &p.clock}
-	return p.tasks(func(h *head, record []byte) error {
+	seen, parents := map[event.Key]bool{}, map[event.Key]event.Process{}
+	var later []*event.Event
+	err := p.tasks(func(_ *head, record []byte) error {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
@@ -115,9 +119,45 @@ func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
 			if e.Actor.Path != "" { // kernel threads have none
 				e.Actor.CommandLine = commandLine(e.Actor.PID)
 			}
-			emit(e)
+			seen[e.Actor.Key] = true
+			if e.Parent.PID != 0 {
+				parents[e.Parent.Key] = e.Parent
+			}
+			later = append(later, e)
 		})
 	})
+	// A process may be passed over (a guest's first process was, on 6.18). Its children name it.
+	for key, parent := range parents {
+		if !seen[key] {
+			emit(p.fromProc(parent))
+		}
+	}
+	for _, e := range later {
+		emit(e)
+	}
+	return err
+}
+
+// fromProc describes a running process, whose key a child gave, from /proc.
+func (p *Probe) fromProc(who event.Process) *event.Event {
+	boot, host := p.Now()
+	dir := "/proc/" + strconv.FormatUint(who.PID, 10)
+	e := &event.Event{Kind: event.ProcessRunning, OS: event.Linux, BootNS: boot, HostTime: host, Flags: event.FlagRecovered, Actor: who}
+	a := &e.Actor
+	a.CommandLine = commandLine(who.PID)
+	// What is gone by now, or closed even to root, stays empty.
+	a.Path, _ = os.Readlink(dir + "/exe")
+	if comm, err := os.ReadFile(dir + "/comm"); err == nil {
+		a.Comm = strings.TrimSuffix(string(comm), "\n")
+	}
+	a.Cwd, _ = os.Readlink(dir + "/cwd")
+	if info, err := os.Stat(dir); err == nil {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			a.EffectiveUserID = strconv.FormatUint(uint64(st.Uid), 10)
+			a.UserID = a.EffectiveUserID
+		}
+	}
+	return e
 }
 
 // commandLine reads the arguments of a running process; empty when it is gone by now.

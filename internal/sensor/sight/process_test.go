@@ -148,6 +148,9 @@ func TestProcessesFromBeforeAreKnown(t *testing.T) {
 	if e.Actor.Path != self || e.Actor.CommandLine != strings.Join(os.Args, " ") || e.Flags&event.FlagRecovered == 0 {
 		t.Errorf("running: %q %q flags %x", e.Actor.Path, e.Actor.CommandLine, e.Flags)
 	}
+	w.find(t, "process.running of the first process", func(e *event.Event) bool {
+		return e.Kind == event.ProcessRunning && e.Actor.PID == 1 && e.Actor.Comm != "" && e.Actor.UserID == "0"
+	})
 	if e.Parent.PID != uint64(os.Getppid()) || e.Parent.Path == "" {
 		t.Errorf("parent of this test: %d %q; want %d", e.Parent.PID, e.Parent.Path, os.Getppid())
 	}
