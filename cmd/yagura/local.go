@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -17,7 +18,12 @@ func (p *parts) startLocalSensor(ctx context.Context, stderr io.Writer) (*localS
 	if err != nil {
 		return nil, err
 	}
-	sensor, err := startSensor(ctx, p.log, stderr, "--data", folder, "--token", token)
+	// In a file, not on the command line: process lists are read by everybody.
+	file := p.dir.file("sensor.token")
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("hand the sensor its token: %w", err)
+	}
+	sensor, err := startSensor(ctx, p.log, stderr, "--data", folder, "--token-file", file)
 	if err != nil {
 		return nil, err
 	}
