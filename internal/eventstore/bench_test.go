@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,7 @@ func TestMeasure(t *testing.T) {
 	}
 	ask := func(name string, q eventstore.Query) eventstore.Events {
 		var best, worst time.Duration
+		before := workerTicks(t)
 		var a eventstore.Events
 		for range 10 {
 			began := time.Now()
@@ -106,7 +108,7 @@ func TestMeasure(t *testing.T) {
 			}
 			worst = max(worst, took)
 		}
-		t.Logf("%s: %d events, best %v, worst %v of 10", name, len(a.Events), best, worst)
+		t.Logf("%s: %d events, best %v, worst %v of 10; %d ms of CPU each", name, len(a.Events), best, worst, workerTicks(t)-before)
 		return a
 	}
 	all := ask("newest 100 of the tenant", eventstore.Query{Tenant: tenantA, Limit: 100})
@@ -126,6 +128,20 @@ func TestMeasure(t *testing.T) {
 	began = time.Now()
 	s = start(t, dir, nil)
 	t.Logf("restart with an unsealed rest of 0: %v", time.Since(began))
+}
+
+// workerTicks gives the CPU time that living workers have used, in units of 10 ms.
+func workerTicks(t *testing.T) (ticks int) {
+	for _, pid := range children(t) {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, rest, _ := strings.Cut(string(b), ") ")
+		if f := strings.Fields(rest); len(f) > 13 {
+			user, _ := strconv.Atoi(f[11])
+			system, _ := strconv.Atoi(f[12])
+			ticks += user + system
+		}
+	}
+	return ticks
 }
 
 // BenchmarkSegment writes 50,000 events of one shard as a seal does: decode, sort, Parquet, fsync.

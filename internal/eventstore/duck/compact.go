@@ -60,34 +60,16 @@ func compact(ctx context.Context, q eventstore.Request) (a eventstore.Answer, er
 	if err != nil {
 		return a, err
 	}
-	rows, err := s.count(ctx, tmp)
+	rows, err := s.number(ctx, "SELECT CAST(num_rows AS BIGINT) FROM parquet_file_metadata(["+text(tmp)+"])")
 	if err != nil {
 		return a, err
 	}
-	if rows != out.Rows {
-		return a, fmt.Errorf("merge of %d rows gave %d: the old files stay", out.Rows, rows)
+	if rows == nil || *rows != out.Rows {
+		return a, fmt.Errorf("merge of %d rows gave another number: the old files stay", out.Rows)
 	}
 	if out.Bytes, err = segment.Settle(tmp, final); err != nil {
 		return a, err
 	}
-	a.Files, a.Rows = []eventstore.File{out}, rows
+	a.Files, a.Rows = []eventstore.File{out}, out.Rows
 	return a, nil
-}
-
-func (s *session) count(ctx context.Context, path string) (int64, error) {
-	r, err := s.query(ctx, "SELECT num_rows FROM parquet_file_metadata(["+text(path)+"])")
-	if err != nil {
-		return 0, err
-	}
-	defer r.Release()
-	var n int64
-	for r.Next() {
-		rec := r.RecordBatch()
-		if rec.NumRows() > 0 {
-			if n, err = strconv.ParseInt(rec.Column(0).ValueStr(0), 10, 64); err != nil {
-				return 0, fmt.Errorf("rows of %s: %w", path, err)
-			}
-		}
-	}
-	return n, r.Err()
 }

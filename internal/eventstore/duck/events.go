@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/apache/arrow-go/v18/arrow/array"
+
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
 	"github.com/yagura-edr/yagura/internal/eventstore/segment"
@@ -89,8 +91,14 @@ func (s *session) newest(ctx context.Context, q eventstore.Request, where string
 
 func (s *session) step(ctx context.Context, q eventstore.Request, where string, segments []eventstore.File, hot []string, seen map[event.ID]bool, rows []found) ([]found, error) {
 	// Duplicates take places of a limit; there are few, in hot files only, after a crash.
-	sql := fmt.Sprintf("SELECT * FROM (%s) WHERE %s ORDER BY time DESC, boot_ns DESC, seq DESC, host, stream, lane LIMIT %d", source(q, segments, hot), where, q.Limit+1+len(seen))
-	r, err := s.query(ctx, sql)
+	from, limit := source(q, segments, hot), q.Limit+1+len(seen)
+	// The time of the last row wanted is found first, from one column: then all columns are read only where
+	// a row can be among the newest.
+	oldest, err := s.number(ctx, fmt.Sprintf("SELECT min(time) FROM (SELECT time FROM (%s) WHERE %s ORDER BY time DESC LIMIT %d)", from, where, limit))
+	if err != nil || oldest == nil {
+		return rows, err
+	}
+	r, err := s.query(ctx, fmt.Sprintf("SELECT * FROM (%s) WHERE %s AND time >= %d ORDER BY time DESC, boot_ns DESC, seq DESC, host, stream, lane LIMIT %d", from, where, *oldest, limit))
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +132,27 @@ func (s *session) step(ctx context.Context, q eventstore.Request, where string, 
 		return nil, fmt.Errorf("duckdb: %w", err)
 	}
 	return rows, nil
+}
+
+// number gives the one number of an answer, nil when it is NULL.
+func (s *session) number(ctx context.Context, sql string) (*int64, error) {
+	r, err := s.query(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Release()
+	var n *int64
+	for r.Next() {
+		c, ok := r.RecordBatch().Column(0).(*array.Int64)
+		if !ok {
+			return nil, fmt.Errorf("a number has type %s", r.RecordBatch().Column(0).DataType())
+		}
+		if c.Len() > 0 && !c.IsNull(0) {
+			v := c.Value(0)
+			n = &v
+		}
+	}
+	return n, r.Err()
 }
 
 // source names the files of a snapshot. The rows of hot files that are sealed by now are left out there,
