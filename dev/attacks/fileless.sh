@@ -22,7 +22,7 @@ say "it runs, and its file is removed under it"
 "$shm/tool" 0.8 &
 gone=$!
 note deleted "$gone" "program whose file is gone"
-sleep 0.2
+pause 0.2
 rm -f "$shm/tool"
 say "a process takes control of its own child"
 perl "$here/take-over.pl" "$STEPS" &

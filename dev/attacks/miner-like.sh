@@ -23,7 +23,7 @@ say "it works for 2 s for a pool on loopback"
 	-o "stratum+tcp://127.0.0.1:$shell" -u planted.wallet -p x --donate-level 1 &
 miner=$!
 note miner "$miner" "program with a pool's address"
-sleep 0.5
+pause 0.5
 step truncate "a log of the throw-away root is emptied" truncate -s 0 "$root/var/log/auth.log"
 step remove "others are removed" rm -f "$root/var/log/syslog" "$root/var/log/wtmp"
 step history "the shell's history is dropped" ln -sf /dev/null "$root/home/mika/.bash_history"

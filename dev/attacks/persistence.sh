@@ -39,13 +39,13 @@ if [ "$(id -u)" = 0 ] && command -v cron >/dev/null && command -v unshare >/dev/
 		mount --bind "$1/spool" /var/spool/cron && mount --bind "$1/run" /run && exec cron -f' sh "$root" &
 	daemon=$!
 	helpers+=("$daemon")
-	for _ in $(seq 680); do
+	for ((n = 0; n < 680; n++)); do
 		[ -s "$root/ran" ] && break
 		kill -0 "$daemon" 2>/dev/null || { echo "cron did not start" >&2; exit 1; }
-		sleep 0.1
+		pause 0.1
 	done
 	[ -s "$root/ran" ] || { echo "cron did not run the stage within 68 s" >&2; exit 1; }
-	sleep 0.4
+	pause 0.4
 	say "cron ran the stage"
 else
 	say "no root, cron or unshare: the stage is not run by cron in this run"

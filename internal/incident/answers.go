@@ -326,10 +326,10 @@ func (b *builder) what() []Sentence {
 				w := itemWords[k]
 				out = append(out, sentence(fmt.Sprintf("Settings: the %s %s was written by %s (pid %d) at %s.", w.En, x.path, label(p), p.pid, clock(x.time)),
 					fmt.Sprintf("設定: %s %s が %s に %s(pid %d)に書かれた。", w.Ja, x.path, clock(x.time), label(p), p.pid), observed, high, x.fact))
-			} else if x.kind == event.FileModify && interesting(x.path) {
+			} else if x.emptied && interesting(x.path) {
 				seen[x.file] = true
-				out = append(out, sentence(fmt.Sprintf("Traces: %s was changed by %s (pid %d) at %s.", x.path, label(p), p.pid, clock(x.time)),
-					fmt.Sprintf("痕跡: %s が %s に %s(pid %d)に書き換えられた。", x.path, clock(x.time), label(p), p.pid), observed, high, x.fact))
+				out = append(out, sentence(fmt.Sprintf("Traces: %s was emptied by %s (pid %d) at %s.", x.path, label(p), p.pid, clock(x.time)),
+					fmt.Sprintf("痕跡: %s が %s に %s(pid %d)に空にされた。", x.path, clock(x.time), label(p), p.pid), observed, high, x.fact))
 			}
 		}
 	}
@@ -416,6 +416,13 @@ func (b *builder) why() []Sentence {
 		out = append(out, w)
 	}
 	aims := 0
+	for _, p := range b.members() {
+		if c := p.did().creds; len(c) > 0 && b.w.role[p] == full && aims == 0 {
+			aims++
+			out = append(out, sentence(fmt.Sprintf("Likely aim: to take credentials (%s read at %s by pid %d).", c[0].text, clock(c[0].time), p.pid),
+				fmt.Sprintf("推定される目的: 認証情報の窃取(%s に %s が pid %d に読まれた)。", clock(c[0].time), c[0].text, p.pid), inferred, medium, c[0].fact))
+		}
+	}
 	for _, d := range b.dets {
 		aim, ok := aimOf(d)
 		if !ok || aims >= 3 || d.Severity < detection.Medium {

@@ -248,10 +248,8 @@ func (b *builder) processNode(p *proc) Node {
 	switch b.w.role[p] {
 	case context_:
 		n.Flags = append(n.Flags, FlagContext)
-	case passage:
-		n.Flags = append(n.Flags, FlagHub)
 	}
-	if b.w.role[p] == context_ && hubKind(p) != notHub {
+	if b.w.role[p] <= passage && hubKind(p) != notHub {
 		n.Flags = append(n.Flags, FlagHub)
 	}
 	if !p.seen {
@@ -395,6 +393,23 @@ func (b *builder) rows() {
 			}
 		}
 	}
+	// an address has nothing above it: it stands under the program that brought the file from there
+	for i := range b.out.Nodes {
+		n := &b.out.Nodes[i]
+		if n.RowParent != "" || n.Kind != NodeURL && n.Kind != NodeAddress {
+			continue
+		}
+		for _, e := range b.out.Edges {
+			if e.From != n.Ref || e.Kind != EdgeDownloaded {
+				continue
+			}
+			for _, w := range best[e.To] {
+				if w.Kind == EdgeWroteExec && !b.circle(at, w.From, n.Ref) {
+					n.RowParent = w.From
+				}
+			}
+		}
+	}
 }
 
 func (b *builder) circle(at map[string]int, from, ref string) bool {
@@ -472,7 +487,7 @@ func (b *builder) folds(keep map[*proc]bool) {
 			continue
 		}
 		r := Said{En: "left out of a very large story, least telling first", Ja: "大きなストーリーのため、重要度の低いものから省略"}
-		if hubKind(p) != notHub {
+		if b.w.role[p] <= passage {
 			r = Said{En: "its other children belong to other work", Ja: "ほかの子プロセスは別の作業のもの"}
 		}
 		b.out.Folds = append(b.out.Folds, Fold{Parent: b.ref(p), Count: n, Reason: r})

@@ -364,7 +364,7 @@ func (f *floor) assign(det detection.Detection, now time.Time) {
 		// a hub joins no stories, but one rule about one hub is one incident
 		for _, st := range f.open {
 			for _, x := range st.dets {
-				if x.RuleID == det.RuleID && f.graph.seed(x) == p {
+				if q := f.graph.seed(x); x.RuleID == det.RuleID && q != nil && q.host == p.host && hubKind(q) == hubKind(p) {
 					into = st
 				}
 			}
@@ -577,7 +577,7 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, names map[event.H
 	d.mu.Lock()
 	b := newBuilder(f.graph, st.dets, Context{Names: names, Holes: holes})
 	s := b.story()
-	if len(st.members) == 0 {
+	if len(s.Nodes) == 0 {
 		b.hostOnly(&s)
 	}
 	b.row(&st.row, &s, st, now)

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 )
 
@@ -63,6 +64,9 @@ func (b *builder) entry() Entry {
 	all = append(all, b.byDownload()...)
 	all = append(all, b.byPlace()...)
 	out := Entry{Route: unknownRouteName, Label: routeLabel(unknownRouteName), Weakness: weaknessWords[unknownRouteName], Confidence: low, Chain: []ChainStep{}, Alternatives: []Alternative{}}
+	sort.SliceStable(all, func(i, j int) bool {
+		return all[i].rank < all[j].rank || all[i].rank == all[j].rank && all[i].time < all[j].time
+	})
 	best := -1
 	for i, c := range all {
 		if best < 0 || c.rank < all[best].rank || c.rank == all[best].rank && c.time < all[best].time {
@@ -95,91 +99,68 @@ func (b *builder) entry() Entry {
 // byLink finds stub → URL → browser → file → process.
 func (b *builder) byLink() []candidate {
 	var out []candidate
-	for _, l := range b.lines {
-		u, ok := l.to.(*urlNode)
-		if !ok || l.kind != EdgeHandoff {
-			continue
-		}
-		stub := l.from.(*proc)
-		var browser *proc
-		var took, got *link
+	for h, u := range b.w.used {
+		stub := h.stub
+		var got *link
 		var file *fileNode
 		for _, m := range b.lines {
-			if m.from == any(u) && m.kind == EdgeHandoff {
-				browser, took = m.to.(*proc), m
+			if m.from != any(u) || m.kind != EdgeDownloaded {
+				continue
 			}
-			if m.from == any(u) && m.kind == EdgeDownloaded {
-				if f, ok := m.to.(*fileNode); ok && (got == nil || m.time() < got.time()) {
-					file, got = f, m
-				}
+			if f, ok := m.to.(*fileNode); ok && (got == nil || m.time() < got.time()) {
+				file, got = f, m
 			}
 		}
-		if browser == nil || took == nil {
-			continue
-		}
-		c := candidate{route: "link", confidence: took.confidence, rank: 1, time: stub.start}
-		chain := mailChain(stub)
-		if len(chain) > 0 {
-			mail := chain[len(chain)-1]
-			c.route, c.rank = "mail_link", 0
-			opener := stub
+		c := candidate{route: "link", confidence: h.strength, rank: 1, time: stub.start}
+		if chain := mailChain(stub); len(chain) > 0 {
+			mail, opener := chain[len(chain)-1], stub
 			if len(chain) > 1 {
 				opener = chain[len(chain)-2]
 			}
-			first := opener.firstExec()
-			if first == nil {
-				c.route, c.rank = "link", 1
-			} else {
-				c.chain = append(c.chain, step(b.ref(mail), fmt.Sprintf("%s (pid %d) opened a link: it started %s at %s", label(mail), mail.pid, quote(first.commandLine), clock(first.time)),
-					fmt.Sprintf("%s(pid %d)がリンクを開き、%s に %s を起動した", label(mail), mail.pid, clock(first.time), quoteJa(first.commandLine)), first.fact))
-				c.facts = append(c.facts, first.fact)
+			if first := opener.firstExec(); first != nil {
+				c.route, c.rank = "mail_link", 0
+				c.add(step(b.ref(mail), fmt.Sprintf("%s (pid %d) opened a link: it started %s at %s", label(mail), mail.pid, quote(first.commandLine), clock(first.time)),
+					fmt.Sprintf("%s(pid %d)がリンクを開き、%s に %s を起動した", label(mail), mail.pid, clock(first.time), quoteJa(first.commandLine)), first.fact), first.fact)
 			}
 		}
-		c.chain = append(c.chain, step(b.ref(u), fmt.Sprintf("%s carried the address %s to the browser at %s", label(stub), short(u.url, 200), clock(stub.last().time)),
-			fmt.Sprintf("%s が %s に URL %s をブラウザーへ渡した", label(stub), clock(stub.last().time), short(u.url, 200)), stub.last().fact))
-		c.facts = append(c.facts, stub.last().fact)
-		if ev := evidenceOf(took, stub); len(ev) > 0 {
-			c.chain = append(c.chain, step(b.ref(browser), fmt.Sprintf("the browser (pid %d) asked for that host at %s", browser.pid, clock(ev[0].time)),
-				fmt.Sprintf("ブラウザー(pid %d)が %s にその相手へ接続した", browser.pid, clock(ev[0].time)), ev[0]))
-			c.facts = append(c.facts, ev[0])
+		last := stub.last()
+		c.add(step(b.ref(u), fmt.Sprintf("%s (pid %d) carried the address %s at %s", label(stub), stub.pid, short(u.url, 200), clock(last.time)),
+			fmt.Sprintf("%s(pid %d)が %s に URL %s を渡された", label(stub), stub.pid, clock(last.time), short(u.url, 200)), last.fact), last.fact)
+		if len(h.evidence) > 0 {
+			ev := h.evidence[len(h.evidence)-1]
+			c.add(step(b.ref(h.browser), fmt.Sprintf("the browser (pid %d) asked for that host at %s", h.browser.pid, clock(ev.time)),
+				fmt.Sprintf("ブラウザー(pid %d)が %s にその相手へ接続した", h.browser.pid, clock(ev.time)), ev), ev)
 		}
-		if file != nil {
-			if wr := writeIn(got, file); wr.known() {
-				c.chain = append(c.chain, step(b.ref(file), fmt.Sprintf("the browser wrote %s at %s", file.path, clock(wr.time)), fmt.Sprintf("ブラウザーが %s に %s を書いた", clock(wr.time), file.path), wr))
-				c.facts = append(c.facts, wr)
-			}
-			for _, m := range b.lines {
-				if m.from != any(file) || m.kind != EdgeWroteExec {
-					continue
-				}
-				p := m.to.(*proc)
-				if f := runOf(p, file); f.known() {
-					c.chain = append(c.chain, step(b.ref(p), fmt.Sprintf("%s ran it at %s", label(p), clock(f.time)), fmt.Sprintf("%s にそれが実行された(%s)", clock(f.time), label(p)), f))
-					c.facts = append(c.facts, f)
-				}
-				break
-			}
-		} else if c.route == "link" || !b.w.role[stub].joined() {
+		if file == nil {
 			continue // a link that brought nothing is no entry
+		}
+		if wr := writeIn(got, file); wr.known() {
+			c.add(step(b.ref(file), fmt.Sprintf("the browser wrote %s at %s", file.path, clock(wr.time)), fmt.Sprintf("ブラウザーが %s に %s を書いた", clock(wr.time), file.path), wr), wr)
+		}
+		for _, m := range b.lines {
+			if m.from != any(file) || m.kind != EdgeWroteExec {
+				continue
+			}
+			p, ok := m.to.(*proc)
+			if !ok {
+				continue
+			}
+			if f := runOf(p, file); f.known() {
+				c.add(step(b.ref(p), fmt.Sprintf("%s (pid %d) ran it at %s", label(p), p.pid, clock(f.time)), fmt.Sprintf("%s にそれが実行された(%s、pid %d)", clock(f.time), label(p), p.pid), f), f)
+			}
+			break
 		}
 		out = append(out, c)
 	}
 	return out
 }
 
-func (r role) joined() bool { return r >= pruned }
-
-// evidenceOf gives the browser's own requests of a hand-off.
-func evidenceOf(l *link, stub *proc) []fact {
-	var out []fact
-	for _, f := range l.facts {
-		if f.id != stub.last().id && f.id != stub.ended.id {
-			out = append(out, f)
-		}
-	}
-	sortFacts(out)
-	return out
+func (c *candidate) add(s ChainStep, f fact) {
+	c.chain = append(c.chain, s)
+	c.facts = append(c.facts, f)
 }
+
+func (r role) joined() bool { return r >= pruned }
 
 func writeIn(l *link, f *fileNode) fact {
 	for _, x := range l.facts {

@@ -48,8 +48,9 @@ type image struct {
 
 type write struct {
 	fact
-	file *fileNode
-	path string
+	file    *fileNode
+	path    string
+	emptied bool
 }
 
 type conn struct {

@@ -56,6 +56,7 @@ type growth struct {
 	addrs   map[netip.AddrPort]*addrNode
 	hand    map[*activity][]*handoff
 	folds   map[*proc]int
+	used    map[*handoff]*urlNode
 	weak    []*handoff // seen, too weak to join
 	weakRun []itemPair
 	full    bool // the bound was reached
@@ -72,7 +73,7 @@ const maxGrowth = 4 * maxStoryNodes
 // confidence, backwards and forwards.
 func (g *Graph) grow(seeds []*proc) *growth {
 	w := &growth{g: g, role: map[*proc]role{}, linked: map[[2]any]map[string]*link{}, urls: map[string]*urlNode{}, addrs: map[netip.AddrPort]*addrNode{},
-		hand: map[*activity][]*handoff{}, folds: map[*proc]int{}}
+		hand: map[*activity][]*handoff{}, used: map[*handoff]*urlNode{}, folds: map[*proc]int{}}
 	for _, s := range seeds {
 		if hubKind(s) != notHub {
 			w.join(s, passage)
@@ -375,23 +376,21 @@ func (w *growth) handoffEdges(h *handoff, conf string) *urlNode {
 	if h.stub.ended.known() && h.stub != h.browser {
 		facts = append(facts, h.stub.ended)
 	}
-	why := Said{En: "the program was started with this address on its command line", Ja: "この URL を引数に起動された"}
-	w.edge(link{kind: EdgeHandoff, from: h.stub, to: u, facts: facts[:1], basis: observed, confidence: high, reason: why})
-	if h.stub != h.browser {
-		w.edge(link{kind: EdgeHandoff, from: u, to: h.browser, facts: append(facts, h.evidence...), basis: inferred, confidence: conf,
-			reason: Said{En: "it ended at once, and the browser that already ran asked for this very host within 10 s", Ja: "起動したプログラムはすぐ終了し、既に動いていたブラウザーが 10 秒以内に同じ相手へ接続した"}})
-		w.join(h.stub, full)
-	} else {
-		w.edge(link{kind: EdgeHandoff, from: u, to: h.browser, facts: append(facts, h.evidence...), basis: inferred, confidence: conf,
-			reason: Said{En: "the browser was started with the address and asked for this very host within 10 s", Ja: "ブラウザーがこの URL で起動され、10 秒以内に同じ相手へ接続した"}})
-		w.join(h.stub, passage)
+	h.strength = conf
+	w.used[h] = u
+	giver, given := h.giver()
+	w.edge(link{kind: EdgeHandoff, from: giver, to: u, facts: []fact{given}, basis: observed, confidence: high,
+		reason: Said{En: "the program was started with this address on its command line", Ja: "この URL を引数に起動された"}})
+	why := Said{En: "it ended at once, and the browser that already ran asked for this very host within 10 s", Ja: "起動したプログラムはすぐ終了し、既に動いていたブラウザーが 10 秒以内に同じ相手へ接続した"}
+	if h.stub == h.browser {
+		why = Said{En: "the browser was started with the address and asked for this very host within 10 s", Ja: "ブラウザーがこの URL で起動され、10 秒以内に同じ相手へ接続した"}
 	}
-	w.join(h.browser, passage)
-	for _, up := range mailChain(h.stub) {
-		if hubKind(up) != notHub || isMailer(up) {
-			w.join(up, passage)
-		} else {
-			w.join(up, full)
+	w.edge(link{kind: EdgeHandoff, from: u, to: h.browser, facts: append(facts, h.evidence...), basis: inferred, confidence: conf, reason: why})
+	// named steps of a chain: shown, but nothing else of theirs follows
+	for _, p := range append([]*proc{h.stub, h.browser, giver}, mailChain(h.stub)...) {
+		w.join(p, passage)
+		if len(p.kids) > 1 {
+			w.folds[p] = len(p.kids) - 1
 		}
 	}
 	return u

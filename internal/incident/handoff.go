@@ -14,8 +14,22 @@ type handoff struct {
 	browser    *proc  // root of the browser that took it
 	evidence   []fact // name query and connection of the browser to that host
 	rivals     int    // other stubs that named the same host in the same seconds
-	confidence string
+	confidence string // of this hand-off alone
+	strength   string // among the others of the file it brought
 	start      int64
+}
+
+// giver is the program that named the address first, and the exec that shows it: the stub, or what started
+// the browser with it.
+func (h *handoff) giver() (*proc, fact) {
+	if p := h.stub.parent; h.stub == h.browser && p != nil {
+		for i := range p.images {
+			if im := &p.images[i]; im.known() && urlIn(im.commandLine) == h.url {
+				return p, im.fact
+			}
+		}
+	}
+	return h.stub, h.stub.last().fact
 }
 
 const (

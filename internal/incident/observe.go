@@ -224,14 +224,14 @@ func (g *Graph) exec(a *activity, p *proc, e *event.Event, f fact) {
 		g.ran(a, p, &im)
 		a.scheduledRun(p, f)
 	}
-	if isBrowserImage(&im) && (p.parent == nil || !isBrowserImage(p.parent.last())) {
+	if n := len(a.browsers); isBrowserImage(&im) && (p.parent == nil || !isBrowserImage(p.parent.last())) && (n == 0 || a.browsers[n-1] != p) {
 		a.browsers = append(a.browsers, p)
 		if len(a.browsers) > 64 {
 			a.browsers = append([]*proc(nil), a.browsers[32:]...)
 		}
 	}
 	if e.Kind == event.ProcessExec {
-		if isBrowserImage(&im) && urlIn(im.commandLine) != "" {
+		if n := len(a.stubs); isBrowserImage(&im) && urlIn(im.commandLine) != "" && (n == 0 || a.stubs[n-1] != p) {
 			a.stubs = append(a.stubs, p)
 			if len(a.stubs) > 2*maxItems {
 				a.stubs = append([]*proc(nil), a.stubs[maxItems:]...)
@@ -380,7 +380,7 @@ func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
 			return
 		}
 	}
-	d.writes = append(d.writes, write{fact: f, file: n, path: e.File.Path})
+	d.writes = append(d.writes, write{fact: f, file: n, path: e.File.Path, emptied: e.Kind == event.FileModify && e.File.Size == 0})
 	if len(d.writes) > maxWrites {
 		d.writes = append(d.writes[:1], d.writes[2:]...)
 		d.dropped++
@@ -472,7 +472,7 @@ func addConn(l []conn, c conn) []conn {
 
 // interesting says that a removed file is worth a sentence: logs and histories.
 func interesting(path string) bool {
-	return strings.Contains(path, "/log/") || strings.Contains(path, "/logs/") || strings.HasSuffix(path, "_history") || strings.HasSuffix(path, ".log") ||
+	return strings.Contains(path, "/log/") || strings.Contains(path, "/logs/") || strings.HasSuffix(path, "_history") ||
 		strings.HasSuffix(path, "/wtmp") || strings.HasSuffix(path, "/btmp") || strings.HasSuffix(path, "/lastlog") || strings.HasSuffix(path, "/utmp")
 }
 

@@ -27,14 +27,22 @@ finish() {
 	else
 		echo "the story did not run to its end (status $status); everything was cleaned up" >&2
 	fi
-	rm -rf "$root" "$shm" 2>/dev/null || { sleep 0.3; rm -rf "$root" "$shm"; } || true
+	rm -rf "$root" "$shm" 2>/dev/null || { pause 0.3; rm -rf "$root" "$shm"; } || true
 	exit "$status"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
 
+exec {never}<> <(:) # nothing is ever written there: reading it with a time limit waits without a process
+
+# pause SECONDS: waits.
+pause() { read -rt "$1" -u "$never" || true; }
+
 # say WORDS: one line with the time since the start.
-say() { printf '%s  %6.2fs  %s\n' "$(date -u +%H:%M:%S)" "$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN{print b-a}')" "$*"; }
+say() {
+	local us=$((${EPOCHREALTIME/./} - ${began/./}))
+	printf '%(%H:%M:%S)T  %3d.%02ds  %s\n' -1 $((us / 1000000)) $((us / 10000 % 100)) "$*"
+}
 
 # note NAME PID WHAT: a step and the process that did it.
 note() { printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>"$STEPS"; }
@@ -61,9 +69,10 @@ need() {
 
 # until_file FILE TENTHS: waits for a file that is not empty.
 until_file() {
-	for _ in $(seq "$2"); do
+	local n
+	for ((n = 0; n < $2; n++)); do
 		[ -s "$1" ] && return 0
-		sleep 0.1
+		pause 0.1
 	done
 	echo "$1 did not appear" >&2
 	return 1
