@@ -106,7 +106,7 @@ func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.E
 	if session != noID {
 		a.SessionID = strconv.FormatUint(uint64(session), 10)
 	}
-	a.Path, a.Cwd, a.TTY = joinPath(t[textPath]), joinPath(t[textCwd]), string(t[textTTY])
+	a.Path, a.Cwd, a.TTY = joinPath(t[textPath]), joinPath(t[textCwd]), terminal(string(t[textTTY]))
 	if len(t[textCwd]) == 0 && kernelThread == 0 {
 		a.Cwd = "/"
 	}
@@ -126,6 +126,14 @@ func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.E
 		emit(s)
 	}
 	return nil
+}
+
+// terminal names a terminal as its device below /dev: the kernel says pts3 for pts/3.
+func terminal(name string) string {
+	if n, ok := strings.CutPrefix(name, "pts"); ok && n != "" && n[0] != '/' {
+		return "pts/" + n
+	}
+	return name
 }
 
 // absolute joins a path that the kernel kept as it was given with the folder it is relative to.

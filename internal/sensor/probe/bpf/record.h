@@ -259,7 +259,8 @@ static __always_inline void fill_head(struct head *h, __u16 type, struct task_st
 	h->uid = cred->uid.val;
 	h->euid = cred->euid.val;
 	h->exec_id = task->self_exec_id;
-	bpf_probe_read_kernel(h->comm, sizeof(h->comm), task->comm);
+	/* The leader's: threads name themselves after their work, not after the process. */
+	bpf_probe_read_kernel(h->comm, sizeof(h->comm), leader->comm);
 }
 
 static __always_inline void fill_file(struct fileinfo *f, struct inode *inode)
