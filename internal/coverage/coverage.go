@@ -203,7 +203,7 @@ func (c *Coverage) look() {
 	defer c.mu.Unlock()
 	at := now()
 	for _, h := range c.hosts {
-		if h.revoked {
+		if h.revoked || h.heard == 0 { // heard 0: events of it were read, but it never called
 			continue
 		}
 		if !h.silent && at-max(h.heard, h.grace) >= silentAfter.Microseconds() {
@@ -211,7 +211,8 @@ func (c *Coverage) look() {
 			c.evaluate(h, at)
 		}
 		c.expireRuns(h, at)
-		if !h.silent && h.judgeCanary(at) {
+		if !h.silent && h.judgeCanary(at) || h.starved && at/3600e6 != h.hour {
+			h.starved = false
 			c.evaluate(h, at)
 		}
 	}

@@ -484,3 +484,28 @@ func TestFaultsStandUntilClearedAlsoOverARestart(t *testing.T) {
 		}
 	})
 }
+
+func TestHostileFloodOfLossesStaysSmallAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.hello()
+		for range 50 {
+			var flood []*event.Event
+			for i := range 200 {
+				flood = append(flood, &event.Event{Kind: event.SensorLoss, Subject: "file", Count: 2}, &event.Event{Kind: event.SensorThrottle, Subject: "network", State: []string{"start", "stop"}[i%2]})
+			}
+			w.see(flood...)
+		}
+		if n := len(w.table.all(func(coverage.Row) bool { return true })); n > 1100 {
+			t.Errorf("%d rows", n)
+		}
+		if s := w.summary(); s.Lost24h != 50*200*2 {
+			t.Errorf("lost %d; want %d", s.Lost24h, 50*200*2)
+		}
+		time.Sleep(time.Minute)
+		if h := w.summary().Health[w.host]; h.State != "silent" {
+			t.Errorf("a flood hides silence: %+v", h)
+		}
+	})
+}

@@ -36,6 +36,11 @@ type host struct {
 	throttled map[string]string // class to reason
 	open      map[string]*Row   // by class
 
+	hour    int64             // of the two below
+	changes int               // rows written this hour
+	starved bool              // a row was not written for want of room
+	over    map[string]uint64 // by class: loss beyond what gets rows of its own
+
 	watched int64          // first nonce of this connection: canaries are due from here on
 	issued  int64          // last nonce
 	runs    []*run         // oldest first
@@ -222,6 +227,10 @@ func (c *Coverage) set(h *host, class string, state State, reason string, since 
 	if r != nil && r.State == state && r.Reason == reason {
 		return
 	}
+	if state != Silent && !h.room(now()) {
+		h.starved = true // the next hour's first look writes what stands then
+		return
+	}
 	if r != nil {
 		since = max(since, r.From)
 		c.close(h, class, since)
@@ -229,6 +238,18 @@ func (c *Coverage) set(h *host, class string, state State, reason string, since 
 	n := &Row{Tenant: h.tenant, Host: h.id, ID: "c-" + uuid.Must(uuid.NewV7()).String(), Class: class, From: since, State: state, Reason: reason}
 	h.open[class] = n
 	c.dirty[n.ID] = *n
+}
+
+// maxChanges bounds the rows of one host an hour: a hostile sensor must not fill the database.
+const maxChanges = 1000
+
+// room says whether another row may be written.
+func (h *host) room(at int64) bool {
+	if hour := at / 3600e6; hour != h.hour {
+		h.hour, h.changes, h.over = hour, 0, map[string]uint64{}
+	}
+	h.changes++
+	return h.changes <= maxChanges
 }
 
 func (c *Coverage) close(h *host, class string, at int64) {

@@ -67,8 +67,19 @@ func (c *Coverage) Quarantined(ctx context.Context, t tenant.ID, first event.ID,
 // lost writes a closed row for events that are gone. Its id comes from the event that told of it, so
 // telling twice counts once.
 func (c *Coverage) lost(h *host, source event.ID, class string, n uint64, from, to int64, reason string) {
-	sum := sha256.Sum256([]byte(fmt.Sprintf("yagura-loss-v1\n%s\n%s", source, class)))
-	r := Row{Tenant: h.tenant, Host: h.id, ID: "l-" + hex.EncodeToString(sum[:16]), Class: class, From: min(from, to), To: max(from, to, min(from, to)+1), State: Partial, Lost: min(n, 1<<53), Reason: clip(reason)}
+	n = min(n, 1<<53)
+	name := source.String()
+	if !h.room(now()) {
+		// Beyond the hour's rows all losses of a class share one. Read again after a restart they may count
+		// twice: too much rather than too little.
+		h.over[class] = min(h.over[class]+n, 1<<53)
+		n, reason = h.over[class], "too many losses for rows of their own: "+reason
+		from = h.hour * 3600e6
+		to = max(to, from+1)
+		name = fmt.Sprintf("%s\n%d", h.id, h.hour)
+	}
+	sum := sha256.Sum256([]byte(fmt.Sprintf("yagura-loss-v1\n%s\n%s", name, class)))
+	r := Row{Tenant: h.tenant, Host: h.id, ID: "l-" + hex.EncodeToString(sum[:16]), Class: class, From: min(from, to), To: max(from, to, min(from, to)+1), State: Partial, Lost: n, Reason: clip(reason)}
 	c.dirty[r.ID] = r
 }
 
