@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -47,4 +48,65 @@ func (p *parts) startLocalSensor(ctx context.Context, stderr io.Writer) (*localS
 		}
 	}
 	return sensor, nil
+}
+
+// sensorGuard keeps the local sensor running: one that ends by itself is started again, and Home says so
+// meanwhile.
+type sensorGuard struct {
+	parts  *parts
+	stderr io.Writer
+	sensor *localSensor // nil: none runs
+	wanted bool
+}
+
+// start starts the sensor and gives its pid, 0 when none runs.
+func (g *sensorGuard) start(ctx context.Context) int {
+	g.wanted = true
+	sensor, err := g.parts.startLocalSensor(ctx, g.stderr)
+	if err != nil {
+		g.parts.log.WarnContext(ctx, "this host is not watched", slog.Any("err", err))
+		g.parts.noLocalSensor(ctx, err)
+		return 0
+	}
+	g.sensor = sensor
+	g.parts.coverage.Clear(ctx, g.parts.tenant.ID, event.HostID{}, localSensorFault)
+	return sensor.pid()
+}
+
+// watch starts the sensor again when it ends, after one second at first and half a minute at most, until
+// ctx ends.
+func (g *sensorGuard) watch(ctx context.Context) {
+	wait := time.Second
+	for g.wanted {
+		began := time.Now()
+		if g.sensor != nil {
+			select {
+			case <-ctx.Done():
+				return
+			case err := <-g.sensor.done:
+				g.sensor = nil
+				err = fmt.Errorf("the sensor ended by itself: %w", errOr(err, errNoSensor))
+				g.parts.log.ErrorContext(ctx, "this host is not watched until its sensor runs again", slog.Any("err", err))
+				g.parts.noLocalSensor(ctx, err)
+			}
+		}
+		if time.Since(began) > time.Minute {
+			wait = time.Second
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, 30*time.Second)
+		g.start(ctx)
+	}
+}
+
+// stop ends the sensor, flushed.
+func (g *sensorGuard) stop() error {
+	if g.sensor == nil {
+		return nil
+	}
+	return g.sensor.stop()
 }

@@ -125,6 +125,9 @@ func (f findings) ClearFinding(ctx context.Context, class, subject string) error
 	return nil
 }
 
+// localSensorFault is the fault that Home shows while up's own host is not watched.
+const localSensorFault = "local-sensor"
+
 // noLocalSensor shows on Home that up watches everything but its own host.
 func (p *parts) noLocalSensor(ctx context.Context, why error) {
 	name, err := os.Hostname()
@@ -132,7 +135,7 @@ func (p *parts) noLocalSensor(ctx context.Context, why error) {
 		name = "localhost"
 	}
 	p.coverage.Report(ctx, coverage.Fault{
-		Tenant: p.tenant.ID, Kind: "local-sensor", Class: coverage.ClassSensorDegraded, Severity: detection.High, Since: time.Now().UnixMicro(),
+		Tenant: p.tenant.ID, Kind: localSensorFault, Class: coverage.ClassSensorDegraded, Severity: detection.High, Since: time.Now().UnixMicro(),
 		What: detection.Said{En: fmt.Sprintf("%s, the host of this server, is not watched: %v", name, why), Ja: fmt.Sprintf("このサーバーのホスト %s は監視されていません: %v", name, why)},
 		Fix:  detection.Said{En: "run `yagura up` as root, or enrol the host by hand with `yagura enroll token`", Ja: "root で `yagura up` を実行するか、`yagura enroll token` で手動登録してください"},
 	})

@@ -57,14 +57,6 @@ func startSensor(ctx context.Context, log *slog.Logger, stderr io.Writer, args .
 	return s, nil
 }
 
-// ended tells when the sensor has ended by itself; a nil sensor never does.
-func (s *localSensor) ended() <-chan error {
-	if s == nil {
-		return nil
-	}
-	return s.done
-}
-
 func (s *localSensor) pid() int { return s.cmd.Process.Pid }
 
 // stop closes the pipe and waits for the sensor to flush and end.

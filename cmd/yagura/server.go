@@ -79,36 +79,29 @@ func (s *shell) serve(f *serverFlags, local bool) (err error) {
 	srv.run(parts, group)
 
 	up := ready{URL: srv.url(), SignIn: srv.signIn, SensorURL: srv.sensorURL(), PID: os.Getpid()}
-	var sensor *localSensor
+	guard := &sensorGuard{parts: srv, stderr: s.stderr}
 	if local {
-		if sensor, err = srv.startLocalSensor(s.ctx, s.stderr); err != nil {
-			log.WarnContext(s.ctx, "this host is not watched", slog.Any("err", err))
-			srv.noLocalSensor(s.ctx, err)
-		} else {
-			up.SensorPID = sensor.pid()
-		}
+		up.SensorPID = guard.start(s.ctx)
 	}
 	if f.ReadyFile != "" {
 		if err := up.write(f.ReadyFile); err != nil {
-			return errors.Join(err, stopSensor(sensor))
+			return errors.Join(err, guard.stop())
 		}
 	}
-	s.welcome(up, dir, sensor != nil)
+	s.welcome(up, dir, up.SensorPID != 0)
 
+	watch, unwatch := context.WithCancel(s.ctx)
+	defer unwatch()
+	guarded := make(chan struct{})
+	go func() { defer close(guarded); guard.watch(watch) }()
 	select {
 	case <-s.ctx.Done():
 	case <-parts.Done():
 		log.ErrorContext(s.ctx, "a part of the server ended", slog.Any("err", context.Cause(parts)))
-	case err := <-sensor.ended():
-		log.ErrorContext(s.ctx, "the local sensor ended: this host is no longer watched", slog.Any("err", err))
-		srv.noLocalSensor(s.ctx, fmt.Errorf("the sensor ended by itself: %w", errOr(err, errNoSensor)))
-		sensor = nil
-		select {
-		case <-s.ctx.Done():
-		case <-parts.Done():
-		}
 	}
-	sensorErr := stopSensor(sensor)
+	unwatch()
+	<-guarded
+	sensorErr := guard.stop()
 	stop(errStopped)
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errStopped) {
 		return errors.Join(err, sensorErr)
@@ -124,13 +117,6 @@ func errOr(err, other error) error {
 		return err
 	}
 	return other
-}
-
-func stopSensor(sensor *localSensor) error {
-	if sensor == nil {
-		return nil
-	}
-	return sensor.stop()
 }
 
 // welcome says where the console is and how to sign in.
