@@ -143,6 +143,15 @@ Yagura
 	if err != nil || from[0].Name != "Yagura 通知" {
 		t.Errorf("From = %v, %v", from, err)
 	}
+	// A title that names the host already does not name it again.
+	named := webShell()
+	named.Title.Ja += " (web-01)"
+	if err := mailChannel(t, s, nil).Deliver(t.Context(), []notify.Notice{named}); err != nil {
+		t.Fatal(err)
+	}
+	if _, subject, _ := readMail(t, s.next(t).Data); strings.Count(subject, "web-01") != 1 {
+		t.Errorf("subject %q names the host more than once", subject)
+	}
 	// The same notice sent twice is one message to a receiver that looks.
 	if err := mailChannel(t, s, nil).Deliver(t.Context(), []notify.Notice{webShell()}); err != nil {
 		t.Fatal(err)

@@ -68,8 +68,8 @@ func (v Voice) subject(notices []Notice, lang string) string {
 		return fmt.Sprintf("[Yagura] %d notices, highest severity %s", len(notices), severity(worst, lang))
 	}
 	n := notices[0]
-	host := ""
-	if len(n.Hosts) > 0 && !v.HideHosts {
+	title, host := clip(said(n.Title, lang), 150), ""
+	if len(n.Hosts) > 0 && !v.HideHosts && !strings.Contains(title, event.Show(n.Hosts[0])) {
 		host = clip(event.Show(n.Hosts[0]), 64)
 		if more := len(n.Hosts) - 1; more > 0 && lang == "ja" {
 			host += fmt.Sprintf(" 他 %d 台", more)
@@ -77,7 +77,6 @@ func (v Voice) subject(notices []Notice, lang string) string {
 			host += fmt.Sprintf(" and %d more", more)
 		}
 	}
-	title := clip(said(n.Title, lang), 150)
 	if lang == "ja" {
 		if host != "" {
 			host = "(" + host + ")"
@@ -105,13 +104,13 @@ func (v Voice) Body(notices []Notice) string {
 
 var openingJa = map[Kind]string{
 	Incident: "新しいインシデントを検知いたしましたので、お知らせいたします。\nお手数ですが、内容のご確認をお願いいたします。\n",
-	Silent:   "監視の一部が機能していないことを確認いたしましたので、お知らせいたします。\nこの間に起きたことは検知できない可能性がございます。ご確認をお願いいたします。\n",
+	Silent:   "監視または通知の一部が機能していないことを確認いたしましたので、お知らせいたします。\nこの間に起きたことを見落とすおそれがございます。ご確認をお願いいたします。\n",
 	Trial:    "通知の設定を確認するための試験送信です。ご対応は不要です。\n",
 }
 
 var openingEn = map[Kind]string{
 	Incident: "A new incident needs your attention.\n",
-	Silent:   "Part of the monitoring is not working. What happens meanwhile may go unseen.\n",
+	Silent:   "Part of the monitoring or of its notifications is not working. What happens meanwhile may go unseen.\n",
 	Trial:    "This is a trial of your notification settings. Nothing needs to be done.\n",
 }
 
@@ -230,11 +229,13 @@ func trialNotice() Notice {
 	}
 }
 
+// failedFinding says what fails; what to do about it is the same for every channel, and stands beside it
+// on Home.
 func failedFinding(channel string, err error) detection.Said {
 	reason := clip(err.Error(), 300)
 	return detection.Said{
-		En: fmt.Sprintf("Notifications cannot be delivered through %s: %s. Correct the notify settings or the receiver, then run yagura doctor.", channel, reason),
-		Ja: fmt.Sprintf("%s へ通知を送信できません: %s。notify の設定または送信先を直し、yagura doctor で確認してください。", channel, reason),
+		En: fmt.Sprintf("Notifications cannot be delivered through %s: %s", channel, reason),
+		Ja: fmt.Sprintf("%s へ通知を送信できません: %s", channel, reason),
 	}
 }
 
