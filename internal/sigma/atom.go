@@ -83,6 +83,20 @@ func (a numberAtom) test(_ *Scratch, c *cell) bool {
 }
 func (numberAtom) cost() int { return 1 }
 
+// writtenAtom is a number as a plain value: it equals a number, text that reads as one, and itself as text.
+type writtenAtom struct {
+	n    float64
+	text exactly
+}
+
+func (a writtenAtom) test(s *Scratch, c *cell) bool {
+	if c.value.Kind == Int {
+		return float64(c.value.Int) == a.n
+	}
+	return numberAtom{"", a.n}.test(s, c) || textAtom{a.text}.test(s, c)
+}
+func (writtenAtom) cost() int { return 1 }
+
 func compare(op string, have, want float64) bool {
 	switch op {
 	case "<":
@@ -97,18 +111,28 @@ func compare(op string, have, want float64) bool {
 	return have == want
 }
 
-// regexAtom searches the value as written.
-type regexAtom struct{ re *regexp.Regexp }
+// regexAtom searches the value as written, where one of its needles stands.
+type regexAtom struct {
+	re   *regexp.Regexp
+	need needles
+}
 
 func (a regexAtom) test(_ *Scratch, c *cell) bool {
-	for _, v := range c.texts() {
-		if a.re.MatchString(v) {
+	low := c.folds()
+	for i, v := range c.texts() {
+		if (len(a.need) == 0 || a.need.in(low[i])) && a.re.MatchString(v) {
 			return true
 		}
 	}
 	return false
 }
-func (regexAtom) cost() int { return 100 }
+
+func (a regexAtom) cost() int {
+	if len(a.need) > 0 {
+		return 8 + 4*len(a.need)
+	}
+	return 400
+}
 
 type cidrAtom struct{ net netip.Prefix }
 

@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,9 +13,20 @@ type interner struct {
 	number map[string]int
 	fields []string
 	used   map[string]bool // by the rule being read
+	items  map[string]*shared
 }
 
-func newInterner() *interner { return &interner{number: map[string]int{}} }
+func newInterner() *interner { return &interner{number: map[string]int{}, items: map[string]*shared{}} }
+
+// share gives one node for questions that several rules ask alike: a record answers it once.
+func (in *interner) share(key string, it *item) node {
+	s, ok := in.items[key]
+	if !ok {
+		s = &shared{item: it, number: len(in.items)}
+		in.items[key] = s
+	}
+	return s
+}
 
 func (in *interner) slot(field string) int {
 	field = strings.ReplaceAll(field, " ", "") // §5.3: field names have their spaces stripped
@@ -188,7 +200,20 @@ func (d *detections) values(c chain, slot int, field string, vals []*yaml.Node, 
 		it.price += 1000
 	}
 	slices.SortStableFunc(it.group, func(a, b []atom) int { return a[0].cost() - b[0].cost() })
-	return it, nil
+	if it.price < 4 {
+		return it, nil // as cheap as remembering it
+	}
+	return slots.share(itemKey(c, slot, vals), it), nil
+}
+
+// itemKey is equal for two items exactly when they ask the same: field, modifiers, typed values.
+func itemKey(c chain, slot int, vals []*yaml.Node) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %q %t %t %t %q %q %q", slot, c.names, c.all, c.cased, c.neq, c.op, c.part, c.flags)
+	for _, v := range vals {
+		fmt.Fprintf(&b, " %s%q", v.Tag, v.Value)
+	}
+	return b.String()
 }
 
 func exactOf(g []atom) string {
@@ -211,6 +236,8 @@ func asKeywords(as []atom) []atom {
 			out = append(out, textAtom{anywhere(a.m)})
 		case casedAtom:
 			out = append(out, casedAtom{anywhere(a.m)})
+		case writtenAtom:
+			out = append(out, textAtom{holding(a.text)})
 		default:
 			out = append(out, a)
 		}

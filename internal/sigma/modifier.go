@@ -141,7 +141,7 @@ func (c chain) written(v *yaml.Node) ([]atom, error) {
 	if err := v.Decode(&f); err != nil {
 		return nil, refuse(BadValue, v.Line, "number %q: %v", v.Value, err)
 	}
-	return []atom{numberAtom{"", f}, textAtom{exactly(fold(v.Value))}}, nil
+	return []atom{writtenAtom{f, exactly(fold(v.Value))}}, nil
 }
 
 func (c chain) regex(v *yaml.Node) ([]atom, error) {
@@ -156,7 +156,7 @@ func (c chain) regex(v *yaml.Node) ([]atom, error) {
 	if err != nil {
 		return nil, refuse(BadRegex, v.Line, "the regular expression is not RE2 (no look-around, no back-reference): %v", err)
 	}
-	return []atom{regexAtom{re}}, nil
+	return []atom{regexAtom{re, needlesOf(text)}}, nil
 }
 
 func cidr(v *yaml.Node) ([]atom, error) {

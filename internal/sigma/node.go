@@ -136,6 +136,20 @@ func (n *item) eval(s *Scratch) bool {
 
 func (n *item) cost() int { return n.price }
 
+// shared is an item that several rules have. Its answer is kept while the record is being judged.
+type shared struct {
+	*item
+	number int
+}
+
+func (n *shared) eval(s *Scratch) bool {
+	a := &s.answers[n.number]
+	if a.epoch != s.epoch {
+		a.epoch, a.yes = s.epoch, n.item.eval(s)
+	}
+	return a.yes
+}
+
 // maxMatchText bounds what a detection keeps of a matched value.
 const maxMatchText = 512
 

@@ -14,6 +14,7 @@ type Ruleset struct {
 	byID     map[string]*Rule
 	rejected []RejectedRule
 	fields   []string
+	items    int
 }
 
 // Rules lists the loaded rules in the order they were added.
@@ -27,7 +28,7 @@ func (s *Ruleset) Rule(id string) *Rule { return s.byID[id] }
 
 // Scratch makes the working memory for one goroutine.
 func (s *Ruleset) Scratch() *Scratch {
-	return &Scratch{set: s, cells: make([]cell, len(s.fields)), lists: map[LogSource][]*Rule{}}
+	return &Scratch{set: s, cells: make([]cell, len(s.fields)), answers: make([]answer, s.items), lists: map[LogSource][]*Rule{}}
 }
 
 // For lists the rules that read a log source.
@@ -137,7 +138,7 @@ func (b *Builder) Reject(file, class, reason string) {
 
 // Build applies the filters and gives the set.
 func (b *Builder) Build() *Ruleset {
-	set := &Ruleset{rules: b.rules, byID: map[string]*Rule{}, fields: b.slots.fields, rejected: b.rejected}
+	set := &Ruleset{rules: b.rules, byID: map[string]*Rule{}, fields: b.slots.fields, items: len(b.slots.items), rejected: b.rejected}
 	for _, r := range b.rules {
 		for _, f := range b.filters {
 			if f.applies(r) {

@@ -3,12 +3,19 @@ package sigma
 // Scratch is the working memory of one judging goroutine: the fields of the record at hand, folded at
 // most once. It is used by one goroutine at a time and belongs to the Ruleset that made it.
 type Scratch struct {
-	set   *Ruleset
-	rec   Record
+	set     *Ruleset
+	rec     Record
+	epoch   uint32
+	cells   []cell
+	all     cell // every value of the record, for keywords
+	answers []answer
+	lists   map[LogSource][]*Rule
+}
+
+// answer is what a shared item said of the record of that epoch.
+type answer struct {
 	epoch uint32
-	cells []cell
-	all   cell // every value of the record, for keywords
-	lists map[LogSource][]*Rule
+	yes   bool
 }
 
 type cell struct {
@@ -23,6 +30,7 @@ func (s *Scratch) begin(r Record) {
 	s.rec = r
 	if s.epoch++; s.epoch == 0 { // wrapped: old stamps could look new
 		clear(s.cells)
+		clear(s.answers)
 		s.all = cell{}
 		s.epoch = 1
 	}
