@@ -311,6 +311,9 @@ func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
 		key = fileKey{byPath, e.File.Path}
 	}
 	n := a.files[key]
+	if m := a.paths[e.File.Path]; m != nil && key.volume == byPath {
+		n = m // some acts name the path alone, chmod for one
+	}
 	if n == nil && key.volume != byPath {
 		// a script was run by this path before its writes arrived: now it has an identity
 		if m := a.paths[e.File.Path]; m != nil && m.key.volume == byPath && e.Kind != event.FileDelete {

@@ -314,6 +314,7 @@ func persistence() *tape {
 	t.detect(f, "cron table written", detection.Medium, "T1053.003", "tactic:persistence")
 	t.start("cp", "dropper", 72, "/usr/bin/cp", "cp a /tmp/x/stage")
 	t.write("cp", "/tmp/x/stage", "901")
+	t.add(event.Event{Kind: event.FileChmod, Actor: *t.procs["cp"], Parent: t.up("cp"), File: event.File{Path: "/tmp/x/stage", Mode: 0o755}}) // by path alone, as sensors see it
 	t.exit("dropper")
 	t.wait(50)
 	t.start("crondaily", "cron", 80, "/usr/bin/dash", "/bin/sh -c run-parts /etc/cron.daily")
