@@ -9,8 +9,9 @@ import (
 
 // throttled is a process whose events of one class are held back at the moment.
 type throttled struct {
-	key   bucketKey
-	start *event.Event
+	key    bucketKey
+	start  *event.Event
+	before uint64 // held back by earlier throttlings
 }
 
 // bucketKey and bucket mirror the structs of syscall.h.
@@ -20,7 +21,7 @@ type bucketKey struct {
 }
 
 type bucket struct {
-	Filled, Tokens, HeldBack, HeldSince, HeldLast uint64
+	Filled, Tokens, HeldBack, HeldLast uint64
 }
 
 const maxThrottled = 1024 // processes watched; full: their end is not told one by one, the counters still are
@@ -28,7 +29,7 @@ const maxThrottled = 1024 // processes watched; full: their end is not told one 
 // throttle reads that a process used up its budget.
 func (d *decoder) throttle(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
 	class := f.u32()
-	_ = f.u32()
+	_, before := f.u32(), f.u64()
 	if f.short {
 		return nil
 	}
@@ -38,14 +39,23 @@ func (d *decoder) throttle(f *fields, h *head, e *event.Event, emit func(*event.
 	e.Kind = event.SensorThrottle
 	e.Subject, e.State, e.FromNS = classes[class], "start", h.bootNS
 	e.Reason = "the process makes more events than its budget allows; what is over it is counted, not sent"
+	key := bucketKey{h.start, h.tgid, class}
+	for i, t := range d.throttled {
+		if t.key == key { // it calmed down and began again before anyone looked
+			emit(t.end(d.clock, before, h.bootNS))
+			d.throttled = append(d.throttled[:i], d.throttled[i+1:]...)
+			break
+		}
+	}
 	if len(d.throttled) < maxThrottled {
-		d.throttled = append(d.throttled, throttled{bucketKey{h.start, h.tgid, class}, e})
+		d.throttled = append(d.throttled, throttled{key, e, before})
 	}
 	emit(e)
 	return nil
 }
 
-const calmAfter = time.Second
+// calmAfter is longer than BUCKET_CALM_NS: when a throttling is told to be over, the next refusal begins a new one.
+const calmAfter = 1200 * time.Millisecond
 
 // calm tells of processes that were throttled and no longer are, with how many of their events were held back.
 // Now 0 ends all.
@@ -58,18 +68,18 @@ func (d *decoder) calm(p *Probe, now uint64, emit func(*event.Event)) {
 			still = append(still, t)
 			continue
 		}
-		boot, host := p.Now()
-		e := &event.Event{Kind: event.SensorThrottle, OS: event.Linux, BootNS: boot, HostTime: host, Actor: t.start.Actor, Parent: t.start.Parent,
-			Subject: t.start.Subject, State: "stop", FromNS: t.start.FromNS, ToNS: b.HeldLast, Count: b.HeldBack}
+		boot, _ := p.Now()
+		e := t.end(d.clock, b.HeldBack, boot)
 		if err != nil {
-			e.ToNS, e.Reason = boot, "the count is not known: too many processes were throttled at once"
-		} else {
-			b.HeldBack, b.HeldSince = 0, 0
-			if err := p.maps["buckets"].Put(t.key, b); err != nil {
-				e.Reason = "a later throttling of this process may not be told: " + err.Error()
-			}
+			e.Count, e.Reason = 0, "the count is not known: too many processes were throttled at once"
 		}
 		emit(e)
 	}
 	d.throttled = still
+}
+
+// end tells that a throttling is over. Held is what the process's bucket counted up to now.
+func (t *throttled) end(c *clock, held, boot uint64) *event.Event {
+	return &event.Event{Kind: event.SensorThrottle, OS: event.Linux, BootNS: boot, HostTime: c.host(boot), Actor: t.start.Actor, Parent: t.start.Parent,
+		Subject: t.start.Subject, State: "stop", FromNS: t.start.FromNS, ToNS: boot, Count: held - t.before}
 }

@@ -120,7 +120,7 @@ func TestMain(m *testing.M) {
 // find waits for an event that fits.
 func (w *watcher) find(t *testing.T, what string, fits func(*event.Event) bool) *event.Event {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		w.mu.Lock()
 		for _, e := range w.events {
 			if fits(e) {

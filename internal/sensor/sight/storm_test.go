@@ -95,7 +95,9 @@ func TestSensorDoesNotReportItselfButReportsItsChild(t *testing.T) {
 	if e.Parent.PID != uint64(os.Getpid()) || e.Parent.Path != self {
 		t.Errorf("the child's parent = %d %q", e.Parent.PID, e.Parent.Path)
 	}
-	w.find(t, "file of the child", func(e *event.Event) bool { return e.Kind == event.FileCreate && e.File.Path == filepath.Join(dir, "child") })
+	w.find(t, "file of the child", func(e *event.Event) bool {
+		return e.Kind == event.FileCreate && e.File.Path == filepath.Join(dir, "child")
+	})
 	if w.has(func(e *event.Event) bool {
 		return e.Actor.PID == uint64(os.Getpid()) && e.Kind != event.ProcessRunning
 	}) {

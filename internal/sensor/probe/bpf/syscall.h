@@ -112,8 +112,7 @@ struct bucket_key {
 struct bucket {
 	__u64 filled;     /* when tokens was last brought up to date */
 	__u64 tokens;
-	__u64 held_back;  /* since the process is throttled */
-	__u64 held_since; /* 0: not throttled */
+	__u64 held_back; /* since the bucket was made */
 	__u64 held_last;
 };
 
@@ -128,10 +127,12 @@ struct throttle_record {
 	struct head head;
 	__u32 class;
 	__u32 pad;
+	__u64 held_before; /* by earlier throttlings of this process */
 };
 
 #define BUCKET_RATE 1000ULL  /* tokens a second */
 #define BUCKET_BURST 4000ULL
+#define BUCKET_CALM_NS 1000000000ULL /* without a refusal: the throttling is over */
 
 /* spend takes a token of the task; false when it has none left. The first refusal is told to the sensor, which
  * looks at the bucket until the process calms down. Two threads may both take the last token: the budget is
@@ -159,13 +160,14 @@ static __always_inline bool spend(struct task_struct *task, __u32 class)
 		return true;
 	}
 	COUNT(class, throttled);
+	__u64 before = b->held_last;
 	b->held_last = now;
-	__sync_fetch_and_add(&b->held_back, 1);
-	if (!b->held_since) {
+	__u64 held = __sync_fetch_and_add(&b->held_back, 1);
+	if (!before || now - before > BUCKET_CALM_NS) {
 		struct throttle_record r = {};
-		b->held_since = now;
 		fill_head(&r.head, REC_THROTTLE, task);
 		r.class = class;
+		r.held_before = held;
 		r.head.len = sizeof(r);
 		r.head.seq = next_seq(RING_CRITICAL);
 		bpf_ringbuf_output(&ring_critical, &r, sizeof(r), BPF_RB_NO_WAKEUP);
