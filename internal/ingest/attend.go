@@ -121,7 +121,11 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
-	s.o.Fleet.Reported(id.Host, m.WallTime-at, m.SpoolEvents, m.SpoolBytes)
+	skew := m.WallTime - at
+	if m.WallTime == 0 {
+		skew = 0
+	}
+	s.o.Fleet.Reported(id.Host, skew, m.SpoolEvents, m.SpoolBytes)
 	s.o.Coverage.Reported(ctx, id.Tenant, id.Host, capabilities(m.Capabilities), m.GoingDown)
 	s.skew(ctx, id, m.WallTime, at)
 	for _, x := range m.Outcomes {
@@ -151,6 +155,9 @@ func (s *Service) outcome(ctx context.Context, id fleet.Identity, x *sensorv1.Ou
 
 // skew reports a host clock that is off by more than five seconds, and the end of that.
 func (s *Service) skew(ctx context.Context, id fleet.Identity, host, server int64) {
+	if host == 0 {
+		return // the sensor did not say; 1970 is no clock that runs
+	}
 	if d := host - server; d > maxSkew.Microseconds() || d < -maxSkew.Microseconds() {
 		s.o.Coverage.Report(ctx, faultClock(id, host, server))
 	} else {

@@ -61,6 +61,7 @@ func sign(t *testing.T, by *x509.Certificate, key, public any, path string, notA
 }
 
 func TestCertificatesThatAreNoneOfOurs(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -102,6 +103,7 @@ func TestCertificatesThatAreNoneOfOurs(t *testing.T) {
 }
 
 func TestRenewTakesAnExpiredCertificateForHalfAYear(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	_, csr := newKey(t)
@@ -129,6 +131,7 @@ func TestRenewTakesAnExpiredCertificateForHalfAYear(t *testing.T) {
 }
 
 func TestEnrolmentTokenIsForItsUsesOnly(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, "tester")
 	if err != nil {
@@ -154,6 +157,7 @@ func TestEnrolmentTokenIsForItsUsesOnly(t *testing.T) {
 }
 
 func TestRevocationCutsTheStreamAtOnce(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
@@ -181,6 +185,7 @@ func TestRevocationCutsTheStreamAtOnce(t *testing.T) {
 }
 
 func TestHostClockThatIsOffIsTold(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
@@ -207,6 +212,7 @@ func TestHostClockThatIsOffIsTold(t *testing.T) {
 }
 
 func TestCloneIsFoundByABootThatReturns(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	for _, boot := range []byte{1, 2, 1} {
@@ -220,6 +226,7 @@ func TestCloneIsFoundByABootThatReturns(t *testing.T) {
 }
 
 func TestCommandTravelsAndItsSignedOutcomeReturns(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)

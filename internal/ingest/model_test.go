@@ -15,6 +15,7 @@ import (
 // TestWhateverTheOrderEachEventIsStoredOnce delivers random pieces of a sensor's sequence, some at the
 // same time, some again, over restarts of the server, and holds the watermark against a plain set.
 func TestWhateverTheOrderEachEventIsStoredOnce(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	round := uint64(0)

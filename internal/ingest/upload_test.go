@@ -19,6 +19,7 @@ import (
 )
 
 func TestAcceptedBatchIsInTheLogWithServerTime(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
@@ -48,6 +49,7 @@ func TestAcceptedBatchIsInTheLogWithServerTime(t *testing.T) {
 }
 
 func TestBatchesRepeatedReorderedAndOverlappingAreStoredOnce(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
@@ -76,6 +78,7 @@ func TestBatchesRepeatedReorderedAndOverlappingAreStoredOnce(t *testing.T) {
 }
 
 func TestHostileUploadsAreRefusedInOneSentence(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
@@ -112,6 +115,7 @@ func TestHostileUploadsAreRefusedInOneSentence(t *testing.T) {
 }
 
 func TestPoisonGoesToQuarantineIsCountedAndStopsNothing(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
@@ -177,6 +181,7 @@ func TestPoisonGoesToQuarantineIsCountedAndStopsNothing(t *testing.T) {
 }
 
 func TestSameIDWithOtherContentKeepsTheFirst(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
@@ -196,6 +201,7 @@ func TestSameIDWithOtherContentKeepsTheFirst(t *testing.T) {
 }
 
 func TestFieldsOfANewerSensorAreKept(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
@@ -212,6 +218,7 @@ func TestFieldsOfANewerSensorAreKept(t *testing.T) {
 }
 
 func TestNoticeOfDroppedRangeClosesTheHole(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
@@ -224,6 +231,7 @@ func TestNoticeOfDroppedRangeClosesTheHole(t *testing.T) {
 }
 
 func TestFullLogAsksToComeAgainAndAnOperatorIsTold(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.stop()
 	if err := os.RemoveAll(filepath.Join(s.dir, "log")); err != nil {
@@ -266,6 +274,7 @@ func TestFullLogAsksToComeAgainAndAnOperatorIsTold(t *testing.T) {
 }
 
 func TestRestartRemembersWhatWasAcceptedAndSealed(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
