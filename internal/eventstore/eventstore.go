@@ -83,6 +83,9 @@ type Store struct {
 
 	pending pending
 
+	merging    sync.Mutex             // one round of merges at a time; guards mergeAfter, held across the whole of it
+	mergeAfter map[mergeKey]time.Time // sets whose merge failed
+
 	sealing sync.Mutex // one seal at a time; held across the whole of it, nothing else waits for it
 
 	mu     sync.Mutex // guards what follows; never held across I/O
@@ -110,7 +113,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open event store %s: %w", opts.Dir, err)
 	}
-	s := &Store{opts: opts, dir: dir, kick: make(chan struct{}, 1),
+	s := &Store{opts: opts, dir: dir, kick: make(chan struct{}, 1), mergeAfter: map[mergeKey]time.Time{},
 		queries: newPool(opts.WorkerCommand, RoleQuery, opts.QueryWorkers, opts.Log),
 		seals:   newPool(opts.WorkerCommand, RoleSeal, 2, opts.Log),
 		merges:  newPool(opts.WorkerCommand, RoleCompact, 1, opts.Log),

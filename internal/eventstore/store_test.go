@@ -3,11 +3,13 @@
 package eventstore_test
 
 import (
+	"bytes"
 	"context"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -300,5 +302,57 @@ func TestRetentionCountsFromReceivedNotFromHostTime(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.dir, "segments", "*", "*", "*", "*.parquet")); len(left) != 1 {
 		t.Errorf("files left: %v; want 1", left)
+	}
+}
+
+func TestADamagedLogRecordIsReportedAndPassed(t *testing.T) {
+	s := start(t, t.TempDir(), func(o *eventstore.Options) { o.HotEvery = time.Hour }) // nothing is sealed before the damage
+	a := newSender(tenantA, 1)
+	var want []event.Stamped
+	var damaged []byte
+	for n := range 3 {
+		e := full()
+		e.BootNS += uint64(n) // no two contents are alike
+		b, stamped, err := a.batches([]*event.Event{e})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 1 {
+			damaged = b[0].Content
+		} else {
+			want = append(want, stamped...)
+		}
+		if _, err := s.log.Append(t.Context(), stream.ShardOf(a.host), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.stop()
+	shard := stream.ShardOf(a.host)
+	blocks, _ := filepath.Glob(filepath.Join(s.dir, "log", "jetstream", "*", "streams", "EV-"+strconv.Itoa(shard), "msgs", "*.blk"))
+	if len(blocks) != 1 {
+		t.Fatalf("blocks of the shard: %v", blocks)
+	}
+	raw, err := os.ReadFile(blocks[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[bytes.Index(raw, damaged)+len(damaged)/2] ^= 0xFF
+	if err := os.WriteFile(blocks[0], raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan eventstore.Quarantined, 10)
+	s = start(t, s.dir, func(o *eventstore.Options) {
+		o.Quarantined = func(_ context.Context, q eventstore.Quarantined) { told <- q }
+	})
+	s.seal()
+	if q := <-told; q.Shard != shard || q.Record != 2 || q.Batch != -1 {
+		t.Errorf("told of %+v; want record 2 of shard %d", q, shard)
+	}
+	got := s.find(eventstore.Query{Tenant: tenantA}).Events
+	if len(got) != len(want) {
+		t.Errorf("%d events found beside a damaged record; want %d", len(got), len(want))
+	}
+	if through, err := s.db.SealedThrough(t.Context(), tenantA, a.host); err != nil || through[eventstore.StreamLane{Stream: a.stream, Lane: event.Network}] != 1 {
+		t.Errorf("SealedThrough = %v, %v; want 1: the sensor still holds what was damaged", through, err)
 	}
 }

@@ -22,6 +22,10 @@ const (
 	mergeMost  = 256 // files
 )
 
+// mergeRest is how long a set of segments is left alone after its merge failed: one that can never be
+// merged must not keep a worker busy, nor the others from theirs.
+const mergeRest = time.Hour
+
 // tidy merges small segments and expires old ones.
 func (s *Store) tidy(ctx context.Context) error {
 	tick := time.NewTicker(s.opts.TidyEvery)
@@ -68,6 +72,8 @@ type mergeKey struct {
 // Compact merges what is due and gives how many merges it made: MergeFiles segments of one tenant, day,
 // group and level, or fewer of a day that is over and has grown still for an hour.
 func (s *Store) Compact(ctx context.Context, now time.Time) (merges int, err error) {
+	s.merging.Lock()
+	defer s.merging.Unlock()
 	files, err := s.opts.Manifest.Segments(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("list segments: %w", err)
@@ -88,20 +94,31 @@ func (s *Store) Compact(ctx context.Context, now time.Time) (merges int, err err
 	quiet := now.Add(-time.Hour).UnixMicro()
 	for _, k := range order {
 		set := sets[k]
+		if now.Before(s.mergeAfter[k]) {
+			continue
+		}
+		delete(s.mergeAfter, k)
 		over := len(set) > 1 && k.day < today && !slices.ContainsFunc(set, func(f File) bool { return f.Received > quiet })
 		if len(set) < s.opts.MergeFiles && !over {
 			continue
 		}
 		for _, part := range portions(set) {
-			if err := s.merge(ctx, part, k.level+1); errors.Is(err, ErrStale) {
-				break // retention or another change was first: the next round sees it
-			} else if err != nil {
-				return merges, err
+			mergeErr := s.merge(ctx, part, k.level+1)
+			if mergeErr == nil {
+				merges++
+				continue
 			}
-			merges++
+			if !errors.Is(mergeErr, ErrStale) { // stale: retention was first, the next round sees it
+				s.mergeAfter[k] = now.Add(mergeRest)
+				err = errors.Join(err, mergeErr)
+			}
+			break
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return merges, nil
+	return merges, err
 }
 
 // portions cuts a set into merges within bounds. A file alone is not merged.

@@ -8,14 +8,13 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/event/registry"
 	"github.com/yagura-edr/yagura/internal/eventstore"
 )
 
 // Builder gathers the events of some log records. It holds them all in memory; the server bounds how
 // many it sends.
 type Builder struct {
-	fields  []registry.Field
+	fields  table
 	rows    []row
 	covered map[streamKey]eventstore.Ranges
 	order   []streamKey
@@ -33,7 +32,7 @@ type streamKey struct {
 
 // NewBuilder gives an empty one.
 func NewBuilder() *Builder {
-	return &Builder{fields: registry.Fields(), covered: map[streamKey]eventstore.Ranges{}}
+	return &Builder{fields: newTable(), covered: map[streamKey]eventstore.Ranges{}}
 }
 
 // Rows gives how many events are held.
@@ -48,12 +47,20 @@ func (b *Builder) Add(e eventstore.Entry) {
 		whole := eventstore.Range{First: x.First, Last: x.First + uint64(x.Count) - 1}
 		b.cover(key, whole)
 		events, err := x.Events()
+		at := len(b.rows)
 		for j := 0; err == nil && j < len(events); j++ {
-			if err = check(events[j].Event, b.fields); err != nil {
-				err = fmt.Errorf("event %s: %w", events[j].ID, err)
+			s := events[j]
+			if skipped(e.Skip, i, s.ID.Seq) {
+				continue
 			}
+			r := row{tenant: x.Tenant, shard: e.Shard, record: e.Record, id: s.ID, kind: s.Event.Kind, time: s.Event.Time, received: s.Event.Received, bootNS: s.Event.BootNS, wire: s.Event.Append(nil)}
+			if err = b.fields.check(r.wire); err != nil {
+				err = fmt.Errorf("event %s: %w", s.ID, err)
+			}
+			b.rows = append(b.rows, r)
 		}
 		if err != nil {
+			b.rows = b.rows[:at]
 			b.Bad = append(b.Bad, eventstore.Quarantined{
 				Shard: e.Shard, Record: e.Record, Batch: i, Tenant: x.Tenant, Host: x.Host,
 				StreamLane: eventstore.StreamLane{Stream: x.Stream, Lane: x.Lane}, Range: whole, Reason: err.Error(),
@@ -62,10 +69,6 @@ func (b *Builder) Add(e eventstore.Entry) {
 			continue
 		}
 		for _, s := range events {
-			if skipped(e.Skip, i, s.ID.Seq) {
-				continue
-			}
-			b.rows = append(b.rows, row{tenant: x.Tenant, shard: e.Shard, record: e.Record, id: s.ID, event: s.Event})
 			if s.Event.Kind == event.Dropped && s.Event.Last>>62 == 0 {
 				// What a sensor says it dropped will never come: it is settled.
 				b.cover(streamKey{x.Tenant, x.Host, s.Event.Stream, event.Lane(s.Event.Lane)}, eventstore.Range{First: max(s.Event.First, 1), Last: s.Event.Last})
@@ -120,7 +123,7 @@ func (b *Builder) parts() []part {
 	at := map[key]int{}
 	var out []part
 	for _, r := range b.rows {
-		k := key{r.tenant, Day(r.event.Time), r.event.Kind.Group()}
+		k := key{r.tenant, Day(r.time), r.kind.Group()}
 		i, ok := at[k]
 		if !ok {
 			i = len(out)
@@ -131,8 +134,8 @@ func (b *Builder) parts() []part {
 	}
 	for i := range out {
 		slices.SortStableFunc(out[i].rows, func(a, b row) int {
-			return cmp.Or(bytes.Compare(a.id.Host[:], b.id.Host[:]), cmp.Compare(a.event.Time, b.event.Time),
-				cmp.Compare(a.event.BootNS, b.event.BootNS), cmp.Compare(a.id.Seq, b.id.Seq))
+			return cmp.Or(bytes.Compare(a.id.Host[:], b.id.Host[:]), cmp.Compare(a.time, b.time),
+				cmp.Compare(a.bootNS, b.bootNS), cmp.Compare(a.id.Seq, b.id.Seq))
 		})
 	}
 	return out

@@ -74,13 +74,13 @@ func describe(p part) eventstore.File {
 	for i, r := range p.rows {
 		host := r.id.Host.String()
 		if i == 0 {
-			f.MinTime, f.MaxTime, f.MinHost, f.MaxHost = r.event.Time, r.event.Time, host, host
+			f.MinTime, f.MaxTime, f.MinHost, f.MaxHost = r.time, r.time, host, host
 			f.First, f.Last, f.Shard = r.record, r.record, r.shard
 		}
-		f.MinTime, f.MaxTime = min(f.MinTime, r.event.Time), max(f.MaxTime, r.event.Time)
+		f.MinTime, f.MaxTime = min(f.MinTime, r.time), max(f.MaxTime, r.time)
 		f.MinHost, f.MaxHost = min(f.MinHost, host), max(f.MaxHost, host)
 		f.First, f.Last = min(f.First, r.record), max(f.Last, r.record)
-		f.Received = max(f.Received, r.event.Received)
+		f.Received = max(f.Received, r.received)
 	}
 	return f
 }
@@ -88,7 +88,7 @@ func describe(p part) eventstore.File {
 // counters are columns whose values grow along a file: differences are small, dictionaries useless.
 var counters = []string{ColSeq, ColRecord, "time", "host_time", "received", "boot_ns", "actor_start_ns", "parent_start_ns", "target_start_ns"}
 
-func writeFile(path string, rows []row, fields []registry.Field, meta map[string]string, durable bool) (size int64, err error) {
+func writeFile(path string, rows []row, fields table, meta map[string]string, durable bool) (size int64, err error) {
 	tmp := path + ".tmp"
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -126,9 +126,12 @@ type keepOpen struct{ *os.File }
 
 func (keepOpen) Close() error { return nil }
 
-func writeParquet(f *os.File, rows []row, fields []registry.Field, meta map[string]string) error {
+func writeParquet(f *os.File, rows []row, fields table, meta map[string]string) error {
 	mem := memory.NewGoAllocator()
-	names, arrays := columns(mem, rows, fields, meta[MetaMagic] == "hot")
+	names, arrays, err := columns(mem, rows, fields, meta[MetaMagic] == "hot")
+	if err != nil {
+		return err
+	}
 	schema := arrow.NewSchema(names, nil)
 	rec := array.NewRecordBatch(schema, arrays, int64(len(rows)))
 	defer rec.Release()
