@@ -33,7 +33,7 @@ func (c *configured) load(s *shell) (*config.Config, error) {
 	}
 	in, err := config.Load(config.Input{Path: path, Flags: given})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUsage, err)
+		return nil, fmt.Errorf("%w: %s", errUsage, config.Explain(err, s.say("en", "ja")))
 	}
 	return in, nil
 }

@@ -37,6 +37,6 @@ func (v detectionsVerb) Run(s *shell) error {
 	for _, d := range r.Msg.Detections {
 		rows = append(rows, []string{clock(d.Time), s.severity(d.Severity), s.said(d.Title), d.Hostname, strings.Join(d.Attack, " "), d.CommandLine})
 	}
-	s.table([]string{s.say("TIME", "時刻"), s.say("SEVERITY", "深刻度"), s.say("DETECTION", "検知"), s.say("HOST", "ホスト"), "ATT&CK", s.say("COMMAND LINE", "コマンドライン")}, rows)
+	s.table([]string{s.say("TIME", "時刻"), s.say("SEVERITY", "重大度"), s.say("DETECTION", "検知"), s.say("HOST", "ホスト"), "ATT&CK", s.say("COMMAND LINE", "コマンドライン")}, rows)
 	return nil
 }

@@ -10,15 +10,17 @@ import (
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 )
 
-type doctorVerb struct{}
+type doctorVerb struct {
+	Notify bool `help:"Send a test message through every channel of notify."`
+}
 
 // Help shows examples.
-func (doctorVerb) Help() string { return "Examples:\n  yagura doctor\n  yagura doctor --json" }
+func (doctorVerb) Help() string { return "Examples:\n  yagura doctor\n  yagura doctor --notify\n  yagura doctor --json" }
 
 // Run checks this machine, then asks the server to check itself.
-func (doctorVerb) Run(s *shell) error {
+func (v doctorVerb) Run(s *shell) error {
 	checks := s.localChecks()
-	r, err := s.console().Diagnose(s.ctx, connect.NewRequest(&consolev1.DiagnoseRequest{}))
+	r, err := s.console().Diagnose(s.ctx, connect.NewRequest(&consolev1.DiagnoseRequest{Notify: v.Notify}))
 	if err != nil {
 		checks = append(checks, &consolev1.Check{Name: "server", State: "fail", What: &consolev1.Said{En: s.explain("ask the server", err).Error(), Ja: s.explain("サーバーへの問い合わせ", err).Error()}, Fix: &consolev1.Said{En: "start it with `yagura up`", Ja: "`yagura up` で起動してください"}})
 	} else {

@@ -40,7 +40,7 @@ func (v incidentsListVerb) Run(s *shell) error {
 	for _, i := range r.Msg.Incidents {
 		rows = append(rows, []string{i.Id, s.severity(i.Severity), i.State, clock(i.First), strings.Join(i.Hostnames, " "), fmt.Sprint(i.Detections), s.said(i.Title)})
 	}
-	s.table([]string{s.say("INCIDENT", "インシデント"), s.say("SEVERITY", "深刻度"), s.say("STATE", "状態"), s.say("FIRST", "最初"), s.say("HOSTS", "ホスト"), s.say("DETECTIONS", "検知数"), s.say("TITLE", "題名")}, rows)
+	s.table([]string{s.say("INCIDENT", "インシデント"), s.say("SEVERITY", "重大度"), s.say("STATE", "状態"), s.say("FIRST", "最初"), s.say("HOSTS", "ホスト"), s.say("DETECTIONS", "検知数"), s.say("TITLE", "題名")}, rows)
 	return nil
 }
 

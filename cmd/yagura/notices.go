@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/config"
@@ -75,12 +77,32 @@ func (p *parts) incidentNotices(ctx context.Context, since time.Time) ([]notify.
 		if r.Updated < since.UnixMicro() || r.State == incident.StateClosed {
 			continue
 		}
-		out = append(out, notify.Notice{
+		n := notify.Notice{
 			Key: notify.IncidentKey(r.ID.String(), r.Severity), Tenant: r.Tenant, Kind: notify.Incident, Severity: r.Severity,
-			Title: r.Title, Summary: r.Entry, Hosts: r.Hostnames, Link: "/incidents/" + r.ID.String(), Time: time.UnixMicro(r.First),
-		})
+			Title: r.Title, Summary: detection.Said{En: "Entry route: " + r.Entry.En, Ja: "侵入経路: " + r.Entry.Ja}, Hosts: r.Hostnames, Link: "/incidents/" + r.ID.String(), Time: time.UnixMicro(r.First),
+		}
+		if _, found, err := p.desk.Get(ctx, r.Tenant, r.ID); err == nil {
+			n.Todo, n.Credits = firstSteps(found)
+		}
+		out = append(out, n)
 	}
 	return out, nil
+}
+
+// firstSteps gives what the worst detection's rule says to do, and who wrote the rules, as their licences ask.
+func firstSteps(found []detection.Detection) (todo detection.Said, credits []string) {
+	var worst detection.Severity
+	for _, d := range found {
+		if d.Severity > worst && d.Todo.En != "" {
+			worst, todo = d.Severity, d.Todo
+		}
+		if d.Author != "" {
+			if c := fmt.Sprintf("%s (%s, %s)", d.Title.En, d.Author, d.Licence); !slices.Contains(credits, c) && len(credits) < 20 {
+				credits = append(credits, c)
+			}
+		}
+	}
+	return todo, credits
 }
 
 // silentNotices lists what stopped working and still does.
@@ -100,6 +122,11 @@ func (p *parts) silentNotices(ctx context.Context, _ time.Time) ([]notify.Notice
 		}
 		if f.Name != "" {
 			n.Hosts = []string{f.Name}
+		}
+		// A dead channel is not asked to carry the news of its own death.
+		n.Channel, _ = strings.CutPrefix(f.ID, "server/"+notify.FindingClass+" ")
+		if n.Channel == f.ID {
+			n.Channel = ""
 		}
 		out = append(out, n)
 	}

@@ -51,7 +51,7 @@ func (v rulesListVerb) Run(s *shell) error {
 	for _, r := range m.Rules {
 		rows = append(rows, []string{s.severity(r.Level), s.said(r.Title), r.Logsource, strings.Join(r.Attack, " "), fmt.Sprint(r.Hits), r.File})
 	}
-	s.table([]string{s.say("LEVEL", "深刻度"), s.say("RULE", "ルール"), s.say("LOG SOURCE", "ログソース"), "ATT&CK", s.say("HITS", "件数"), s.say("FILE", "ファイル")}, rows)
+	s.table([]string{s.say("LEVEL", "重大度"), s.say("RULE", "ルール"), s.say("LOG SOURCE", "ログソース"), "ATT&CK", s.say("HITS", "件数"), s.say("FILE", "ファイル")}, rows)
 	s.printf("%s\n", s.say(fmt.Sprintf("%d rules, %d rejected (yagura rules check)", len(m.Rules), len(m.Rejected)), fmt.Sprintf("ルール %d 件、拒否 %d 件(yagura rules check)", len(m.Rules), len(m.Rejected))))
 	return nil
 }

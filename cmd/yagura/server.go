@@ -131,5 +131,5 @@ func (s *shell) welcome(up ready, dir *dataDir, watched bool) {
 	}
 	s.printf("%s\n", s.say(
 		"This machine holds the tenant's authority key and an operator key ("+dir.file("authority")+"): move the authority key to a safe place before you enrol hosts that matter.",
-		"このマシンにテナントの権限鍵と操作者鍵があります("+dir.file("authority")+")。重要なホストを登録する前に、権限鍵を安全な場所へ移してください。"))
+		"このマシンにテナントの権限鍵と運用者鍵があります("+dir.file("authority")+")。重要なホストを登録する前に、権限鍵を安全な場所へ移してください。"))
 }

@@ -32,7 +32,8 @@ var (
 // Overview computes Home from the coverage table.
 type Overview interface {
 	Home(ctx context.Context, t tenant.ID) (*consolev1.Home, error)
-	Diagnose(ctx context.Context, t tenant.ID) ([]*consolev1.Check, error)
+	// Diagnose checks the server from inside; with notify it also sends a test message through every channel.
+	Diagnose(ctx context.Context, t tenant.ID, notify bool) ([]*consolev1.Check, error)
 }
 
 // Hosts knows the enrolled hosts. Hostname answers "" for a host it does not know.

@@ -44,11 +44,11 @@ func (s api) GetHome(ctx context.Context, _ *connect.Request[consolev1.GetHomeRe
 }
 
 // Diagnose checks the server from inside.
-func (s api) Diagnose(ctx context.Context, _ *connect.Request[consolev1.DiagnoseRequest]) (*connect.Response[consolev1.DiagnoseResponse], error) {
+func (s api) Diagnose(ctx context.Context, q *connect.Request[consolev1.DiagnoseRequest]) (*connect.Response[consolev1.DiagnoseResponse], error) {
 	if s.back.Overview == nil {
 		return nil, errNoPart
 	}
-	c, err := s.back.Overview.Diagnose(ctx, s.access.Tenant())
+	c, err := s.back.Overview.Diagnose(ctx, s.access.Tenant(), q.Msg.GetNotify())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}

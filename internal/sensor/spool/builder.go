@@ -59,6 +59,9 @@ func (b *builder) add(e *event.Event, lane event.Lane, now time.Time, report *Ra
 	seq = b.next
 	b.next++
 	b.one = e.Append(b.one[:0])
+	if len(b.one) > event.MaxEventBytes && e.Fit() { // a huge command line is cut and marked, not lost
+		b.one = e.Append(b.one[:0])
+	}
 	switch {
 	case len(b.one) > event.MaxEventBytes:
 		b.one = nil // do not keep a giant buffer

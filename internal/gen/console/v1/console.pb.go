@@ -3627,6 +3627,7 @@ func (x *RevokeHostRequest) GetHostId() string {
 
 type DiagnoseRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Notify        bool                   `protobuf:"varint,1,opt,name=notify,proto3" json:"notify,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3659,6 +3660,13 @@ func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use DiagnoseRequest.ProtoReflect.Descriptor instead.
 func (*DiagnoseRequest) Descriptor() ([]byte, []int) {
 	return file_console_v1_console_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *DiagnoseRequest) GetNotify() bool {
+	if x != nil {
+		return x.Notify
+	}
+	return false
 }
 
 type DiagnoseResponse struct {
@@ -4173,8 +4181,9 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\n" +
 	"created_by\x18\x05 \x01(\tR\tcreatedBy\",\n" +
 	"\x11RevokeHostRequest\x12\x17\n" +
-	"\ahost_id\x18\x01 \x01(\tR\x06hostId\"\x11\n" +
-	"\x0fDiagnoseRequest\"D\n" +
+	"\ahost_id\x18\x01 \x01(\tR\x06hostId\")\n" +
+	"\x0fDiagnoseRequest\x12\x16\n" +
+	"\x06notify\x18\x01 \x01(\bR\x06notify\"D\n" +
 	"\x10DiagnoseResponse\x120\n" +
 	"\x06checks\x18\x01 \x03(\v2\x18.yagura.console.v1.CheckR\x06checks\"\x89\x01\n" +
 	"\x05Check\x12\x12\n" +
