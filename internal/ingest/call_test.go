@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"math/big"
@@ -221,6 +222,30 @@ func TestCloneIsFoundByABootThatReturns(t *testing.T) {
 	}
 	list, err := s.coverage.SilentFailures(t.Context(), s.tenant)
 	if err != nil || len(list) != 1 || !strings.HasSuffix(list[0].ID, "/clone") {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+func TestMachineEnrolledTwiceWhileItLivesIsTold(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	x := s.enrol(t)
+	x.hello(t)
+	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, "tester")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := s.fleet.Host(s.tenant, x.host)
+	machine, err := hex.DecodeString(first.Machine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, csr := newKey(t)
+	if _, err := s.client(nil, nil).Enroll(t.Context(), connect.NewRequest(&sensorv1.EnrollRequest{Secret: secret, Csr: csr, Hostname: []byte("copy"), Os: "linux", MachineId: machine})); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.coverage.SilentFailures(t.Context(), s.tenant)
+	if err != nil || len(list) != 1 || list[0].ID != x.host.String()+"/clone" {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
