@@ -98,7 +98,7 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
         <Button
           tone="ghost"
           onClick={() => setZone(zone === 'utc' ? 'local' : 'utc')}
-          label={zone === 'utc' ? t.zoneToLocal : t.zoneToUTC}
+          title={zone === 'utc' ? t.zoneToLocal : t.zoneToUTC}
         >
           {zone === 'utc' ? t.utc : `${t.zoneLocal} ${offset()}`}
         </Button>
@@ -129,7 +129,7 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
         </Button>
         <Button
           tone="ghost"
-          label={who ? t.signedInAs(who.user) : t.signOut}
+          title={who ? t.signedInAs(who.user) : t.signOut}
           onClick={() => {
             void signIn.close({}).finally(() => {
               client.clear();
@@ -156,7 +156,7 @@ function LiveMark() {
   const { state } = useLive();
   if (state === 'live')
     return (
-      <span className="flex items-center gap-1 px-1 text-xs text-ok">
+      <span data-live="live" className="flex items-center gap-1 px-1 text-xs text-ok">
         <span aria-hidden="true">●</span>
         {t.live}
       </span>

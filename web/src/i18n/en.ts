@@ -307,7 +307,7 @@ export const en = {
   killProcess: 'Kill process',
   respondTitle: 'Run this with your operator key',
   respondText:
-    'The server relays commands and cannot make one. The key that signs is on the operator’s machine, not in the browser; run this line there:',
+    'The server relays commands and cannot make one. The key that signs is with the operator, not in the browser; run this line there:',
   respondData: 'DIR is the data directory of the server.',
   respondClass: 'Class C1, reversible: one operator signs.',
   respondIsolateEffect: (host: string) =>

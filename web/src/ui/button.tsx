@@ -15,6 +15,7 @@ export function Button({
   type = 'button',
   disabled = false,
   label,
+  title,
   pressed,
   hint,
 }: {
@@ -23,7 +24,10 @@ export function Button({
   tone?: keyof typeof tones;
   type?: 'button' | 'submit';
   disabled?: boolean;
+  /** the name of a button without words */
   label?: string;
+  /** what a button with words adds for the pointer */
+  title?: string;
   pressed?: boolean;
   hint?: string;
 }) {
@@ -33,7 +37,7 @@ export function Button({
       onClick={onClick}
       disabled={disabled}
       aria-label={label}
-      title={label}
+      title={title ?? label}
       aria-pressed={pressed}
       className={`inline-flex min-h-7 items-center justify-center gap-1.5 rounded border px-2 py-0.5 text-sm whitespace-nowrap disabled:cursor-not-allowed disabled:opacity-60 ${tones[tone]}`}
     >

@@ -120,3 +120,19 @@ export function Since({ at }: { at: number }) {
     </>
   );
 }
+
+const written = /\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?Z/g;
+
+/** A sentence of the server with its UTC times in the zone that the page shows. */
+export function useLocalTimes(): (sentence: string) => string {
+  const { language } = useSpeech();
+  const { zone } = useZone();
+  return useCallback(
+    (sentence: string) =>
+      sentence.replace(written, (w) => {
+        const ms = Date.parse(w.replace(' ', 'T').replace(/(\.\d{3})\d+Z$/, '$1Z'));
+        return Number.isNaN(ms) ? w : clockText(ms * 1000, language, zone);
+      }),
+    [language, zone],
+  );
+}

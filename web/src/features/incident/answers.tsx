@@ -4,6 +4,7 @@ import { pick, useSpeech } from '../../i18n/language';
 import { answerWord, confidenceWord } from '../../story/words';
 import { Chip } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
+import { useLocalTimes } from '../../ui/time';
 
 const five = ['when', 'where', 'what', 'why', 'who'] as const;
 const beside = ['accounts', 'how'] as const;
@@ -99,7 +100,7 @@ function Line({
   onLight,
 }: Props & { id: string; sentence: Sentence; clamp: boolean }) {
   const { t, language } = useSpeech();
-  const text = pick(sentence.text, language);
+  const text = useLocalTimes()(pick(sentence.text, language));
   const chosen = cite === id;
   if (sentence.unknown || sentence.eventIds.length === 0) {
     return (

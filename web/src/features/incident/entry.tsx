@@ -3,7 +3,7 @@ import { pick, useSpeech } from '../../i18n/language';
 import { confidenceWord } from '../../story/words';
 import { Chip } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
-import { clockText, useZone } from '../../ui/time';
+import { clockText, useLocalTimes, useZone } from '../../ui/time';
 import { classWord, stateWord } from '../home/coverage';
 
 /** The way in with its steps, or why it is not known; then what could not be seen. */
@@ -22,7 +22,8 @@ export function EntryLine({
   const { zone } = useZone();
   const { entry } = story;
   const unknown = entry.route === '' || entry.route === 'unknown';
-  const stopped = pick(entry.stopped.why, language);
+  const local = useLocalTimes();
+  const stopped = local(pick(entry.stopped.why, language));
   const weakness = pick(entry.weakness, language);
   return (
     <section
@@ -61,13 +62,13 @@ export function EntryLine({
                 }}
                 className="max-w-80 min-h-6 truncate rounded-sm border border-line bg-surface-1 px-1.5 text-xs hover:bg-hover aria-pressed:bg-selected"
               >
-                <Raw text={pick(c.text, language)} />
+                <Raw text={local(pick(c.text, language))} />
               </button>
             </li>
           ))}
         </ol>
       )}
-      {weakness !== '' && (
+      {weakness !== '' && !unknown && (
         <span className="text-xs">
           <span className="text-muted">{t.entryWeakness}: </span>
           <Raw text={weakness} full />

@@ -58,13 +58,13 @@ export function DetectionPane({ detection: d, tenant }: { detection: Detection; 
       <table className="w-full border-collapse text-left text-xs">
         <thead className="text-muted">
           <tr>
-            <th scope="col" className="font-normal">
+            <th scope="col" className="pr-2 font-normal whitespace-nowrap">
               {t.field}
             </th>
             <th scope="col" className="font-normal">
               {t.value}
             </th>
-            <th scope="col" className="font-normal">
+            <th scope="col" className="font-normal whitespace-nowrap">
               {t.selection}
             </th>
           </tr>
@@ -72,7 +72,7 @@ export function DetectionPane({ detection: d, tenant }: { detection: Detection; 
         <tbody>
           {d.matched.map((m) => (
             <tr key={`${m.selection} ${m.field} ${m.value}`} className="border-t border-line align-top">
-              <td className="py-0.5 pr-2 font-mono">{m.field}</td>
+              <td className="py-0.5 pr-2 font-mono whitespace-nowrap">{m.field}</td>
               <td className="py-0.5 pr-2">
                 <Raw text={m.value} code full />
               </td>

@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest';
+import { readStory, type Story, type StoryNode } from '../src/api/story';
+import { bar, storyRows, storyScale } from '../src/story/model';
+
+const node = (ref: string, rowParent: string, start: number, more: Partial<StoryNode> = {}): StoryNode => ({
+  ref,
+  kind: 'process',
+  label: ref,
+  labels: { en: '', ja: '' },
+  host: 'h',
+  rowParent,
+  start,
+  end: 0,
+  flags: [],
+  prevented: false,
+  score: 0,
+  detections: [],
+  commandLine: '',
+  image: '',
+  user: '',
+  pid: 1,
+  cwd: '',
+  sha256: '',
+  earlier: [],
+  eventIds: [],
+  ...more,
+});
+const story = (nodes: StoryNode[], more: Partial<Story> = {}): Story => ({
+  ...readStory(new Uint8Array()),
+  nodes,
+  ...more,
+});
+const refs = (rows: { key: string }[]) => rows.map((r) => r.key);
+
+describe('story rows', () => {
+  test('children stand under their row, oldest first, each node once', () => {
+    const rows = storyRows(
+      story([node('c', 'a', 30), node('a', '', 10), node('b', 'a', 20), node('d', 'b', 25)]),
+      new Set(),
+      true,
+    );
+    expect(refs(rows)).toEqual(['a', 'b', 'd', 'c']);
+    expect(rows.map((r) => r.depth)).toEqual([0, 1, 2, 1]);
+    expect(rows[1]).toMatchObject({ position: 1, siblings: 2, children: 1 });
+  });
+
+  test('a row whose parent is missing or runs in a circle is still drawn', () => {
+    const rows = storyRows(story([node('a', 'gone', 1), node('x', 'y', 2), node('y', 'x', 3)]), new Set(), true);
+    expect(refs(rows).sort()).toEqual(['a', 'x', 'y']);
+  });
+
+  test('without context its children move up to the next row above', () => {
+    const rows = storyRows(
+      story([node('init', '', 1, { flags: ['context'] }), node('a', 'init', 2), node('b', 'a', 3)]),
+      new Set(),
+      false,
+    );
+    expect(refs(rows)).toEqual(['a', 'b']);
+    expect(rows[0]?.depth).toBe(0);
+  });
+
+  test('a collapsed row hides what is below it and its fold', () => {
+    const s = story([node('a', '', 1), node('b', 'a', 2)], {
+      folds: [{ parent: 'a', count: 303, reason: { en: 'x', ja: 'x' } }],
+    });
+    expect(refs(storyRows(s, new Set(), true))).toEqual(['a', 'b', 'fold a']);
+    expect(refs(storyRows(s, new Set(['a']), true))).toEqual(['a']);
+  });
+
+  test('an edge that the tree does not say stands on its row', () => {
+    const edge = (id: string, kind: string, from: string) => ({
+      id,
+      kind,
+      from,
+      to: 'b',
+      eventIds: [],
+      inferred: false,
+      confidence: 'high',
+      reason: { en: '', ja: '' },
+      time: 0,
+    });
+    const s = story([node('a', '', 1), node('b', 'a', 2)], {
+      edges: [edge('1', 'spawn', 'a'), edge('2', 'wrote_executed', 'a'), edge('3', 'spawn', 'z')],
+    });
+    expect(storyRows(s, new Set(), true)[1]?.joins.map((e) => e.id)).toEqual(['2', '3']);
+  });
+});
+
+describe('time lane', () => {
+  test('context does not stretch the scale, and every bar lies on it', () => {
+    const s = story([
+      node('old', '', 1, { flags: ['context'] }),
+      node('a', 'old', 1_000_000, { end: 2_000_000 }),
+      node('b', 'a', 1_500_000),
+    ]);
+    const scale = storyScale(s);
+    expect(scale.from).toBeGreaterThan(900_000);
+    for (const n of s.nodes) {
+      const b = bar(n, scale);
+      expect(b && b.left >= 0 && b.left + b.width <= 100.001).toBe(true);
+    }
+    expect(bar(node('?', '', 0), scale)).toBeUndefined();
+    expect(bar(node('run', '', 1_500_000), scale)?.openEnd).toBe(true);
+  });
+});
+
+describe('reading a story', () => {
+  test('anything but a story becomes an empty one', () => {
+    for (const bytes of [
+      '',
+      'null',
+      '[]',
+      '{',
+      '"x"',
+      '{"nodes":{},"edges":3,"answers":[null,7,{"sentences":[{}]}]}',
+    ]) {
+      const s = readStory(new TextEncoder().encode(bytes));
+      expect(s.nodes).toEqual([]);
+      expect(s.entry.chain).toEqual([]);
+    }
+  });
+  test('a basis that is not "observed" reads as inferred', () => {
+    const s = readStory(new TextEncoder().encode('{"edges":[{"id":"1","basis":"observed"},{"id":"2"}]}'));
+    expect(s.edges.map((e) => e.inferred)).toEqual([false, true]);
+  });
+});
