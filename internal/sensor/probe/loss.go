@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -83,11 +84,11 @@ func newLossMeter(p *Probe) *lossMeter {
 }
 
 // report emits one sensor.loss for each class that lost something since the last report.
-func (m *lossMeter) report(emit func(*event.Event)) {
+func (m *lossMeter) report(ctx context.Context, emit func(*event.Event)) {
 	now := bootNow()
 	counters, err := m.p.Counters()
 	if err != nil {
-		m.p.log.Error("loss not countable", slog.Any("err", err))
+		m.p.log.ErrorContext(ctx, "loss not countable", slog.Any("err", err))
 		return
 	}
 	lost := map[string]uint64{"sensor": m.undecoded.Load()}

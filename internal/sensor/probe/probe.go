@@ -192,19 +192,21 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 	for {
 		select {
 		case <-ctx.Done():
-			d.run(^uint64(0))
+			d.run(ctx, ^uint64(0))
 			d.decoder.unanswered(^uint64(0), emit)
 			d.decoder.calm(p, 0, emit)
-			p.loss.report(emit)
+			p.loss.report(ctx, emit)
 			return context.Cause(ctx)
 		case now := <-tick.C:
-			for d.run(bootNow()) && ctx.Err() == nil {
+			again := d.run(ctx, bootNow())
+			for again && ctx.Err() == nil {
+				again = d.run(ctx, bootNow())
 			}
 			d.decoder.unanswered(bootNow(), emit)
 			if now.Sub(second) >= time.Second {
 				second = now
 				p.clock.set()
-				p.loss.report(emit)
+				p.loss.report(ctx, emit)
 				d.decoder.calm(p, bootNow(), emit)
 			}
 		}
@@ -230,12 +232,12 @@ func newDrain(p *Probe, emit func(*event.Event)) *drain {
 
 // run hands over every record made before until, and says whether a ring was so full that another round
 // should follow at once.
-func (d *drain) run(until uint64) (again bool) {
+func (d *drain) run(ctx context.Context, until uint64) (again bool) {
 	for {
 		first := -1
 		for i := range d.pending {
 			if !d.pending[i] {
-				d.next(i)
+				d.next(ctx, i)
 			}
 			if d.pending[i] && (first < 0 || d.boot[i] < d.boot[first]) {
 				first = i
@@ -247,7 +249,7 @@ func (d *drain) run(until uint64) (again bool) {
 		d.pending[first] = false
 		if err := d.decoder.decode(d.record[first].RawSample, d.emit); err != nil {
 			d.p.loss.undecoded.Add(1)
-			d.p.log.Warn("record not understood", slog.Any("err", err))
+			d.p.log.WarnContext(ctx, "record not understood", slog.Any("err", err))
 		}
 	}
 	for _, r := range d.p.readers {
@@ -259,7 +261,7 @@ func (d *drain) run(until uint64) (again bool) {
 }
 
 // next fetches the head of a ring, if it has one.
-func (d *drain) next(i int) {
+func (d *drain) next(ctx context.Context, i int) {
 	r := d.p.readers[i]
 	if r.AvailableBytes() == 0 {
 		return
@@ -268,7 +270,7 @@ func (d *drain) next(i int) {
 		err := r.ReadInto(&d.record[i])
 		if err != nil {
 			if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.EOF) {
-				d.p.log.Error("ring not readable", slog.String("ring", ringNames[i]), slog.Any("err", err))
+				d.p.log.ErrorContext(ctx, "ring not readable", slog.String("ring", ringNames[i]), slog.Any("err", err))
 			}
 			return
 		}

@@ -16,8 +16,8 @@ type throttled struct {
 
 // bucketKey and bucket mirror the structs of syscall.h.
 type bucketKey struct {
-	Start       uint64
-	Tgid, Class uint32
+	Start        uint64
+	Tgid, Budget uint32
 }
 
 type bucket struct {
@@ -29,7 +29,7 @@ const maxThrottled = 1024 // processes watched; full: their end is not told one 
 // throttle reads that a process used up its budget.
 func (d *decoder) throttle(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
 	class := f.u32()
-	_, before := f.u32(), f.u64()
+	budget, before := f.u32(), f.u64()
 	if f.short {
 		return nil
 	}
@@ -39,7 +39,7 @@ func (d *decoder) throttle(f *fields, h *head, e *event.Event, emit func(*event.
 	e.Kind = event.SensorThrottle
 	e.Subject, e.State, e.FromNS = classes[class], "start", h.bootNS
 	e.Reason = "the process makes more events than its budget allows; what is over it is counted, not sent"
-	key := bucketKey{h.start, h.tgid, class}
+	key := bucketKey{h.start, h.tgid, budget}
 	for i, t := range d.throttled {
 		if t.key == key { // it calmed down and began again before anyone looked
 			emit(t.end(d.clock, before, h.bootNS))

@@ -80,7 +80,7 @@ func actPoke(args []string) int {
 	return 0
 }
 
-// actMass makes and removes files in a folder, as fast as it can.
+// actMass makes and removes files in a folder, as fast as it can, and may read one in the end.
 func actMass(args []string) int {
 	for range atoi(args[1]) {
 		name := filepath.Join(args[0], "mass")
@@ -91,6 +91,11 @@ func actMass(args []string) int {
 		_ = f.Close()
 		if err := os.Remove(name); err != nil {
 			return 2
+		}
+	}
+	if len(args) > 2 {
+		if _, err := os.ReadFile(args[2]); err != nil {
+			return 3
 		}
 	}
 	return 0

@@ -161,7 +161,7 @@ func median(ratios []float64) (m, low, high float64) {
 // without and without as a control. Where the control leaves 1 ± 0.02 the figure says nothing.
 func BenchmarkExecStorm(b *testing.B) {
 	program, tiny := storm(b)
-	const pairs, execs = 40, "1000"
+	const pairs, execs = 40, "300"
 	var ratios, control []float64
 	for b.Loop() {
 		timed(b, program, tiny, execs) // warm

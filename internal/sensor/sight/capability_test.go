@@ -111,3 +111,17 @@ func TestOneLoudProcessIsThrottledAndCounted(t *testing.T) {
 		t.Errorf("%d seen + %d held back = %d; want 20000", seen, held, total)
 	}
 }
+
+// Noise in one class must not hide the one act that matters, nor crowd out execs.
+func TestLoudProcessCannotHideThatItReadsASecret(t *testing.T) {
+	w := open(t, sight.Options{})
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "id_ecdsa")
+	if err := os.WriteFile(secret, []byte("key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	self, _ := os.Executable()
+	run(t, self, "mass", dir, "10000", secret)
+	w.find(t, "throttle", func(e *event.Event) bool { return e.Kind == event.SensorThrottle && e.Actor.Path == self })
+	w.find(t, "read of the secret", func(e *event.Event) bool { return e.Kind == event.FileReadCredential && e.File.Path == secret })
+}

@@ -89,16 +89,17 @@ func (s *Sight) Run(ctx context.Context, emit func(*event.Event)) error {
 	wg.Go(func() { _ = s.hasher.Run(ctx) })
 	wg.Go(func() { s.expire(ctx) })
 
+	take := func(e *event.Event) { s.take(ctx, e) }
 	for _, e := range s.CapabilityEvents() {
 		s.ready(e)
 	}
-	if err := s.probe.Snapshot(ctx, s.take); err != nil {
+	if err := s.probe.Snapshot(ctx, take); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		s.log.WarnContext(ctx, "processes that already run are not known", slog.Any("err", err))
 	}
-	err := s.probe.Run(ctx, s.take)
+	err := s.probe.Run(ctx, take)
 	s.flush()
 	return err
 }
@@ -123,10 +124,10 @@ func (s *Sight) ready(e *event.Event) {
 }
 
 // take completes a raw event and lets it go, or holds it for the hash of its image.
-func (s *Sight) take(e *event.Event) {
+func (s *Sight) take(ctx context.Context, e *event.Event) {
 	if e.Kind == event.SensorLoss && e.Subject == "process" {
 		s.ready(e)
-		s.resync()
+		s.resync(ctx)
 		return
 	}
 	logon := s.tree.Apply(e)
@@ -147,19 +148,19 @@ func (s *Sight) take(e *event.Event) {
 
 // resync looks for processes that a loss of forks and execs hid, and reports those that are news as recovered.
 // It runs between two drains, in the goroutine of the probes.
-func (s *Sight) resync() {
-	if now := time.Now(); now.Sub(s.synced) < resyncEvery {
+func (s *Sight) resync(ctx context.Context) {
+	now := time.Now()
+	if now.Sub(s.synced) < resyncEvery {
 		return // the next loss, or the next event of the process itself, makes up for it
-	} else {
-		s.synced = now
 	}
-	err := s.probe.Snapshot(context.Background(), func(e *event.Event) {
+	s.synced = now
+	err := s.probe.Snapshot(ctx, func(e *event.Event) {
 		if known, ok := s.tree.Process(e.Actor.Key); !ok || known.ExecID != e.Actor.ExecID {
-			s.take(e)
+			s.take(ctx, e)
 		}
 	})
 	if err != nil {
-		s.log.Warn("processes not looked at again after a loss", slog.Any("err", err))
+		s.log.WarnContext(ctx, "processes not looked at again after a loss", slog.Any("err", err))
 	}
 }
 

@@ -171,7 +171,7 @@ static __always_inline int changed(struct task_struct *task, struct file *file, 
 			return 0;
 		}
 	}
-	if (!spend(task, CLASS_FILE))
+	if (!spend(task, CLASS_FILE, BUDGET_FILE))
 		return 0;
 	bpf_map_update_elem(&changes, &key, &now, BPF_ANY);
 	return report(task, REC_FILE_MODIFY, file, 0, 0);
@@ -202,7 +202,7 @@ int open_done(__u64 *ctx)
 	if (mode & FMODE_CREATED) {
 		struct change made = {.made_by = (__u64)file};
 		COUNT(CLASS_FILE, seen);
-		if (!spend(task, CLASS_FILE))
+		if (!spend(task, CLASS_FILE, BUDGET_FILE))
 			return 0;
 		change_key(&key, task, inode);
 		bpf_map_update_elem(&changes, &key, &made, BPF_ANY);
@@ -215,7 +215,7 @@ int open_done(__u64 *ctx)
 		__u64 *last = bpf_map_lookup_elem(&reads, &key);
 		if (last && now - *last < WINDOW_NS) {
 			COUNT(CLASS_FILE, repeated);
-		} else {
+		} else if (spend(task, CLASS_FILE, BUDGET_SECRET)) {
 			bpf_map_update_elem(&reads, &key, &now, BPF_ANY);
 			report(task, REC_FILE_READ, file, 0, 0);
 		}
@@ -300,7 +300,7 @@ static __always_inline struct scratch *named(struct task_struct *task, __u16 typ
 	struct file_record *r;
 
 	COUNT(CLASS_FILE, seen);
-	if (!spend(task, CLASS_FILE))
+	if (!spend(task, CLASS_FILE, BUDGET_FILE))
 		return 0;
 	s = scratch_take(CLASS_FILE);
 	if (!s)
@@ -376,7 +376,7 @@ int chmod_done(__u64 *ctx)
 		if (!file || pseudo(BPF_CORE_READ(file, f_inode, i_sb, s_magic)))
 			return 0;
 		COUNT(CLASS_FILE, seen);
-		if (!spend(task, CLASS_FILE))
+		if (!spend(task, CLASS_FILE, BUDGET_FILE))
 			return 0;
 		return report(task, REC_FILE_CHMOD, file, mode, 0);
 	}

@@ -102,7 +102,7 @@ int ptrace_done(__u64 *ctx)
 		return 0;
 	}
 	COUNT(CLASS_MEMORY, seen);
-	if (repeated(task, number, request))
+	if (repeated(task, number, request) || !spend(task, CLASS_MEMORY, BUDGET_MEMORY))
 		return 0;
 	begin(&r, task, REC_PTRACE);
 	r.request = request;
@@ -128,7 +128,7 @@ int vm_write_done(__u64 *ctx)
 	__u64 number = call_arg(regs, 0);
 
 	COUNT(CLASS_MEMORY, seen);
-	if (repeated(task, number, -1))
+	if (repeated(task, number, -1) || !spend(task, CLASS_MEMORY, BUDGET_MEMORY))
 		return 0;
 	begin(&r, task, REC_VM_WRITE);
 	r.target_tgid = r.pidns_level ? 0 : number;
@@ -156,6 +156,8 @@ int memfd_done(__u64 *ctx)
 		COUNT(CLASS_MEMORY, filtered);
 		return 0;
 	}
+	if (!spend(task, CLASS_MEMORY, BUDGET_MEMORY))
+		return 0;
 	s = scratch_take(CLASS_MEMORY);
 	if (!s)
 		return 0;

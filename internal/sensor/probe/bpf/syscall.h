@@ -106,7 +106,15 @@ static __always_inline struct call *call_of(void *regs)
 struct bucket_key {
 	__u64 start;
 	__u32 tgid;
-	__u32 class;
+	__u32 budget;
+};
+
+/* Budgets. Reads of secrets have their own: a process that makes a noise with files must not be able to hide
+ * that it reads one, and a process that reads ten thousand must not crowd execs out of the critical ring. */
+enum budget {
+	BUDGET_FILE = CLASS_FILE,
+	BUDGET_MEMORY = CLASS_MEMORY,
+	BUDGET_SECRET = CLASS_MAX,
 };
 
 struct bucket {
@@ -126,7 +134,7 @@ struct {
 struct throttle_record {
 	struct head head;
 	__u32 class;
-	__u32 pad;
+	__u32 budget;
 	__u64 held_before; /* by earlier throttlings of this process */
 };
 
@@ -137,10 +145,10 @@ struct throttle_record {
 /* spend takes a token of the task; false when it has none left. The first refusal is told to the sensor, which
  * looks at the bucket until the process calms down. Two threads may both take the last token: the budget is
  * there to bound noise, not to be exact; what is refused is counted exactly. */
-static __always_inline bool spend(struct task_struct *task, __u32 class)
+static __always_inline bool spend(struct task_struct *task, __u32 class, __u32 budget)
 {
 	struct task_struct *leader = task->group_leader;
-	struct bucket_key key = {.start = leader->start_boottime, .tgid = task->tgid, .class = class};
+	struct bucket_key key = {.start = leader->start_boottime, .tgid = task->tgid, .budget = budget};
 	struct bucket *b = bpf_map_lookup_elem(&buckets, &key);
 	__u64 now = bpf_ktime_get_boot_ns();
 
@@ -167,6 +175,7 @@ static __always_inline bool spend(struct task_struct *task, __u32 class)
 		struct throttle_record r = {};
 		fill_head(&r.head, REC_THROTTLE, task);
 		r.class = class;
+		r.budget = budget;
 		r.held_before = held;
 		r.head.len = sizeof(r);
 		r.head.seq = next_seq(RING_CRITICAL);
