@@ -10,7 +10,6 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
-	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -151,7 +150,7 @@ func (db *DB) Snapshot(ctx context.Context, w eventstore.Want) (out eventstore.S
 	return out, err
 }
 
-func cursors(ctx context.Context, tx *sql.Tx) (out [stream.Shards]uint64, err error) {
+func cursors(ctx context.Context, tx *sql.Tx) (out [eventstore.Shards]uint64, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT shard, record FROM log_cursor`)
 	if err != nil {
 		return out, fmt.Errorf("read cursors: %w", err)

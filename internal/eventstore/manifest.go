@@ -29,6 +29,9 @@ type File struct {
 	Last     uint64 // records of the log it came from; 0 once merged
 }
 
+// Shards is the number of shards of the log, for those who keep its cursors.
+const Shards = stream.Shards
+
 // StreamLane names one sequence of a host.
 type StreamLane struct {
 	Stream uint64
@@ -65,7 +68,7 @@ type Want struct {
 // Snapshot is the manifest at one moment.
 type Snapshot struct {
 	Files   []File
-	Cursors [stream.Shards]uint64
+	Cursors [Shards]uint64
 }
 
 // Errors of a Manifest.
