@@ -1,6 +1,12 @@
 package main
 
-import "github.com/yagura-edr/yagura/internal/sensor/agent"
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/yagura-edr/yagura/internal/sensor/agent"
+	"github.com/yagura-edr/yagura/internal/sensor/contain"
+)
 
 type canaryVerb struct {
 	Nonce string `arg:"" help:"Value that the server gave."`
@@ -8,3 +14,17 @@ type canaryVerb struct {
 
 // Run is a canary.
 func (v *canaryVerb) Run(s *shell) error { return agent.BeCanary(s.ctx, v.Nonce) }
+
+type probeVerb struct {
+	Address string `arg:""`
+}
+
+// Run sends one packet and prints what became of it.
+func (v *probeVerb) Run(s *shell) error {
+	to, err := netip.ParseAddrPort(v.Address)
+	if err != nil {
+		return fmt.Errorf("address %q is not IP:PORT", v.Address)
+	}
+	s.printf("%s\n", contain.ProbeOut(s.ctx, to))
+	return nil
+}

@@ -41,6 +41,7 @@ type cli struct {
 	Check   checkVerb   `cmd:"" help:"Say what this host lets the sensor see and do, and what stands in the way."`
 	Status  statusVerb  `cmd:"" help:"Say how the running sensor is."`
 	Canary  canaryVerb  `cmd:"" help:"Do what a canary does; the sensor starts it to prove its sight."`
+	Probe   probeVerb   `cmd:"" hidden:"" help:"Send one packet; the sensor starts it inside a cgroup to prove an isolation."`
 	Version versionVerb `cmd:"" help:"Print the version."`
 }
 

@@ -93,9 +93,11 @@ func New(o Options) (*Agent, error) {
 		return nil, errors.Join(err, a.spool.Close(), a.journal.close())
 	}
 	a.procs = &contain.Processes{BootTag: a.facts.bootTag}
-	a.isolate = contain.New(contain.Options{
-		StateFile: o.Config.isolationFile(), Cgroup: o.Config.Cgroup, Keep: a.keepReachable, Log: o.Log.With(slog.String("part", "contain")),
-	})
+	iso := contain.Options{StateFile: o.Config.isolationFile(), Cgroup: o.Config.Cgroup, Keep: a.keepReachable, Log: o.Log.With(slog.String("part", "contain"))}
+	if iso.Cgroup != "" {
+		iso.Probe, iso.Means = a.probeInside, "cgroup" // nftables would cut the whole host, not this cgroup
+	}
+	a.isolate = contain.New(iso)
 	return a, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/command"
@@ -171,6 +172,10 @@ func (a *Agent) finish(n command.Nonce, o command.Outcome) {
 
 func (a *Agent) queue(n command.Nonce, o command.Outcome) {
 	o.Time = o.Time.Truncate(time.Microsecond)
+	o.Detail = clip(o.Detail)
+	if len(o.Proof) > maxProof {
+		o.Proof = nil
+	}
 	sig, err := command.SignOutcome(&o, a.id.Key)
 	if err != nil {
 		a.log.Error("outcome cannot be signed", slog.Any("err", err))
@@ -189,6 +194,20 @@ func (a *Agent) queue(n command.Nonce, o command.Outcome) {
 	if a.link != nil {
 		a.link.ReportSoon()
 	}
+}
+
+// Bounds of what the server takes of an outcome.
+const (
+	maxDetail = 1900
+	maxProof  = 60 << 10
+)
+
+// clip shortens a sentence and keeps it text.
+func clip(s string) string {
+	if len(s) > maxDetail {
+		s = s[:maxDetail] + "…"
+	}
+	return strings.ToValidUTF8(s, "?")
 }
 
 // Outcomes gives what is to be reported.

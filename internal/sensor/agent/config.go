@@ -81,9 +81,10 @@ func (c *Config) parse(b []byte) error {
 			return fmt.Errorf("configuration %s: line %d: key %q stands twice", c.File, key.Line, key.Value)
 		}
 		seen[key.Value] = true
-	}
-	if err := top.Decode(c); err != nil {
-		return fmt.Errorf("configuration %s: %w", c.File, err)
+		field := reflect.ValueOf(c).Elem().Field(slices.Index(Keys(), key.Value) + 1) // File has no key
+		if err := top.Content[i+1].Decode(field.Addr().Interface()); err != nil {
+			return fmt.Errorf("configuration %s: line %d: %s wants a %s", c.File, key.Line, key.Value, wants(field.Kind()))
+		}
 	}
 	return c.Check()
 }
@@ -109,6 +110,17 @@ func (c *Config) Check() error {
 		return fmt.Errorf("log_level is %q: want debug, info, warn or error", c.LogLevel)
 	}
 	return nil
+}
+
+func wants(k reflect.Kind) string {
+	switch k {
+	case reflect.Int64:
+		return "whole number"
+	case reflect.Slice:
+		return "list"
+	default:
+		return "text"
+	}
 }
 
 // Keys lists the keys of the file.

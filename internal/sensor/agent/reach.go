@@ -4,7 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/sensor/contain"
@@ -40,4 +45,25 @@ func (a *Agent) keepReachable(ctx context.Context) (contain.Reach, error) {
 		}
 	}
 	return contain.Reach{Addrs: addrs, Probe: net.JoinHostPort(u.Hostname(), port)}, nil
+}
+
+// probeInside sends the packet that proves an isolation from inside the configured cgroup: this process
+// itself may stand outside of it.
+func (a *Agent) probeInside(ctx context.Context, to netip.AddrPort) string {
+	dir, err := os.Open(a.o.Config.Cgroup)
+	if err != nil {
+		return err.Error()
+	}
+	defer dir.Close()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "probe", to.String())
+	cmd.Args[0] = "yagura-sensor"
+	cmd.Env = []string{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Sprintf("the probe did not run: %v", err)
+	}
+	return strings.TrimSpace(string(out))
 }

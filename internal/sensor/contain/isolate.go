@@ -31,8 +31,9 @@ type Options struct {
 	Cgroup    string // cgroup2 folder whose processes are isolated; empty: the root of cgroup2, all of the host
 	PinDir    string // bpffs folder; empty: found or mounted beside the state file
 	Keep      func(ctx context.Context) (Reach, error)
-	Denied    netip.AddrPort // where the probe that must fail goes; 192.0.2.1:9, which is nobody (RFC 5737)
-	Means     string         // only this one: cgroup or nftables; empty: the first that works
+	Denied    netip.AddrPort                                        // where the probe that must fail goes; 192.0.2.1:9, which is nobody (RFC 5737)
+	Probe     func(ctx context.Context, addr netip.AddrPort) string // sends the packet that must not leave, from inside Cgroup; nil: this process does
+	Means     string                                                // only this one: cgroup or nftables; empty: the first that works
 	Log       *slog.Logger
 }
 
@@ -370,8 +371,16 @@ func (i *Isolator) prove(ctx context.Context, reach string) Proof {
 // probeOut sends one packet to an address that must not be reached. UDP, because a denied packet is an
 // error of the call at once.
 func (i *Isolator) probeOut(ctx context.Context) string {
+	if i.o.Probe != nil {
+		return i.o.Probe(ctx, i.o.Denied)
+	}
+	return ProbeOut(ctx, i.o.Denied)
+}
+
+// ProbeOut sends one packet and says what became of it.
+func ProbeOut(ctx context.Context, to netip.AddrPort) string {
 	var d net.Dialer
-	conn, err := d.DialContext(ctx, "udp", i.o.Denied.String())
+	conn, err := d.DialContext(ctx, "udp", to.String())
 	if err == nil {
 		_, err = conn.Write([]byte{0})
 		_ = conn.Close()

@@ -168,7 +168,7 @@ func hold(pid int) (*held, error) {
 		return nil, ErrGone
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // EINVAL: a thread has the number now
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) { // the last two: a thread has the number now
 		return nil, ErrGone
 	}
 	if err != nil {
@@ -178,7 +178,7 @@ func hold(pid int) (*held, error) {
 	if err == nil {
 		err = unix.PidfdSendSignal(fd, 0, nil, 0)
 	}
-	if err != nil {
+	if err != nil || st.state == 'Z' || st.state == 'X' { // ended, only not yet collected by its parent
 		_ = unix.Close(fd)
 		return nil, ErrGone
 	}

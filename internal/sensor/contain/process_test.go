@@ -3,7 +3,6 @@ package contain
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -91,6 +90,19 @@ func keyBytes(k event.Key) []byte { return k[:8] }
 func later(k event.Key) event.Key {
 	binary.BigEndian.PutUint64(k[:8], binary.BigEndian.Uint64(k[:8])+1e9/ticksPerSecond)
 	return k
+}
+
+// TestEndedProcessIsGone: a zombie keeps its pid and its start, and there is nothing to kill.
+func TestEndedProcessIsGone(t *testing.T) {
+	p := &Processes{BootTag: tag}
+	cmd := sleeper(t)
+	key := keyOf(t, cmd.Process.Pid)
+	if _, err := p.Kill(t.Context(), key, false); err != nil {
+		t.Fatal(err)
+	}
+	if proof, err := p.Kill(t.Context(), key, false); !errors.Is(err, ErrGone) {
+		t.Errorf("Kill of what ended = %+v, %v; want %v", proof, err, ErrGone)
+	}
 }
 
 func TestProtectedProcesses(t *testing.T) {
@@ -192,5 +204,4 @@ func TestMountLine(t *testing.T) {
 	if _, _, kind := mountLine(strings.Repeat("x ", 9) + strconv.Itoa(1)); kind != "" {
 		t.Error(kind)
 	}
-	_ = fmt.Sprint
 }

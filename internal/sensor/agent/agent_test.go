@@ -1,0 +1,562 @@
+package agent
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/event"
+	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
+	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
+	"github.com/yagura-edr/yagura/internal/sensor/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/uplink"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// The test binary is its own canary, as the sensor is.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "canary" {
+		if err := BeCanary(context.Background(), os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	if len(os.Args) == 3 && os.Args[1] == "probe" {
+		fmt.Println(contain.ProbeOut(context.Background(), netip.MustParseAddrPort(os.Args[2])))
+		return
+	}
+	os.Exit(m.Run())
+}
+
+var (
+	ours = tenant.ID{0: 1, 15: 0xaa}
+	here = event.HostID{0: 2, 15: 1}
+)
+
+// server answers as a server does; what came is kept for the test to look at.
+type server struct {
+	sensorv1connect.UnimplementedSensorsHandler
+	t         *testing.T
+	http      *httptest.Server
+	ca        *x509.Certificate
+	caKey     *ecdsa.PrivateKey
+	authority ed25519.PrivateKey
+	operator  ed25519.PrivateKey
+	list      []byte
+	items     chan *sensorv1.AttendResponse
+
+	mu       sync.Mutex
+	public   any // of the sensor's certificate
+	events   []*event.Event
+	marks    map[[2]uint64]uint64
+	outcomes map[string][]command.Outcome
+	down     bool
+}
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	s := &server{t: t, items: make(chan *sensorv1.AttendResponse, 64), marks: map[[2]uint64]uint64{}, outcomes: map[string][]command.Outcome{}}
+	s.caKey, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	_, s.authority, _ = ed25519.GenerateKey(rand.Reader)
+	_, s.operator, _ = ed25519.GenerateKey(rand.Reader)
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, s.caKey.Public(), s.caKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ca, _ = x509.ParseCertificate(der)
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	_, handler := sensorv1connect.NewSensorsHandler(s)
+	s.http = httptest.NewUnstartedServer(handler)
+	s.http.EnableHTTP2 = true
+	s.http.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s.http.TLS = &tls.Config{MinVersion: tls.VersionTLS13, ClientAuth: tls.RequestClientCert, Certificates: []tls.Certificate{{Certificate: [][]byte{s.sign(key.Public(), x509.ExtKeyUsageServerAuth), s.ca.Raw}, PrivateKey: key}}}
+	s.http.StartTLS()
+	t.Cleanup(s.http.Close)
+	pub := s.operator.Public().(ed25519.PublicKey)
+	s.list, err = command.SignList(&command.Operators{Tenant: ours, Generation: 1, Issued: time.Now().Add(-time.Hour), Expiry: time.Now().Add(time.Hour), HostCap: 1, Keys: []command.Key{
+		{ID: command.KeyID(pub), Algorithm: command.Ed25519, Public: pub, Role: command.CLI, Person: "aki", Classes: []command.Class{command.C0, command.C1}, NotAfter: time.Now().Add(time.Hour)},
+	}}, s.authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *server) sign(key any, usage x509.ExtKeyUsage) []byte {
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(time.Hour * 168), ExtKeyUsage: []x509.ExtKeyUsage{usage}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, s.ca, key, s.caKey)
+	if err != nil {
+		s.t.Error(err)
+	}
+	return der
+}
+
+func (s *server) token() string {
+	return command.Token{URL: s.http.URL, CA: sha256.Sum256(s.ca.Raw), Authority: command.AuthorityHash(s.authority.Public().(ed25519.PublicKey)), Tenant: ours, Secret: "0123456789abcdef"}.Encode()
+}
+
+func (s *server) Enroll(_ context.Context, r *connect.Request[sensorv1.EnrollRequest]) (*connect.Response[sensorv1.EnrollResponse], error) {
+	csr, err := x509.ParseCertificateRequest(r.Msg.Csr)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.public = csr.PublicKey
+	s.mu.Unlock()
+	return connect.NewResponse(&sensorv1.EnrollResponse{HostId: here.String(), TenantId: ours.String(), Certificate: s.sign(csr.PublicKey, x509.ExtKeyUsageClientAuth), Ca: s.ca.Raw, AuthorityKey: s.authority.Public().(ed25519.PublicKey), OperatorList: s.list}), nil
+}
+
+func (s *server) Hello(context.Context, *connect.Request[sensorv1.HelloRequest]) (*connect.Response[sensorv1.HelloResponse], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	res := &sensorv1.HelloResponse{Protocol: 1, ServerTime: time.Now().UnixMicro(), Limits: &sensorv1.Limits{MaxInFlight: 1}}
+	for k, n := range s.marks {
+		res.Watermarks = append(res.Watermarks, &sensorv1.Watermark{Stream: k[0], Lane: uint32(k[1]), AcceptedThrough: n, SealedThrough: n})
+	}
+	return connect.NewResponse(res), nil
+}
+
+func (s *server) Upload(_ context.Context, r *connect.Request[sensorv1.UploadRequest]) (*connect.Response[sensorv1.UploadResponse], error) {
+	d, _ := zstd.NewReader(nil)
+	defer d.Close()
+	plain, err := d.DecodeAll(r.Msg.Content, nil)
+	if err != nil {
+		return nil, err
+	}
+	events, err := event.DecodeBatch(plain)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, events...)
+	k := [2]uint64{r.Msg.Stream, uint64(r.Msg.Lane)}
+	s.marks[k] = max(s.marks[k], r.Msg.First+uint64(r.Msg.Count)-1)
+	return connect.NewResponse(&sensorv1.UploadResponse{Watermark: &sensorv1.Watermark{Stream: r.Msg.Stream, Lane: r.Msg.Lane, AcceptedThrough: s.marks[k]}}), nil
+}
+
+func (s *server) Report(_ context.Context, r *connect.Request[sensorv1.ReportRequest]) (*connect.Response[sensorv1.ReportResponse], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = s.down || r.Msg.GoingDown
+	for _, o := range r.Msg.Outcomes {
+		out := command.Outcome{Nonce: o.Nonce, State: command.State(o.State), Detail: string(o.Detail), Proof: o.Proof, Time: time.UnixMicro(o.Time)}
+		if err := command.VerifyOutcome(&out, o.Signature, s.public); err != nil {
+			s.t.Errorf("outcome %+v: %v", out, err)
+		}
+		s.outcomes[fmt.Sprintf("%x", o.Nonce)] = append(s.outcomes[fmt.Sprintf("%x", o.Nonce)], out)
+	}
+	return connect.NewResponse(&sensorv1.ReportResponse{ServerTime: time.Now().UnixMicro()}), nil
+}
+
+func (s *server) Attend(ctx context.Context, _ *connect.Request[sensorv1.AttendRequest], out *connect.ServerStream[sensorv1.AttendResponse]) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case i := <-s.items:
+			if err := out.Send(i); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *server) order(t *testing.T, verb command.Verb, args any, edit func(*command.Command), key ed25519.PrivateKey) (nonce string) {
+	t.Helper()
+	b, err := command.EncodeArguments(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := command.New(ours, 1, 1, verb, b, time.Now(), time.Minute, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if edit != nil {
+		edit(c)
+	}
+	s.send(c.Canonical(), b, command.Sign(c.Canonical(), key))
+	return c.Nonce.String()
+}
+
+func (s *server) send(canonical, args []byte, sig command.Signature) {
+	s.items <- &sensorv1.AttendResponse{Item: &sensorv1.AttendResponse_Command{Command: &sensorv1.Command{Canonical: canonical, Arguments: args, Signatures: []*sensorv1.Signature{{KeyId: sig.KeyID, Algorithm: sig.Algorithm, Signature: sig.Signature}}}}}
+}
+
+// outcome waits for the final word on a command.
+func (s *server) outcome(t *testing.T, nonce string) command.Outcome {
+	t.Helper()
+	var last command.Outcome
+	eventually(t, "an outcome of "+nonce, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, o := range s.outcomes[nonce] {
+			if o.State.Final() {
+				last = o
+				return true
+			}
+		}
+		return false
+	})
+	return last
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("never came: %s", what)
+}
+
+func enrolled(t *testing.T, s *server) Config {
+	t.Helper()
+	c := Defaults()
+	c.Data = t.TempDir()
+	tok, err := command.ParseToken(s.token())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := uplink.Enroll(t.Context(), c.IdentityDir(), tok, uplink.Facts{}, uplink.Proxy{}); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func start(t *testing.T, c Config, src Source) (a *Agent, stop func()) {
+	t.Helper()
+	o := Options{Config: c, Version: "test", Log: slog.New(slog.DiscardHandler), Blind: "this test does not look"}
+	if src != nil {
+		o.Source = src
+	}
+	a, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() {
+			cancel()
+			if err := errors.Join(<-done, a.Close()); err != nil {
+				t.Errorf("Run and Close = %v", err)
+			}
+		})
+	}
+	t.Cleanup(stop)
+	return a, stop
+}
+
+func victim(t *testing.T) (*exec.Cmd, command.KillArguments) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sleep", "300")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ticks uint64
+	_, _ = fmt.Sscan(strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))[19], &ticks)
+	return cmd, command.KillArguments{Process: event.LinuxKey(ticks*10_000_000+5, uint32(cmd.Process.Pid), readFacts("").bootTag).String()}
+}
+
+// TestCommandsAreObeyedOrRefusedAndReported is the whole chain on one sensor.
+func TestCommandsAreObeyedOrRefusedAndReported(t *testing.T) {
+	s := newServer(t)
+	c := enrolled(t, s)
+	c.Forbid = []string{"suspend"}
+	_, stop := start(t, c, nil)
+	cmd, args := victim(t)
+
+	for name, one := range map[string]struct {
+		nonce string
+		want  command.Reason
+	}{
+		"expired": {s.order(t, command.Kill, args, func(c *command.Command) {
+			c.NotBefore, c.Expiry = c.NotBefore.Add(-time.Hour), c.NotBefore.Add(-time.Minute*55)
+		}, s.operator), command.Expired},
+		"foreign tenant":   {s.order(t, command.Kill, args, func(c *command.Command) { c.Tenant[0]++ }, s.operator), command.ForeignTenant},
+		"foreign host":     {s.order(t, command.Kill, args, func(c *command.Command) { c.Hosts[0][0]++ }, s.operator), command.ForeignHost},
+		"the server's key": {s.order(t, command.Kill, args, nil, s.authority), command.UnknownKey},
+	} {
+		if o := s.outcome(t, one.nonce); o.State != command.Refused || !strings.Contains(string(o.Proof), string(one.want)) {
+			t.Errorf("%s: %+v; want refused as %s", name, o, one.want)
+		}
+	}
+	if o := s.outcome(t, s.order(t, command.Suspend, args, nil, s.operator)); o.State != command.Failed || !strings.Contains(o.Detail, "forbids suspend") {
+		t.Errorf("what the host forbids: %+v", o)
+	}
+	b, _ := command.EncodeArguments(args)
+	order, err := command.New(ours, 1, 1, command.Kill, b, time.Now(), time.Minute, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	canonical := order.Canonical()
+	s.send(canonical, b, command.Sign(canonical, s.operator))
+	if o := s.outcome(t, order.Nonce.String()); o.State != command.Done || !strings.Contains(string(o.Proof), `"state":"exited"`) {
+		t.Errorf("kill: %+v", o)
+	}
+	_ = cmd.Wait()
+	// The same command again, by whoever recorded it.
+	for range 5 {
+		s.send(canonical, b, command.Sign(canonical, s.operator))
+	}
+	eventually(t, "the replay refused", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		all := s.outcomes[order.Nonce.String()]
+		return strings.Contains(string(all[len(all)-1].Proof), string(command.Replayed))
+	})
+	stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.down {
+		t.Error("the sensor did not sign off")
+	}
+	kinds := map[event.Kind]int{}
+	for _, e := range s.events {
+		kinds[e.Kind]++
+	}
+	if kinds[event.SensorStart] != 1 || kinds[event.SensorStop] != 1 || kinds[event.SensorCapability] != len(classes) {
+		t.Errorf("events %v; want start, stop, and that every class is blind", kinds)
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, "status.json")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("status file stays: %v", err)
+	}
+}
+
+// TestCommandCutOffByACrashIsUnknownAndNeverRunAgain: the nonce was taken, then the sensor went down.
+func TestCommandCutOffByACrashIsUnknownAndNeverRunAgain(t *testing.T) {
+	s := newServer(t)
+	c := enrolled(t, s)
+	cmd, args := victim(t)
+	b, _ := command.EncodeArguments(args)
+	order, err := command.New(ours, 1, 1, command.Kill, b, time.Now(), time.Minute, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := openJournal(c.journalFile(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fresh, err := j.Use(t.Context(), order.Nonce, order.Expiry); err != nil || !fresh {
+		t.Fatal(fresh, err)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(c.journalFile(), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = f.WriteString(`{"nonce":"torn`) // the crash cut a line short
+	_ = f.Close()
+
+	start(t, c, nil)
+	if o := s.outcome(t, order.Nonce.String()); o.State != command.Unknown {
+		t.Errorf("outcome %+v; want unknown", o)
+	}
+	s.send(order.Canonical(), b, command.Sign(order.Canonical(), s.operator)) // still valid, sent again
+	eventually(t, "the second sending refused", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		all := s.outcomes[order.Nonce.String()]
+		return all[len(all)-1].State == command.Refused
+	})
+	if st, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid)); err != nil || strings.Contains(string(st), ") Z") {
+		t.Errorf("the command was run again: %s, %v", st, err)
+	}
+}
+
+// TestIsolateAndReleaseByCommand acts on a throw-away cgroup alone; times are from sending to the outcome.
+func TestIsolateAndReleaseByCommand(t *testing.T) {
+	root := "/sys/fs/cgroup/unified"
+	if _, err := os.Stat(filepath.Join(root, "cgroup.procs")); err != nil {
+		root = "/sys/fs/cgroup"
+	}
+	cg := filepath.Join(root, fmt.Sprintf("yagura-agent-test-%d", os.Getpid()))
+	if err := os.Mkdir(cg, 0o755); err != nil {
+		t.Skipf("cannot make a cgroup here: %v", err)
+	}
+	defer func() {
+		if err := os.Remove(cg); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := os.Stat(filepath.Join(cg, "cgroup.procs")); err != nil {
+		t.Skip("no cgroup2 here")
+	}
+	s := newServer(t)
+	c := enrolled(t, s)
+	c.Cgroup = cg
+	a, stop := start(t, c, nil)
+	inside := func() string { return a.probeInside(t.Context(), netip.MustParseAddrPort("192.0.2.1:9")) }
+	before := inside()
+	if before != "left the host" {
+		t.Skipf("this machine has no route that could be denied: %s", before)
+	}
+	var in, kill []float64
+	for range 20 {
+		begin := time.Now()
+		o := s.outcome(t, s.order(t, command.Isolate, command.IsolateArguments{Seconds: 60}, nil, s.operator))
+		in = append(in, float64(time.Since(begin).Microseconds())/1000)
+		if o.State != command.Done || !strings.Contains(string(o.Proof), `"denied_probe":"denied"`) || !strings.Contains(string(o.Proof), "connected to 127.0.0.1") {
+			t.Fatalf("isolate: %+v %s", o, o.Proof)
+		}
+		if got := inside(); got != "denied" {
+			t.Errorf("a packet from inside: %s", got)
+		}
+		if st := a.Status().Isolation; !st.Active || st.Denied == 0 {
+			t.Errorf("status %+v", st)
+		}
+		if o := s.outcome(t, s.order(t, command.Release, command.ReleaseArguments{}, nil, s.operator)); o.State != command.Done {
+			t.Fatalf("release: %+v", o)
+		}
+		_, args := victim(t)
+		begin = time.Now()
+		if o := s.outcome(t, s.order(t, command.Kill, args, nil, s.operator)); o.State != command.Done {
+			t.Fatalf("kill: %+v", o)
+		}
+		kill = append(kill, float64(time.Since(begin).Microseconds())/1000)
+	}
+	slices.Sort(in)
+	slices.Sort(kill)
+	t.Logf("from sending to the signed outcome, 20 runs: isolate median %.1f ms, p95 %.1f ms; kill median %.1f ms, p95 %.1f ms", in[10], in[18], kill[10], kill[18])
+	stop()
+}
+
+// TestCanaryTravelsFromTheKernel: nonce in, the canary's own exec, file and connection out, with the key the
+// sensor reported for it.
+func TestCanaryTravelsFromTheKernel(t *testing.T) {
+	eye, err := sight.Open(t.Context(), sight.Options{})
+	if err != nil {
+		t.Skipf("cannot see this kernel: %v", err)
+	}
+	defer eye.Close()
+	s := newServer(t)
+	c := enrolled(t, s)
+	a, stop := start(t, c, eye)
+	nonce := "test-" + fmt.Sprint(time.Now().UnixNano())
+	begin := time.Now()
+	s.items <- &sensorv1.AttendResponse{Item: &sensorv1.AttendResponse_Nonce{Nonce: nonce}}
+	var key event.Key
+	eventually(t, "sensor.canary", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, e := range s.events {
+			if e.Kind == event.SensorCanary && e.Nonce == nonce {
+				key = e.Target.Key
+			}
+		}
+		return key != event.Key{}
+	})
+	t.Logf("canary reported after %s", time.Since(begin).Round(time.Millisecond))
+	seen := map[event.Kind]bool{}
+	eventually(t, "all four acts of the canary", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, e := range s.events {
+			if e.Actor.Key == key {
+				seen[e.Kind] = true
+			}
+		}
+		return seen[event.ProcessExec] && seen[event.FileCreate] && seen[event.FileDelete] && seen[event.NetConnect]
+	})
+	eventually(t, "a status file", func() bool {
+		st, err := ReadStatus(c)
+		return err == nil && st.Connected && st.Seen > 0
+	})
+	stop()
+	if st := a.spool.Stats(); st.Dropped != 0 {
+		t.Errorf("dropped %d events", st.Dropped)
+	}
+	if _, err := ReadStatus(c); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("ReadStatus after the stop = %v; want %v", err, ErrNotRunning)
+	}
+}
+
+func TestClockNeverGoesBackForCommands(t *testing.T) {
+	var c clock
+	c.set(time.Now().Add(time.Hour))
+	if d := time.Until(c.now()); d < 59*time.Minute {
+		t.Errorf("with a server an hour ahead, now is %s ahead", d)
+	}
+	c.set(time.Now().Add(-time.Hour)) // a server that lies backwards
+	if d := time.Until(c.now()); d < -time.Second {
+		t.Errorf("with a server an hour back, now is %s", d)
+	}
+}
+
+func TestConfigIsStrict(t *testing.T) {
+	for text, says := range map[string]string{
+		"":                                       "",
+		"data: /x\nforbid: [C3, kill]\n":         "",
+		"dta: /x\n":                              `line 1: unknown key "dta", did you mean "data"?`,
+		"data: /x\ndata: /y\n":                   `stands twice`,
+		"- a\n":                                  "key: value",
+		"spool_max_bytes: many\n":                "spool_max_bytes",
+		"spool_max_bytes: 5\n":                   "at least",
+		"forbid: [everything]\n":                 "neither a verb nor a class",
+		"data: [\n":                              "configuration",
+		"proxy_pasword_file: x\n":                `"proxy_password_file"`,
+		strings.Repeat("#", maxConfig) + "\n#\n": "at most",
+	} {
+		c := Defaults()
+		c.File = "f.yaml"
+		err := c.parse([]byte(text))
+		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+			t.Errorf("parse(%.30q) = %v; want %q", text, err, says)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte("data: /x\n"))
+	f.Add([]byte("&a [*a]"))
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		c := Defaults()
+		_ = c.parse(b)
+	})
+}
+
+func TestNonceOfACanaryIsNoFlag(t *testing.T) {
+	for s, want := range map[string]bool{"abcDEF012_-x": true, "": false, "short": false, "--config=/etc/shadow": false, "a b c d e f g": false, strings.Repeat("a", 129): false} {
+		if got := validNonce(s); got != want {
+			t.Errorf("validNonce(%q) = %v; want %v", s, got, want)
+		}
+	}
+}
