@@ -473,7 +473,7 @@ func (b *builder) related() {
 			Ja: fmt.Sprintf("直前に %s が %s を開こうとしたが、ブラウザーが接続した証拠がない(時間の近さだけでは結合しない)", label(h.stub), h.url)},
 			EventIDs: []string{h.stub.last().id.String()}})
 	}
-	for _, r := range b.w.weakRun {
+	for _, r := range b.w.weakRun[:min(len(b.w.weakRun), 10)] {
 		b.out.Related = append(b.out.Related, Related{Reason: Said{
 			En: fmt.Sprintf("%s ran from the scheduler after %s was written; nothing else ties them", label(r.run.by), r.it.file.path),
 			Ja: fmt.Sprintf("%s の書き込み後に %s がスケジューラーから実行されたが、ほかに結び付ける証拠がない", r.it.file.path, label(r.run.by))},

@@ -76,7 +76,7 @@ type story struct {
 	saved   bool
 	reopen  bool
 	loaded  bool
-	stale   bool
+	kept    map[event.Key]bool // members that are written
 }
 
 // New makes a desk. Call Restore before events flow, then Run.
@@ -177,6 +177,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	wait.Stop()
 	defer wait.Stop()
 	armed := false
+	pause := debounce
 	for {
 		select {
 		case <-ctx.Done():
@@ -187,7 +188,7 @@ func (d *Desk) Run(ctx context.Context) error {
 			return err
 		case <-d.wake:
 			if !armed {
-				wait.Reset(debounce)
+				wait.Reset(pause)
 				armed = true
 			}
 			continue
@@ -198,7 +199,11 @@ func (d *Desk) Run(ctx context.Context) error {
 				continue
 			}
 		}
-		if err := d.Flush(ctx); err != nil {
+		begin := time.Now()
+		err := d.Flush(ctx)
+		// a very large story that keeps growing takes a fifth of the time at most
+		pause = min(max(debounce, 4*time.Since(begin)), 10*time.Second)
+		if err != nil {
 			d.o.Log.ErrorContext(ctx, "incidents not kept, trying again", slog.Any("err", err))
 		}
 	}
@@ -582,8 +587,12 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, names map[event.H
 	}
 	b.row(&st.row, &s, st, now)
 	k := Kept{Row: st.row}
+	var fresh []*proc
 	for _, p := range st.members {
-		k.Members = append(k.Members, event.Ref{Host: p.host.id, Key: p.key})
+		if !st.kept[p.key] {
+			fresh = append(fresh, p)
+			k.Members = append(k.Members, event.Ref{Host: p.host.id, Key: p.key})
+		}
 	}
 	added := st.added
 	st.added = nil
@@ -607,6 +616,12 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, names map[event.H
 		return fmt.Errorf("keep incident %s: %w", k.Row.ID, err)
 	}
 	st.saved = true
+	if st.kept == nil {
+		st.kept = map[event.Key]bool{}
+	}
+	for _, p := range fresh {
+		st.kept[p.key] = true
+	}
 	return nil
 }
 

@@ -43,6 +43,8 @@ type image struct {
 	path, commandLine, interpreter, cwd string
 	sha                                 [32]byte
 	memory, deleted                     bool
+	parsed                              bool
+	words, program, script              string  // see parse
 	file                                fileKey // of the image; empty where the host gave none
 }
 

@@ -513,12 +513,28 @@ func (w *growth) imageMatches(r *fileRun, f *fileNode) bool {
 
 // scheduled draws writer → item → process, in both directions.
 func (w *growth) scheduled(p *proc) {
+	started := false
+	for _, q := range p.host.byScheduler {
+		started = started || q == p
+	}
 	for _, it := range p.host.items {
-		mine := it.write.by == p
-		for _, r := range it.runs {
-			if !mine && r.by != p || r.by.gone {
-				continue
+		var runs []itemRun
+		if started {
+			if r, ok := it.ranBy(p); ok {
+				runs = append(runs, r)
 			}
+		}
+		if it.write.by == p {
+			what := itemWords[it.kind]
+			w.edge(link{kind: EdgeScheduled, from: p, to: it, facts: []fact{it.write.fact}, basis: observed, confidence: high,
+				reason: Said{En: "wrote the " + what.En, Ja: what.Ja + "を書いた"}})
+			for _, q := range p.host.byScheduler {
+				if r, ok := it.ranBy(q); ok && len(runs) < maxRuns {
+					runs = append(runs, r)
+				}
+			}
+		}
+		for _, r := range runs {
 			if r.confidence == low {
 				w.weakRun = append(w.weakRun, itemPair{it, r})
 				continue
@@ -526,12 +542,6 @@ func (w *growth) scheduled(p *proc) {
 			w.edge(link{kind: EdgeScheduled, from: it, to: r.by, facts: []fact{it.write.fact, r.fact}, basis: observed, confidence: r.confidence, reason: r.why})
 			w.join(r.by, full)
 			w.join(it.write.by, full)
-			mine = true
-		}
-		if mine || it.write.by == p {
-			what := itemWords[it.kind]
-			w.edge(link{kind: EdgeScheduled, from: it.write.by, to: it, facts: []fact{it.write.fact}, basis: observed, confidence: high,
-				reason: Said{En: "wrote the " + what.En, Ja: what.Ja + "を書いた"}})
 		}
 	}
 }

@@ -70,16 +70,39 @@ func inSystemFolder(p string) bool {
 }
 
 // program is the name of what runs: the script for an interpreter, the applet of busybox, else the image.
+// It is found once for each image.
 func program(im *image) string {
-	if s := scriptOf(im); s != "" {
-		return path.Base(s)
+	im.parse()
+	return im.program
+}
+
+// parse reads the program's name and the script from path and command line.
+func (im *image) parse() {
+	if im.parsed {
+		return
+	}
+	im.parsed = true
+	im.words = im.commandLine
+	if len(im.words) > maxWords {
+		im.words = im.words[:maxWords]
+	}
+	im.script = im.findScript()
+	im.program = im.findProgram()
+}
+
+// maxWords bounds how much of a command line is read for names, in bytes: hosts may send 64 KiB.
+const maxWords = 4096
+
+func (im *image) findProgram() string {
+	if im.script != "" {
+		return path.Base(im.script)
 	}
 	base := path.Base(im.path)
 	if im.path == "" {
-		base = path.Base(firstWord(im.commandLine))
+		base = path.Base(firstWord(im.words))
 	}
 	if base == "busybox" || strings.HasPrefix(base, "busybox-") {
-		arg := strings.Fields(im.commandLine)
+		arg := strings.Fields(im.words)
 		if len(arg) > 1 && path.Base(arg[0]) == base {
 			return arg[1]
 		}
@@ -178,6 +201,11 @@ func interpreter(base string) (inline string, ok bool) {
 
 // scriptOf gives the full path of the script an image runs, or "" when it runs none.
 func scriptOf(im *image) string {
+	im.parse()
+	return im.script
+}
+
+func (im *image) findScript() string {
 	if im.interpreter != "" {
 		return abs(im.interpreter, im.cwd)
 	}
@@ -185,7 +213,7 @@ func scriptOf(im *image) string {
 	if !ok {
 		return ""
 	}
-	arg := strings.Fields(im.commandLine)
+	arg := strings.Fields(im.words)
 	if len(arg) > 0 && path.Base(arg[0]) == "busybox" {
 		arg = arg[1:]
 	}
@@ -234,7 +262,9 @@ func isSessionShell(p *proc) bool {
 	if !shells[base] || p.tty == "" {
 		return false
 	}
-	for _, w := range strings.Fields(im.commandLine)[min(1, len(strings.Fields(im.commandLine))):] {
+	im.parse()
+	arg := strings.Fields(im.words)
+	for _, w := range arg[min(1, len(arg)):] {
 		if !strings.HasPrefix(w, "-") || (len(w) > 1 && w[1] != '-' && strings.Contains(w, "c")) {
 			return false
 		}

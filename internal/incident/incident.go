@@ -79,7 +79,8 @@ type Row struct {
 	MergedInto ID  // zero: not merged
 }
 
-// Kept is an incident as it is stored: its row, its story as JSON, the processes that are its members.
+// Kept is an incident as it is stored: its row, its story as JSON, the processes that are its members (to
+// SaveIncident: those that are new).
 type Kept struct {
 	Row     Row
 	Story   []byte

@@ -222,7 +222,7 @@ func (g *Graph) exec(a *activity, p *proc, e *event.Event, f fact) {
 	}
 	if e.Kind == event.ProcessExec {
 		g.ran(a, p, &im)
-		a.scheduledRun(p, f)
+		a.scheduledRun(p)
 	}
 	if n := len(a.browsers); isBrowserImage(&im) && (p.parent == nil || !isBrowserImage(p.parent.last())) && (n == 0 || a.browsers[n-1] != p) {
 		a.browsers = append(a.browsers, p)

@@ -13,7 +13,6 @@ type item struct {
 	file  *fileNode
 	kind  string // cron, at, unit, timer, startup, preload, key
 	write fileWrite
-	runs  []itemRun
 }
 
 type itemRun struct {
@@ -75,7 +74,7 @@ func (a *activity) scheduledWrite(p *proc, n *fileNode, f fact) {
 	}
 	for _, it := range a.items {
 		if it.file == n {
-			if f.time >= it.write.time && len(it.runs) == 0 {
+			if f.time < it.write.time {
 				it.write = fileWrite{fact: f, by: p}
 			}
 			return
@@ -88,49 +87,35 @@ func (a *activity) scheduledWrite(p *proc, n *fileNode, f fact) {
 	if len(a.items) > maxItems {
 		a.items = append(a.items[:0], a.items[1:]...)
 	}
-	// the run may have arrived before the write: a more urgent lane is faster
-	it := a.items[len(a.items)-1]
-	for _, q := range a.byScheduler {
-		if !q.gone {
-			a.scheduledBy(it, q, q.last().fact)
-		}
-	}
 }
 
-// scheduledRun looks whether a process was started by the scheduler for an item written before.
-func (a *activity) scheduledRun(p *proc, f fact) {
-	boss := schedulerOf(p)
-	if boss == nil && !strings.HasSuffix(p.cgroup, ".service") {
+// scheduledRun remembers a process that a scheduler started: whether an item asked for it is judged when a
+// story grows, since the write may arrive after the run that it came before.
+func (a *activity) scheduledRun(p *proc) {
+	if schedulerOf(p) == nil && !strings.HasSuffix(p.cgroup, ".service") {
 		return
 	}
-	if n := len(a.byScheduler); n == 0 || a.byScheduler[n-1] != p {
-		a.byScheduler = append(a.byScheduler, p)
-		if n >= 2*maxItems {
-			a.byScheduler = append([]*proc(nil), a.byScheduler[maxItems:]...)
-		}
+	if n := len(a.byScheduler); n > 0 && a.byScheduler[n-1] == p {
+		return
+	}
+	a.byScheduler = append(a.byScheduler, p)
+	if len(a.byScheduler) > 2*maxItems {
+		a.byScheduler = append([]*proc(nil), a.byScheduler[maxItems:]...)
 	}
 	for _, it := range a.items {
-		a.scheduledBy(it, p, f)
+		a.touch(it.write.by)
 	}
 }
 
-func (a *activity) scheduledBy(it *item, p *proc, f fact) {
-	if it.write.time >= f.time || len(it.runs) >= maxRuns {
-		return
-	}
-	for _, have := range it.runs {
-		if have.by == p {
-			return
-		}
+// ranBy says whether p was started for the item.
+func (it *item) ranBy(p *proc) (itemRun, bool) {
+	im := p.last()
+	if p.gone || !im.known() || im.time <= it.write.time {
+		return itemRun{}, false
 	}
 	r, ok := it.matches(p, schedulerOf(p))
-	if !ok {
-		return
-	}
-	r.fact, r.by = f, p
-	it.runs = append(it.runs, r)
-	a.touch(it.write.by)
-	a.touch(p)
+	r.fact, r.by = im.fact, p
+	return r, ok
 }
 
 // schedulerOf gives the scheduler above p, at most three forks up: cron starts a shell that starts the job.
@@ -163,11 +148,7 @@ func (it *item) matches(p *proc, boss *proc) (itemRun, bool) {
 			return itemRun{}, false
 		}
 		if p.parent != nil && p.parent != boss && hubKind(p.parent) == notHub && !sameCommand(p.parent, p) {
-			for _, r := range it.runs {
-				if r.by == p.parent {
-					return itemRun{}, false // the job's own child: spawn says it already
-				}
-			}
+			return itemRun{}, false // the job's own child: spawn says it already
 		}
 		for _, word := range strings.Fields(im.commandLine) {
 			word = strings.Trim(word, `"';&|()`)

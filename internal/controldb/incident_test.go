@@ -1,0 +1,343 @@
+package controldb_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/yagura-edr/yagura/internal/controldb"
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/incident"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// desk is a real desk over a real database, fed by hand.
+type desk struct {
+	*incident.Desk
+	t     *testing.T
+	db    *controldb.DB
+	now   time.Time
+	seq   uint64
+	host  event.HostID
+	ten   tenant.ID
+	all   []event.Stamped
+	told  []incident.Row
+	procs map[string]event.Process
+}
+
+func openDesk(t *testing.T, path string) *desk {
+	t.Helper()
+	db, err := controldb.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &desk{t: t, db: db, now: time.UnixMicro(1_795_000_000_000_000), host: event.HostID(uuid.MustParse("01900000-0000-7000-8000-00000000000a")),
+		ten: tenant.ID(uuid.MustParse("01900000-0000-7000-8000-0000000000ff")), procs: map[string]event.Process{}}
+	d.make()
+	return d
+}
+
+func (d *desk) make() {
+	d.Desk = incident.New(incident.Options{Store: d.db.Incidents(), Now: func() time.Time { return d.now },
+		OnNew: func(_ context.Context, r incident.Row) { d.told = append(d.told, r) }})
+}
+
+func (d *desk) add(e event.Event) event.Stamped {
+	d.seq++
+	d.now = d.now.Add(10 * time.Millisecond)
+	e.OS, e.Time = event.Linux, d.now.UnixMicro()
+	s := event.Stamped{ID: event.ID{Host: d.host, Stream: 1, Seq: d.seq}, Event: &e}
+	d.all = append(d.all, s)
+	d.Observe(d.t.Context(), d.ten, []event.Stamped{s})
+	return s
+}
+
+func (d *desk) start(name, parent, path, cmd, inode string) event.Stamped {
+	p := event.Process{Key: event.LinuxKey(uint64(d.now.UnixNano()), uint32(len(d.procs)+10), 1), PID: uint64(len(d.procs) + 10), Path: path, CommandLine: cmd, UserName: "web", VolumeID: "8:1", FileID: inode}
+	d.procs[name] = p
+	return d.add(event.Event{Kind: event.ProcessExec, Actor: p, Parent: d.procs[parent]})
+}
+
+func (d *desk) write(name, path, inode string) event.Stamped {
+	return d.add(event.Event{Kind: event.FileCreate, Flags: event.FlagCreated, Actor: d.procs[name], File: event.File{Path: path, VolumeID: "8:1", FileID: inode}})
+}
+
+func (d *desk) detect(s event.Stamped, rule string, sev detection.Severity) detection.Detection {
+	d.t.Helper()
+	x := detection.Detection{ID: detection.NewID(rule, "1", s.ID), Tenant: d.ten, RuleID: rule, RuleVersion: "1", Title: detection.Said{En: rule, Ja: rule}, Severity: sev, Event: s, Detected: d.now.UnixMicro()}
+	if err := d.Receive(d.t.Context(), x); err != nil {
+		d.t.Fatal(err)
+	}
+	return x
+}
+
+func (d *desk) flush() []incident.Row {
+	d.t.Helper()
+	if err := d.Flush(d.t.Context()); err != nil {
+		d.t.Fatal(err)
+	}
+	rows, err := d.List(d.t.Context(), d.ten, incident.Query{})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return rows
+}
+
+func (d *desk) story(id incident.ID) incident.Story {
+	d.t.Helper()
+	k, _, err := d.Get(d.t.Context(), d.ten, id)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var s incident.Story
+	if err := json.Unmarshal(k.Story, &s); err != nil {
+		d.t.Fatal(err)
+	}
+	return s
+}
+
+// Recent lets a restarted desk read what was stored.
+func (d *desk) Recent(context.Context, int64) iter.Seq2[incident.Observed, error] {
+	return func(yield func(incident.Observed, error) bool) {
+		for _, e := range d.all {
+			if !yield(incident.Observed{Tenant: d.ten, Event: e}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// attacks starts two attacks from one terminal and a package upgrade beside them.
+func (d *desk) attacks() {
+	d.start("init", "", "/sbin/init", "/sbin/init", "1")
+	d.start("shell", "init", "/usr/bin/bash", "bash", "2")
+	for _, n := range []string{"a", "b"} {
+		d.start(n, "shell", "/usr/bin/bash", "bash /home/u/"+n+".sh", "2")
+	}
+	d.start("apt", "shell", "/usr/bin/apt-get", "apt-get upgrade", "3")
+	d.start("dpkg", "apt", "/usr/bin/dpkg", "dpkg --configure -a", "4")
+	d.write("dpkg", "/usr/bin/tool", "900")
+	d.start("postinst", "dpkg", "/usr/bin/dash", "/bin/sh /var/lib/dpkg/info/tool.postinst", "5")
+	for _, n := range []string{"a", "b"} {
+		d.start(n+" curl", n, "/usr/bin/curl", "curl -o /tmp/x", "6")
+		d.detect(d.start(n+" read", n, "/usr/bin/cat", "cat secrets", "7"), "rule-"+n, detection.High)
+		d.start(n+" tool", n, "/usr/bin/tool", "tool", "900")
+	}
+}
+
+func TestTwoAttacksAtOnceAreTwoIncidentsAndAnUpgradeIsInNeither(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.attacks()
+	rows := d.flush()
+	if len(rows) != 2 {
+		t.Fatalf("%d incidents; want 2", len(rows))
+	}
+	for _, r := range rows {
+		s := d.story(r.ID)
+		in := map[string]bool{}
+		for _, n := range s.Nodes {
+			for _, f := range n.Flags {
+				if f == incident.FlagContext {
+					n.CommandLine = ""
+				}
+			}
+			in[n.CommandLine] = true
+		}
+		if in["bash /home/u/a.sh"] == in["bash /home/u/b.sh"] {
+			t.Errorf("incident %s holds both attacks or none", r.ID)
+		}
+		for _, no := range []string{"apt-get upgrade", "dpkg --configure -a", "/bin/sh /var/lib/dpkg/info/tool.postinst"} {
+			if in[no] {
+				t.Errorf("%q is in incident %s", no, r.ID)
+			}
+		}
+		if !in["curl -o /tmp/x"] || !in["tool"] {
+			t.Errorf("incident %s lacks the steps before or after its detection", r.ID)
+		}
+	}
+}
+
+func TestJudgedAgainMakesNoSecondIncident(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("init", "", "/sbin/init", "/sbin/init", "1")
+	e := d.start("x", "init", "/tmp/x", "/tmp/x", "9")
+	d.detect(e, "rule", detection.High)
+	first := d.flush()
+	d.detect(e, "rule", detection.High)
+	if again := d.flush(); len(again) != 1 || again[0].Detections != 1 || again[0].ID != first[0].ID {
+		t.Errorf("after the same detection again: %d incidents, %d detections; want 1 and 1", len(again), again[0].Detections)
+	}
+	// a new desk that knows nothing but the database and the events
+	d.make()
+	if err := d.Restore(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	d.detect(e, "rule", detection.High)
+	d.detect(d.start("y", "x", "/usr/bin/id", "id", "8"), "later", detection.High)
+	if again := d.flush(); len(again) != 1 || again[0].Detections != 2 || again[0].ID != first[0].ID {
+		t.Errorf("after a restart: %d incidents, %+v; want the same one with 2 detections", len(again), again)
+	}
+	if s := d.story(first[0].ID); len(s.Nodes) < 3 {
+		t.Errorf("after a restart the story has %d nodes; want what it had before and the new step", len(s.Nodes))
+	}
+}
+
+func TestReceivedButNotWrittenBeforeAStopIsJoinedAfterIt(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("init", "", "/sbin/init", "/sbin/init", "1")
+	x := d.detect(d.start("x", "init", "/tmp/x", "/tmp/x", "9"), "rule", detection.High)
+	// the engine has kept the detection; the desk is killed before it wrote
+	if err := d.db.Detections().SaveDetections(t.Context(), []detection.Detection{x}); err != nil {
+		t.Fatal(err)
+	}
+	d.make()
+	if err := d.Restore(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if rows := d.flush(); len(rows) != 1 || rows[0].Detections != 1 {
+		t.Errorf("after the restart: %+v; want the one incident", rows)
+	}
+}
+
+func TestAnEdgeThatComesLateMergesTwoIncidentsAndTheOldIDLeadsToTheNew(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("init", "", "/sbin/init", "/sbin/init", "1")
+	d.start("a", "init", "/opt/a", "/opt/a", "2")
+	d.start("b parent", "init", "/opt/b", "/opt/b", "3")
+	d.detect(d.start("drop", "a", "/usr/bin/cp", "cp", "4"), "first", detection.High)
+	writeTime := d.now.Add(time.Millisecond)
+	d.detect(d.start("run", "b parent", "/tmp/payload", "/tmp/payload", "77"), "second", detection.Medium)
+	rows := d.flush()
+	if len(rows) != 2 {
+		t.Fatalf("%d incidents before the edge is known; want 2", len(rows))
+	}
+	// the write is older and its lane slower
+	d.seq++
+	late := event.Stamped{ID: event.ID{Host: d.host, Stream: 1, Lane: event.Bulk, Seq: d.seq}, Event: &event.Event{Kind: event.FileCreate, OS: event.Linux, Flags: event.FlagCreated, Time: writeTime.UnixMicro(),
+		Actor: d.procs["drop"], File: event.File{Path: "/tmp/payload", VolumeID: "8:1", FileID: "77"}}}
+	d.Observe(t.Context(), d.ten, []event.Stamped{late})
+	one := d.flush()
+	if len(one) != 1 || one[0].Detections != 2 {
+		t.Fatalf("after the edge: %+v; want one incident with 2 detections", one)
+	}
+	for _, r := range rows {
+		k, dets, err := d.Get(t.Context(), d.ten, r.ID)
+		if err != nil || k.Row.ID != one[0].ID || len(dets) != 2 {
+			t.Errorf("Get(%s) = %s with %d detections, %v; want %s with 2", r.ID, k.Row.ID, len(dets), err, one[0].ID)
+		}
+	}
+	// told once, after it had time to merge
+	d.now = d.now.Add(3 * time.Second)
+	d.flush()
+	if len(d.told) != 1 || d.told[0].ID != one[0].ID {
+		t.Errorf("told of %d new incidents; want the merged one", len(d.told))
+	}
+}
+
+func TestLowDetectionsOpenNothingButJoinAStory(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("init", "", "/sbin/init", "/sbin/init", "1")
+	d.start("x", "init", "/tmp/x", "/tmp/x", "9")
+	d.detect(d.start("id", "x", "/usr/bin/id", "id", "8"), "looked around", detection.Low)
+	if rows := d.flush(); len(rows) != 0 {
+		t.Fatalf("a low detection opened %d incidents", len(rows))
+	}
+	d.detect(d.start("cat", "x", "/usr/bin/cat", "cat", "7"), "rule", detection.High)
+	if rows := d.flush(); len(rows) != 1 || rows[0].Detections != 2 {
+		t.Errorf("%+v; want one incident with both detections", rows)
+	}
+}
+
+func TestStateOfAnIncidentIsKeptAndALateDetectionReopensIt(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("init", "", "/sbin/init", "/sbin/init", "1")
+	d.start("x", "init", "/tmp/x", "/tmp/x", "9")
+	d.detect(d.start("cat", "x", "/usr/bin/cat", "cat", "7"), "rule", detection.High)
+	id := d.flush()[0].ID
+	if err := d.SetState(t.Context(), d.ten, id, incident.StateClosed, "", "", "mika"); err == nil {
+		t.Error("closing without a verdict passed")
+	}
+	if err := d.SetState(t.Context(), d.ten, id, incident.StateClosed, "TP-authorised-test", "it was our own test", "mika"); err != nil {
+		t.Fatal(err)
+	}
+	d.start("more", "x", "/usr/bin/ls", "ls", "6")
+	if r := d.flush()[0]; r.State != incident.StateClosed || r.Verdict != "TP-authorised-test" || r.Owner != "mika" {
+		t.Errorf("a new step changed what a person set: %+v", r)
+	}
+	d.detect(d.start("again", "x", "/usr/bin/tar", "tar", "5"), "rule two", detection.High)
+	if r := d.flush()[0]; r.State != incident.StateNew || r.Detections != 2 {
+		t.Errorf("after a late detection: state %s, %d detections; want new and 2", r.State, r.Detections)
+	}
+	other := tenant.ID(uuid.MustParse("01900000-0000-7000-8000-0000000000ee"))
+	if _, _, err := d.Get(t.Context(), other, id); !errors.Is(err, incident.ErrNotFound) {
+		t.Errorf("another tenant got the incident: %v", err)
+	}
+	if rows, err := d.List(t.Context(), other, incident.Query{}); err != nil || len(rows) != 0 {
+		t.Errorf("another tenant lists %d incidents, %v", len(rows), err)
+	}
+}
+
+func TestAStoryOfTenThousandProcessesIsCutByWhatTellsLeast(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("init", "", "/sbin/init", "/sbin/init", "1")
+	d.start("x", "init", "/tmp/x", "/tmp/x", "9")
+	for i := range 10_000 {
+		d.start(fmt.Sprint(i), "x", "/usr/bin/true", "true", "7")
+	}
+	last := d.start("cat", "9999", "/usr/bin/cat", "cat secrets", "8")
+	d.detect(last, "rule", detection.High)
+	begin := time.Now()
+	rows := d.flush()
+	t.Logf("built in %v", time.Since(begin))
+	s := d.story(rows[0].ID)
+	if !s.Truncated || len(s.Nodes) > 2000 || len(s.Folds) == 0 {
+		t.Errorf("%d nodes, truncated %v, %d folds; want at most 2000, said and counted", len(s.Nodes), s.Truncated, len(s.Folds))
+	}
+	found := false
+	for _, n := range s.Nodes {
+		found = found || n.CommandLine == "cat secrets"
+	}
+	if !found {
+		t.Error("the detected process is not among the nodes that are left")
+	}
+}
+
+func TestRunTellsWithinTwoSecondsAndEndsClean(t *testing.T) {
+	db, err := controldb.Open(t.Context(), filepath.Join(t.TempDir(), "c.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, changed := make(chan incident.Row, 1), make(chan bool, 16)
+	d := &desk{t: t, db: db, now: time.Now(), host: event.HostID(uuid.MustParse("01900000-0000-7000-8000-00000000000a")), ten: tenant.ID(uuid.MustParse("01900000-0000-7000-8000-0000000000ff")), procs: map[string]event.Process{}}
+	d.Desk = incident.New(incident.Options{Store: db.Incidents(), OnNew: func(_ context.Context, r incident.Row) { told <- r }, OnChange: func(context.Context, tenant.ID) { changed <- true }})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	d.start("init", "", "/sbin/init", "/sbin/init", "1")
+	begin := time.Now()
+	d.detect(d.start("x", "init", "/tmp/x", "/tmp/x", "9"), "rule", detection.High)
+	<-changed
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("the incident stood after %v; want 2 s at most", took)
+	}
+	select {
+	case r := <-told:
+		if r.Severity != detection.High {
+			t.Errorf("told of severity %s; want high", r.Severity)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nobody was told of the new incident")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run = %v; want nil", err)
+	}
+}

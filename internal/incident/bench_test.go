@@ -1,0 +1,149 @@
+package incident_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/incident"
+)
+
+// ordinary makes events as a busy host does: forks, execs, exits, files written, connections.
+func ordinary(n int) []event.Stamped {
+	t := newTape(hostA)
+	t.start("shell", "init", 20, "/usr/bin/bash", "bash")
+	for i := 0; len(t.events) < n; i++ {
+		name := fmt.Sprint(i)
+		t.start(name, "shell", uint64(1000+i), "/usr/bin/cc1", "/usr/lib/gcc/x86_64-linux-gnu/12/cc1 -quiet -O2 file.c")
+		t.write(name, fmt.Sprintf("/tmp/build/%d.o", i), fmt.Sprint(10_000+i))
+		t.connect(name, "203.0.113.9:443")
+		t.exit(name)
+	}
+	return t.events[:n]
+}
+
+// BenchmarkAdd gives the cost of one event: 5,000 a second must be a fraction of a core.
+func BenchmarkAdd(b *testing.B) {
+	events := ordinary(50_000)
+	b.ReportAllocs()
+	g := incident.NewGraph(incident.Limits{Nodes: 20_000})
+	i := 0
+	for b.Loop() {
+		g.Add(events[i%len(events)])
+		i++
+	}
+}
+
+// BenchmarkBuild gives the cost of one story of the size given.
+func BenchmarkBuild(b *testing.B) {
+	for _, n := range []int{20, 200, 2000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			t := webShell()
+			for i := range n {
+				t.start(fmt.Sprint("n", i), "shell", uint64(5000+i), "/usr/bin/ls", "ls")
+			}
+			g := incident.NewGraph(incident.Limits{})
+			for _, e := range t.events {
+				g.Add(e)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				incident.Build(g, t.dets, incident.Context{})
+			}
+		})
+	}
+}
+
+// A host that is never quiet keeps its bound, and says what it gave up.
+func TestGraphIsBoundedAndCountsWhatItGaveUp(t *testing.T) {
+	g := incident.NewGraph(incident.Limits{Nodes: 1000})
+	for _, e := range ordinary(60_000) {
+		g.Add(e)
+	}
+	if g.Nodes() > 1100 {
+		t.Errorf("%d nodes are kept; want about 1000", g.Nodes())
+	}
+	if g.Evicted() < 10_000 {
+		t.Errorf("%d given up were counted; want all", g.Evicted())
+	}
+}
+
+func TestAddingAnEventAgainChangesNothing(t *testing.T) {
+	tp := spearPhish(true)
+	once := tp.story()
+	tp.events = append(tp.events, tp.events...)
+	twice := tp.story()
+	if a, b := dump(once), dump(twice); a != b {
+		t.Errorf("seen twice the story is\n%s\nwant\n%s", b, a)
+	}
+}
+
+// Lanes have their own speed: network and file events may come long after the exec they belong to.
+func TestOrderOfArrivalDoesNotChangeTheStory(t *testing.T) {
+	for name, tp := range map[string]*tape{"web shell": webShell(), "spear phish": spearPhish(true), "persistence": persistence()} {
+		want := dump(tp.story())
+		var urgent, later []event.Stamped
+		for _, e := range tp.events {
+			if g := e.Event.Kind.Group(); g == "file" || g == "network" {
+				later = append(later, e)
+			} else {
+				urgent = append(urgent, e)
+			}
+		}
+		tp.events = append(urgent, later...)
+		if got := dump(tp.story()); got != want {
+			t.Errorf("%s, slow lanes last:\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
+// Hostile input: processes that claim to be each other's parents, and themselves.
+func TestCirclesOfParentsEnd(t *testing.T) {
+	tp := newTape(hostA)
+	tp.start("a", "init", 10, "/tmp/a", "a")
+	tp.start("b", "a", 11, "/tmp/b", "b")
+	tp.add(event.Event{Kind: event.ProcessExec, Actor: *tp.procs["a"], Parent: *tp.procs["b"]})
+	tp.add(event.Event{Kind: event.ProcessFork, Actor: *tp.procs["b"], Parent: *tp.procs["b"], Target: *tp.procs["a"]})
+	s := tp.add(event.Event{Kind: event.ProcessExec, Actor: *tp.procs["b"], Parent: *tp.procs["b"]})
+	tp.detect(s, "rule", detection.High)
+	if got := tp.story(); len(got.Nodes) == 0 {
+		t.Error("the story is empty")
+	}
+}
+
+func FuzzStory(f *testing.F) {
+	for _, tp := range []*tape{webShell(), spearPhish(true), persistence(), injected()} {
+		f.Add(event.AppendBatch(nil, plain(tp.events)))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		list, err := event.DecodeBatch(b)
+		if err != nil {
+			return
+		}
+		tp := newTape(hostA)
+		for i, e := range list {
+			e.Textify()
+			s := event.Stamped{ID: event.ID{Host: hostA, Stream: 3, Seq: uint64(i + 1)}, Event: e}
+			tp.events = append(tp.events, s)
+			if i%5 == 0 {
+				tp.detect(s, "rule", detection.High)
+			}
+		}
+		begin := time.Now()
+		s := tp.story()
+		s.Without(map[string]bool{"x": true})
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("a story of %d events took %v", len(list), took)
+		}
+	})
+}
+
+func plain(l []event.Stamped) []*event.Event {
+	out := make([]*event.Event, len(l))
+	for i, s := range l {
+		out[i] = s.Event
+	}
+	return out
+}
