@@ -274,6 +274,15 @@ func bed(t *testing.T, means string) (host *child, restart func(kill bool) *chil
 	if s := host.text("up"); s != "<nil>" {
 		t.Fatalf("up: %s", s)
 	}
+	for _, a := range []string{serverAddr, otherAddr} { // a fresh pair of interfaces takes a moment to carry
+		s := ""
+		for deadline := time.Now().Add(10 * time.Second); s != "<nil>" && time.Now().Before(deadline); {
+			s = host.text("dial " + a)
+		}
+		if s != "<nil>" {
+			t.Fatalf("before isolation %s cannot be reached: %s", a, s)
+		}
+	}
 	return host, func(kill bool) *child {
 		ns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", host.cmd.Process.Pid))
 		if err != nil {
@@ -306,11 +315,6 @@ func TestIsolateCutsAllButTheServerAndProvesIt(t *testing.T) {
 	for _, means := range []string{"cgroup", "nftables"} {
 		t.Run(means, func(t *testing.T) {
 			h, _ := bed(t, means)
-			for _, a := range []string{serverAddr, otherAddr} {
-				if s := h.text("dial " + a); s != "<nil>" {
-					t.Fatalf("before isolation %s cannot be reached: %s", a, s)
-				}
-			}
 			h.text("dial " + otherAddr + " keep")
 			a := h.act("isolate 60")
 			if a.Err != "<nil>" || a.Proof.Means != means || a.Proof.DeniedProbe != probeDenied || a.Proof.Counter == 0 || !strings.HasPrefix(a.Proof.AllowedProbe, "connected") {

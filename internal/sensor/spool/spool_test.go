@@ -405,20 +405,21 @@ func TestSecondSensorIsRefused(t *testing.T) {
 	}
 }
 
-func TestEventTooBigIsDroppedAndCounted(t *testing.T) {
+func TestEventTooBigIsCutOrCounted(t *testing.T) {
 	s := open(t, t.TempDir(), nil)
 	defer s.Close()
 	s.Put(ev(event.FileCreate, "a"))
-	s.Put(ev(event.FileCreate, noise(70<<10)))
-	s.Put(ev(event.FileCreate, "c"))
+	s.Put(ev(event.FileCreate, noise(70<<10))) // a text can be cut, and says so
+	s.Put(&event.Event{Kind: event.FileCreate, OS: event.Linux, Extra: make([]byte, 70<<10)})
+	s.Put(ev(event.FileCreate, "d"))
 	if err := s.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	spooled, dropped, _ := drain(t, s, true)
 	i := id{s.Stream(), event.Bulk}
-	equation(t, i, 3, nil, spooled, dropped)
-	if !dropped.has(i, 2) {
-		t.Errorf("dropped %v; want number 2", dropped[i])
+	equation(t, i, 4, nil, spooled, dropped)
+	if !dropped.has(i, 3) || len(dropped[i]) != 1 {
+		t.Errorf("dropped %v; want number 3 alone", dropped[i])
 	}
 }
 
