@@ -15,7 +15,9 @@ type doctorVerb struct {
 }
 
 // Help shows examples.
-func (doctorVerb) Help() string { return "Examples:\n  yagura doctor\n  yagura doctor --notify\n  yagura doctor --json" }
+func (doctorVerb) Help() string {
+	return "Examples:\n  yagura doctor\n  yagura doctor --notify\n  yagura doctor --json"
+}
 
 // Run checks this machine, then asks the server to check itself.
 func (v doctorVerb) Run(s *shell) error {

@@ -12,7 +12,7 @@ import (
 )
 
 // startLocalSensor enrols this host with a token of its own, when it is not enrolled, and starts its sensor.
-func (p *parts) startLocalSensor(ctx context.Context, stderr io.Writer) (*localSensor, error) {
+func (p *parts) startLocalSensor(ctx context.Context, stderr io.Writer, config string) (*localSensor, error) {
 	folder := p.dir.file("sensor")
 	hosts := &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL()}
 	token, _, err := hosts.CreateEnrolToken(ctx, p.tenant.ID, 1, 10*time.Minute, "local:up")
@@ -24,7 +24,11 @@ func (p *parts) startLocalSensor(ctx context.Context, stderr io.Writer) (*localS
 	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("hand the sensor its token: %w", err)
 	}
-	sensor, err := startSensor(ctx, p.log, stderr, "--data", folder, "--token-file", file)
+	args := []string{"--data", folder, "--token-file", file}
+	if config != "" {
+		args = append(args, "--config", config)
+	}
+	sensor, err := startSensor(ctx, p.log, stderr, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +59,7 @@ func (p *parts) startLocalSensor(ctx context.Context, stderr io.Writer) (*localS
 type sensorGuard struct {
 	parts  *parts
 	stderr io.Writer
+	config string       // file of the sensor; empty: its default
 	sensor *localSensor // nil: none runs
 	wanted bool
 }
@@ -62,7 +67,7 @@ type sensorGuard struct {
 // start starts the sensor and gives its pid, 0 when none runs.
 func (g *sensorGuard) start(ctx context.Context) int {
 	g.wanted = true
-	sensor, err := g.parts.startLocalSensor(ctx, g.stderr)
+	sensor, err := g.parts.startLocalSensor(ctx, g.stderr, g.config)
 	if err != nil {
 		g.parts.log.WarnContext(ctx, "this host is not watched", slog.Any("err", err))
 		g.parts.noLocalSensor(ctx, err)

@@ -19,7 +19,8 @@ type serverFlags struct {
 
 type upVerb struct {
 	serverFlags
-	NoSensor bool `help:"Do not start a sensor on this host."`
+	NoSensor     bool   `help:"Do not start a sensor on this host."`
+	SensorConfig string `help:"Configuration file of the local sensor (sensor.yaml)." placeholder:"FILE"`
 }
 
 // Help shows examples.
@@ -28,7 +29,15 @@ func (*upVerb) Help() string {
 }
 
 // Run serves with a sensor on this host.
-func (v *upVerb) Run(s *shell) error { return s.serve(&v.serverFlags, !v.NoSensor) }
+func (v *upVerb) Run(s *shell) error {
+	return s.serve(&v.serverFlags, &localFlags{config: v.SensorConfig, off: v.NoSensor})
+}
+
+// localFlags say how the sensor on this host is run.
+type localFlags struct {
+	config string
+	off    bool
+}
 
 type serverVerb struct {
 	serverFlags
@@ -40,7 +49,7 @@ func (*serverVerb) Help() string {
 }
 
 // Run serves without a local sensor.
-func (v *serverVerb) Run(s *shell) error { return s.serve(&v.serverFlags, false) }
+func (v *serverVerb) Run(s *shell) error { return s.serve(&v.serverFlags, &localFlags{off: true}) }
 
 func (s *shell) logger(level string) *slog.Logger {
 	var l slog.Level
@@ -52,7 +61,7 @@ func (s *shell) logger(level string) *slog.Logger {
 
 // serve runs the server until the context ends, then takes it down in order: the sensor flushes, ingest
 // stops, what reads the log finishes its record.
-func (s *shell) serve(f *serverFlags, local bool) (err error) {
+func (s *shell) serve(f *serverFlags, local *localFlags) (err error) {
 	if !hasStore {
 		return fmt.Errorf("%w: this build has no event store, so it is a command line only: install the server build, or talk to a server with --data", errUsage)
 	}
@@ -79,8 +88,8 @@ func (s *shell) serve(f *serverFlags, local bool) (err error) {
 	srv.run(parts, group)
 
 	up := ready{URL: srv.url(), SignIn: srv.signIn, SensorURL: srv.sensorURL(), PID: os.Getpid()}
-	guard := &sensorGuard{parts: srv, stderr: s.stderr}
-	if local {
+	guard := &sensorGuard{parts: srv, stderr: s.stderr, config: local.config}
+	if !local.off {
 		up.SensorPID = guard.start(s.ctx)
 	}
 	if f.ReadyFile != "" {

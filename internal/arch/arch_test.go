@@ -44,7 +44,7 @@ var mayImport = map[string]string{
 
 	"internal/console":      words + " internal/access internal/coverage internal/fleet internal/response internal/detect internal/incident internal/eventstore internal/sigma internal/console/line web " + gen,
 	"internal/console/line": words + " internal/detect",
-	"internal/controldb":    words + " internal/access internal/coverage internal/fleet internal/ingest internal/response internal/detect internal/incident internal/eventstore internal/notify",
+	"internal/controldb":    words + " internal/access internal/coverage internal/fleet internal/ingest internal/response internal/detect internal/incident internal/eventstore internal/stream internal/notify",
 	"internal/notify":       words,
 	"internal/config":       words,
 	"web":                   "",
@@ -67,7 +67,9 @@ func allowed(pkg string) (list string, ok bool) {
 		return gen, true
 	case strings.HasPrefix(pkg, "internal/sensor/"), pkg == "cmd/yagura-sensor":
 		return "sensor", true
-	case pkg == "internal/arch", strings.HasPrefix(pkg, "dev/"), strings.HasPrefix(pkg, "internal/config/"):
+	case strings.HasPrefix(pkg, "dev/"):
+		return words + " " + gen, true
+	case pkg == "internal/arch", strings.HasPrefix(pkg, "internal/config/"):
 		return words + " internal/config", true
 	case strings.HasPrefix(pkg, "scenario"):
 		return "*", true
