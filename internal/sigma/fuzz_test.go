@@ -2,6 +2,7 @@ package sigma_test
 
 import (
 	"encoding/base64"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -152,6 +153,32 @@ func FuzzJudge(f *testing.F) {
 		first := len(s.Judge(&rec, nil))
 		if again := len(s.Judge(&rec, nil)); again != first || first != len(set.Scratch().Judge(&rec, nil)) {
 			t.Fatalf("verdicts differ: %d and %d hits", first, again)
+		}
+	})
+}
+
+// FuzzRegex: what is looked for before a regular expression never hides a match of it.
+func FuzzRegex(f *testing.F) {
+	f.Add(`(?i)secret_?key|token`, "aSECRET\u212aey")
+	f.Add(`(?i)pas[s]word`, "pa\u017f\u017fword")
+	f.Add(`a(?:bc|de)+f?`, "xabcdebc")
+	f.Add(`^(?:kworker|ksoftirqd)[/a-z]*`, "kworker/0")
+	f.Add(`(?:ab){2,3}|É`, "é É")
+	f.Add(`x*`, "")
+	f.Fuzz(func(t *testing.T, expr, value string) {
+		if len(expr) > 200 || len(value) > 1000 || !utf8.ValidString(expr) {
+			return
+		}
+		re, err := regexp.Compile(expr)
+		if err != nil {
+			return
+		}
+		set := build(t, head+"  a: {f|re: "+yamlText(expr)+"}\n  condition: a\n")
+		if len(set.Rejected()) > 0 {
+			t.Skip(set.Rejected()[0])
+		}
+		if got, want := fires(set, record("f", value)), re.MatchString(value); got != want {
+			t.Fatalf("%q on %q: %v; want %v", expr, value, got, want)
 		}
 	})
 }
