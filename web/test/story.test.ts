@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readStory, type Story, type StoryNode } from '../src/api/story';
-import { bar, storyRows, storyScale } from '../src/story/model';
+import { bar, contextAbove, storyRows, storyScale } from '../src/story/model';
 
 const node = (ref: string, rowParent: string, start: number, more: Partial<StoryNode> = {}): StoryNode => ({
   ref,
@@ -84,6 +84,15 @@ describe('story rows', () => {
     });
     expect(storyRows(s, new Set(), true)[1]?.joins.map((e) => e.id)).toEqual(['2', '3']);
   });
+});
+
+test('what stands above the attack is told in one line, outermost first', () => {
+  const s = story([
+    node('init', '', 1, { flags: ['context'] }),
+    node('sshd', 'init', 2, { flags: ['context'] }),
+    node('a', 'sshd', 3),
+  ]);
+  expect(contextAbove(s).map((n) => n.ref)).toEqual(['init', 'sshd']);
 });
 
 describe('time lane', () => {

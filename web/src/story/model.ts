@@ -96,6 +96,19 @@ function visibleParent(n: StoryNode, byRef: Map<string, StoryNode>, shown: Set<s
   return found;
 }
 
+/** The context above the first step of the attack, outermost first. */
+export function contextAbove(story: Story): StoryNode[] {
+  const byRef = new Map(story.nodes.map((n) => [n.ref, n]));
+  const first = storyRows(story, new Set(), false)[0]?.node;
+  const chain: StoryNode[] = [];
+  const seen = new Set<string>();
+  for (let at = byRef.get(first?.rowParent ?? ''); at && !seen.has(at.ref); at = byRef.get(at.rowParent)) {
+    seen.add(at.ref);
+    chain.unshift(at);
+  }
+  return chain;
+}
+
 export interface Scale {
   from: number;
   to: number;

@@ -58,7 +58,7 @@ export function Chip({
   return (
     <span
       title={title}
-      className={`inline-flex items-center gap-1 rounded-sm border px-1 text-2xs leading-4 whitespace-nowrap ${tones[tone]}`}
+      className={`inline-flex min-w-0 items-center gap-1 rounded-sm border px-1 text-2xs leading-4 whitespace-nowrap ${tones[tone]}`}
     >
       {children}
     </span>

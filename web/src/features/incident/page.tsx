@@ -111,8 +111,8 @@ function Workbench({ data }: { data: Data }) {
                 cited={ids}
                 waiting={hold ? Math.max(0, fresh) : 0}
                 onRelease={() => setHeld(data.story)}
-                attackOnly={search.view === 'attack'}
-                onAttackOnly={(only) => set({ view: only ? 'attack' : undefined })}
+                attackOnly={search.view !== 'context'}
+                onAttackOnly={(only) => set({ view: only ? undefined : 'context' })}
               />
             </div>
           )}

@@ -5,10 +5,12 @@ import type { Story } from '../../api/story';
 import { useSpeech } from '../../i18n/language';
 import { useKeys } from '../../keys/keys';
 import { keyText } from '../../keys/registry';
-import { isContext, storyRows, storyScale } from '../../story/model';
+import { contextAbove, isContext, storyRows, storyScale } from '../../story/model';
 import { Button } from '../../ui/button';
+import { Raw } from '../../ui/raw';
+import { show } from '../../ui/show';
 import { clockText, useZone } from '../../ui/time';
-import { gridColumns, Row } from './story-row';
+import { gridColumns, nodeName, Row } from './story-row';
 
 const rowHeight = 28;
 
@@ -124,6 +126,7 @@ export function StoryGrid({
           {t.storyRows(rows.length)}
         </span>
         {story.truncated && <span className="text-xs text-warn">{t.storyTruncated}</span>}
+        {attackOnly && <Above story={story} onSelect={onSelect} />}
         {story.horizon > 0 && (
           <span className="truncate text-xs text-muted">{t.horizonText(clockText(story.horizon, language, zone))}</span>
         )}
@@ -204,5 +207,29 @@ export function StoryGrid({
         </div>
       </div>
     </section>
+  );
+}
+
+/** The ancestors of the attack as one line: they are for orientation and would push the story down as rows. */
+function Above({ story, onSelect }: { story: Story; onSelect: (ref: string) => void }) {
+  const { t } = useSpeech();
+  const chain = contextAbove(story);
+  if (chain.length === 0) return null;
+  return (
+    <nav aria-label={t.contextHint} className="flex min-w-0 items-center gap-1 overflow-hidden text-xs text-muted">
+      {chain.map((n, i) => (
+        <span key={n.ref} className="flex min-w-0 shrink items-center gap-1 last:shrink-0">
+          {i > 0 && <span aria-hidden="true">›</span>}
+          <button
+            type="button"
+            title={show(n.commandLine)}
+            onClick={() => onSelect(n.ref)}
+            className="min-h-6 max-w-40 truncate text-text-2 hover:text-text hover:underline"
+          >
+            <Raw text={nodeName(n)} full />
+          </button>
+        </span>
+      ))}
+    </nav>
   );
 }

@@ -8,7 +8,7 @@ import { Raw } from '../../ui/raw';
 import { type Level, SeverityMark, worst } from '../../ui/severity';
 import { baseName } from '../../ui/show';
 
-export const gridColumns = 'minmax(16rem, 1fr) 3.5rem 4.5rem minmax(5rem, 12.5rem) minmax(7rem, 12rem)';
+export const gridColumns = 'minmax(16rem, 1fr) 3.5rem 4.5rem minmax(5rem, 14rem) minmax(7rem, 12rem)';
 
 const kindMark: Record<string, string> = { file: '▤', url: '↗', address: '⇄', session: '⚿', scheduled: '◷', host: '▣' };
 const fill: Record<Level, string> = {
@@ -170,11 +170,11 @@ export function EdgeChip({ edge, from }: { edge: StoryEdge; from?: StoryNode }) 
       tone={edge.inferred ? 'inferred' : 'plain'}
       title={`${pick(edge.reason, language)} (${edge.inferred ? `${t.inferred}, ` : ''}${confidenceWord(t, edge.confidence)})`}
     >
-      <span data-edge={edge.kind} data-inferred={edge.inferred}>
+      <span data-edge={edge.kind} data-inferred={edge.inferred} className="truncate">
         {edgeWord(t, edge.kind)}
       </span>
       {from && (
-        <span className="max-w-28 truncate">
+        <span className="max-w-24 min-w-0 truncate">
           <Raw text={nodeName(from)} />
         </span>
       )}
