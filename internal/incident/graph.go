@@ -181,8 +181,6 @@ type activity struct {
 	firstSeen int64
 	started   fact // of the sensor
 	newest    int64
-	peers     map[tuple]*endpoint // connections by 5-tuple as this host sees them
-	peerOrder []tuple
 	items     []*item // scheduled things written in our sight
 	// the newest processes a scheduler started, and those that carried a URL to a browser
 	byScheduler []*proc
@@ -195,8 +193,10 @@ type activity struct {
 type Graph struct {
 	limits Limits
 	hosts  map[event.HostID]*activity
-	mark   uint32
 	nodes  int
+
+	peers     map[tuple]*pair // connections between hosts, by both ends' addresses
+	peerOrder []tuple
 }
 
 // NewGraph makes an empty graph; a zero limit takes the server's.
@@ -210,7 +210,7 @@ func NewGraph(l Limits) *Graph {
 	if l.Age <= 0 {
 		l.Age = defaultLimits.Age
 	}
-	return &Graph{limits: l, hosts: map[event.HostID]*activity{}, mark: 1}
+	return &Graph{limits: l, hosts: map[event.HostID]*activity{}, peers: map[tuple]*pair{}}
 }
 
 // Evicted counts the nodes given up for lack of room or for age.
@@ -227,7 +227,7 @@ func (g *Graph) Nodes() int { return g.nodes }
 func (g *Graph) host(id event.HostID) *activity {
 	a := g.hosts[id]
 	if a == nil {
-		a = &activity{id: id, procs: map[event.Key]*proc{}, files: map[fileKey]*fileNode{}, paths: map[string]*fileNode{}, peers: map[tuple]*endpoint{}}
+		a = &activity{id: id, procs: map[event.Key]*proc{}, files: map[fileKey]*fileNode{}, paths: map[string]*fileNode{}}
 		g.hosts[id] = a
 	}
 	return a

@@ -570,31 +570,29 @@ func (w *growth) injections(p *proc) {
 // peers follows a connection to the host that took it, and an accepted one to the host that opened it.
 func (w *growth) peers(p *proc) {
 	why := Said{En: "the connection one host opened is the connection the other took", Ja: "一方のホストが開いた接続と他方が受けた接続が一致"}
-	find := func(t tuple) *endpoint {
-		for _, h := range w.g.hosts {
-			if h != p.host {
-				if e := h.peers[t]; e != nil && !e.by.gone {
-					return e
-				}
-			}
-		}
-		return nil
-	}
-	if len(w.g.hosts) < 2 {
-		return
-	}
 	for _, c := range p.did().conns {
-		e := find(tuple{c.local, c.remote})
-		if e == nil || e.initiated {
+		e := w.g.across(p, c)
+		if e == nil {
 			continue
 		}
 		kid := startedBy(e.by, e.time)
-		if kid == nil {
+		for n := 0; kid != nil && hubKind(kid) == hubSSH && n < 4; n++ {
+			kid = startedBy(kid, kid.start) // the server's own process for the session
+		}
+		if kid == nil || hubKind(kid) != notHub {
 			continue
 		}
 		w.edge(link{kind: EdgeHostToHost, from: p, to: kid, facts: []fact{c.fact, e.fact}, basis: observed, confidence: high, reason: why})
 		if w.role[kid] == outside {
 			w.join(kid, full)
+		}
+	}
+	if _, acc := sshAccept(p); acc != nil && hubKind(p) == notHub {
+		if e := w.g.across(p, *acc); e != nil {
+			w.edge(link{kind: EdgeHostToHost, from: e.by, to: p, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
+			if hubKind(e.by) == notHub {
+				w.join(e.by, full)
+			}
 		}
 	}
 	if w.role[p] != pruned && !isService(p) {
@@ -608,7 +606,7 @@ func (w *growth) peers(p *proc) {
 		if acc == nil {
 			continue
 		}
-		if e := find(tuple{acc.remote, acc.local}); e != nil && e.initiated {
+		if e := w.g.across(p, *acc); e != nil {
 			w.edge(link{kind: EdgeHostToHost, from: e.by, to: k, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
 			if hubKind(e.by) == notHub {
 				w.join(e.by, full)

@@ -399,10 +399,10 @@ func (g *Graph) network(a *activity, p *proc, e *event.Event, f fact) {
 	case event.NetConnect:
 		c.initiated = true
 		d.conns = addConn(d.conns, c)
-		a.peer(c, p)
+		g.peer(a, c, p)
 	case event.NetAccept:
 		d.accepts = addConn(d.accepts, c)
-		a.peer(c, p)
+		g.peer(a, c, p)
 	case event.NetListen:
 		d.listens = addConn(d.listens, c)
 	case event.NetStdioSocket:

@@ -1,7 +1,6 @@
 package incident
 
 import (
-	"net/netip"
 	"path"
 	"strings"
 
@@ -209,34 +208,4 @@ func related(a, b *proc) bool {
 		}
 	}
 	return false
-}
-
-// tuple names a connection the same on both of its ends: (client, server).
-type tuple struct{ client, server netip.AddrPort }
-
-type endpoint struct {
-	conn
-	by *proc
-}
-
-const maxPeers = 4096
-
-func (a *activity) peer(c conn, p *proc) {
-	if !c.remote.IsValid() || c.remote.Addr().IsLoopback() || c.remote.Port() == 0 {
-		return
-	}
-	t := tuple{c.local, c.remote}
-	if !c.initiated {
-		t = tuple{c.remote, c.local}
-	}
-	if _, ok := a.peers[t]; !ok {
-		a.peerOrder = append(a.peerOrder, t)
-		if len(a.peerOrder) > 2*maxPeers {
-			for _, old := range a.peerOrder[:maxPeers] {
-				delete(a.peers, old)
-			}
-			a.peerOrder = append([]tuple(nil), a.peerOrder[maxPeers:]...)
-		}
-	}
-	a.peers[t] = &endpoint{conn: c, by: p}
 }
