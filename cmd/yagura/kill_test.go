@@ -32,12 +32,12 @@ func TestKills(t *testing.T) {
 	stop := startLoad(t)
 	books := newBooks(h)
 	for i := range kills {
-		time.Sleep(time.Duration(200+i*83%900) * time.Millisecond)
+		time.Sleep(time.Duration(900+i*83%900) * time.Millisecond)
 		books.note()
 		if pid := sensorStatus(h).PID; pid > 0 {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		time.Sleep(time.Duration(300+i*131%900) * time.Millisecond)
+		time.Sleep(time.Duration(1400+i*131%900) * time.Millisecond)
 		books.note()
 		h.kill()
 		h.start()
