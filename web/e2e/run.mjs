@@ -119,6 +119,42 @@ if (values.attack) {
   });
 }
 
+if (values.attack) {
+  await test('live: what comes while somebody reads waits behind a button and moves nothing', async () => {
+    await page.goto(at('detections'));
+    await page.locator('[data-live=live]').waitFor();
+    const rows = page.locator('[role=row][data-id]');
+    await rows.first().click();
+    const top = await rows.first().getAttribute('data-id');
+    const run = spawn('bash', ['-c', values.attack], { stdio: 'ignore' });
+    const ended = new Promise((done) => run.on('exit', done));
+    const button = page.locator('header button', { hasText: /new items?: show/ });
+    await button.waitFor({ timeout: 90_000 });
+    assert.equal(await rows.first().getAttribute('data-id'), top, 'the list moved under the reader');
+    await page.keyboard.press('n');
+    await button.waitFor({ state: 'detached' });
+    assert.notEqual(await rows.first().getAttribute('data-id'), top, 'the new item is not shown');
+    await ended;
+  });
+
+  await test('hostile: a program started with markup, escapes, direction marks and broken bytes is shown as such', async () => {
+    await page.goto(at('events?kind=process.exec'));
+    await page.locator('[data-live=live]').waitFor();
+    // A harmless program; only its arguments are odd. EUC-JP and CP932 bytes, RTL override, escape codes, HTML.
+    const odd =
+      "exec /bin/true $'\\u202egpj.exe' $'<img src=x onerror=alert(1)>' $'\\x1b[31m\\xc6\\xfc\\x93\\xfa\\xff'";
+    const cell = page.locator('[role=gridcell]', { hasText: '⟦U+202E⟧gpj.exe' }).first();
+    for (let i = 0; i < 20 && (await cell.count()) === 0; i += 1) {
+      spawn('bash', ['-c', odd], { stdio: 'ignore', env: { ...process.env, LC_ALL: 'C.UTF-8' } });
+      await page.waitForTimeout(500);
+    }
+    const text = await cell.textContent();
+    assert.ok(text.includes('<img src=x onerror=alert(1)>'), `markup is not shown as text: ${text}`);
+    assert.ok(text.includes('\\x1b[31m') && text.includes('\\xff'), `escapes are not shown: ${text}`);
+    assert.equal(await page.locator('main img').count(), 0, 'markup became an element');
+  });
+}
+
 // The incidents to look at.
 await page.goto(at('incidents'));
 await page.locator('[role=row][data-id], [data-empty]').first().waitFor();
