@@ -121,7 +121,7 @@ func TestHostileNames(t *testing.T) {
 	names := []string{
 		"\xff\xfe", "line\nfeed", "\x1b[31mred", "\u202egnp.exe", "\xc6\xfc\xcb\xdc\xb8\xec", // EUC-JP
 		"\x93\xfa\x96\x7b\x8c\xea\x5c", // CP932 with 0x5C as a second byte
-		"<script>alert(1)</script>", strings.Repeat("n", 255),
+		"<img src=x onerror=alert(1)>", strings.Repeat("n", 255),
 	}
 	for _, name := range names {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestConsoleInChromium signs in with the one-time link in a real browser and reads the web-shell and
+// spear-phish stories in both languages (web/e2e/run.mjs has the journey and its checks).
+func TestConsoleInChromium(t *testing.T) {
+	needRoot(t)
+	if _, err := exec.LookPath("chromium"); err != nil {
+		t.Skip("needs Chromium: apt-get install chromium")
+	}
+	web, err := filepath.Abs("../../web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(web, "node_modules", "playwright-core")); err != nil {
+		t.Skip("needs the console's tools: run `make e2e`")
+	}
+	h := startHouse(t)
+	h.reporting()
+	args := []string{"e2e/run.mjs", "--url", h.ready.URL, "--sign-in", h.ready.SignIn, "--data", h.data, "--shots", t.TempDir()}
+	for _, story := range [][]string{{"web-shell"}, {"spear-phish", "closed"}} {
+		before := h.incidents()
+		steps := runAttack(t, story[0], story[1:]...)
+		var found []string
+		h.eventually(10*time.Second, "the story is an incident", func() error {
+			if found = h.incidentsWith(before, steps); len(found) == 0 {
+				return os.ErrNotExist
+			}
+			return nil
+		})
+		if !slices.Contains(args, found[0]) {
+			args = append(args, "--incident", found[0])
+		}
+	}
+	time.Sleep(2 * time.Second) // the last events of the story
+	cmd := exec.Command("node", args...)
+	cmd.Dir = web
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("web/e2e/run.mjs: %v", err)
+	}
+}
