@@ -4,7 +4,9 @@
 set -euo pipefail
 before=$(git status --porcelain | sha256sum)
 diff_before=$(git diff | sha256sum)
+bash dev/web.sh deps
 bash dev/generate.sh
+bash dev/web.sh build
 if [ "$before" != "$(git status --porcelain | sha256sum)" ] || [ "$diff_before" != "$(git diff | sha256sum)" ]; then
 	git status --short
 	git diff --stat

@@ -40,7 +40,12 @@ func TestConsoleInChromium(t *testing.T) {
 			args = append(args, "--incident", found[0])
 		}
 	}
-	time.Sleep(2 * time.Second) // the last events of the story
+	script, err := filepath.Abs(filepath.Join("..", "..", "dev", "attacks", "web-shell.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = append(args, "--attack", "bash "+script) // shows on the open page without being touched
+	time.Sleep(2 * time.Second)                     // the last events of the story
 	cmd := exec.Command("node", args...)
 	cmd.Dir = web
 	out, err := cmd.CombinedOutput()
