@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -339,5 +341,24 @@ func TestRunTellsWithinTwoSecondsAndEndsClean(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("Run = %v; want nil", err)
+	}
+}
+
+func TestSharedAddressIsOfferedNotJoined(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("init", "", "/sbin/init", "/sbin/init", "1")
+	for _, n := range []string{"a", "b"} {
+		d.start(n, "init", "/tmp/"+n, "/tmp/"+n, n)
+		d.add(event.Event{Kind: event.NetConnect, Initiated: true, Actor: d.procs[n], RemoteAddr: netip.MustParseAddr("203.0.113.9"), RemotePort: 443, LocalAddr: netip.MustParseAddr("10.0.0.1"), LocalPort: 4000})
+		d.detect(d.start(n+" cat", n, "/usr/bin/cat", "cat", "7"), "rule", detection.High)
+		d.flush()
+	}
+	rows := d.flush()
+	if len(rows) != 2 {
+		t.Fatalf("%d incidents; want 2", len(rows))
+	}
+	s := d.story(rows[0].ID)
+	if len(s.Related) != 1 || s.Related[0].Incident != rows[1].ID.String() || !strings.Contains(s.Related[0].Reason.En, "203.0.113.9") {
+		t.Errorf("related = %+v; want %s for the address", s.Related, rows[1].ID)
 	}
 }

@@ -246,7 +246,7 @@ func (b *builder) processNode(p *proc) Node {
 		}
 	}
 	switch b.w.role[p] {
-	case context_:
+	case aside:
 		n.Flags = append(n.Flags, FlagContext)
 	}
 	if b.w.role[p] <= passage && hubKind(p) != notHub {

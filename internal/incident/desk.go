@@ -76,7 +76,8 @@ type story struct {
 	saved   bool
 	reopen  bool
 	loaded  bool
-	kept    map[event.Key]bool // members that are written
+	kept    map[event.Key]bool  // members that are written
+	outside map[string]event.ID // addresses it reached beyond the host
 }
 
 // New makes a desk. Call Restore before events flow, then Run.
@@ -586,6 +587,7 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, names map[event.H
 		b.hostOnly(&s)
 	}
 	b.row(&st.row, &s, st, now)
+	s.Related = append(s.Related, f.relatedTo(st, b)...)
 	k := Kept{Row: st.row}
 	var fresh []*proc
 	for _, p := range st.members {

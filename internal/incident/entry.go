@@ -59,6 +59,7 @@ func step(ref, en, ja string, facts ...fact) ChainStep {
 func (b *builder) entry() Entry {
 	var all []candidate
 	all = append(all, b.byLink()...)
+	all = append(all, b.byAttachment()...)
 	all = append(all, b.byService()...)
 	all = append(all, b.byLogon()...)
 	all = append(all, b.byDownload()...)
@@ -180,6 +181,36 @@ func runOf(p *proc, f *fileNode) fact {
 		}
 	}
 	return fact{}
+}
+
+// byAttachment finds a file that a mail or chat client wrote and somebody ran.
+func (b *builder) byAttachment() []candidate {
+	var out []candidate
+	for _, l := range b.lines {
+		mail, ok := l.from.(*proc)
+		if !ok || l.kind != EdgeWroteExec || !isMailer(mail) {
+			continue
+		}
+		f, ok := l.to.(*fileNode)
+		if !ok {
+			continue
+		}
+		for _, m := range b.lines {
+			p, ok := m.to.(*proc)
+			if !ok || m.from != any(f) || m.kind != EdgeWroteExec {
+				continue
+			}
+			wr, ran := writeIn(l, f), runOf(p, f)
+			if !wr.known() || !ran.known() {
+				continue
+			}
+			c := candidate{route: "attachment", confidence: m.confidence, rank: 0, time: wr.time}
+			c.add(step(b.ref(mail), fmt.Sprintf("%s (pid %d) wrote %s at %s", label(mail), mail.pid, f.path, clock(wr.time)), fmt.Sprintf("%s(pid %d)が %s に %s を書いた", label(mail), mail.pid, clock(wr.time), f.path), wr), wr)
+			c.add(step(b.ref(p), fmt.Sprintf("%s (pid %d) ran it at %s", label(p), p.pid, clock(ran.time)), fmt.Sprintf("%s にそれが実行された(%s、pid %d)", clock(ran.time), label(p), p.pid), ran), ran)
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // byService finds a service that took a connection and then started a member.

@@ -11,11 +11,11 @@ import (
 type role uint8
 
 const (
-	outside  role = iota
-	context_      // an ancestor for orientation: it does not join
-	passage       // a hub on a named chain: it does not join either, and nothing follows from it
-	pruned        // a service or a session: joins, but brings only the branches that have a reason of their own
-	full          // joins with its descendants
+	outside role = iota
+	aside        // an ancestor for orientation: it does not join
+	passage      // a hub on a named chain: it does not join either, and nothing follows from it
+	pruned       // a service or a session: joins, but brings only the branches that have a reason of their own
+	full         // joins with its descendants
 )
 
 // link is an edge between two things of the graph.
@@ -454,11 +454,11 @@ func (w *growth) download(f *fileNode, wr *fileWrite) {
 	if len(list) > 4 {
 		list = list[len(list)-4:]
 	}
-	link_ := urlIn(wr.by.last().commandLine)
+	carried := urlIn(wr.by.last().commandLine)
 	for _, c := range list {
 		var from any = w.addr(wr.by.host, c)
-		if host, port := hostPort(link_); host != "" && port == c.remote.Port() && (host == c.remote.Addr().Unmap().String() || host == c.name || c.name == "") {
-			from = w.url(wr.by.host, link_)
+		if host, port := hostPort(carried); host != "" && port == c.remote.Port() && (host == c.remote.Addr().Unmap().String() || host == c.name || c.name == "") {
+			from = w.url(wr.by.host, carried)
 		}
 		w.edge(link{kind: EdgeDownloaded, from: from, to: f, facts: []fact{c.fact, wr.fact}, basis: basis, confidence: conf, reason: why})
 	}
@@ -648,7 +648,7 @@ func (w *growth) context() {
 			if w.role[up] != outside {
 				break
 			}
-			w.role[up] = context_
+			w.role[up] = aside
 			w.order = append(w.order, up)
 			if hubKind(up) != notHub && hubKind(up) != hubSSH {
 				break

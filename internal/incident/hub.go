@@ -27,7 +27,7 @@ const (
 // folder, so that a payload does not hide behind it (see isHub).
 func hubOf(name string) hub {
 	switch name {
-	case "init", "launchd", "tini", "dumb-init", "docker-init", "catatonit", "process_api":
+	case "init", "launchd", "tini", "dumb-init", "docker-init", "catatonit":
 		return hubInit
 	case "systemd", "(sd-pam)", "systemd-executor", "runit", "runsvdir", "runsv", "s6-svscan", "s6-supervise", "supervisord", "openrc", "openrc-run", "monit", "dbus-daemon", "dbus-broker", "dbus-broker-launch", "dbus-broker-lau", "polkitd":
 		return hubServiceBoss
@@ -223,8 +223,8 @@ func (im *image) findScript() string {
 			if w == "-" {
 				return ""
 			}
-			if strings.ContainsAny(w, ";|&<>$`'\"(){}") {
-				return ""
+			if strings.ContainsAny(w, ";|&<>$`'\"(){}") || strings.HasPrefix(w, "/dev/fd/") || strings.HasPrefix(w, "/proc/") {
+				return "" // no file of its own
 			}
 			return abs(w, im.cwd)
 		}

@@ -26,9 +26,9 @@ type tape struct {
 }
 
 var (
-	hostA = event.HostID(uuid.MustParse("01900000-0000-7000-8000-00000000000a"))
-	hostB = event.HostID(uuid.MustParse("01900000-0000-7000-8000-00000000000b"))
-	main_ = tenant.ID(uuid.MustParse("01900000-0000-7000-8000-0000000000ff"))
+	hostA      = event.HostID(uuid.MustParse("01900000-0000-7000-8000-00000000000a"))
+	hostB      = event.HostID(uuid.MustParse("01900000-0000-7000-8000-00000000000b"))
+	tenantMain = tenant.ID(uuid.MustParse("01900000-0000-7000-8000-0000000000ff"))
 )
 
 const t0 = int64(1_795_000_000_000_000)
@@ -109,7 +109,7 @@ func (t *tape) reads(name, path string) event.Stamped {
 
 func (t *tape) detect(s event.Stamped, title string, sev detection.Severity, attack ...string) {
 	id := "rule-" + strings.ReplaceAll(title, " ", "-")
-	t.dets = append(t.dets, detection.Detection{ID: detection.NewID(id, "1", s.ID), Tenant: main_, RuleID: id, RuleVersion: "1", Title: detection.Said{En: title, Ja: title + "(日本語)"},
+	t.dets = append(t.dets, detection.Detection{ID: detection.NewID(id, "1", s.ID), Tenant: tenantMain, RuleID: id, RuleVersion: "1", Title: detection.Said{En: title, Ja: title + "(日本語)"},
 		Severity: sev, ATTACK: attack, Event: s, Detected: s.Event.Time})
 }
 
@@ -466,5 +466,27 @@ func TestLogonIsTheEntry(t *testing.T) {
 	s := tp.story()
 	if s.Entry.Route != "logon" || !strings.Contains(s.Entry.Chain[0].Text.En, "198.51.100.9") {
 		t.Errorf("entry = %+v; want logon from 198.51.100.9\n%s", s.Entry, dump(s))
+	}
+}
+
+func TestAttachmentIsTheEntry(t *testing.T) {
+	tp := newTape(hostA)
+	tp.start("shell", "init", 20, "/usr/bin/gnome-shell", "gnome-shell")
+	tp.start("mail", "shell", 30, "/usr/bin/thunderbird", "thunderbird")
+	tp.write("mail", "/home/u/Downloads/order.run", "600")
+	run := tp.startFile("payload", "shell", 60, "/home/u/Downloads/order.run", "/home/u/Downloads/order.run", "600")
+	tp.detect(run, "downloaded file run", detection.High, "T1204.002")
+	s := tp.story()
+	if s.Entry.Route != "attachment" {
+		t.Errorf("entry route %q; want attachment\n%s", s.Entry.Route, dump(s))
+	}
+	wantMembers(t, tp, s, []string{"payload", "mail"}, []string{"shell"})
+}
+
+func TestBlindHostIsNamedInTheReason(t *testing.T) {
+	tp := persistence()
+	s := incident.FromEvents(tp.events, tp.dets, incident.Context{Holes: []incident.Hole{{Host: hostA.String(), Class: "network", From: t0 - 1, State: "blind", Reason: "probe not attached"}}})
+	if s.Entry.Route != "unknown" || !strings.Contains(s.Entry.Stopped.Why.En, "blind for network") || len(s.Holes) != 1 {
+		t.Errorf("entry %+v with %d holes; want unknown because the host was blind", s.Entry, len(s.Holes))
 	}
 }
