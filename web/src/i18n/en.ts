@@ -238,7 +238,6 @@ export const en = {
   entryUnknown: 'Unknown',
   entryStopped: 'The search stopped',
   entryAlternatives: 'Also possible',
-  entryWeakness: 'Weakness used',
   related: 'Possibly related',
   holesTitle: 'Not fully seen',
   horizonText: (at: string) => `Nothing before ${at} was seen on these hosts.`,

@@ -228,7 +228,6 @@ export const ja: Messages = {
   entryUnknown: '不明',
   entryStopped: '探索の終点',
   entryAlternatives: '他の可能性',
-  entryWeakness: '突かれた弱点',
   related: '関連の可能性',
   holesTitle: '十分に見えなかった区間',
   horizonText: (at) => `これらのホストの ${at} より前は見えていません。`,

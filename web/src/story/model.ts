@@ -60,7 +60,7 @@ export function storyRows(story: Story, collapsed: ReadonlySet<string>, withCont
         expanded,
         position: i + 1,
         siblings: list.length,
-        joins: (into.get(n.ref) ?? []).filter((e) => e.kind !== 'spawn' || e.from !== parent),
+        joins: joins(into.get(n.ref) ?? [], parent, byRef),
       });
       if (!expanded) return;
       add(below, depth + 1, n.ref);
@@ -82,6 +82,16 @@ export function storyRows(story: Story, collapsed: ReadonlySet<string>, withCont
   };
   add(children.get('') ?? [], 0, '');
   return rows;
+}
+
+/** What to say about how a node joined: the telling edges first, and no parent that is mere context. */
+function joins(into: StoryEdge[], parent: string, byRef: Map<string, StoryNode>): StoryEdge[] {
+  const telling = into.filter((e) => e.kind !== 'spawn');
+  const started = into.filter((e) => {
+    const from = byRef.get(e.from);
+    return e.kind === 'spawn' && e.from !== parent && (!from || !isContext(from));
+  });
+  return [...telling, ...started];
 }
 
 /** The nearest row above that is shown; '' for a first row, also when the chain runs in a circle. */
@@ -150,4 +160,18 @@ export function bar(n: StoryNode, scale: Scale): Bar | undefined {
 
 function clamp(x: number): number {
   return Math.max(0, Math.min(100, x));
+}
+
+/** What an analyst looks at first: the earliest step that the worst detection is on. */
+export function firstLook(story: Story, severity: (detection: string) => number): StoryNode | undefined {
+  let best: StoryNode | undefined;
+  let worst = 0;
+  for (const n of [...story.nodes].sort((a, b) => a.start - b.start)) {
+    const level = Math.max(0, ...n.detections.map(severity));
+    if (level > worst) {
+      best = n;
+      worst = level;
+    }
+  }
+  return best;
 }

@@ -47,13 +47,18 @@ export function SeverityMark({ level }: { level: string }) {
   );
 }
 
-const rank: Record<Level, number> = { critical: 5, high: 4, medium: 3, low: 2, informational: 1 };
+const ranks: Record<Level, number> = { critical: 5, high: 4, medium: 3, low: 2, informational: 1 };
 
 export function worst(levels: string[]): Level | undefined {
   let top: Level | undefined;
   for (const s of levels) {
     const l = levelOf(s);
-    if (!top || rank[l] > rank[top]) top = l;
+    if (!top || ranks[l] > ranks[top]) top = l;
   }
   return top;
+}
+
+/** 5 for critical down to 1. */
+export function rank(severity: string): number {
+  return ranks[levelOf(severity)];
 }

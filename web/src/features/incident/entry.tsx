@@ -24,7 +24,6 @@ export function EntryLine({
   const unknown = entry.route === '' || entry.route === 'unknown';
   const local = useLocalTimes();
   const stopped = local(pick(entry.stopped.why, language));
-  const weakness = pick(entry.weakness, language);
   return (
     <section
       aria-label={t.entryRoute}
@@ -60,7 +59,7 @@ export function EntryLine({
                   onSelect(c.ref);
                   onCite(`step:${i}`);
                 }}
-                className="max-w-80 min-h-6 truncate rounded-sm border border-line bg-surface-1 px-1.5 text-xs hover:bg-hover aria-pressed:bg-selected"
+                className="max-w-52 min-h-6 truncate rounded-sm border border-line bg-surface-1 px-1.5 text-xs hover:bg-hover aria-pressed:bg-selected"
               >
                 <Raw text={local(pick(c.text, language))} />
               </button>
@@ -68,13 +67,7 @@ export function EntryLine({
           ))}
         </ol>
       )}
-      {weakness !== '' && !unknown && (
-        <span className="text-xs">
-          <span className="text-muted">{t.entryWeakness}: </span>
-          <Raw text={weakness} full />
-        </span>
-      )}
-      {stopped !== '' && (
+      {unknown && stopped !== '' && (
         <span className="text-xs text-text-2">
           <span className="text-muted">{t.entryStopped}: </span>
           <Raw text={stopped} full />

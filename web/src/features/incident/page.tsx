@@ -6,6 +6,8 @@ import { reads } from '../../api/reads';
 import type { Story } from '../../api/story';
 import { useSpeech } from '../../i18n/language';
 import { useKeys } from '../../keys/keys';
+import { firstLook } from '../../story/model';
+import { rank } from '../../ui/severity';
 import { Empty, Failure, Loading } from '../../ui/states';
 import { Answers } from './answers';
 import { Details } from './details';
@@ -71,8 +73,12 @@ function Workbench({ data }: { data: Data }) {
   );
   const cite = useCallback((c: string | undefined) => set({ cite: c, ev: undefined }), [set]);
   const ids = useMemo(() => citedIds(story, search.cite), [story, search.cite]);
-  const selected = story.nodes.find((n) => n.ref === search.sel);
   const detections = data.detections;
+  // Without a choice in the address the pane shows what one would look at first.
+  const selected = useMemo(() => {
+    const level = new Map(detections.map((d) => [d.id, rank(d.severity)]));
+    return story.nodes.find((n) => n.ref === search.sel) ?? firstLook(story, (d) => level.get(d) ?? 0);
+  }, [story, detections, search.sel]);
   const process = search.cite === 'process' && selected?.kind === 'process' ? selected.ref : '';
 
   useKeys({
@@ -104,7 +110,7 @@ function Workbench({ data }: { data: Data }) {
               <StoryGrid
                 story={story}
                 detections={detections}
-                selected={search.sel}
+                selected={search.sel ?? selected?.ref}
                 onSelect={(ref) => set({ sel: ref })}
                 onEvents={() => cite('process')}
                 lit={lit}

@@ -8,7 +8,7 @@ import { Raw } from '../../ui/raw';
 import { type Level, SeverityMark, worst } from '../../ui/severity';
 import { baseName } from '../../ui/show';
 
-export const gridColumns = 'minmax(16rem, 1fr) 3.5rem 4.5rem minmax(5rem, 14rem) minmax(7rem, 12rem)';
+export const gridColumns = 'minmax(16rem, 1fr) 3.5rem 4rem minmax(5rem, 15rem) minmax(6rem, 9.5rem)';
 
 const kindMark: Record<string, string> = { file: '▤', url: '↗', address: '⇄', session: '⚿', scheduled: '◷', host: '▣' };
 const fill: Record<Level, string> = {
@@ -20,7 +20,7 @@ const fill: Record<Level, string> = {
 };
 
 export function nodeName(n: StoryNode): string {
-  return n.kind === 'process' ? baseName(n.image) || n.label : n.label;
+  return n.label || baseName(n.image);
 }
 
 export function Row({
@@ -100,7 +100,7 @@ export function Row({
           <SeverityMark level={level} />
         ) : (
           <span aria-hidden="true" className="w-3 shrink-0 text-center text-muted">
-            {node ? (kindMark[node.kind] ?? '·') : '+'}
+            {node ? (kindMark[node.kind] ?? '·') : ''}
           </span>
         )}
         {node ? (
