@@ -64,19 +64,56 @@ type eventsListVerb struct {
 	Limit   uint32   `help:"At most this many, newest first." default:"100"`
 }
 
-// Run lists stored events.
+// Help shows examples.
+func (eventsListVerb) Help() string {
+	return "Examples:\n  yagura events list --kind process.exec --limit 20\n  yagura events list --process h-0190…/p-abc… --json"
+}
+
+// eventsPage is how many events are asked for at a time.
+const eventsPage = 1000
+
+// Run lists stored events, page by page.
 func (v eventsListVerb) Run(s *shell) error {
-	r, err := s.console().ListEvents(s.ctx, connect.NewRequest(&consolev1.ListEventsRequest{Ids: v.IDs, Process: v.Process, HostId: v.Host, Kinds: v.Kind, From: v.From, To: v.To, Limit: v.Limit}))
-	if err != nil {
-		return s.explain("list events", err)
-	}
-	for _, e := range r.Msg.Events {
-		if err := s.eventRow(e); err != nil {
-			return err
+	q := &consolev1.ListEventsRequest{Ids: v.IDs, Process: v.Process, HostId: v.Host, Kinds: v.Kind, From: v.From, To: v.To}
+	boundary := map[string]bool{} // ids of the oldest moment printed so far: the next page begins with them
+	for left := v.Limit; left > 0; {
+		q.Limit = min(left+uint32(len(boundary)), eventsPage) //nolint:gosec // a count
+		r, err := s.console().ListEvents(s.ctx, connect.NewRequest(q))
+		if err != nil {
+			return s.explain("list events", err)
 		}
-	}
-	if len(r.Msg.Missing) > 0 {
-		return fmt.Errorf("%w: not in the store: %v", errPartial, r.Msg.Missing)
+		printed := uint32(0)
+		oldest := int64(0)
+		for _, e := range r.Msg.Events {
+			if boundary[e.Id] {
+				continue
+			}
+			if err := s.eventRow(e); err != nil {
+				return err
+			}
+			printed++
+			oldest = e.Time
+		}
+		if len(r.Msg.Missing) > 0 {
+			return fmt.Errorf("%w: not in the store: %v", errPartial, r.Msg.Missing)
+		}
+		left -= min(left, printed)
+		switch {
+		case !r.Msg.Truncated || len(v.IDs) > 0:
+			return nil
+		case printed == 0:
+			return fmt.Errorf("%w: more than %d events of one moment: narrow the question with --host or --kind", errPartial, eventsPage)
+		case left == 0:
+			_, _ = fmt.Fprintln(s.stderr, s.say("there are more: ask for them with --limit or --to", "続きがあります。--limit または --to で指定してください"))
+			return nil
+		}
+		next := map[string]bool{}
+		for _, e := range r.Msg.Events {
+			if e.Time == oldest {
+				next[e.Id] = true
+			}
+		}
+		boundary, q.To = next, oldest+1
 	}
 	return nil
 }

@@ -156,67 +156,51 @@ func (b *books) settle(t *testing.T) {
 	t.Logf("%d streams and lanes, %d events, after %d kills of each program", len(total), events, kills)
 }
 
-// read pages through all stored events, newest first. An id that is answered twice is a visible duplicate.
+// read reads all stored events. An id that is answered twice is a visible duplicate.
 func (b *books) read() (stored, dropped map[laneOf][]span, closed map[laneOf]uint64, err error) {
 	seen := map[string]bool{}
 	numbers := map[laneOf][]uint64{}
 	dropped, closed = map[laneOf][]span{}, map[laneOf]uint64{}
-	to := time.Now().Add(time.Hour).UnixMicro()
-	for {
-		out, errOut, code := b.h.try("events", "list", "--json", "--limit", "10000", "--to", strconv.FormatInt(to, 10))
-		if code != exitOK {
-			return nil, nil, nil, fmt.Errorf("events list: %s", errOut)
+	out, errOut, code := b.h.try("events", "list", "--json", "--limit", "10000000")
+	if code != exitOK {
+		return nil, nil, nil, fmt.Errorf("events list: %s", errOut)
+	}
+	dec := json.NewDecoder(strings.NewReader(out))
+	for dec.More() {
+		var e struct {
+			ID     string            `json:"id"`
+			Kind   string            `json:"kind"`
+			Fields map[string]string `json:"fields"`
 		}
-		page := map[string]bool{}
-		oldest, n := to, 0
-		dec := json.NewDecoder(strings.NewReader(out))
-		for dec.More() {
-			var e struct {
-				ID     string            `json:"id"`
-				Kind   string            `json:"kind"`
-				Time   int64             `json:"time"`
-				Fields map[string]string `json:"fields"`
-			}
-			if err := dec.Decode(&e); err != nil {
-				return nil, nil, nil, err
-			}
-			n++
-			oldest = min(oldest, e.Time)
-			if page[e.ID] {
-				return nil, nil, nil, fmt.Errorf("event %s is visible twice", e.ID)
-			}
-			page[e.ID] = true
-			if seen[e.ID] {
-				continue
-			}
-			seen[e.ID] = true
-			id, err := event.ParseID(e.ID)
-			if err != nil {
-				return nil, nil, nil, err
-			}
-			k := laneOf{fmt.Sprintf("%016x", id.Stream), int(id.Lane)}
-			numbers[k] = append(numbers[k], id.Seq)
-			if e.Kind != "dropped" && e.Kind != "closed" {
-				continue
-			}
-			number := func(field string) uint64 { // a zero field may be left out
-				v, _ := strconv.ParseUint(e.Fields[field], 10, 64)
-				return v
-			}
-			about := laneOf{fmt.Sprintf("%016x", number("about_stream")), int(number("about_lane"))}
-			if e.Kind == "closed" {
-				closed[about] = max(closed[about], number("about_last"))
-				continue
-			}
-			if number("about_first") == 0 || number("about_last") < number("about_first") {
-				return nil, nil, nil, fmt.Errorf("dropped event without its range: %v", e.Fields)
-			}
-			dropped[about] = append(dropped[about], span{number("about_first"), number("about_last")})
+		if err := dec.Decode(&e); err != nil {
+			return nil, nil, nil, err
 		}
-		if n < 10000 {
-			break
+		if seen[e.ID] {
+			return nil, nil, nil, fmt.Errorf("event %s is visible twice", e.ID)
 		}
-		to = oldest + 1
+		seen[e.ID] = true
+		id, err := event.ParseID(e.ID)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		k := laneOf{fmt.Sprintf("%016x", id.Stream), int(id.Lane)}
+		numbers[k] = append(numbers[k], id.Seq)
+		if e.Kind != "dropped" && e.Kind != "closed" {
+			continue
+		}
+		number := func(field string) uint64 { // a zero field may be left out
+			v, _ := strconv.ParseUint(e.Fields[field], 10, 64)
+			return v
+		}
+		about := laneOf{fmt.Sprintf("%016x", number("about_stream")), int(number("about_lane"))}
+		if e.Kind == "closed" {
+			closed[about] = max(closed[about], number("about_last"))
+			continue
+		}
+		if number("about_first") == 0 || number("about_last") < number("about_first") {
+			return nil, nil, nil, fmt.Errorf("dropped event without its range: %v", e.Fields)
+		}
+		dropped[about] = append(dropped[about], span{number("about_first"), number("about_last")})
 	}
 	stored = map[laneOf][]span{}
 	for k, list := range numbers {
