@@ -43,6 +43,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
           }
         } catch (error) {
           if (isSignedOut(error)) void client.invalidateQueries({ queryKey: ['who'] });
+          else if (wait > 500 && !stop.signal.aborted) setLive((l) => ({ ...l, state: 'lost' })); // the second try failed too
         }
         await new Promise((go) => setTimeout(go, wait));
         wait = Math.min(wait * 2, 8000);

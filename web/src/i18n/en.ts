@@ -402,6 +402,8 @@ export const en = {
   keyCopy: 'copy command line',
   keyIsolate: 'isolate host: show the command',
   keyKill: 'kill process: show the command',
+  noSuchIncident: 'There is no such incident',
+  unreachable: 'The server cannot be reached. It may be stopped or restarting.',
   notFoundTitle: 'There is no such page',
   notFoundText: 'The address may be old or mistyped.',
   backHome: 'Go to Home',

@@ -386,6 +386,8 @@ export const ja: Messages = {
   keyCopy: 'コマンドラインをコピー',
   keyIsolate: 'ホストをネットワーク隔離: 命令を表示',
   keyKill: 'プロセスを終了: 命令を表示',
+  noSuchIncident: 'このインシデントはありません',
+  unreachable: 'サーバーに接続できません。停止しているか、再起動中の可能性があります。',
   notFoundTitle: 'このページはありません',
   notFoundText: 'アドレスが古いか、間違っている可能性があります。',
   backHome: 'ホームへ',

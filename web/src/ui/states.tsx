@@ -65,7 +65,8 @@ export function Empty({
 export function Failure({ error, retry }: { error: unknown; retry: () => void }) {
   const t = useText();
   const [copied, setCopied] = useState(false);
-  const reason = reasonOf(error);
+  const said = reasonOf(error);
+  const reason = /failed to fetch|networkerror|load failed/i.test(said) ? t.unreachable : said;
   return (
     <div role="alert" className="m-4 max-w-2xl rounded-md border border-critical bg-critical-bg p-4">
       <p className="font-semibold text-critical">{t.errorTitle}</p>

@@ -15,11 +15,15 @@ export function CanaryStrip({ marks }: { marks: HealthMark[] }) {
   const { zone } = useZone();
   const word = (state: string) => (state === 'ok' ? t.canaryOk : state === 'missed' ? t.canaryMissed : t.canaryNothing);
   const of = (state: string) => marks.filter((m) => m.state === state).length;
-  const summary = t.canarySummary(of('ok'), of('missed'), marks.length - of('ok') - of('missed'));
+  const summary =
+    marks.length === 0
+      ? t.homeCanaryNever
+      : t.canarySummary(of('ok'), of('missed'), marks.length - of('ok') - of('missed'));
   return (
     <Panel title={t.canaryTitle} note={summary}>
       <div className="p-3">
         <div role="img" aria-label={summary} className="flex h-6 items-end gap-px">
+          {marks.length === 0 && <div className="hatch h-5 flex-1" />}
           {marks.map((m) => (
             <div
               key={String(m.from)}

@@ -26,7 +26,7 @@ export function OpenIncidents({ blind }: { blind: boolean }) {
       }
     >
       {isPending && <Loading rows={3} />}
-      {error && <Failure error={error} retry={() => void refetch()} />}
+      {error && !data && <Failure error={error} retry={() => void refetch()} />}
       {data && open.length === 0 && (
         <Empty kind={blind ? 'blind' : 'yet'} title={t.noOpenIncidents}>
           {blind ? t.noOpenBlind : t.noOpenIncidentsText}

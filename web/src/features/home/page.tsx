@@ -19,7 +19,7 @@ export function HomePage() {
     <div className="flex h-full flex-col gap-3 overflow-auto p-3" data-pane>
       <h1 className="sr-only">{t.homeTitle}</h1>
       {isPending && <Loading rows={10} />}
-      {error && <Failure error={error} retry={() => void refetch()} />}
+      {error && !data && <Failure error={error} retry={() => void refetch()} />}
       {data && <Board home={data} />}
     </div>
   );
@@ -62,7 +62,7 @@ function Facts({ home }: { home: Home }) {
   const count = (n: bigint | number) => n.toLocaleString(language);
   const canary = micros(home.canaryOldestUs);
   return (
-    <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-md border border-line bg-line md:grid-cols-5">
+    <dl className="grid shrink-0 grid-cols-2 gap-px overflow-hidden rounded-md border border-line bg-line md:grid-cols-5">
       <Figure
         name={t.homeHosts}
         known={home.hosts > 0}
@@ -71,8 +71,8 @@ function Facts({ home }: { home: Home }) {
       />
       <Figure
         name={t.homeIncidents}
-        known
-        text={count(home.incidentsOpen)}
+        known={home.hosts > 0 || home.incidentsOpen > 0}
+        text={home.hosts > 0 || home.incidentsOpen > 0 ? count(home.incidentsOpen) : t.cannotKnow}
         note={(['critical', 'high', 'medium', 'low'] as const)
           .filter((l) => (home.openBySeverity[l] ?? 0) > 0)
           .map((l) => `${t[l]} ${home.openBySeverity[l]}`)

@@ -51,7 +51,7 @@ export function HostsPage() {
           {data && <span className="tnum text-muted">{hosts.length}</span>}
         </header>
         {isPending && <Loading />}
-        {error && <Failure error={error} retry={() => void refetch()} />}
+        {error && !data && <Failure error={error} retry={() => void refetch()} />}
         {data && hosts.length === 0 && (
           <Empty kind="blind" title={t.homeNoHosts}>
             <p>{t.homeNoHostsText}</p>

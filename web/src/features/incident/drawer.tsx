@@ -51,7 +51,7 @@ export function EventsDrawer({
         </div>
       </header>
       {isPending && <Loading rows={4} />}
-      {error && <Failure error={error} retry={() => void refetch()} />}
+      {error && !data && <Failure error={error} retry={() => void refetch()} />}
       {data && events.length === 0 && (
         <Empty kind={data.missing.length > 0 ? 'blind' : 'yet'} title={t.eventsNone}>
           {data.missing.length > 0 ? t.eventsMissing(data.missing.length) : t.eventsNoneText}

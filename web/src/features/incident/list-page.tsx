@@ -71,7 +71,7 @@ export function IncidentsPage() {
         )}
       </header>
       {isPending && <Loading rows={10} />}
-      {error && <Failure error={error} retry={() => void refetch()} />}
+      {error && !data && <Failure error={error} retry={() => void refetch()} />}
       {data && shown.length === 0 && search.state !== undefined && (
         <Empty kind="filter" title={t.emptyFilter}>
           <Button onClick={() => set({ state: undefined })}>{t.clearFilter}</Button>

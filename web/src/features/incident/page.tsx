@@ -33,9 +33,9 @@ export function IncidentPage() {
   const { tenant, id } = useParams({ from: '/t/$tenant/incidents/$id' });
   const { data, error, isPending, refetch } = useQuery(reads.incident(id));
   if (isPending) return <Loading rows={14} />;
-  if (error) {
+  if (!data) {
     return isNotFound(error) ? (
-      <Empty kind="blind" title={t.notFoundTitle}>
+      <Empty kind="blind" title={t.noSuchIncident}>
         <p>{t.notFoundText}</p>
         <Link to="/t/$tenant/incidents" params={{ tenant }} search={{}} className="text-accent underline">
           {t.navIncidents}

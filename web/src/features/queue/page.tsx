@@ -103,7 +103,7 @@ export function QueuePage() {
           )}
         </header>
         {isPending && <Loading rows={12} />}
-        {error && <Failure error={error} retry={() => void refetch()} />}
+        {error && !data && <Failure error={error} retry={() => void refetch()} />}
         {data && shown.length === 0 && filtered && (
           <Empty kind="filter" title={t.emptyFilter}>
             <Button

@@ -26,7 +26,7 @@ export function ResponsePage() {
           {data && <span className="tnum text-muted">{actions.length}</span>}
         </header>
         {isPending && <Loading />}
-        {error && <Failure error={error} retry={() => void refetch()} />}
+        {error && !data && <Failure error={error} retry={() => void refetch()} />}
         {data && actions.length === 0 && (
           <Empty kind="yet" title={t.responseNone}>
             {t.responseNoneText}

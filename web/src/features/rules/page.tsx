@@ -41,7 +41,7 @@ export function RulesPage() {
         {data && <span className="text-xs text-muted">{t.rulesCount(data.rules.length, data.rejected.length)}</span>}
       </header>
       {isPending && <Loading rows={12} />}
-      {error && <Failure error={error} retry={() => void refetch()} />}
+      {error && !data && <Failure error={error} retry={() => void refetch()} />}
       {data && data.rejected.length > 0 && (
         <div className="p-3">
           <Panel title={t.rulesRejected}>
