@@ -2,6 +2,7 @@ package incident_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -146,4 +147,39 @@ func plain(l []event.Stamped) []*event.Event {
 		out[i] = s.Event
 	}
 	return out
+}
+
+// TestMemoryOfANode holds the bound that Limits promises: what a busy host's processes and files take.
+func TestMemoryOfANode(t *testing.T) {
+	g := incident.NewGraph(incident.Limits{Nodes: 20_000})
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	tp := newTape(hostA)
+	tp.start("shell", "init", 20, "/usr/bin/bash", "bash")
+	for i := range 15_000 {
+		tp.events = tp.events[:0]
+		n := fmt.Sprint(i)
+		tp.start(n, "shell", uint64(1000+i), "/usr/bin/cc1", "/usr/lib/gcc/x86_64-linux-gnu/12/cc1 -quiet -O2 file"+n+".c")
+		tp.write(n, "/tmp/build/"+n+".o", fmt.Sprint(10_000+i))
+		tp.connect(n, "203.0.113.9:443")
+		tp.exit(n)
+		for _, e := range tp.events { // through the wire, so that no string is shared by luck
+			l, err := event.DecodeBatch(event.AppendBatch(nil, []*event.Event{e.Event}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Add(event.Stamped{ID: e.ID, Event: l[0]})
+		}
+		delete(tp.procs, n)
+		delete(tp.parent, n)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	each := (after.HeapAlloc - before.HeapAlloc) / uint64(g.Nodes())
+	t.Logf("%d nodes of %d bytes", g.Nodes(), each)
+	if each > 1200 {
+		t.Errorf("a node takes %d bytes; want 1,200 at most", each)
+	}
+	runtime.KeepAlive(g)
 }

@@ -14,8 +14,9 @@ type Limits struct {
 	Age   time.Duration // older nodes outside every story go
 }
 
-// DefaultLimits are those of a server.
-var defaultLimits = Limits{Nodes: 200_000, Total: 400_000, Age: 24 * time.Hour}
+// defaultLimits are those of a server.
+// A node takes about 1 KB (TestMemoryOfANode), so that all of them take about 200 MB.
+var defaultLimits = Limits{Nodes: 100_000, Total: 200_000, Age: 24 * time.Hour}
 
 // Bounds of what one process or file remembers; the newest are kept, the rest is counted.
 const (
@@ -107,7 +108,7 @@ type deeds struct {
 	creds    []named
 	deletes  []named
 	memfds   []fact
-	stdio    conn
+	stdio    *conn
 	inject   []touch
 	injected []touch
 	logons   []named
@@ -195,6 +196,8 @@ type Graph struct {
 	hosts  map[event.HostID]*activity
 	nodes  int
 
+	names map[string]string // each name once: paths and users repeat
+
 	peers     map[tuple]*pair // connections between hosts, by both ends' addresses
 	peerOrder []tuple
 }
@@ -210,7 +213,24 @@ func NewGraph(l Limits) *Graph {
 	if l.Age <= 0 {
 		l.Age = defaultLimits.Age
 	}
-	return &Graph{limits: l, hosts: map[event.HostID]*activity{}, peers: map[tuple]*pair{}}
+	return &Graph{limits: l, hosts: map[event.HostID]*activity{}, peers: map[tuple]*pair{}, names: map[string]string{}}
+}
+
+const maxNames = 50_000 // names kept once; full: a new table, the old strings live on where they are used
+
+// once gives the one copy of a name.
+func (g *Graph) once(s string) string {
+	if s == "" {
+		return ""
+	}
+	if have, ok := g.names[s]; ok {
+		return have
+	}
+	if len(g.names) >= maxNames {
+		g.names = map[string]string{}
+	}
+	g.names[s] = s
+	return s
 }
 
 // Evicted counts the nodes given up for lack of room or for age.

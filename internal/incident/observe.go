@@ -75,7 +75,7 @@ func (g *Graph) process(a *activity, who, parent *event.Process, e *event.Event)
 		q := g.named(a, parent)
 		g.fill(q, parent)
 		if !q.seen && len(q.images) == 0 && (parent.Path != "" || parent.CommandLine != "") {
-			q.images = append(q.images, image{path: parent.Path, commandLine: parent.CommandLine, interpreter: parent.Interpreter, cwd: parent.Cwd})
+			q.images = append(q.images, image{path: g.once(parent.Path), commandLine: parent.CommandLine, interpreter: parent.Interpreter, cwd: parent.Cwd})
 		}
 		// the link itself is made by spawn events alone, so that a story's spawn edge always has its event
 		if e.Kind == event.ProcessExec || e.Kind == event.ProcessRunning {
@@ -83,7 +83,7 @@ func (g *Graph) process(a *activity, who, parent *event.Process, e *event.Event)
 		}
 	}
 	if len(p.images) == 0 && e.Kind != event.ProcessExec && (who.Path != "" || who.CommandLine != "") {
-		p.images = append(p.images, image{path: who.Path, commandLine: who.CommandLine, interpreter: who.Interpreter, cwd: who.Cwd, sha: who.SHA256})
+		p.images = append(p.images, image{path: g.once(who.Path), commandLine: who.CommandLine, interpreter: who.Interpreter, cwd: who.Cwd, sha: who.SHA256})
 	}
 	return p
 }
@@ -101,8 +101,8 @@ func (g *Graph) named(a *activity, who *event.Process) *proc {
 
 func (g *Graph) fill(p *proc, who *event.Process) {
 	set := func(to *string, v string) {
-		if v != "" {
-			*to = v
+		if v != "" && *to != v {
+			*to = g.once(v)
 		}
 	}
 	if who.PID != 0 {
@@ -211,8 +211,8 @@ func (g *Graph) exec(a *activity, p *proc, e *event.Event, f fact) {
 			return
 		}
 	}
-	im := image{fact: f, path: e.Actor.Path, commandLine: e.Actor.CommandLine, interpreter: e.Actor.Interpreter, cwd: e.Actor.Cwd, sha: e.Actor.SHA256,
-		memory: e.Flags&event.FlagMemoryFile != 0, deleted: e.Flags&event.FlagDeleted != 0, file: fileKey{e.Actor.VolumeID, e.Actor.FileID}}
+	im := image{fact: f, path: g.once(e.Actor.Path), commandLine: e.Actor.CommandLine, interpreter: e.Actor.Interpreter, cwd: g.once(e.Actor.Cwd), sha: e.Actor.SHA256,
+		memory: e.Flags&event.FlagMemoryFile != 0, deleted: e.Flags&event.FlagDeleted != 0, file: fileKey{g.once(e.Actor.VolumeID), e.Actor.FileID}}
 	if n := len(p.images); n > 0 && !p.images[n-1].fact.known() {
 		p.images = p.images[:n-1] // the guess from a parent's mention or from the fork
 	}
@@ -406,7 +406,7 @@ func (g *Graph) network(a *activity, p *proc, e *event.Event, f fact) {
 	case event.NetListen:
 		d.listens = addConn(d.listens, c)
 	case event.NetStdioSocket:
-		d.stdio = c
+		d.stdio = &c
 	case event.NetClose:
 		list := d.conns
 		if !e.Initiated {
