@@ -226,3 +226,27 @@ func anyOf(ids []string, set map[string]bool) bool {
 func unknown(en, ja string) Sentence {
 	return Sentence{Text: Said{En: en, Ja: ja}, Basis: inferred, Confidence: low, Unknown: true}
 }
+
+// Cited lists every event that a sentence or the entry route stands on, once, in order: whoever shows a
+// kept story asks the store which of them are still there and gives the rest to Without.
+func (s Story) Cited() []string {
+	var out []string
+	seen := map[string]bool{}
+	add := func(ids []string) {
+		for _, id := range ids {
+			if !seen[id] {
+				seen[id] = true
+				out = append(out, id)
+			}
+		}
+	}
+	for _, a := range s.Answers {
+		for _, t := range a.Sentences {
+			add(t.EventIDs)
+		}
+	}
+	for _, c := range s.Entry.Chain {
+		add(c.EventIDs)
+	}
+	return out
+}
