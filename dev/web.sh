@@ -14,7 +14,9 @@ if ! ok; then
 fi
 cd web
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-	npm ci --no-fund --no-audit --silent
+	# Not npm ci: it refuses a lock file that was made where a package of another platform could not be seen.
+	# install --no-save takes the same pinned versions and changes no file.
+	npm install --no-save --no-fund --no-audit --loglevel=error
 fi
 case ${1:-build} in
 deps) ;;
