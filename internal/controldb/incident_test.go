@@ -362,3 +362,18 @@ func TestSharedAddressIsOfferedNotJoined(t *testing.T) {
 		t.Errorf("related = %+v; want %s for the address", s.Related, rows[1].ID)
 	}
 }
+
+func TestAFloodOfDetectionsIsOneIncidentAndEnds(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("init", "", "/sbin/init", "/sbin/init", "1")
+	d.start("x", "init", "/tmp/x", "/tmp/x", "9")
+	for i := range 5000 {
+		d.detect(d.start(fmt.Sprint(i), "x", "/usr/bin/cat", "cat", "7"), "rule", detection.Medium)
+	}
+	begin := time.Now()
+	rows := d.flush()
+	t.Logf("joined in %v", time.Since(begin))
+	if len(rows) != 1 || rows[0].Detections != 5000 {
+		t.Errorf("%d incidents, %d detections; want 1 and all 5000 counted", len(rows), rows[0].Detections)
+	}
+}

@@ -359,6 +359,10 @@ func (f *floor) assign(det detection.Detection, now time.Time) {
 	var into *story
 	if st := f.open[p.story]; p.story != 0 && st != nil {
 		into = st
+	} else if st := f.ofParent(p); st != nil {
+		into = st
+		p.story, p.whole = st.serial, true
+		st.members = append(st.members, p)
 	} else {
 		for _, q := range f.graph.grow([]*proc{p}).joined() {
 			if st := f.open[q.story]; q.story != 0 && st != nil && (into == nil || st.serial < into.serial) {
@@ -387,7 +391,29 @@ func (f *floor) assign(det detection.Detection, now time.Time) {
 		into = f.openStory(det.Tenant, now)
 	}
 	f.add(into, det)
-	f.regrow(into)
+	if p.story != into.serial {
+		f.regrow(into) // so that the next detection of this batch finds it
+	}
+}
+
+// ofParent gives the story that p belongs to because its parent does with all its descendants: without
+// growing it again for each of many children.
+func (f *floor) ofParent(p *proc) *story {
+	if hubKind(p) != notHub {
+		return nil
+	}
+	for up, n := p.parent, 0; up != nil && n < 64; up, n = up.parent, n+1 {
+		if hubKind(up) != notHub {
+			return nil
+		}
+		if st := f.open[up.story]; up.story != 0 && st != nil {
+			if !up.whole {
+				return nil
+			}
+			return st
+		}
+	}
+	return nil
 }
 
 func (f *floor) assignHost(det detection.Detection, now time.Time) {
@@ -469,9 +495,8 @@ func (f *floor) regrow(st *story) {
 			f.dirty[o.serial] = true
 			continue
 		}
-		p.story = st.serial
+		p.story, p.whole = st.serial, w.role[p] == full
 	}
-	// a hub that was detected itself is remembered, so that its own next events rebuild the story
 	f.dirty[st.serial] = true
 }
 

@@ -21,7 +21,7 @@ var defaultLimits = Limits{Nodes: 100_000, Total: 200_000, Age: 24 * time.Hour}
 // Bounds of what one process or file remembers; the newest are kept, the rest is counted.
 const (
 	maxImages  = 8
-	maxKids    = 4096
+	maxKids    = 8192
 	maxWrites  = 256
 	maxConns   = 128
 	maxFacts   = 64
@@ -95,7 +95,8 @@ type proc struct {
 	user, userID, tty, session, cgroup, comm, container string
 
 	more  *deeds
-	story uint32 // generation mark: member of a story at the last growth
+	story uint32 // serial of the story it was a member of at the last growth, 0: none
+	whole bool   // member with its descendants
 }
 
 // deeds is what only few processes have.
