@@ -1,8 +1,9 @@
 #!/bin/sh
-# Builds the CLI without cgo for every platform a second operator may sit at.
+# cross.sh [ARCH…]: builds the CLI without cgo for every platform a second operator may sit at.
 set -eu
+[ $# -gt 0 ] || set -- amd64 arm64
 for os in linux darwin windows; do
-	for arch in amd64 arm64; do
+	for arch; do
 		ext=
 		[ $os = windows ] && ext=.exe
 		echo "yagura for $os/$arch"

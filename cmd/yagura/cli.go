@@ -60,7 +60,6 @@ type shell struct {
 	data   string
 	json   bool
 	ja     bool
-	listen string
 }
 
 // say picks the sentence of the caller's language.

@@ -48,14 +48,6 @@ func openDataDir(path string) (*dataDir, error) {
 
 func (d *dataDir) file(name string) string { return filepath.Join(d.path, name) }
 
-func (d *dataDir) exists(name string) (bool, error) {
-	_, err := os.Stat(d.file(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 func (d *dataDir) close() error {
 	err := os.Remove(d.file("pid"))
 	if errors.Is(err, fs.ErrNotExist) {
