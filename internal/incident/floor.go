@@ -1,0 +1,247 @@
+package incident
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// assign gives a detection to the incident its process belongs to, or opens one.
+func (f *floor) assign(det detection.Detection, now time.Time) {
+	p := f.graph.seed(det)
+	if p == nil {
+		f.assignHost(det, now)
+		return
+	}
+	var into *story
+	if st := f.open[p.story]; p.story != 0 && st != nil {
+		into = st
+	} else if st := f.ofParent(p); st != nil {
+		into = st
+		p.story, p.whole = st.serial, true
+		st.members = append(st.members, p)
+	} else {
+		for _, q := range f.graph.grow([]*proc{p}).joined() {
+			if st := f.open[q.story]; q.story != 0 && st != nil && (into == nil || st.serial < into.serial) {
+				into = st
+			}
+		}
+	}
+	if into == nil && hubKind(p) != notHub {
+		// a hub joins no stories, but one rule about one hub is one incident
+		for _, st := range f.open {
+			for _, x := range st.dets {
+				if q := f.graph.seed(x); x.RuleID == det.RuleID && q != nil && q.host == p.host && hubKind(q) == hubKind(p) {
+					into = st
+				}
+			}
+		}
+	}
+	if into == nil {
+		if det.Severity < detection.Medium {
+			f.waiting = append(f.waiting, det)
+			if len(f.waiting) > maxWaiting {
+				f.waiting = append([]detection.Detection(nil), f.waiting[maxWaiting/2:]...)
+			}
+			return
+		}
+		into = f.openStory(det.Tenant, now)
+	}
+	f.add(into, det)
+	if p.story != into.serial {
+		f.regrow(into) // so that the next detection of this batch finds it
+	}
+}
+
+// ofParent gives the story that p belongs to because its parent does with all its descendants: without
+// growing it again for each of many children.
+func (f *floor) ofParent(p *proc) *story {
+	if hubKind(p) != notHub {
+		return nil
+	}
+	for up, n := p.parent, 0; up != nil && n < 64; up, n = up.parent, n+1 {
+		if hubKind(up) != notHub {
+			return nil
+		}
+		if st := f.open[up.story]; up.story != 0 && st != nil {
+			if !up.whole {
+				return nil
+			}
+			return st
+		}
+	}
+	return nil
+}
+
+func (f *floor) assignHost(det detection.Detection, now time.Time) {
+	key := det.Event.ID.Host.String() + "/" + det.RuleID
+	for _, st := range f.open {
+		if st.hostKey == key {
+			f.add(st, det)
+			return
+		}
+	}
+	if det.Severity < detection.Medium {
+		return
+	}
+	st := f.openStory(det.Tenant, now)
+	st.hostKey = key
+	f.add(st, det)
+}
+
+func (f *floor) openStory(t tenant.ID, now time.Time) *story {
+	f.serial++
+	st := &story{serial: f.serial, due: now.Add(settle), row: Row{ID: ID(uuid.Must(uuid.NewV7())), Tenant: t, State: StateNew, Created: now.UnixMicro()}}
+	f.open[st.serial] = st
+	return st
+}
+
+func (f *floor) add(st *story, det detection.Detection) {
+	f.byDet[det.ID] = st.serial
+	st.row.Detections++
+	if len(st.dets) < maxDetections {
+		st.dets = append(st.dets, det)
+	} else {
+		st.more++
+	}
+	st.added = append(st.added, det)
+	if st.saved || st.loaded {
+		st.row.Unseen++
+	}
+	if st.row.State == StateClosed {
+		st.row.State, st.reopen = StateNew, true
+	}
+	f.dirty[st.serial] = true
+}
+
+// joined gives the processes that joined a story, not those shown for orientation.
+func (w *growth) joined() []*proc {
+	var out []*proc
+	for _, p := range w.order {
+		if w.role[p] >= pruned {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (f *floor) seeds(st *story) []*proc {
+	var out []*proc
+	seen := map[*proc]bool{}
+	for _, x := range st.dets {
+		if p := f.graph.seed(x); p != nil && !seen[p] {
+			seen[p] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// regrow marks the members of a story.
+func (f *floor) regrow(st *story) {
+	for _, p := range st.members {
+		if p.story == st.serial {
+			p.story = 0
+		}
+	}
+	w := f.graph.grow(f.seeds(st))
+	st.members = w.joined()
+	for _, p := range st.members {
+		if o := f.open[p.story]; p.story != 0 && o != nil && o != st {
+			f.merged[max(o.serial, st.serial)] = min(o.serial, st.serial)
+			f.dirty[o.serial] = true
+			continue
+		}
+		p.story, p.whole = st.serial, w.role[p] == full
+	}
+	f.dirty[st.serial] = true
+}
+
+// settleDirty regrows what changed until nothing merges any more, and takes waiting detections in.
+func (f *floor) settleDirty(now time.Time) []mergeOf {
+	var out []mergeOf
+	for round := 0; round < 16; round++ {
+		for s := range f.dirty {
+			if st := f.open[s]; st != nil && st.hostKey == "" {
+				f.regrow(st)
+			}
+		}
+		var still []detection.Detection
+		for _, det := range f.waiting {
+			p := f.graph.seed(det)
+			if p != nil && p.story != 0 && f.open[p.story] != nil {
+				f.add(f.open[p.story], det)
+				continue
+			}
+			if p != nil && now.UnixMicro()-det.Detected < grows.Microseconds() {
+				still = append(still, det)
+			}
+		}
+		f.waiting = still
+		if len(f.merged) == 0 {
+			return out
+		}
+		for from, into := range f.merged {
+			for n := 0; f.merged[into] != 0 && n < 1000; n++ {
+				into = f.merged[into]
+			}
+			a, b := f.open[from], f.open[into]
+			if a == nil || b == nil {
+				continue
+			}
+			for _, p := range a.members {
+				if p.story == from {
+					p.story = 0
+				}
+			}
+			for id, s := range f.byDet {
+				if s == from {
+					f.byDet[id] = into
+				}
+			}
+			b.dets = append(b.dets, a.dets...)
+			if len(b.dets) > maxDetections {
+				b.more += len(b.dets) - maxDetections
+				b.dets = b.dets[:maxDetections]
+			}
+			b.row.Detections += a.row.Detections
+			b.more += a.more
+			if a.saved || a.loaded {
+				out = append(out, mergeOf{from: a.row.ID, into: b.row.ID})
+			}
+			b.added = append(b.added, a.added...)
+			if b.row.State == StateClosed && a.row.State != StateClosed {
+				b.row.State, b.reopen = StateNew, true
+			}
+			delete(f.open, from)
+			delete(f.dirty, from)
+			f.dirty[into] = true
+		}
+		f.merged = map[uint32]uint32{}
+	}
+	return out
+}
+
+// unload forgets incidents that no longer grow; the store keeps them.
+func (f *floor) unload(now time.Time) {
+	old := now.Add(-grows).UnixMicro()
+	for s, st := range f.open {
+		if !st.saved || len(st.added) > 0 || f.dirty[s] || max(st.row.Updated, st.row.Created) > old {
+			continue
+		}
+		for _, p := range st.members {
+			if p.story == s {
+				p.story = 0
+			}
+		}
+		for id, x := range f.byDet {
+			if x == s {
+				delete(f.byDet, id)
+			}
+		}
+		delete(f.open, s)
+	}
+}

@@ -1,0 +1,475 @@
+package incident
+
+import (
+	"sort"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// filesOf gives the files that an exec started, the script before its interpreter.
+func filesOf(p *proc, im *image) []*fileNode {
+	var out []*fileNode
+	if s := scriptOf(im); s != "" {
+		if f := p.host.paths[s]; f != nil {
+			out = append(out, f)
+		}
+	}
+	if im.file.id != "" {
+		if f := p.host.files[im.file]; f != nil {
+			out = append(out, f)
+		}
+	} else if f := p.host.paths[im.path]; f != nil {
+		out = append(out, f)
+	}
+	// removed meanwhile: the file's own memory of the run still names it
+	return out
+}
+
+// writerBefore gives the last write to what an exec started, before it started.
+func writerBefore(p *proc, im *image) (*fileNode, *fileWrite) {
+	if !im.known() {
+		return nil, nil
+	}
+	for _, f := range p.host.ranFiles(p, im) {
+		if w := lastWrite(f, im.time); w != nil && sameContent(f, im) {
+			return f, w
+		}
+	}
+	return nil, nil
+}
+
+func sameContent(f *fileNode, im *image) bool {
+	if f.key == im.file && known(f.sha) && known(im.sha) {
+		return f.sha == im.sha
+	}
+	return true
+}
+
+func (a *activity) ranFiles(p *proc, im *image) []*fileNode {
+	out := filesOf(p, im)
+	for _, f := range p.ran {
+		for _, r := range f.runs {
+			if r.id == im.id && !contains(out, f) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+func contains(l []*fileNode, f *fileNode) bool {
+	for _, x := range l {
+		if x == f {
+			return true
+		}
+	}
+	return false
+}
+
+func lastWrite(f *fileNode, before int64) *fileWrite {
+	var out *fileWrite
+	for i := range f.writers {
+		if w := &f.writers[i]; w.time <= before && (out == nil || w.time >= out.time) {
+			out = w
+		}
+	}
+	return out
+}
+
+// wroteBefore follows each image of p back to who wrote it.
+func (w *growth) wroteBefore(p *proc) {
+	for i := range p.images {
+		im := &p.images[i]
+		f, wr := writerBefore(p, im)
+		if wr == nil || wr.by == p || hubOf(program(wr.by.last())) == hubPackages {
+			continue
+		}
+		if root := browserRoot(wr.by); root != nil {
+			w.viaBrowser(p, im, f, wr, root)
+			continue
+		}
+		w.fileRun(p, im.fact, f, wr)
+		if hubKind(wr.by) != notHub {
+			w.join(wr.by, passage)
+		} else {
+			w.join(wr.by, full)
+		}
+		w.download(f, wr)
+	}
+}
+
+// fileRun draws writer → file → process.
+func (w *growth) fileRun(p *proc, ran fact, f *fileNode, wr *fileWrite) {
+	basis, conf := observed, high
+	why := Said{En: "the file that was written is the file that was run: same volume and file number", Ja: "書かれたファイルと実行されたファイルが同一(ボリュームとファイル番号が一致)"}
+	if f.runByPath(ran.id) {
+		basis, conf = inferred, medium
+		why = Said{En: "the path that was written is the path that was run; a script's identity is not in the exec", Ja: "書かれたパスと実行されたパスが一致(スクリプトのため同一性は推定)"}
+	}
+	w.edge(link{kind: EdgeWroteExec, from: wr.by, to: f, facts: []fact{wr.fact}, basis: observed, confidence: high,
+		reason: Said{En: "wrote the file that was run later", Ja: "後に実行されたファイルを書いた"}})
+	w.edge(link{kind: EdgeWroteExec, from: f, to: p, facts: []fact{wr.fact, ran}, basis: basis, confidence: conf, reason: why})
+}
+
+func (f *fileNode) runByPath(id event.ID) bool {
+	for _, r := range f.runs {
+		if r.id == id {
+			return r.byPath
+		}
+	}
+	return true
+}
+
+// viaBrowser goes on behind a running browser along named events only: this file, this URL, this stub.
+func (w *growth) viaBrowser(p *proc, im *image, f *fileNode, wr *fileWrite, root *proc) {
+	hs := broughtBy(w.handoffs(p.host), root, wr.time)
+	sort.SliceStable(hs, func(i, j int) bool { return hs[i].start > hs[j].start })
+	w.fileRun(p, im.fact, f, wr)
+	w.join(wr.by, passage)
+	w.join(root, passage)
+	strong := 0
+	for _, h := range hs {
+		if h.confidence != low {
+			strong++
+		}
+	}
+	for _, h := range hs {
+		if h.confidence == low {
+			w.weak = append(w.weak, h)
+			continue
+		}
+		conf := h.confidence
+		if strong > 1 {
+			conf = medium
+		}
+		u := w.handoffEdges(h, conf)
+		facts := append([]fact{}, h.evidence...)
+		w.edge(link{kind: EdgeDownloaded, from: u, to: f, facts: append(facts, wr.fact), basis: inferred, confidence: conf,
+			reason: Said{En: "the browser asked for this address and then wrote the file", Ja: "ブラウザーがこの URL の相手に接続した後、ファイルを書いた"}})
+	}
+	if strong == 0 {
+		w.download(f, wr)
+	}
+}
+
+func (w *growth) handoffs(a *activity) []*handoff {
+	hs, ok := w.hand[a]
+	if !ok {
+		hs = a.handoffs()
+		w.hand[a] = hs
+	}
+	return hs
+}
+
+func (w *growth) url(a *activity, raw string) *urlNode {
+	u := w.urls[raw]
+	if u == nil {
+		u = &urlNode{url: raw, host: a}
+		w.urls[raw] = u
+	}
+	return u
+}
+
+// handoffEdges draws stub → URL → browser and takes the stub and the chain above it up to a mail client.
+func (w *growth) handoffEdges(h *handoff, conf string) *urlNode {
+	u := w.url(h.stub.host, h.url)
+	facts := []fact{h.stub.last().fact}
+	if h.stub.ended.known() && h.stub != h.browser {
+		facts = append(facts, h.stub.ended)
+	}
+	h.strength = conf
+	w.used[h] = u
+	giver, given := h.giver()
+	w.edge(link{kind: EdgeHandoff, from: giver, to: u, facts: []fact{given}, basis: observed, confidence: high,
+		reason: Said{En: "the program was started with this address on its command line", Ja: "この URL を引数に起動された"}})
+	why := Said{En: "it ended at once, and the browser that already ran asked for this very host within 10 s", Ja: "起動したプログラムはすぐ終了し、既に動いていたブラウザーが 10 秒以内に同じ相手へ接続した"}
+	if h.stub == h.browser {
+		why = Said{En: "the browser was started with the address and asked for this very host within 10 s", Ja: "ブラウザーがこの URL で起動され、10 秒以内に同じ相手へ接続した"}
+	}
+	w.edge(link{kind: EdgeHandoff, from: u, to: h.browser, facts: append(facts, h.evidence...), basis: inferred, confidence: conf, reason: why})
+	// named steps of a chain: shown, but nothing else of theirs follows
+	for _, p := range append([]*proc{h.stub, h.browser, giver}, mailChain(h.stub)...) {
+		w.join(p, passage)
+		if len(p.kids) > 1 {
+			w.folds[p] = len(p.kids) - 1
+		}
+	}
+	return u
+}
+
+// mailChain gives the processes from a stub's parent up to the mail or chat client, empty when none is near.
+func mailChain(stub *proc) []*proc {
+	var chain []*proc
+	for up, n := stub.parent, 0; up != nil && n < 6; up, n = up.parent, n+1 {
+		chain = append(chain, up)
+		if isMailer(up) {
+			return chain
+		}
+		if hubKind(up) != notHub && !isBrowserImage(up.last()) {
+			break
+		}
+	}
+	return nil
+}
+
+// carried follows a member that is a stub itself forward into the browser.
+func (w *growth) carried(p *proc) {
+	if !isBrowserImage(p.last()) && urlIn(p.last().commandLine) == "" {
+		return
+	}
+	for _, h := range w.handoffs(p.host) {
+		if h.stub != p || h.stub == h.browser {
+			continue
+		}
+		if h.confidence == low {
+			w.weak = append(w.weak, h)
+			continue
+		}
+		w.handoffEdges(h, h.confidence)
+	}
+}
+
+// download draws address or URL → file, when the writer had a connection open or just had one.
+func (w *growth) download(f *fileNode, wr *fileWrite) {
+	var open, before []conn
+	for _, c := range wr.by.did().conns {
+		if c.time > wr.time+1_000_000 || !c.initiated || c.remote.Port() == 53 || !c.remote.IsValid() || c.remote.Port() == 0 {
+			continue
+		}
+		if !c.closed.known() || c.closed.time >= wr.time {
+			open = append(open, c)
+		} else if wr.time-c.closed.time < downloadWindow {
+			before = append(before, c)
+		}
+	}
+	basis, conf := observed, high
+	why := Said{En: "the program wrote the file while this was its only open connection", Ja: "唯一の接続を開いている間にファイルを書いた"}
+	list := open
+	if len(open) > 1 || len(open) == 0 {
+		basis, conf = inferred, medium
+		why = Said{En: "the program had a connection to this address shortly before it wrote the file", Ja: "ファイルを書く直前にこの宛先へ接続していた"}
+	}
+	if len(list) == 0 {
+		list = before
+	}
+	if len(list) > 4 {
+		list = list[len(list)-4:]
+	}
+	carried := urlIn(wr.by.last().commandLine)
+	for _, c := range list {
+		var from any = w.addr(wr.by.host, c)
+		if host, port := hostPort(carried); host != "" && port == c.remote.Port() && (host == c.remote.Addr().Unmap().String() || host == c.name || c.name == "") {
+			from = w.url(wr.by.host, carried)
+		}
+		w.edge(link{kind: EdgeDownloaded, from: from, to: f, facts: []fact{c.fact, wr.fact}, basis: basis, confidence: conf, reason: why})
+	}
+}
+
+func (w *growth) addr(a *activity, c conn) *addrNode {
+	n := w.addrs[c.remote]
+	if n == nil {
+		n = &addrNode{addr: c.remote, name: c.name, host: a}
+		w.addrs[c.remote] = n
+	}
+	return n
+}
+
+// ranLater follows what p wrote to the processes that ran it.
+func (w *growth) ranLater(p *proc) {
+	if hubKind(p) == hubPackages {
+		return
+	}
+	for _, x := range p.did().writes {
+		for i := range x.file.runs {
+			r := &x.file.runs[i]
+			if r.by == p || r.by.gone || r.time < x.time {
+				continue
+			}
+			wr := lastWrite(x.file, r.time)
+			if wr == nil || wr.by != p {
+				continue
+			}
+			if !r.byPath && !w.imageMatches(r, x.file) {
+				continue
+			}
+			w.fileRun(r.by, r.fact, x.file, wr)
+			w.download(x.file, wr)
+			if hubKind(r.by) != notHub {
+				w.join(r.by, passage)
+			} else {
+				w.join(r.by, full)
+			}
+		}
+	}
+}
+
+func (w *growth) imageMatches(r *fileRun, f *fileNode) bool {
+	for i := range r.by.images {
+		if r.by.images[i].id == r.id {
+			return sameContent(f, &r.by.images[i])
+		}
+	}
+	return true
+}
+
+// scheduled draws writer → item → process, in both directions.
+func (w *growth) scheduled(p *proc) {
+	started := false
+	for _, q := range p.host.byScheduler {
+		started = started || q == p
+	}
+	for _, it := range p.host.items {
+		var runs []itemRun
+		if started {
+			if r, ok := it.ranBy(p); ok {
+				runs = append(runs, r)
+			}
+		}
+		if it.write.by == p {
+			what := itemWords[it.kind]
+			w.edge(link{kind: EdgeScheduled, from: p, to: it, facts: []fact{it.write.fact}, basis: observed, confidence: high,
+				reason: Said{En: "wrote the " + what.En, Ja: what.Ja + "を書いた"}})
+			for _, q := range p.host.byScheduler {
+				if r, ok := it.ranBy(q); ok && len(runs) < maxRuns {
+					runs = append(runs, r)
+				}
+			}
+		}
+		for _, r := range runs {
+			if r.confidence == low {
+				w.weakRun = append(w.weakRun, itemPair{it, r})
+				continue
+			}
+			w.edge(link{kind: EdgeScheduled, from: it, to: r.by, facts: []fact{it.write.fact, r.fact}, basis: observed, confidence: r.confidence, reason: r.why})
+			w.join(r.by, full)
+			w.join(it.write.by, full)
+		}
+	}
+}
+
+func (w *growth) injections(p *proc) {
+	draw := func(from, to *proc, t touch) {
+		how := Said{En: "took control of it (" + t.how + ")", Ja: "そのプロセスを操作した(" + t.how + ")"}
+		w.edge(link{kind: EdgeInjected, from: from, to: to, facts: []fact{t.fact}, basis: observed, confidence: high, reason: how})
+	}
+	for _, t := range p.did().inject {
+		draw(p, t.other, t)
+		if hubKind(t.other) != notHub {
+			w.join(t.other, passage)
+		} else {
+			w.join(t.other, full)
+		}
+	}
+	for _, t := range p.did().injected {
+		draw(t.other, p, t)
+		if hubKind(t.other) == notHub {
+			w.join(t.other, full)
+		}
+	}
+}
+
+// peers follows a connection to the host that took it, and an accepted one to the host that opened it.
+func (w *growth) peers(p *proc) {
+	why := Said{En: "the connection one host opened is the connection the other took", Ja: "一方のホストが開いた接続と他方が受けた接続が一致"}
+	for _, c := range p.did().conns {
+		e := w.g.across(p, c)
+		if e == nil {
+			continue
+		}
+		kid := startedBy(e.by, e.time)
+		for n := 0; kid != nil && hubKind(kid) == hubSSH && n < 4; n++ {
+			kid = startedBy(kid, kid.start) // the server's own process for the session
+		}
+		if kid == nil || hubKind(kid) != notHub {
+			continue
+		}
+		w.edge(link{kind: EdgeHostToHost, from: p, to: kid, facts: []fact{c.fact, e.fact}, basis: observed, confidence: high, reason: why})
+		if w.role[kid] == outside {
+			w.join(kid, full)
+		}
+	}
+	if _, acc := sshAccept(p); acc != nil && hubKind(p) == notHub {
+		if e := w.g.across(p, *acc); e != nil {
+			w.edge(link{kind: EdgeHostToHost, from: e.by, to: p, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
+			if hubKind(e.by) == notHub {
+				w.join(e.by, full)
+			}
+		}
+	}
+	if w.role[p] != pruned && !isService(p) {
+		return
+	}
+	for _, k := range p.kids {
+		if w.role[k] < pruned {
+			continue
+		}
+		acc := acceptBefore(p, k.start)
+		if acc == nil {
+			continue
+		}
+		if e := w.g.across(p, *acc); e != nil {
+			w.edge(link{kind: EdgeHostToHost, from: e.by, to: k, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
+			if hubKind(e.by) == notHub {
+				w.join(e.by, full)
+			}
+		}
+	}
+}
+
+// startedBy gives the first child that a service started within 10 s of taking a connection.
+func startedBy(service *proc, at int64) *proc {
+	var out *proc
+	for _, k := range service.kids {
+		if k.start >= at && k.start-at < handoffWindow && (out == nil || k.start < out.start) {
+			out = k
+		}
+	}
+	return out
+}
+
+// acceptBefore gives the last connection a service took within a minute before the time.
+func acceptBefore(p *proc, at int64) *conn {
+	var out *conn
+	list := p.did().accepts
+	for i := range list {
+		if c := &list[i]; c.time <= at && at-c.time < 60_000_000 && (out == nil || c.time >= out.time) {
+			out = c
+		}
+	}
+	return out
+}
+
+// logons draws address → session → first process under an SSH server.
+func (w *growth) logons() {
+	for _, p := range append([]*proc(nil), w.order...) {
+		if p.parent == nil || hubKind(p.parent) != hubSSH || hubKind(p) != notHub {
+			continue
+		}
+		child, acc := sshAccept(p)
+		if acc == nil {
+			continue
+		}
+		s := &sessionNode{top: p, host: p.host}
+		facts := []fact{acc.fact}
+		if len(p.did().logons) > 0 {
+			facts = append(facts, p.did().logons[0].fact)
+		}
+		_ = child
+		w.edge(link{kind: EdgeLogon, from: w.addr(p.host, *acc), to: s, facts: facts[:1], basis: observed, confidence: high,
+			reason: Said{En: "the SSH server took this connection and started the session", Ja: "SSH サーバーがこの接続を受けてセッションを開始した"}})
+		w.edge(link{kind: EdgeLogon, from: s, to: p, facts: facts, basis: observed, confidence: high,
+			reason: Said{En: "first process of the session", Ja: "セッションの最初のプロセス"}})
+	}
+}
+
+// sshAccept climbs from a session's first process through the SSH server to the connection it came from.
+func sshAccept(p *proc) (*proc, *conn) {
+	below := p
+	for up, n := p.parent, 0; up != nil && n < 4 && hubKind(up) == hubSSH; up, n = up.parent, n+1 {
+		if c := acceptBefore(up, below.start); c != nil {
+			return below, c
+		}
+		below = up
+	}
+	return nil, nil
+}
