@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/yagura-edr/yagura/internal/console"
 	"github.com/yagura-edr/yagura/internal/detect"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/eventstore"
 	"github.com/yagura-edr/yagura/internal/fleet"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/incident"
@@ -17,7 +22,12 @@ import (
 type incidentsBack struct {
 	desk  *incident.Desk
 	fleet *fleet.Fleet
+	store *eventstore.Store
 }
+
+// settled is how old the last event of a story must be before a cited event that is not in the store
+// counts as gone: newer ones may only not be searchable yet.
+const settled = time.Minute
 
 func (b *incidentsBack) Incidents(ctx context.Context, t tenant.ID, state string, limit int) (*consolev1.ListIncidentsResponse, error) {
 	rows, err := b.desk.List(ctx, t, incident.Query{State: incident.State(state), Limit: limit})
@@ -51,11 +61,54 @@ func (b *incidentsBack) Incident(ctx context.Context, t tenant.ID, id string) (*
 		}
 		return nil, err
 	}
-	m := &consolev1.Incident{Row: incidentRowMessage(k.Row), StoryJson: k.Story}
+	story, err := b.cited(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	m := &consolev1.Incident{Row: incidentRowMessage(k.Row), StoryJson: story}
 	for _, d := range found {
 		m.Detections = append(m.Detections, detectionMessage(b.fleet, detect.Kept{Detection: d, Incident: k.Row.ID.String()}))
 	}
 	return m, nil
+}
+
+// cited gives the story without the sentences whose events are no longer stored: what nothing proves any
+// more is not said.
+func (b *incidentsBack) cited(ctx context.Context, k incident.Kept) ([]byte, error) {
+	if time.Since(time.UnixMicro(k.Row.Last)) < settled {
+		return k.Story, nil
+	}
+	var story incident.Story
+	if err := json.Unmarshal(k.Story, &story); err != nil {
+		return nil, fmt.Errorf("read the story of %s: %w", k.Row.ID, err)
+	}
+	gone := map[string]bool{}
+	var ids []event.ID
+	for _, text := range story.Cited() {
+		id, err := event.ParseID(text)
+		if err != nil {
+			return nil, fmt.Errorf("read the story of %s: %w", k.Row.ID, err)
+		}
+		gone[text] = true
+		ids = append(ids, id)
+	}
+	for chunk := range slices.Chunk(ids, 1000) {
+		a, err := b.store.Events(ctx, eventstore.Query{Tenant: k.Row.Tenant, IDs: chunk, Limit: len(chunk)})
+		if err != nil {
+			return k.Story, nil //nolint:nilerr // the store cannot be asked now: the story as it was written is better than none
+		}
+		for _, e := range a.Events {
+			delete(gone, e.ID.String())
+		}
+	}
+	if len(gone) == 0 {
+		return k.Story, nil
+	}
+	out, err := json.Marshal(story.Without(gone))
+	if err != nil {
+		return nil, fmt.Errorf("write the story of %s: %w", k.Row.ID, err)
+	}
+	return out, nil
 }
 
 func (b *incidentsBack) SetIncidentState(ctx context.Context, t tenant.ID, q *consolev1.SetIncidentStateRequest, by string) (*consolev1.Incident, error) {
