@@ -415,19 +415,21 @@ func (b *builder) why() []Sentence {
 		w.Basis = inferred
 		out = append(out, w)
 	}
-	aims := 0
+	aims, told := 0, map[string]bool{}
 	for _, p := range b.members() {
 		if c := p.did().creds; len(c) > 0 && b.w.role[p] == full && aims == 0 {
 			aims++
+			told["to take credentials"] = true
 			out = append(out, sentence(fmt.Sprintf("Likely aim: to take credentials (%s read at %s by pid %d).", c[0].text, clock(c[0].time), p.pid),
 				fmt.Sprintf("推定される目的: 認証情報の窃取(%s に %s が pid %d に読まれた)。", clock(c[0].time), c[0].text, p.pid), inferred, medium, c[0].fact))
 		}
 	}
 	for _, d := range b.dets {
 		aim, ok := aimOf(d)
-		if !ok || aims >= 3 || d.Severity < detection.Medium {
+		if !ok || aims >= 3 || told[aim.En] || d.Severity < detection.Medium {
 			continue
 		}
+		told[aim.En] = true
 		f := fact{id: d.Event.ID, time: when(d.Event.Event)}
 		aims++
 		out = append(out, sentence(fmt.Sprintf("Likely aim: %s (%s, event of %s).", aim.En, d.Title.En, clock(f.time)), fmt.Sprintf("推定される目的: %s(%s、%s のイベント)。", aim.Ja, d.Title.In("ja"), clock(f.time)), inferred, medium, f))
