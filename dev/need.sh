@@ -29,6 +29,8 @@ for word; do
 		want nft nftables
 		want ip iproute2
 		want python3 python3
+		want cron cron
+		want perl perl-base
 		want busybox busybox-static
 		want curl curl
 		want node nodejs

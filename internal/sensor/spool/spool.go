@@ -50,7 +50,7 @@ type Options struct {
 	MaxMemory  int                    // bytes of batches that no disk takes, 8 MiB
 	Boot       [16]byte               // id of this boot; stays with each batch
 	Log        *slog.Logger           // required
-	Linger     [3]time.Duration       // by lane, 100 ms, 500 ms, 1 s
+	Linger     [3]time.Duration       // by lane, 100 ms, 250 ms, 400 ms
 	Stamp      func(*event.Event)     // sets BootNS and HostTime of the events made here; by default from the clocks
 	SegmentMax int64                  // bytes of one file, MaxBytes/64 within 64 KiB and 4 MiB
 	Random     func(stream *[8]byte)  // draws the stream, crypto/rand
@@ -149,7 +149,7 @@ func defaults(o *Options) {
 	if o.SegmentMax == 0 {
 		o.SegmentMax = min(max(o.MaxBytes/64, 64<<10), 4<<20)
 	}
-	for i, d := range [3]time.Duration{100 * time.Millisecond, 500 * time.Millisecond, time.Second} {
+	for i, d := range [3]time.Duration{100 * time.Millisecond, 250 * time.Millisecond, 400 * time.Millisecond} {
 		if o.Linger[i] == 0 {
 			o.Linger[i] = d
 		}
