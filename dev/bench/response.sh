@@ -31,11 +31,11 @@ summary() { sort -n | awk '{v[NR]=$1} END {printf "n %d  p50 %.0f ms  p95 %.0f m
 
 echo "== kill"
 for _ in $(seq "$n"); do
-	sleep 300 &
+	sleep 60 >/dev/null &
 	victim=$!
 	ref=
 	for _ in $(seq 50); do
-		ref=$(y events list --kind process.exec --limit 200 --json | grep "\"actor_pid\":\"$victim\"" | sed -nE 's/.*"process":"([^"]+)".*/\1/p' | head -1)
+		ref=$(y events list --kind process.exec --limit 200 --json 2>/dev/null | grep "\"actor_pid\":\"$victim\"" | sed -nE 's/.*"process":"([^"]+)".*/\1/p' | head -1 || true)
 		[ -n "$ref" ] && break
 		sleep 0.2
 	done
@@ -43,7 +43,7 @@ for _ in $(seq "$n"); do
 	begin=$(now)
 	y respond kill "$ref" --reason bench >/dev/null || true
 	echo $((($(now) - begin) / 1000000))
-	wait "$victim" 2>/dev/null || true
+	{ wait "$victim"; } 2>/dev/null || true
 done | summary
 if [ -n "$group" ]; then
 	echo "== isolate"
