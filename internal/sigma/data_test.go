@@ -15,12 +15,12 @@ import (
 
 // dataDir gives the folder of shared test data. Nothing of it enters the tree.
 func dataDir(t testing.TB) string {
-	dir := os.Getenv("YAGURA_SIGMA_DATA")
+	dir := os.Getenv("YAGURA_DATA")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "..", "shared", "data")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "sigma")); err != nil {
-		t.Skipf("no Sigma data at %s: set YAGURA_SIGMA_DATA to the folder that holds sigma and sigma-regression", dir)
+		t.Skipf("no Sigma data at %s: set YAGURA_DATA to the folder that holds sigma and sigma-regression", dir)
 	}
 	return dir
 }
