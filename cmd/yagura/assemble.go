@@ -176,7 +176,7 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 	if p.console, err = console.New(console.Options{
 		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Log: p.log,
 		Backend: console.Backend{
-			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, store: p.store, log: p.stream, router: p.router, rate: speed},
+			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed},
 			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL()},
 			Detections: &detectionsBack{kept: p.db.Detections(), engine: p.engine, fleet: p.fleet},
 			Incidents:  &incidentsBack{desk: p.desk, fleet: p.fleet, store: p.store},

@@ -8,11 +8,9 @@ import (
 	"github.com/yagura-edr/yagura/internal/coverage"
 	"github.com/yagura-edr/yagura/internal/detect"
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/eventstore"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/notify"
-	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -21,8 +19,6 @@ type overviewBack struct {
 	coverage  *coverage.Coverage
 	incidents *incident.Desk
 	engine    *detect.Engine
-	store     *eventstore.Store
-	log       *stream.Log
 	router    *notify.Router
 	rate      *rate
 }
