@@ -331,11 +331,11 @@ func TestCommandsAreObeyedOrRefusedAndReported(t *testing.T) {
 		t.Errorf("kill: %+v", o)
 	}
 	_ = cmd.Wait()
-	// The same command again, by whoever recorded it.
-	for range 5 {
-		s.send(canonical, b, command.Sign(canonical, s.operator))
-	}
+	// The same command again, by whoever recorded it. Until the sensor has seen its outcome confirmed, a
+	// repeat is answered with that outcome, so it is sent until the confirmation is through.
 	eventually(t, "the replay refused", func() bool {
+		s.send(canonical, b, command.Sign(canonical, s.operator))
+		time.Sleep(50 * time.Millisecond)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		all := s.outcomes[order.Nonce.String()]
@@ -390,8 +390,10 @@ func TestCommandCutOffByACrashIsUnknownAndNeverRunAgain(t *testing.T) {
 	if o := s.outcome(t, order.Nonce.String()); o.State != command.Unknown {
 		t.Errorf("outcome %+v; want unknown", o)
 	}
-	s.send(order.Canonical(), b, command.Sign(order.Canonical(), s.operator)) // still valid, sent again
+	// Still valid, sent again, until the sensor knows its outcome confirmed and refuses the repeat.
 	eventually(t, "the second sending refused", func() bool {
+		s.send(order.Canonical(), b, command.Sign(order.Canonical(), s.operator))
+		time.Sleep(50 * time.Millisecond)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		all := s.outcomes[order.Nonce.String()]
