@@ -75,6 +75,7 @@ type server struct {
 	mu       sync.Mutex
 	public   any // of the sensor's certificate
 	events   []*event.Event
+	have     map[[2]uint64]map[uint64]bool
 	marks    map[[2]uint64]uint64
 	outcomes map[string][]command.Outcome
 	down     bool
@@ -82,7 +83,7 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{t: t, items: make(chan *sensorv1.AttendResponse, 64), marks: map[[2]uint64]uint64{}, outcomes: map[string][]command.Outcome{}}
+	s := &server{t: t, items: make(chan *sensorv1.AttendResponse, 64), have: map[[2]uint64]map[uint64]bool{}, marks: map[[2]uint64]uint64{}, outcomes: map[string][]command.Outcome{}}
 	s.caKey, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	_, s.authority, _ = ed25519.GenerateKey(rand.Reader)
 	_, s.operator, _ = ed25519.GenerateKey(rand.Reader)
@@ -158,7 +159,15 @@ func (s *server) Upload(_ context.Context, r *connect.Request[sensorv1.UploadReq
 	defer s.mu.Unlock()
 	s.events = append(s.events, events...)
 	k := [2]uint64{r.Msg.Stream, uint64(r.Msg.Lane)}
-	s.marks[k] = max(s.marks[k], r.Msg.First+uint64(r.Msg.Count)-1)
+	if s.have[k] == nil {
+		s.have[k] = map[uint64]bool{}
+	}
+	for n := range uint64(r.Msg.Count) {
+		s.have[k][r.Msg.First+n] = true
+	}
+	for s.have[k][s.marks[k]+1] { // without holes: a batch sent again may come after a later one
+		s.marks[k]++
+	}
 	return connect.NewResponse(&sensorv1.UploadResponse{Watermark: &sensorv1.Watermark{Stream: r.Msg.Stream, Lane: r.Msg.Lane, AcceptedThrough: s.marks[k]}}), nil
 }
 
