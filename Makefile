@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 export GOFLAGS := -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help up build cli test test-race e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-response soak fuzz web clean
+.PHONY: help up build cli test test-race e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-response bench-quiet soak fuzz web clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -58,6 +58,9 @@ bench-sensor: build ## run time of each BPF program, exec storm, Pss and CPU (ro
 
 bench-latency: build ## kernel timestamp to page and to searchable at 1,000 events/s, memory (root)
 	bash dev/bench/latency.sh
+
+bench-quiet: build ## an hour of upgrades, builds and idle: 0 high or critical detections (root)
+	bash dev/bench/quiet.sh
 
 bench-response: build ## isolate and kill times over 20 runs (root)
 	bash dev/bench/response.sh
