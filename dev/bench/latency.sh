@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rates=${*:-"0 500 1000 5000"}
+bin=${BIN:-bin}
+seconds=${SECONDS_EACH:-40}
 work=$(mktemp -d)
 finish() {
 	[ -n "${pid:-}" ] && kill -TERM "$pid" 2>/dev/null && wait "$pid" || true
@@ -12,7 +14,7 @@ finish() {
 trap finish EXIT
 go build -o "$work/load" ./dev/bench/load
 go build -o "$work/latency" ./dev/bench/latency
-bin/yagura up --data "$work/data" --listen 127.0.0.1:18543 --sensor-listen 127.0.0.1:18544 --ready-file "$work/ready" >"$work/log" 2>&1 &
+"$bin/yagura" up --data "$work/data" --listen 127.0.0.1:0 --sensor-listen 127.0.0.1:0 --ready-file "$work/ready" >"$work/log" 2>&1 &
 pid=$!
 for _ in $(seq 300); do [ -s "$work/ready" ] && break; sleep 0.2; done
 [ -s "$work/ready" ] || { cat "$work/log"; exit 1; }
@@ -21,12 +23,13 @@ for rate in $rates; do
 	echo "== $rate events/s"
 	load=
 	if [ "$rate" != 0 ]; then
-		"$work/load" -rate "$rate" -for 40s >"$work/load.json" &
+		"$work/load" -rate "$rate" -for "$((seconds + 10))s" >"$work/load.json" &
 		load=$!
 		sleep 5
 	fi
-	"$work/latency" -ready "$work/ready" -data "$work/data" -for 30s
+	# Idle there is nothing but the sensor's own proof of sight to see; under load a tail of everything is a load.
+	"$work/latency" -ready "$work/ready" -data "$work/data" -for "${seconds}s" ${load:+-kinds process.exec,file.delete}
 	[ -n "$load" ] && wait "$load" && cat "$work/load.json"
 	sleep 3
 done
-bin/yagura --data "$work/data" hosts
+"$bin/yagura" --data "$work/data" hosts

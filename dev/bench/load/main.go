@@ -1,6 +1,7 @@
-// Command load makes kernel events at a steady rate for benchmarks: short processes that each make,
-// write and remove a file. It makes nothing but a folder under the temporary directory, which it removes,
-// and it stops by itself.
+// Command load makes kernel events at a steady rate for benchmarks, in a mix like a busy host's: short processes, files
+// made, written, renamed and removed, connections on the loopback. The work is spread over so many processes that none
+// of them comes near the sensor's budget of a process (1,000 file events a second), or that budget would be measured.
+// It makes nothing but a folder under the temporary directory, which it removes, and it stops by itself.
 package main
 
 import (
@@ -8,90 +9,131 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// What one turn of each kind of work makes, in events of the sensor: fork, exec, exit; create, modify, rename, delete;
+// connect, accept and the closing of both ends.
+const (
+	perSpawn   = 3
+	perFile    = 4
+	perConnect = 4
+)
+
+// perWorker is how many events a second one process makes at most.
+const perWorker = 150
+
+// shares of the events, in percent: the rest are files.
+const (
+	spawnShare   = 25
+	connectShare = 20
+)
 
 func run(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("load", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	rate := fs.Int("rate", 1000, "events a second to aim at")
 	length := fs.Duration("for", 30*time.Second, "how long (at most 1h)")
-	workers := fs.Int("workers", 8, "processes that share the file work")
-	child := fs.Int("child", 0, "internal: cycles a second of this worker")
-	dir := fs.String("dir", "", "internal: folder of this worker")
-	if fs.Parse(args) != nil || *length > time.Hour || *rate < 1 || *workers < 1 {
-		_, _ = fmt.Fprintln(stderr, "load: -rate and -workers must be positive and -for at most 1h")
+	worker := fs.String("worker", "", "internal: folder of this worker")
+	address := fs.String("address", "", "internal: where this worker connects to")
+	if fs.Parse(args) != nil || *length > time.Hour || *rate < 1 {
+		_, _ = fmt.Fprintln(stderr, "load: -rate must be positive and -for at most 1h")
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, *length)
 	defer cancel()
-	if *child > 0 {
-		files(ctx, *dir, *child)
+	if *worker != "" {
+		work(ctx, *worker, *address, float64(*rate))
 		return 0
 	}
-	root, err := os.MkdirTemp("", "yagura-load-")
-	if err != nil {
+	if err := lead(ctx, *rate, *length, stdout); err != nil {
 		_, _ = fmt.Fprintf(stderr, "load: %v\n", err)
 		return 1
+	}
+	return 0
+}
+
+// lead starts the workers and takes their connections.
+func lead(ctx context.Context, rate int, length time.Duration, stdout io.Writer) error {
+	root, err := os.MkdirTemp("", "yagura-load-")
+	if err != nil {
+		return err
 	}
 	defer func() { _ = os.RemoveAll(root) }()
 	self, err := os.Executable()
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "load: %v\n", err)
-		return 1
+		return err
 	}
-	// A fifth of the events come from processes (3 each), the rest from files (3 each).
-	execs := max(1, *rate/15)
-	cycles := max(1, (*rate-3*execs)/3 / *workers)
-	var wg sync.WaitGroup
-	for i := range *workers {
-		wg.Go(func() {
-			folder := filepath.Join(root, strconv.Itoa(i))
-			if os.Mkdir(folder, 0o700) != nil {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	var taker, wg sync.WaitGroup
+	taker.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
 				return
 			}
-			_ = exec.CommandContext(ctx, self, "-child", strconv.Itoa(cycles), "-dir", folder, "-for", length.String()).Run()
+			_ = c.Close()
+		}
+	})
+	n := max(1, (rate+perWorker-1)/perWorker)
+	for i := range n {
+		folder := filepath.Join(root, strconv.Itoa(i))
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			return err
+		}
+		wg.Go(func() {
+			_ = exec.CommandContext(ctx, self, "-worker", folder, "-address", l.Addr().String(), "-rate", strconv.Itoa(max(1, rate/n)), "-for", length.String()).Run()
 		})
 	}
-	var made atomic.Int64
+	wg.Wait()
+	_ = l.Close()
+	taker.Wait()
+	_, _ = fmt.Fprintf(stdout, "{\"asked_per_second\": %d, \"workers\": %d, \"seconds\": %.0f}\n", rate, n, length.Seconds())
+	return nil
+}
+
+// work makes rate events a second until ctx ends.
+func work(ctx context.Context, dir, address string, rate float64) {
+	var wg sync.WaitGroup
+	share := func(percent, per int) float64 { return rate * float64(percent) / 100 / float64(per) }
 	wg.Go(func() {
-		each(ctx, execs, func() {
-			if exec.CommandContext(ctx, "/bin/true").Run() == nil {
-				made.Add(1)
+		each(ctx, share(spawnShare, perSpawn), func(int) { _ = exec.CommandContext(ctx, "/bin/true").Run() })
+	})
+	wg.Go(func() {
+		each(ctx, share(connectShare, perConnect), func(int) {
+			if c, err := net.Dial("tcp", address); err == nil {
+				_ = c.Close()
+			}
+		})
+	})
+	wg.Go(func() {
+		each(ctx, share(100-spawnShare-connectShare, perFile), func(i int) {
+			name := filepath.Join(dir, strconv.Itoa(i))
+			if os.WriteFile(name, []byte("load"), 0o600) == nil && os.Rename(name, name+".done") == nil {
+				_ = os.Remove(name + ".done")
 			}
 		})
 	})
 	wg.Wait()
-	_, _ = fmt.Fprintf(stdout, "{\"execs\": %d, \"file_cycles_per_second\": %d, \"seconds\": %.0f}\n", made.Load(), cycles**workers, length.Seconds())
-	return 0
 }
 
-// files makes, writes and removes a file, n times a second.
-func files(ctx context.Context, dir string, n int) {
-	i := 0
-	each(ctx, n, func() {
-		i++
-		name := filepath.Join(dir, strconv.Itoa(i))
-		if os.WriteFile(name, []byte("load"), 0o600) == nil {
-			_ = os.Remove(name)
-		}
-	})
-}
-
-// each calls f n times a second until ctx ends, catching up in bursts of 10 ms.
-func each(ctx context.Context, n int, f func()) {
-	tick := time.NewTicker(10 * time.Millisecond)
+// each calls f n times a second until ctx ends, catching up in bursts of 20 ms.
+func each(ctx context.Context, n float64, f func(int)) {
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	begin, done := time.Now(), 0
 	for {
@@ -100,8 +142,8 @@ func each(ctx context.Context, n int, f func()) {
 			return
 		case <-tick.C:
 		}
-		for due := int(time.Since(begin).Seconds() * float64(n)); done < due && ctx.Err() == nil; done++ {
-			f()
+		for due := int(time.Since(begin).Seconds() * n); done < due && ctx.Err() == nil; done++ {
+			f(done)
 		}
 	}
 }
