@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 export GOFLAGS := -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help up build cli test test-race e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-response bench-quiet soak fuzz web clean
+.PHONY: help up build cli test test-race e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-flood bench-page bench-response bench-quiet soak fuzz web clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -45,7 +45,7 @@ generate: ## everything that is generated from a source in this tree
 check-clean: ## fail when regenerating changes anything
 	bash dev/check-clean.sh
 
-bench: bench-sigma bench-store bench-sensor bench-latency bench-page bench-response ## every benchmark that docs/benchmarks.md quotes
+bench: bench-sigma bench-store bench-sensor bench-latency bench-page bench-flood bench-response ## every benchmark that docs/benchmarks.md quotes
 
 bench-sigma: ## rule engine, events per second
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/sigma ./internal/detect ./internal/incident
@@ -62,6 +62,9 @@ bench-latency: build ## kernel timestamp to live stream and to searchable at 0 t
 bench-page: build ## kernel timestamp to the row in the page, in Chromium, at 1,000 events/s (root)
 	@sh dev/need.sh test
 	bash dev/bench/page.sh
+
+bench-flood: build ## server and workers at 5,000 events/s from synthetic sensors: lag, memory, bytes per event
+	bash dev/bench/flood.sh
 
 bench-quiet: build ## an hour of upgrades, builds and idle: 0 high or critical detections (root)
 	bash dev/bench/quiet.sh
