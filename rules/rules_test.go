@@ -60,33 +60,64 @@ func TestEveryTacticHasRules(t *testing.T) {
 	t.Log(count)
 }
 
-// banned takes from the attack scripts the names, paths and ports that only they have.
+// banned takes from the attack scripts and the scenarios the names, paths, addresses and ports that only they have.
 func banned(t *testing.T) []string {
-	scripts, err := filepath.Glob(filepath.Join("..", "dev", "attacks", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	seen := map[string]bool{}
 	port := regexp.MustCompile(`\b[1-9][0-9]{3,4}\b`)
 	file := regexp.MustCompile(`[A-Za-z0-9_.~$-]*(?:/[A-Za-z0-9_.-]+)+`)
-	seen := map[string]bool{}
-	for _, s := range scripts {
-		raw, err := os.ReadFile(s)
-		if err != nil {
-			continue // a folder
+	name := func(p string) {
+		if n := p[strings.LastIndexByte(p, '/')+1:]; len(n) >= 6 && !generic[n] {
+			seen["/"+n] = true
 		}
-		for line := range strings.Lines(string(raw)) {
-			if strings.HasPrefix(strings.TrimSpace(line), "#") {
-				continue
+	}
+	read := func(dir string, line func(string)) {
+		files := 0
+		err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
 			}
-			for _, p := range port.FindAllString(line, -1) {
-				seen[p] = true
+			files++
+			raw, err := os.ReadFile(p)
+			for l := range strings.Lines(string(raw)) {
+				line(l)
 			}
-			for _, p := range file.FindAllString(line, -1) {
-				if name := p[strings.LastIndexByte(p, '/')+1:]; len(name) >= 6 && strings.HasPrefix(p, "$") && !generic[name] {
-					seen["/"+name] = true
-				}
+			return err
+		})
+		if err != nil || files < 8 {
+			t.Fatalf("%s: %d files, %v", dir, files, err)
+		}
+	}
+	read(filepath.Join("..", "dev", "attacks"), func(line string) {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			return
+		}
+		for _, p := range port.FindAllString(line, -1) {
+			seen[p] = true
+		}
+		for _, p := range file.FindAllString(line, -1) {
+			if strings.HasPrefix(p, "$") {
+				name(p)
 			}
 		}
+	})
+	for _, n := range []string{"weak-service", "far-side", "take-over", "memory-file", "stand-in", "/dev/shm/.s.", "/tmp/story.", "planted"} {
+		seen[n] = true
+	}
+	address := regexp.MustCompile(`\b(?:203\.0\.113|198\.51\.100|192\.0\.2|10)\.[0-9.]+\b`)
+	own := regexp.MustCompile(`"(?:path|file_path|actor_path|parent_path)":"(/(?:tmp|home|dev/shm|var/tmp|opt)/[^"]+)"`)
+	read(filepath.Join("..", "scenario", "testdata"), func(line string) {
+		for _, a := range address.FindAllString(line, -1) {
+			seen[a] = true
+		}
+		for _, m := range own.FindAllStringSubmatch(line, -1) {
+			name(m[1])
+		}
+		for _, m := range regexp.MustCompile(`"(?:local|remote)_port":"?([0-9]{4,5})`).FindAllStringSubmatch(line, -1) {
+			seen[m[1]] = true
+		}
+	})
+	if len(seen) < 30 {
+		t.Fatalf("only %d words are banned: the scripts or the scenarios read differently now", len(seen))
 	}
 	var out []string
 	for w := range seen {
