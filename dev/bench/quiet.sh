@@ -29,7 +29,7 @@ go build -o "$work/quiet" ./dev/bench/quiet
 echo "quiet: a throw-away bookworm for the upgrade"
 debootstrap --include=ca-certificates,cron,man-db,openssh-server,logrotate bookworm "$root" >"$work/debootstrap.log" 2>&1 || { tail -20 "$work/debootstrap.log"; exit 1; }
 cp /etc/resolv.conf "$root/etc/resolv.conf"
-cp -rL /etc/ssl/certs/. "$root/etc/ssl/certs/"
+cp -L --remove-destination /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 # The root reaches its packages the way this machine does, and starts no service.
 cp -n /etc/apt/apt.conf.d/* "$root/etc/apt/apt.conf.d/"
 rm -f "$root"/etc/apt/sources.list "$root"/etc/apt/apt.conf.d/docker-*
