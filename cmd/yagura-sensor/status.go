@@ -16,7 +16,7 @@ func (statusVerb) Run(s *shell) error {
 	if err != nil {
 		return err
 	}
-	wrong := !st.Connected || st.Spool.Problem != "" || st.Spool.Dropped > 0
+	wrong := !st.Connected || st.Spool.Problem != "" || st.Spool.Dropped > 0 || st.Spool.Tally == ""
 	for _, c := range st.Capabilities {
 		wrong = wrong || c.State != "full"
 	}
@@ -45,6 +45,9 @@ func (s *shell) print(st agent.Status) {
 	line("spool", "%.1f MiB on disk", float64(st.Spool.Bytes)/(1<<20))
 	if st.Spool.Problem != "" {
 		line("", "disk not used: %s", st.Spool.Problem)
+	}
+	if st.Spool.Tally == "" {
+		line("", "no tally: a kill would lose the last moment without a count; look at the sensor's log for the reason")
 	}
 	for _, c := range st.Capabilities {
 		line(c.Class, "%s %s", c.State, event.Show(c.Reason))

@@ -452,7 +452,7 @@ type Event struct {
 	Stream        uint64     // stream that dropped or closed is about
 	Lane          uint64     // lane that dropped or closed is about
 	First         uint64     // first sequence number dropped
-	Last          uint64     // last sequence number dropped, or last durable one of a closed stream
+	Last          uint64     // last sequence number dropped, or last one given out by a closed stream
 	Nonce         string     // canary nonce given by the server
 	Version       string     // version of the sensor, or kernel release on sensor.start
 	Actor         Process    // the process that did it; for process.exec the process after the exec

@@ -64,6 +64,9 @@ type Agent struct {
 	outcomes []*pendingOutcome
 }
 
+// volatileDir is where the spool's tally lies when it is in memory: a store into it never waits for a disk.
+const volatileDir = "/run/yagura-sensor"
+
 // Errors that end a run in order.
 var (
 	errStopping = errors.New("the sensor stops on request")
@@ -86,7 +89,7 @@ func New(o Options) (*Agent, error) {
 	if a.journal, err = openJournal(o.Config.journalFile(), time.Now()); err != nil {
 		return nil, err
 	}
-	if a.spool, err = spool.Open(o.Config.spoolDir(), spool.Options{MaxBytes: o.Config.SpoolMaxBytes, Boot: a.facts.bootID, Log: o.Log.With(slog.String("part", "spool"))}); err != nil {
+	if a.spool, err = spool.Open(o.Config.spoolDir(), spool.Options{MaxBytes: o.Config.SpoolMaxBytes, Boot: a.facts.bootID, Volatile: volatileDir, Log: o.Log.With(slog.String("part", "spool"))}); err != nil {
 		return nil, errors.Join(err, a.journal.close())
 	}
 	if a.link, err = uplink.New(uplink.Options{Identity: id, Spool: a.spool, Host: (*host)(a), Proxy: proxy, Log: o.Log.With(slog.String("part", "uplink"))}); err != nil {

@@ -35,12 +35,20 @@ type builder struct {
 	whole  []raw // waiting for the writer
 	queued int   // bytes in whole
 	one    []byte
+	slot   *slot // of the tally; nil when there is none
+	lame   bool  // the tally could not be written any more
 }
 
 func (b *builder) given() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.next - 1
+}
+
+func (b *builder) isLame() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lame
 }
 
 // cut closes the open batch. mu is held.
@@ -58,6 +66,9 @@ func (b *builder) add(e *event.Event, lane event.Lane, now time.Time, report *Ra
 	defer b.mu.Unlock()
 	seq = b.next
 	b.next++
+	if b.slot != nil && !b.slot.note(seq) {
+		b.slot, b.lame = nil, true
+	}
 	b.one = e.Append(b.one[:0])
 	if len(b.one) > event.MaxEventBytes && e.Fit() { // a huge command line is cut and marked, not lost
 		b.one = e.Append(b.one[:0])

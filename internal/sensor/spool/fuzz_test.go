@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 )
 
@@ -41,4 +42,49 @@ func FuzzName(f *testing.F) {
 			t.Errorf("parseName(%q) = %d %d %v", s, lane, stream, n)
 		}
 	})
+}
+
+// FuzzTally feeds a tally that someone else wrote: it is refused, or its numbers are ones a sensor can reach.
+func FuzzTally(f *testing.F) {
+	good := newTally(7)
+	f.Add(good)
+	f.Add(good[:tallyBytes])
+	f.Add(good[:tallyBytes-1])
+	f.Add(append(good[:tallyHead:tallyHead], bytes.Repeat([]byte{0xff}, 48)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		stream, last, err := parseTally(b)
+		for l, n := range last {
+			if n > maxTally {
+				t.Errorf("lane %d gave out %d", l, n)
+			}
+		}
+		if err == nil && (len(b) < tallyBytes || string(b[:4]) != tallyMark) {
+			t.Errorf("stream %x read from %d bytes", stream, len(b))
+		}
+	})
+}
+
+// TestATornNumberIsTheNewer: a kill between the two stores of note.
+func TestATornNumberIsTheNewer(t *testing.T) {
+	b := newTally(1)
+	binary.LittleEndian.PutUint64(b[tallyHead:], 1000)
+	binary.LittleEndian.PutUint64(b[tallyHead+8:], ^uint64(999))
+	if _, last, err := parseTally(b); err != nil || last[0] != 1000 {
+		t.Errorf("parseTally of a torn number = %v, %v; want 1000", last, err)
+	}
+}
+
+// BenchmarkNote is what the tally adds to every event.
+func BenchmarkNote(b *testing.B) {
+	t, err := makeTally(b.TempDir(), 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := t.slot(1)
+	b.ReportAllocs()
+	for n := uint64(1); b.Loop(); n++ {
+		if !s.note(n) {
+			b.Fatal("the mapping is gone")
+		}
+	}
 }

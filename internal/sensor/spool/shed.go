@@ -222,6 +222,14 @@ func (s *Spool) free() {
 		s.lane[b.Lane].dropMemory(b)
 	}
 	s.mu.Unlock()
+	if len(gone) > 0 {
+		// First what was sealed, then the files: a kill between must not make them look lost.
+		s.flush.Lock()
+		if err := s.saveState(); err != nil {
+			s.log.Warn("sealed numbers cannot be kept, they may be reported as lost after a kill", slog.Any("err", err))
+		}
+		s.flush.Unlock()
+	}
 	for _, seg := range gone {
 		if err := os.Remove(seg.path); err != nil {
 			s.log.Warn("sealed spool file cannot be removed", slog.String("file", filepath.Base(seg.path)), slog.Any("err", err))

@@ -40,6 +40,7 @@ const (
 	ReasonBig     = "event over 64 KiB"
 	ReasonDamaged = "spool record damaged"
 	ReasonGap     = "lost before a restart"
+	ReasonKilled  = "the sensor was killed before they were written"
 	ReasonRefused = "refused by the server"
 )
 
@@ -55,6 +56,7 @@ type Options struct {
 	SegmentMax int64                  // bytes of one file, MaxBytes/64 within 64 KiB and 4 MiB
 	Random     func(stream *[8]byte)  // draws the stream, crypto/rand
 	Sync       func(f *os.File) error // fdatasync; a test makes it fail
+	Volatile   string                 // folder on a file system in memory for the tally, made when missing; the spool's own folder when empty or on a disk
 }
 
 // Spool is a folder of batches. All methods may be called at once.
@@ -67,6 +69,8 @@ type Spool struct {
 	zstd   *zstd.Encoder
 
 	put   [3]builder    // each with its own lock
+	tally *tally        // nil when no file could be made
+	old   []oldTally    // of killed starts, until what they tell is on disk
 	wake  chan struct{} // a builder has a whole batch
 	flush sync.Mutex    // one writer at a time; held across I/O, guards active, before mu
 
@@ -101,6 +105,7 @@ type Stats struct {
 	Events   uint64    // spooled, any stream, not yet accepted by the server (estimate by file)
 	Damaged  uint64    // records moved to quarantine
 	Problem  string    // why the disk is not used; empty when it is
+	Tally    string    // file that survives a kill with the numbers given out; empty: a kill loses the last moment uncounted
 }
 
 // Open opens or makes the folder, draws a new stream, closes the streams of earlier starts, and reports
@@ -129,9 +134,12 @@ func Open(dir string, o Options) (*Spool, error) {
 			return nil, errors.Join(fmt.Errorf("open spool %s: %w", dir, err), s.lock.Close())
 		}
 	}
+	s.openTally()
 	s.closeOldStreams()
 	if err := s.writeAll(); err != nil {
 		s.log.Warn("spool cannot write", slog.Any("err", err))
+	} else {
+		s.removeOldTallies()
 	}
 	return s, nil
 }
@@ -229,7 +237,8 @@ func (s *Spool) Close() error {
 		s.state[s.stream].through(event.Lane(l), s.put[l].given())
 	}
 	s.mu.Unlock()
-	err = errors.Join(err, s.saveState(), s.zstd.Close())
+	saved := s.saveState()
+	err = errors.Join(err, saved, s.closeTally(saved == nil && s.lock != nil), s.zstd.Close())
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 	}
@@ -251,6 +260,9 @@ func (s *Spool) Stats() Stats {
 	s.mu.Unlock()
 	for l := range s.put {
 		st.Produced[l] = s.put[l].given()
+		if s.put[l].isLame() {
+			st.Tally = ""
+		}
 	}
 	return st
 }

@@ -21,6 +21,7 @@ type streamState struct {
 	Sealed   [3]uint64      `json:"sealed"`   // freed because the server had sealed them
 	Reported [3][][2]uint64 `json:"reported"` // dropped events for these are on disk
 	Closed   bool           `json:"closed"`   // its closed events are on disk
+	durable  [3]uint64      // of Given, what streams.json knew: what a tally adds to it was never written
 	pending  [3]spans       // lost in this run, dropped event on its way
 	reported [3]spans
 }
@@ -126,6 +127,7 @@ func (s *Spool) readState() {
 				}
 			}
 		}
+		t.durable = t.Given
 		s.state[t.Stream] = t
 	}
 }
@@ -133,6 +135,7 @@ func (s *Spool) readState() {
 // readFolder lists what earlier starts left: segments, freed ones, ranges being shed; and finds the holes.
 func (s *Spool) readFolder() error {
 	s.readState()
+	s.readTallies()
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
@@ -289,8 +292,10 @@ func (s *Spool) holes(stream uint64, lane event.Lane, a *account) {
 	t := s.stateOf(stream)
 	last := t.Given[lane]
 	from := t.Sealed[lane] + 1
+	durable := max(t.Sealed[lane], t.durable[lane])
 	if len(a.have) > 0 {
-		last = max(last, a.have[len(a.have)-1].to)
+		durable = max(durable, a.have[len(a.have)-1].to)
+		last = max(last, durable)
 		if t.Sealed[lane] == 0 {
 			from = a.have[0].from // what came before was freed or reported in its time
 		}
@@ -303,11 +308,19 @@ func (s *Spool) holes(stream uint64, lane event.Lane, a *account) {
 	if a.damaged {
 		reason = ReasonDamaged
 	}
-	for _, m := range a.have.missing(span{from, last}) {
-		for _, r := range t.reported[lane].missing(m) {
-			s.stats.Dropped += r.to - r.from + 1
-			s.loseLocked(Range{Stream: stream, Lane: lane, First: r.from, Last: r.to, Reason: reason})
+	lose := func(n span, reason string) {
+		for _, m := range a.have.missing(n) {
+			for _, r := range t.reported[lane].missing(m) {
+				s.stats.Dropped += r.to - r.from + 1
+				s.loseLocked(Range{Stream: stream, Lane: lane, First: r.from, Last: r.to, Reason: reason})
+			}
 		}
+	}
+	if from <= min(last, durable) {
+		lose(span{from, min(last, durable)}, reason)
+	}
+	if from = max(from, durable+1); from <= last {
+		lose(span{from, last}, ReasonKilled)
 	}
 }
 

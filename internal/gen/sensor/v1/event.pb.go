@@ -99,7 +99,7 @@ type Event struct {
 	AboutLane uint64 `protobuf:"varint,57,opt,name=about_lane,json=aboutLane,proto3" json:"about_lane,omitempty"`
 	// first sequence number dropped
 	AboutFirst uint64 `protobuf:"varint,58,opt,name=about_first,json=aboutFirst,proto3" json:"about_first,omitempty"`
-	// last sequence number dropped, or last durable one of a closed stream
+	// last sequence number dropped, or last one given out by a closed stream
 	AboutLast uint64 `protobuf:"varint,59,opt,name=about_last,json=aboutLast,proto3" json:"about_last,omitempty"`
 	// canary nonce given by the server
 	Nonce []byte `protobuf:"bytes,60,opt,name=nonce,proto3" json:"nonce,omitempty"`
