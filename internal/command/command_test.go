@@ -347,8 +347,10 @@ func vectors(t *testing.T) map[string]string {
 		Tenant: ours, Generation: 7, Hosts: []event.HostID{here}, Verb: command.Isolate, Arguments: sha256.Sum256(arguments), Class: command.C1,
 		NotBefore: now, Expiry: now.Add(5 * time.Minute), Nonce: command.Nonce(bytes.Repeat([]byte{9}, 16)), RoE: 0,
 	}
-	list, err := command.SignList(&command.Operators{Tenant: ours, Generation: 7, Issued: now.Add(-time.Hour), Expiry: now.Add(20 * 24 * time.Hour), HostCap: 2,
-		Keys: []command.Key{key(aki, command.CLI, "aki", nil, command.C0, command.C1)}}, authority)
+	list, err := command.SignList(&command.Operators{
+		Tenant: ours, Generation: 7, Issued: now.Add(-time.Hour), Expiry: now.Add(20 * 24 * time.Hour), HostCap: 2,
+		Keys: []command.Key{key(aki, command.CLI, "aki", nil, command.C0, command.C1)},
+	}, authority)
 	if err != nil {
 		t.Fatal(err)
 	}

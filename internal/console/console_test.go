@@ -243,9 +243,11 @@ func (oneHost) Hostname(context.Context, tenant.ID, event.HostID) string { retur
 func (oneHost) RevokeHost(context.Context, tenant.ID, event.HostID, string) (*consolev1.Host, error) {
 	return nil, errors.New("open /secret/path: inner reason")
 }
+
 func (oneHost) CreateEnrolToken(_ context.Context, _ tenant.ID, _ uint32, _ time.Duration, by string) (string, *consolev1.EnrolToken, error) {
 	return "yagura1.x", &consolev1.EnrolToken{CreatedBy: by}, nil
 }
+
 func (oneHost) EnrolTokens(context.Context, tenant.ID) ([]*consolev1.EnrolToken, error) {
 	return nil, nil
 }
@@ -375,7 +377,8 @@ func TestTailGivesEventsInOrderWithTheirSentence(t *testing.T) {
 	var batch []event.Stamped
 	for i := range 5 {
 		batch = append(batch, event.Stamped{ID: event.ID{Host: host, Stream: 1, Seq: uint64(i + 1)}, Event: &event.Event{
-			Kind: event.ProcessExec, Actor: event.Process{Key: event.Key{1}, PID: 42, Path: "/bin/sh", CommandLine: "sh -c '\u202e'"}}})
+			Kind: event.ProcessExec, Actor: event.Process{Key: event.Key{1}, PID: 42, Path: "/bin/sh", CommandLine: "sh -c '\u202e'"},
+		}})
 	}
 	r.tap.Observe(t.Context(), r.desk.Tenant(), batch[:3])
 	r.tap.Observe(t.Context(), tenant.ID(uuid.Must(uuid.NewV7())), batch) // another tenant's

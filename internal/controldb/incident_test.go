@@ -41,15 +41,19 @@ func openDesk(t *testing.T, path string) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{t: t, db: db, now: time.UnixMicro(1_795_000_000_000_000), host: event.HostID(uuid.MustParse("01900000-0000-7000-8000-00000000000a")),
-		ten: tenant.ID(uuid.MustParse("01900000-0000-7000-8000-0000000000ff")), procs: map[string]event.Process{}}
+	d := &desk{
+		t: t, db: db, now: time.UnixMicro(1_795_000_000_000_000), host: event.HostID(uuid.MustParse("01900000-0000-7000-8000-00000000000a")),
+		ten: tenant.ID(uuid.MustParse("01900000-0000-7000-8000-0000000000ff")), procs: map[string]event.Process{},
+	}
 	d.make()
 	return d
 }
 
 func (d *desk) make() {
-	d.Desk = incident.New(incident.Options{Store: d.db.Incidents(), Now: func() time.Time { return d.now },
-		OnNew: func(_ context.Context, r incident.Row) { d.told = append(d.told, r) }})
+	d.Desk = incident.New(incident.Options{
+		Store: d.db.Incidents(), Now: func() time.Time { return d.now },
+		OnNew: func(_ context.Context, r incident.Row) { d.told = append(d.told, r) },
+	})
 }
 
 func (d *desk) add(e event.Event) event.Stamped {
@@ -223,8 +227,10 @@ func TestAnEdgeThatComesLateMergesTwoIncidentsAndTheOldIDLeadsToTheNew(t *testin
 	}
 	// the write is older and its lane slower
 	d.seq++
-	late := event.Stamped{ID: event.ID{Host: d.host, Stream: 1, Lane: event.Bulk, Seq: d.seq}, Event: &event.Event{Kind: event.FileCreate, OS: event.Linux, Flags: event.FlagCreated, Time: writeTime.UnixMicro(),
-		Actor: d.procs["drop"], File: event.File{Path: "/tmp/payload", VolumeID: "8:1", FileID: "77"}}}
+	late := event.Stamped{ID: event.ID{Host: d.host, Stream: 1, Lane: event.Bulk, Seq: d.seq}, Event: &event.Event{
+		Kind: event.FileCreate, OS: event.Linux, Flags: event.FlagCreated, Time: writeTime.UnixMicro(),
+		Actor: d.procs["drop"], File: event.File{Path: "/tmp/payload", VolumeID: "8:1", FileID: "77"},
+	}}
 	d.Observe(t.Context(), d.ten, []event.Stamped{late})
 	one := d.flush()
 	if len(one) != 1 || one[0].Detections != 2 {

@@ -72,8 +72,10 @@ func TestManifestOfAnotherTenantIsNotSeen(t *testing.T) {
 	db := manifestDB(t)
 	ctx := t.Context()
 	mine, theirs, h := tenant.ID(uuid.Must(uuid.NewV7())), tenant.ID(uuid.Must(uuid.NewV7())), event.HostID(uuid.Must(uuid.NewV7()))
-	err := db.Seal(ctx, eventstore.Seal{Shard: 0, First: 1, Last: 1, Files: []eventstore.File{segmentOf(mine, "a", 10, 20, 100)},
-		Covered: []eventstore.Covered{{Tenant: mine, Host: h, Ranges: eventstore.Ranges{{First: 1, Last: 5}}}}})
+	err := db.Seal(ctx, eventstore.Seal{
+		Shard: 0, First: 1, Last: 1, Files: []eventstore.File{segmentOf(mine, "a", 10, 20, 100)},
+		Covered: []eventstore.Covered{{Tenant: mine, Host: h, Ranges: eventstore.Ranges{{First: 1, Last: 5}}}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,8 +105,15 @@ func TestSnapshotNarrowsByTimeHostAndGroup(t *testing.T) {
 		w    eventstore.Want
 		want int
 	}{
-		{eventstore.Want{}, 2}, {eventstore.Want{From: 20}, 2}, {eventstore.Want{From: 21}, 1}, {eventstore.Want{To: 20}, 1}, {eventstore.Want{To: 10}, 0},
-		{eventstore.Want{Host: "h-3"}, 2}, {eventstore.Want{Host: "h-6"}, 0}, {eventstore.Want{Groups: []string{"file"}}, 0}, {eventstore.Want{Groups: []string{"file", "process"}}, 2},
+		{eventstore.Want{}, 2},
+		{eventstore.Want{From: 20}, 2},
+		{eventstore.Want{From: 21}, 1},
+		{eventstore.Want{To: 20}, 1},
+		{eventstore.Want{To: 10}, 0},
+		{eventstore.Want{Host: "h-3"}, 2},
+		{eventstore.Want{Host: "h-6"}, 0},
+		{eventstore.Want{Groups: []string{"file"}}, 0},
+		{eventstore.Want{Groups: []string{"file", "process"}}, 2},
 	} {
 		c.w.Tenant = mine
 		if snap, err := db.Snapshot(ctx, c.w); err != nil || len(snap.Files) != c.want {

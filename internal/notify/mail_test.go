@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"io"
 	"mime"
@@ -10,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"encoding/base64"
 
 	"github.com/google/uuid"
 

@@ -103,12 +103,16 @@ func TestSigmaHQRegression(t *testing.T) {
 	}
 }
 
-var sysmonCategory = map[string][]string{"1": {"process_creation"}, "2": {"file_change"}, "3": {"network_connection"}, "5": {"process_termination"}, "6": {"driver_load"},
+var sysmonCategory = map[string][]string{
+	"1": {"process_creation"}, "2": {"file_change"}, "3": {"network_connection"}, "5": {"process_termination"}, "6": {"driver_load"},
 	"7": {"image_load"}, "8": {"create_remote_thread"}, "9": {"raw_access_thread"}, "10": {"process_access"}, "11": {"file_event"}, "12": {"registry_add", "registry_delete", "registry_event"},
-	"13": {"registry_set", "registry_event"}, "14": {"registry_rename", "registry_event"}, "15": {"create_stream_hash"}, "17": {"pipe_created"}, "18": {"pipe_created"}, "22": {"dns_query"}, "23": {"file_delete"}, "26": {"file_delete"}}
+	"13": {"registry_set", "registry_event"}, "14": {"registry_rename", "registry_event"}, "15": {"create_stream_hash"}, "17": {"pipe_created"}, "18": {"pipe_created"}, "22": {"dns_query"}, "23": {"file_delete"}, "26": {"file_delete"},
+}
 
-var channelService = map[string]string{"Microsoft-Windows-Sysmon/Operational": "sysmon", "Security": "security", "System": "system", "Microsoft-Windows-Windows Defender/Operational": "windefend",
-	"Microsoft-Windows-TaskScheduler/Operational": "taskscheduler", "Microsoft-Windows-WMI-Activity/Operational": "wmi", "Application": "application"}
+var channelService = map[string]string{
+	"Microsoft-Windows-Sysmon/Operational": "sysmon", "Security": "security", "System": "system", "Microsoft-Windows-Windows Defender/Operational": "windefend",
+	"Microsoft-Windows-TaskScheduler/Operational": "taskscheduler", "Microsoft-Windows-WMI-Activity/Operational": "wmi", "Application": "application",
+}
 
 // windowsRecord flattens an event as EVTX gives it in JSON.
 func windowsRecord(t *testing.T, e any) sigma.Record {

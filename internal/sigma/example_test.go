@@ -26,8 +26,10 @@ level: high
 
 	scratch := set.Scratch() // one for each goroutine
 	var rec sigma.EventRecord
-	rec.Set(&event.Event{Kind: event.ProcessExec, OS: event.Linux,
-		Actor: event.Process{Path: "/bin/sh"}, Parent: event.Process{Path: "/usr/sbin/nginx"}})
+	rec.Set(&event.Event{
+		Kind: event.ProcessExec, OS: event.Linux,
+		Actor: event.Process{Path: "/bin/sh"}, Parent: event.Process{Path: "/usr/sbin/nginx"},
+	})
 	for _, h := range scratch.Judge(&rec, nil) {
 		fmt.Println(h.Rule.Severity, h.Rule.Title.En, h.Matched[0].Field, h.Matched[0].Value)
 	}

@@ -146,6 +146,7 @@ func (m exactly) match(v []byte) bool { return string(v) == string(m) }
 func (m prefixed) match(v []byte) bool {
 	return len(v) >= len(m) && string(v[:len(m)]) == string(m)
 }
+
 func (m suffixed) match(v []byte) bool {
 	return len(v) >= len(m) && string(v[len(v)-len(m):]) == string(m)
 }

@@ -152,8 +152,10 @@ func (b *Builder) Build() *Ruleset {
 	}
 	for _, f := range b.filters {
 		if !f.hit {
-			set.rejected = append(set.rejected, RejectedRule{File: f.file, Line: f.line, ID: f.id, Class: FilterWithoutRule,
-				Reason: "the filter names no rule that is loaded and whose log source lies in its own"})
+			set.rejected = append(set.rejected, RejectedRule{
+				File: f.file, Line: f.line, ID: f.id, Class: FilterWithoutRule,
+				Reason: "the filter names no rule that is loaded and whose log source lies in its own",
+			})
 		}
 	}
 	return set

@@ -41,12 +41,18 @@ func TestSentences(t *testing.T) {
 		e      event.Event
 		en, ja string
 	}{
-		{event.Event{Kind: event.ProcessExec, Actor: sh, Parent: event.Process{Path: "/usr/sbin/nginx", PID: 1}},
-			"dash (42) started: “sh -c id”, from nginx (1)", "dash (42) が起動: “sh -c id”(親: nginx (1))"},
-		{event.Event{Kind: event.NetConnect, Actor: sh, RemoteAddr: netip.MustParseAddr("127.0.0.1"), RemotePort: 4444},
-			"dash (42) connected to 127.0.0.1:4444", "dash (42) が 127.0.0.1:4444 へ接続"},
-		{event.Event{Kind: event.FileChmod, Actor: sh, File: event.File{Path: "/tmp/x", Mode: 0o100755}},
-			"dash (42) set the permissions of “/tmp/x” to 0755", "dash (42) が “/tmp/x” の権限を 0755 に変更"},
+		{
+			event.Event{Kind: event.ProcessExec, Actor: sh, Parent: event.Process{Path: "/usr/sbin/nginx", PID: 1}},
+			"dash (42) started: “sh -c id”, from nginx (1)", "dash (42) が起動: “sh -c id”(親: nginx (1))",
+		},
+		{
+			event.Event{Kind: event.NetConnect, Actor: sh, RemoteAddr: netip.MustParseAddr("127.0.0.1"), RemotePort: 4444},
+			"dash (42) connected to 127.0.0.1:4444", "dash (42) が 127.0.0.1:4444 へ接続",
+		},
+		{
+			event.Event{Kind: event.FileChmod, Actor: sh, File: event.File{Path: "/tmp/x", Mode: 0o100755}},
+			"dash (42) set the permissions of “/tmp/x” to 0755", "dash (42) が “/tmp/x” の権限を 0755 に変更",
+		},
 	} {
 		if s := line.Of(&c.e); s.En != c.en || s.Ja != c.ja {
 			t.Errorf("%s reads %q / %q; want %q / %q", c.e.Kind, s.En, s.Ja, c.en, c.ja)

@@ -75,8 +75,10 @@ func name(s string) []byte {
 }
 
 func family(nftables.TableFamily) expr.Any { return &expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1} }
-func l4() expr.Any                         { return &expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1} }
-func eq(b byte) expr.Any                   { return &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{b}} }
+
+func l4() expr.Any { return &expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1} }
+
+func eq(b byte) expr.Any { return &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{b}} }
 
 // match compares the other side's address: the destination on the way out, the source on the way in.
 func match(n netip.Prefix, out bool) []expr.Any {
