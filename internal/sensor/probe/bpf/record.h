@@ -200,6 +200,13 @@ static __always_inline bool is_self(__u32 tgid)
 	return s && s->self == tgid;
 }
 
+/*
+ * LOOP_HEAD opens the body of a loop with several ways on. Verifiers before 6.7 know the way back to a loop's
+ * head only as a jump; without this, clang 14 lays path_walk out so that a step runs on into the head, and
+ * 6.1 refuses every program that names a file ("back-edge from insn"). TestLoopsCloseWithAJump looks.
+ */
+#define LOOP_HEAD() asm volatile("" ::: "memory")
+
 #define COUNT(class_, field)                                                      \
 	do {                                                                      \
 		__u32 key_ = (class_);                                            \
@@ -365,6 +372,7 @@ __noinline int path_walk(__u64 dentry_addr, __u64 vfsmount_addr, __u32 off)
 	s->root = BPF_CORE_READ(vfs, mnt_root);
 	s->n = 0;
 	for (int i = 0; i < PATH_STEPS; i++) {
+		LOOP_HEAD();
 		struct dentry *dentry = s->dentry, *parent;
 		if (dentry == s->root) {
 			struct mount *mnt = s->mnt, *up = BPF_CORE_READ(mnt, mnt_parent);
