@@ -14,7 +14,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -25,7 +24,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -58,15 +56,16 @@ type Probe struct {
 	bootTag uint32
 	self    uint32 // own tgid in the first pid namespace
 
-	maps    map[string]*ebpf.Map
-	readers [rings]*ringbuf.Reader
-	iter    *link.Iter
-	snap    *ebpf.Collection
+	maps  map[string]*ebpf.Map
+	rings [rings]*ring
+	sleep *sleeper
+	iter  *link.Iter
+	snap  *ebpf.Collection
 
 	mu    sync.Mutex // guards hooks
 	hooks []*hook
 
-	clock clock
+	clock *clock
 	loss  *lossMeter
 }
 
@@ -100,8 +99,7 @@ func Open(ctx context.Context, opts Options) (*Probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Probe{log: opts.Log, opts: opts, bootTag: tag, maps: map[string]*ebpf.Map{}}
-	p.clock.set()
+	p := &Probe{log: opts.Log, opts: opts, bootTag: tag, maps: map[string]*ebpf.Map{}, clock: newClock()}
 	// BTF of the kernel is some 10 MB when parsed: shared by the loads below, garbage after them.
 	if err := p.load(ctx, btf.NewCache()); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -117,12 +115,15 @@ func (p *Probe) load(ctx context.Context, cache *btf.Cache) error {
 		return err
 	}
 	for i, name := range ringNames {
-		r, err := ringbuf.NewReader(p.maps[name])
+		r, err := openRing(p.maps[name])
 		if err != nil {
 			return fmt.Errorf("map %s: %w", name, err)
 		}
-		r.SetDeadline(time.Unix(1, 0)) // never wait: Run decides when to look
-		p.readers[i] = r
+		p.rings[i] = r
+	}
+	var err error
+	if p.sleep, err = newSleeper(p.maps["settings"], p.maps[ringNames[ringCritical]], p.maps[ringNames[ringNetwork]], p.maps[ringNames[ringBulk]]); err != nil {
+		return fmt.Errorf("wait for records: %w", err)
 	}
 	p.openSnapshot(ctx, cache)
 	if p.self == 0 {
@@ -146,7 +147,7 @@ func (p *Probe) load(ctx context.Context, cache *btf.Cache) error {
 }
 
 // settings mirrors struct settings of record.h.
-type settings struct{ Self, Pad uint32 }
+type settings struct{ Self, Asleep uint32 }
 
 // Self gives the sensor's own process id in the first pid namespace.
 func (p *Probe) Self() uint32 { return p.self }
@@ -169,9 +170,12 @@ func (p *Probe) Close() error {
 	if p.snap != nil {
 		p.snap.Close()
 	}
-	for _, r := range p.readers {
+	if p.sleep != nil {
+		errs = append(errs, p.sleep.close())
+	}
+	for _, r := range p.rings {
 		if r != nil {
-			errs = append(errs, r.Close())
+			errs = append(errs, r.close())
 		}
 	}
 	for _, m := range p.maps {
@@ -185,31 +189,65 @@ func (p *Probe) Close() error {
 // in the rings, and what does not fit there is counted as loss. On the way out the rings are drained once
 // more.
 func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
-	tick := time.NewTicker(p.opts.Drain)
-	defer tick.Stop()
+	defer p.sleep.until(ctx)()
 	d := newDrain(p, emit)
-	second := time.Now()
+	second := bootNow()
 	for {
-		select {
-		case <-ctx.Done():
+		if ctx.Err() != nil {
 			d.run(ctx, ^uint64(0))
 			d.decoder.unanswered(^uint64(0), emit)
 			d.decoder.calm(p, 0, emit)
 			p.loss.report(ctx, emit)
 			return context.Cause(ctx)
-		case now := <-tick.C:
-			again := d.run(ctx, bootNow())
-			for again && ctx.Err() == nil {
-				again = d.run(ctx, bootNow())
-			}
-			d.decoder.unanswered(bootNow(), emit)
-			if now.Sub(second) >= time.Second {
-				second = now
-				p.clock.set()
-				p.loss.report(ctx, emit)
-				d.decoder.calm(p, bootNow(), emit)
-			}
 		}
+		now := p.clock.boot()
+		again := d.run(ctx, now)
+		d.decoder.unanswered(now, emit)
+		if now >= second+uint64(time.Second) {
+			second = now
+			p.clock.set()
+			p.loss.report(ctx, emit)
+			d.decoder.calm(p, now, emit)
+		}
+		if !again {
+			d.rest(now, second)
+		}
+	}
+}
+
+// bulkDrain is how long records of the other rings may lie while no critical one comes: their lanes wait longer
+// than that for a batch to fill.
+const bulkDrain = 50 * time.Millisecond
+
+// rest sleeps until the rings are worth another look: for one drain when critical records come, longer when only
+// others do, and until a kernel program knocks when nothing does.
+func (d *drain) rest(now, second uint64) {
+	most := time.Second
+	if len(d.decoder.asked) > 0 {
+		most = answerWait
+	}
+	if due := time.Duration(second + uint64(time.Second) - now); due < most {
+		most = max(due, time.Millisecond)
+	}
+	came, critical := d.came, d.cameCritical
+	d.came, d.cameCritical = false, false
+	switch {
+	case critical || d.left:
+		d.p.sleep.nap(d.p.opts.Drain)
+	case came:
+		d.p.sleep.doze(asleepCritical, max(d.p.opts.Drain, min(bulkDrain, most)), func() bool {
+			r := &d.p.rings
+			return r[ringCritical].available() == 0 && r[ringNetwork].available() < knockBytes && r[ringBulk].available() < knockBytes
+		})
+	default:
+		d.p.sleep.doze(asleepAll, most, func() bool {
+			for _, r := range d.p.rings {
+				if r.available() != 0 {
+					return false
+				}
+			}
+			return true
+		})
 	}
 }
 
@@ -218,42 +256,53 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 type drain struct {
 	p       *Probe
 	emit    func(*event.Event)
-	record  [rings]ringbuf.Record
+	record  [rings][]byte // in the rings themselves
 	boot    [rings]uint64
-	pending [rings]bool
+	broken  [rings]bool
 	decoder decoder
+
+	// What the last round found; rest goes by it.
+	came, cameCritical bool
+	left               bool // a record was left for the next round
 }
 
 func newDrain(p *Probe, emit func(*event.Event)) *drain {
 	d := &drain{p: p, emit: emit}
-	d.decoder = decoder{bootTag: p.bootTag, clock: &p.clock}
+	d.decoder = decoder{bootTag: p.bootTag, clock: p.clock}
 	return d
 }
 
 // run hands over every record made before until, and says whether a ring was so full that another round
 // should follow at once.
 func (d *drain) run(ctx context.Context, until uint64) (again bool) {
+	d.left = false
 	for {
 		first := -1
-		for i := range d.pending {
-			if !d.pending[i] {
+		for i := range d.record {
+			if d.record[i] == nil {
 				d.next(ctx, i)
 			}
-			if d.pending[i] && (first < 0 || d.boot[i] < d.boot[first]) {
+			if d.record[i] != nil && (first < 0 || d.boot[i] < d.boot[first]) {
 				first = i
 			}
 		}
-		if first < 0 || d.boot[first] > until {
+		if first < 0 {
 			break
 		}
-		d.pending[first] = false
-		if err := d.decoder.decode(d.record[first].RawSample, d.emit); err != nil {
+		if d.boot[first] > until {
+			d.left = true
+			break
+		}
+		d.came, d.cameCritical = true, d.cameCritical || first == ringCritical
+		if err := d.decoder.decode(d.record[first], d.emit); err != nil {
 			d.p.loss.undecoded.Add(1)
 			d.p.log.WarnContext(ctx, "record not understood", slog.Any("err", err))
 		}
+		d.record[first] = nil
+		d.p.rings[first].done()
 	}
-	for _, r := range d.p.readers {
-		if r.AvailableBytes() > r.BufferSize()/4 {
+	for _, r := range d.p.rings {
+		if r.available() > r.size()/4 {
 			return true
 		}
 	}
@@ -262,23 +311,23 @@ func (d *drain) run(ctx context.Context, until uint64) (again bool) {
 
 // next fetches the head of a ring, if it has one.
 func (d *drain) next(ctx context.Context, i int) {
-	r := d.p.readers[i]
-	if r.AvailableBytes() == 0 {
-		return
-	}
-	for {
-		err := r.ReadInto(&d.record[i])
+	r := d.p.rings[i]
+	for !d.broken[i] {
+		b, err := r.next()
 		if err != nil {
-			if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.EOF) {
-				d.p.log.ErrorContext(ctx, "ring not readable", slog.String("ring", ringNames[i]), slog.Any("err", err))
-			}
+			d.broken[i] = true // never seen; said once instead of a hundred times a second
+			d.p.log.ErrorContext(ctx, "ring not readable: restart the sensor", slog.String("ring", ringNames[i]), slog.Any("err", err))
 			return
 		}
-		if len(d.record[i].RawSample) >= headBytes {
-			d.boot[i] = binary.LittleEndian.Uint64(d.record[i].RawSample[16:])
-			d.pending[i] = true
+		if b == nil {
+			d.left = d.left || r.available() != 0 // a record is being written
 			return
 		}
+		if len(b) >= headBytes {
+			d.record[i], d.boot[i] = b, binary.LittleEndian.Uint64(b[16:])
+			return
+		}
+		r.done()
 		d.p.loss.undecoded.Add(1)
 	}
 }
@@ -292,12 +341,28 @@ func bootNow() uint64 {
 	return uint64(ts.Nano())
 }
 
-// clock turns time since boot into what the host's clock says.
-type clock struct{ offset atomic.Int64 }
+// clock turns time since boot into what the host's clock says, and reads it without a system call.
+type clock struct {
+	host0 atomic.Int64 // what is added to boot time for the host's clock
+	boot0 atomic.Int64 // boot time at begin; moves when the host was suspended
+	begin time.Time    // monotonic
+}
 
-func (c *clock) set() { c.offset.Store(time.Now().UnixNano() - int64(bootNow())) }
+func newClock() *clock {
+	c := &clock{begin: time.Now()}
+	c.set()
+	return c
+}
 
-func (c *clock) host(bootNS uint64) int64 { return (int64(bootNS) + c.offset.Load()) / 1000 }
+func (c *clock) set() {
+	boot := int64(bootNow())
+	c.boot0.Store(boot - int64(time.Since(c.begin)))
+	c.host0.Store(time.Now().UnixNano() - boot)
+}
+
+func (c *clock) boot() uint64 { return uint64(c.boot0.Load() + int64(time.Since(c.begin))) }
+
+func (c *clock) host(bootNS uint64) int64 { return (int64(bootNS) + c.host0.Load()) / 1000 }
 
 // bootTag tells this boot of this machine from every other: 4 bytes of a hash over both ids.
 func bootTag() (uint32, error) {
@@ -315,6 +380,6 @@ func bootTag() (uint32, error) {
 
 // Now gives the time since boot in ns and what the host's clock says in µs, for events the sensor makes itself.
 func (p *Probe) Now() (bootNS uint64, hostTime int64) {
-	now := bootNow()
+	now := p.clock.boot()
 	return now, p.clock.host(now)
 }

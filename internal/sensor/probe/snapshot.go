@@ -108,7 +108,7 @@ func (p *Probe) tasks(each func(*head, []byte) error) error {
 // Snapshot emits a process.running event for every process there is, the sensor's own included: it is the
 // parent of the canary. Arguments come from /proc, everything else from the kernel's objects.
 func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
-	d := decoder{bootTag: p.bootTag, clock: &p.clock}
+	d := decoder{bootTag: p.bootTag, clock: p.clock}
 	seen, parents := map[event.Key]bool{}, map[event.Key]event.Process{}
 	var later []*event.Event
 	err := p.tasks(func(_ *head, record []byte) error {

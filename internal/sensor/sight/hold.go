@@ -33,6 +33,9 @@ func (s *Sight) exec(e *event.Event) {
 	default:
 		e.HashState = event.HashPending
 		if s.n < maxHeld {
+			if len(s.held) == 0 {
+				s.alarm.Reset(hashWait)
+			}
 			s.held[who.Key] = &hold{until: time.Now().Add(hashWait), events: []*event.Event{e}}
 			s.n++
 			return
@@ -108,20 +111,21 @@ func (s *Sight) release(key event.Key) {
 	}
 }
 
-// expire releases what waited long enough, until ctx ends.
+// expire releases what waited long enough, until ctx ends. Its alarm is set only while something waits.
 func (s *Sight) expire(ctx context.Context) {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick.C:
+		case now := <-s.alarm.C:
 			s.mu.Lock()
 			for key, h := range s.held {
-				if now.After(h.until) {
+				if !now.Before(h.until) {
 					s.release(key)
 				}
+			}
+			if len(s.held) > 0 {
+				s.alarm.Reset(hashWait / 5)
 			}
 			s.mu.Unlock()
 		}

@@ -36,6 +36,8 @@ type Sight struct {
 	emit func(*event.Event)
 	held map[event.Key]*hold
 	n    int
+	// alarm is when expire looks at held; it runs while held is not empty.
+	alarm *time.Timer
 
 	synced time.Time // of the last resync; only the probes' goroutine touches it
 }
@@ -52,8 +54,10 @@ func Open(ctx context.Context, opts Options) (*Sight, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open probes: %w", err)
 	}
+	alarm := time.NewTimer(time.Hour)
+	alarm.Stop()
 	return &Sight{log: opts.Log, probe: p, tree: proctree.New(opts.Slots, proctree.NewUsers("/etc/passwd")),
-		hasher: image.New(opts.Image), held: map[event.Key]*hold{}}, nil
+		hasher: image.New(opts.Image), held: map[event.Key]*hold{}, alarm: alarm}, nil
 }
 
 // Close detaches the probes. Run must have returned.

@@ -128,6 +128,7 @@ static __always_inline int send(struct datagram *d, __u16 type, bool with_task)
 	}
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	COUNT(CLASS_DNS, submitted);
+	knock(&ring_network, RING_NETWORK);
 	return 0;
 }
 

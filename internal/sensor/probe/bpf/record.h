@@ -181,13 +181,22 @@ struct {
 	__type(value, __u64);
 } sequences SEC(".maps");
 
+/* What the sensor waits for while it sleeps without a timer. */
+enum asleep {
+	AWAKE = 0,	     /* it looks by itself: nobody knocks */
+	ASLEEP_CRITICAL = 1, /* a critical record wakes it, others only when their ring fills */
+	ASLEEP_ALL = 2,	     /* any record wakes it */
+};
+
+/* Mapped into the sensor's memory. */
 struct settings {
 	__u32 self; /* tgid of the sensor in the first pid namespace; its own acts are not reported */
-	__u32 pad;
+	__u32 asleep;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct settings);
@@ -490,6 +499,31 @@ static __always_inline __u32 put_cgroup(struct scratch *s, __u32 end, struct tas
 	return end + 4 + n;
 }
 
+#define KNOCK_BYTES (256 << 10) /* in a ring that does not wake at once */
+
+/*
+ * knock wakes the sensor if it sleeps. It comes behind the record: the sensor says that it sleeps before it
+ * looks at the rings a last time, so one of the two sees the other. A wake-up costs an interrupt, several
+ * microseconds, so the first record pays it and the sensor then looks by itself until nothing comes any more.
+ */
+static __always_inline void knock(void *ring, __u32 ring_id)
+{
+	__u32 zero = 0;
+	struct settings *s = bpf_map_lookup_elem(&settings, &zero);
+	void *empty;
+
+	if (!s || !*(volatile __u32 *)&s->asleep)
+		return;
+	if (ring_id != RING_CRITICAL && *(volatile __u32 *)&s->asleep == ASLEEP_CRITICAL &&
+	    bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < KNOCK_BYTES)
+		return;
+	if (!__sync_lock_test_and_set(&s->asleep, AWAKE))
+		return;
+	empty = bpf_ringbuf_reserve(ring, 8, 0);
+	if (empty)
+		bpf_ringbuf_discard(empty, BPF_RB_FORCE_WAKEUP);
+}
+
 static __always_inline void submit(void *ring, __u32 ring_id, __u32 class, struct head *h, __u64 len)
 {
 	h->len = len;
@@ -501,6 +535,7 @@ static __always_inline void submit(void *ring, __u32 ring_id, __u32 class, struc
 		COUNT(class, ring_full);
 	else
 		COUNT(class, submitted);
+	knock(ring, ring_id);
 }
 
 #endif

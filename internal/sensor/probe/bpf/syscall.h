@@ -180,6 +180,7 @@ static __always_inline bool spend(struct task_struct *task, __u32 class, __u32 b
 		r.head.len = sizeof(r);
 		r.head.seq = next_seq(RING_CRITICAL);
 		bpf_ringbuf_output(&ring_critical, &r, sizeof(r), BPF_RB_NO_WAKEUP);
+		knock(&ring_critical, RING_CRITICAL);
 	}
 	return false;
 }
