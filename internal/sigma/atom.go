@@ -3,6 +3,7 @@ package sigma
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +19,7 @@ type atom interface {
 type textAtom struct{ m matcher }
 
 func (a textAtom) test(_ *Scratch, c *cell) bool {
-	for _, v := range c.folds() {
-		if a.m.match(v) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.folds(), a.m.match)
 }
 func (a textAtom) cost() int { return a.m.cost() }
 

@@ -94,7 +94,7 @@ func TestSigmaHQRegression(t *testing.T) {
 				}
 			}
 		}
-		f.Close()
+		_ = f.Close()
 		for _, id := range tt.RuleIDs {
 			if fired[id] < max(tt.Min, 1) {
 				t.Errorf("%s: rule %s fired %d times; want at least %d", tt.JSON, id, fired[id], tt.Min)

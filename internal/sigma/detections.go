@@ -260,7 +260,7 @@ func anywhere(m matcher) matcher {
 			g = append(glob{nil}, g...)
 		}
 		if len(g[len(g)-1]) > 0 {
-			g = append(g[:len(g):len(g)], nil)
+			g = append(slices.Clip(g), nil)
 		}
 		return g
 	}

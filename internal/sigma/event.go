@@ -79,8 +79,9 @@ func eventValue(e *event.Event, n event.Number) Value {
 		return Value{Kind: Int, Int: int64(v.Uint)} //nolint:gosec // the bits of an int64
 	case event.TypeUint:
 		if v.Uint < 1<<63 {
-			return Value{Kind: Int, Int: int64(v.Uint)} //nolint:gosec // checked
+			return Value{Kind: Int, Int: int64(v.Uint)}
 		}
+	case event.TypeKey, event.TypeHash:
 	}
 	return Value{Kind: Text, Text: v.String()}
 }

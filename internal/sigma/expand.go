@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"encoding/base64"
+	"slices"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -49,7 +50,7 @@ func windash(p pattern) (out []pattern, ok bool) {
 		next := make([]pattern, 0, len(out)*len(variants))
 		for _, head := range out {
 			for _, v := range variants {
-				next = append(next, append(head[:len(head):len(head)], token{t.kind, v}))
+				next = append(next, append(slices.Clip(head), token{t.kind, v}))
 			}
 		}
 		out = next

@@ -46,7 +46,7 @@ func FuzzCondition(f *testing.F) {
 		}
 		set := build(t, head+"  a: {f: a}\n  b: {f: b}\n  c: {g: c}\n  condition: '"+cond+"'\n")
 		r := record("f", "a")
-		if fires(set, r) != fires(set, r) {
+		if first, again := fires(set, r), fires(set, r); first != again {
 			t.Fatalf("condition %q: two verdicts", cond)
 		}
 	})
@@ -120,7 +120,7 @@ func FuzzWindash(f *testing.F) {
 			return
 		}
 		r, _ := utf8.DecodeRuneInString(word)
-		if !(r >= 'a' && r <= 'z') {
+		if r < 'a' || r > 'z' {
 			return
 		}
 		set := build(t, head+"  a: {f|windash|contains: "+yamlText(" -"+word)+"}\n  condition: a\n")

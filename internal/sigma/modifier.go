@@ -22,8 +22,6 @@ type chain struct {
 	flags string // of a regular expression
 }
 
-var dateParts = []string{"minute", "hour", "day", "week", "month", "year"}
-
 // parseChain checks names and order of modifiers. `all`, `cased` and `neq` stand anywhere; the others
 // apply in the order written.
 func parseChain(names []string, line int) (chain, error) {

@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -234,16 +235,16 @@ func (s segment) find(v []byte) (int, bool) {
 
 // ends reports whether the segment matches the end of v.
 func (s segment) ends(v []byte) bool {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i].kind == anyOne {
+	for _, w := range slices.Backward(s) {
+		if w.kind == anyOne {
 			if len(v) == 0 {
 				return false
 			}
-			_, w := utf8.DecodeLastRune(v)
-			v = v[:len(v)-w]
+			_, n := utf8.DecodeLastRune(v)
+			v = v[:len(v)-n]
 			continue
 		}
-		t := s[i].text
+		t := w.text
 		if len(v) < len(t) || string(v[len(v)-len(t):]) != t {
 			return false
 		}

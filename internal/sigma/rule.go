@@ -4,8 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -176,7 +176,8 @@ func readConditions(n *yaml.Node, line int, det *detections) (node, error) {
 func hashOf(b ...[]byte) string {
 	h := sha256.New()
 	for _, p := range b {
-		fmt.Fprintf(h, "%d\n", len(p))
+		h.Write(strconv.AppendInt(nil, int64(len(p)), 10))
+		h.Write([]byte("\n"))
 		h.Write(p)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])

@@ -3,6 +3,7 @@ package sigma
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -45,14 +46,7 @@ func (v Value) String() string {
 	case Addr:
 		return v.Addr.String()
 	case List:
-		s := ""
-		for i, t := range v.List {
-			if i > 0 {
-				s += " "
-			}
-			s += t
-		}
-		return s
+		return strings.Join(v.List, " ")
 	case Absent, Null:
 	}
 	return ""
