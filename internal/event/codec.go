@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -115,6 +116,27 @@ func decodeBatch(b []byte, limit int) ([]*Event, error) {
 	return out, nil
 }
 
+// SplitBatch gives the wire form of each event that AppendBatch wrote, with the bounds of DecodeBatch. It does not look
+// inside them; they point into b.
+func SplitBatch(b []byte) ([][]byte, error) {
+	var out [][]byte
+	for at := 0; at < len(b); {
+		one, n := protowire.ConsumeBytes(b[at:])
+		if n < 0 {
+			return nil, fmt.Errorf("event %d at byte %d: %w", len(out), at, ErrMalformed)
+		}
+		if len(out) == MaxBatchEvents {
+			return nil, fmt.Errorf("more than %d events: %w", MaxBatchEvents, ErrTooBig)
+		}
+		if len(one) > MaxTextEventBytes {
+			return nil, fmt.Errorf("event %d at byte %d: event of %d bytes: %w", len(out), at, len(one), ErrTooBig)
+		}
+		out = append(out, one)
+		at += n
+	}
+	return out, nil
+}
+
 // Fit makes e small enough for the wire and reports whether it had to cut: lists to MaxTexts entries,
 // then the longest strings to a common length, with the two truncation flags set. A sensor calls it
 // before it spools an event; one that is too big would put its whole batch into quarantine.
@@ -184,14 +206,7 @@ func (v Value) String() string {
 	case TypeText:
 		return v.Text
 	case TypeTexts:
-		s := ""
-		for i, t := range v.Texts {
-			if i > 0 {
-				s += " "
-			}
-			s += t
-		}
-		return s
+		return strings.Join(v.Texts, " ")
 	case TypeKey:
 		return v.key.String()
 	case TypeAddr:

@@ -35,7 +35,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("encoding is not stable")
 		}
 		e.Textify()
-		for n := event.Number(0); n < 400; n++ {
+		for n := range event.Number(400) {
 			if s := e.Value(n).String(); !utf8.ValidString(s) {
 				t.Fatalf("field %d is not UTF-8 after Textify: %q", n, s)
 			}

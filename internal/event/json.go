@@ -139,6 +139,7 @@ func appendJSONField(b []byte, f registry.Field, raw json.RawMessage) ([]byte, e
 			b = bytes(Bytes(s))
 		}
 		return b, nil
+	case TypeText, TypeKey, TypeAddr, TypeHash:
 	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
@@ -157,8 +158,9 @@ func appendJSONField(b []byte, f registry.Field, raw json.RawMessage) ([]byte, e
 	case TypeAddr:
 		a, err := netip.ParseAddr(s)
 		return bytes(a.Unmap().AsSlice()), err
+	default:
+		return bytes(Bytes(s)), nil
 	}
-	return bytes(Bytes(s)), nil
 }
 
 // appendNamed reads the two numbers that JSON writes as names.

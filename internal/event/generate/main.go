@@ -27,13 +27,13 @@ func run(stderr io.Writer) int {
 		if strings.HasSuffix(name, ".go") {
 			src, err := format.Source(out)
 			if err != nil {
-				fmt.Fprintf(stderr, "format %s: %v\n%s\n", name, err, out)
+				_, _ = fmt.Fprintf(stderr, "format %s: %v\n%s\n", name, err, out)
 				return 1
 			}
 			out = src
 		}
 		if err := os.WriteFile(name, out, 0o644); err != nil {
-			fmt.Fprintf(stderr, "write %s: %v\n", name, err)
+			_, _ = fmt.Fprintf(stderr, "write %s: %v\n", name, err)
 			return 1
 		}
 	}
@@ -69,8 +69,10 @@ func isZero(f registry.Field, expr string) string {
 		return "!" + expr + ".IsValid()"
 	case registry.Hash:
 		return expr + " == ([32]byte{})"
+	case registry.Uint, registry.Int:
+		return expr + " == 0"
 	}
-	return expr + " == 0"
+	panic("a field type without a zero")
 }
 
 func writeGo(b *bytes.Buffer) {
@@ -206,6 +208,7 @@ func writeGo(b *bytes.Buffer) {
 			p("case %d: e.%s = protowire.DecodeZigZag(v)", f.Number, f.Go)
 		case registry.Bool:
 			p("case %d: e.%s = v != 0", f.Number, f.Go)
+		default: // setBytes
 		}
 	}
 	p("default: return false, nil\n}\nreturn true, nil\n}\n")
@@ -220,6 +223,7 @@ func writeGo(b *bytes.Buffer) {
 			p("case %d:\nif len(v) != len(e.%s) {\nreturn true, fmt.Errorf(\"field %%d: %%d bytes: %%w\", n, len(v), ErrMalformed)\n}\ncopy(e.%s[:], v)", f.Number, f.Go, f.Go)
 		case registry.Addr:
 			p("case %d:\na, ok := netip.AddrFromSlice(v)\nif !ok {\nreturn true, fmt.Errorf(\"field %%d: address of %%d bytes: %%w\", n, len(v), ErrMalformed)\n}\ne.%s = a.Unmap()", f.Number, f.Go)
+		default: // setVarint
 		}
 	}
 	p("default: return false, nil\n}\nreturn true, nil\n}\n")
@@ -231,6 +235,7 @@ func writeGo(b *bytes.Buffer) {
 			p("if e.%s != \"\" {\ne.%s = Text(e.%s)\n}", f.Go, f.Go, f.Go)
 		case registry.Texts:
 			p("for i, s := range e.%s {\ne.%s[i] = Text(s)\n}", f.Go, f.Go)
+		default: // no text
 		}
 	}
 	p("}\n")
@@ -241,6 +246,7 @@ func writeGo(b *bytes.Buffer) {
 			p("f(&e.%s)", f.Go)
 		case registry.Texts:
 			p("for i := range e.%s {\nf(&e.%s[i])\n}", f.Go, f.Go)
+		default: // no text
 		}
 	}
 	p("}\n")
