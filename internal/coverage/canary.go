@@ -290,7 +290,7 @@ func (c *Coverage) settle(h *host, r *run, at int64) {
 		if s.seen[p] && !r.counted[p] {
 			r.counted[p], changed = true, true
 			h.proven[p] = max(h.proven[p], max(s.at[p], r.issued))
-			delete(h.missed, part(p))
+			delete(h.missed, p)
 		}
 	}
 	if !changed {
@@ -306,7 +306,7 @@ func (c *Coverage) settle(h *host, r *run, at int64) {
 // whole says whether every part that the host can show was counted.
 func (h *host) whole(r *run) bool {
 	for p := range parts {
-		if h.expects(part(p)) && !r.counted[p] {
+		if h.expects(p) && !r.counted[p] {
 			return false
 		}
 	}
@@ -324,7 +324,7 @@ func (h *host) expects(p part) bool {
 func (h *host) passedThisTime() bool {
 	any := false
 	for p := range parts {
-		if h.expects(part(p)) {
+		if h.expects(p) {
 			any = true
 			if h.proven[p] == 0 {
 				return false
@@ -341,8 +341,8 @@ func (h *host) judgeCanary(at int64) (news bool) {
 	}
 	for p := range parts {
 		last := max(h.proven[p], h.watched)
-		if _, known := h.missed[part(p)]; !known && h.expects(part(p)) && at-last >= canaryMissed.Microseconds() {
-			h.missed[part(p)] = last
+		if _, known := h.missed[p]; !known && h.expects(p) && at-last >= canaryMissed.Microseconds() {
+			h.missed[p] = last
 			news = true
 		}
 	}

@@ -2,6 +2,7 @@ package coverage_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -130,7 +131,12 @@ func (w *watch) start() {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- w.c.Run(ctx) }()
-	w.stop = func() { cancel(); <-done }
+	w.stop = func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			w.t.Errorf("Run = %v", err)
+		}
+	}
 }
 
 func (w *watch) hello() {

@@ -202,9 +202,9 @@ func (c *Coverage) evaluate(h *host, at int64) {
 			state, reason = Partial, why
 		}
 		for p := range parts {
-			last, missed := h.missed[part(p)]
-			if missed && part(p).class() == class && rank[state] < rank[Partial] {
-				state, reason, since = Partial, fmt.Sprintf("%s%s did not come through", missedPrefix, part(p)), last
+			last, missed := h.missed[p]
+			if missed && p.class() == class && rank[state] < rank[Partial] {
+				state, reason, since = Partial, fmt.Sprintf("%s%s did not come through", missedPrefix, p), last
 			}
 		}
 		c.set(h, class, state, reason, since)

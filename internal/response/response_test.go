@@ -112,7 +112,12 @@ func (d *desk) start() {
 	ctx, cancel := context.WithCancel(d.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.relay.Run(ctx) }()
-	d.stop = func() { cancel(); <-done }
+	d.stop = func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			d.t.Errorf("Run = %v", err)
+		}
+	}
 }
 
 func (d *desk) list() {
