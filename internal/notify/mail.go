@@ -73,10 +73,7 @@ func (m *Mail) Name() string { return "mail:" + m.to.Address }
 
 // Deliver sends one message and returns once the server has taken responsibility for it.
 func (m *Mail) Deliver(ctx context.Context, notices []Notice) error {
-	msg, err := m.message(notices)
-	if err != nil {
-		return permanent(err)
-	}
+	msg := m.message(notices)
 	opts, err := m.options()
 	if err != nil {
 		return permanent(err)
@@ -204,7 +201,7 @@ func readRoots(path string) (*x509.CertPool, error) {
 
 // message writes the mail. Its Message-ID follows from the notices, so that a receiver can tell a
 // message that was sent twice because the server died between the mail and the note of it.
-func (m *Mail) message(notices []Notice) (*gomail.Msg, error) {
+func (m *Mail) message(notices []Notice) *gomail.Msg {
 	// Base64 keeps Japanese text whole through servers without 8BITMIME and folds subjects between
 	// characters; quoted-printable would triple them.
 	msg := gomail.NewMsg(gomail.WithEncoding(gomail.EncodingB64), gomail.WithCharset(gomail.CharsetUTF8), gomail.WithNoDefaultUserAgent())
@@ -229,7 +226,7 @@ func (m *Mail) message(notices []Notice) (*gomail.Msg, error) {
 		msg.SetGenHeader("Content-Language", l[0])
 	}
 	msg.SetBodyString(gomail.TypeTextPlain, strings.ReplaceAll(m.server.Voice.Body(notices), "\n", "\r\n"))
-	return msg, nil
+	return msg
 }
 
 // encodeSubject writes a subject as encoded words (RFC 2047) of at most 76 characters a line, cut between

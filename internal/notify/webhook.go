@@ -147,7 +147,7 @@ func (w *Webhook) Deliver(ctx context.Context, notices []Notice) error {
 			}
 		}
 		m.Notices = append(m.Notices, item)
-		fmt.Fprintf(delivery, "%s %s\n", n.Tenant, n.Key)
+		delivery.Write([]byte(n.Tenant.String() + " " + n.Key + "\n"))
 	}
 	body, err := json.Marshal(m)
 	if err != nil {
