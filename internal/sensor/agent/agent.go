@@ -108,7 +108,7 @@ func New(o Options) (*Agent, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	a.lowerOOMScore(ctx)
 	for _, u := range a.journal.unfinished() {
-		a.finish(u.nonce, u.outcome)
+		a.finish(ctx, u.nonce, u.outcome)
 	}
 	a.start()
 

@@ -64,7 +64,7 @@ func (a *Agent) obeyOne(ctx context.Context, o order) {
 	}
 	log := a.log.With(slog.String("verb", string(cmd.Verb)), slog.String("nonce", cmd.Nonce.String()))
 	log.InfoContext(ctx, "command taken")
-	a.queue(cmd.Nonce, command.Outcome{Nonce: cmd.Nonce[:], State: command.Running, Time: time.Now()})
+	a.queue(ctx, cmd.Nonce, command.Outcome{Nonce: cmd.Nonce[:], State: command.Running, Time: time.Now()})
 	// From here the act ends by itself: a sensor that is asked to stop finishes what it began.
 	act, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
@@ -82,7 +82,7 @@ func (a *Agent) obeyOne(ctx context.Context, o order) {
 	if err := a.journal.end(cmd.Nonce, out); err != nil {
 		log.ErrorContext(ctx, "outcome cannot be kept", slog.Any("err", err))
 	}
-	a.finish(cmd.Nonce, out)
+	a.finish(ctx, cmd.Nonce, out)
 }
 
 // act does what a checked command says.
@@ -145,32 +145,31 @@ func (a *Agent) refuse(ctx context.Context, s command.Signed, err error) {
 			return // it runs right now
 		}
 		if !reported {
-			a.finish(nonce, *o)
+			a.finish(ctx, nonce, *o)
 			return
 		}
 	}
-	var refusal *command.Refusal
 	out := command.Outcome{Nonce: nonce[:], State: command.Refused, Detail: err.Error(), Time: time.Now()}
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*command.Refusal](err); ok {
 		out.Proof, _ = json.Marshal(map[string]string{"reason": string(refusal.Reason)})
 	} else {
 		out.State = command.Failed // ours to blame: the nonce could not be kept
 	}
 	a.log.WarnContext(ctx, "command refused", slog.String("err", err.Error()), slog.String("nonce", nonce.String()))
-	a.queue(nonce, out)
+	a.queue(ctx, nonce, out)
 }
 
 // finish queues a final outcome.
-func (a *Agent) finish(n command.Nonce, o command.Outcome) {
+func (a *Agent) finish(ctx context.Context, n command.Nonce, o command.Outcome) {
 	if o.State == command.Unknown {
 		if err := a.journal.end(n, o); err != nil {
-			a.log.Error("outcome cannot be kept", slog.Any("err", err))
+			a.log.ErrorContext(ctx, "outcome cannot be kept", slog.Any("err", err))
 		}
 	}
-	a.queue(n, o)
+	a.queue(ctx, n, o)
 }
 
-func (a *Agent) queue(n command.Nonce, o command.Outcome) {
+func (a *Agent) queue(ctx context.Context, n command.Nonce, o command.Outcome) {
 	o.Time = o.Time.Truncate(time.Microsecond)
 	o.Detail = clip(o.Detail)
 	if len(o.Proof) > maxProof {
@@ -178,7 +177,7 @@ func (a *Agent) queue(n command.Nonce, o command.Outcome) {
 	}
 	sig, err := command.SignOutcome(&o, a.id.Key)
 	if err != nil {
-		a.log.Error("outcome cannot be signed", slog.Any("err", err))
+		a.log.ErrorContext(ctx, "outcome cannot be signed", slog.Any("err", err))
 		return
 	}
 	a.mu.Lock()

@@ -2,9 +2,11 @@ package contain
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -31,7 +33,7 @@ var ways = []struct {
 
 // raiseCgroup loads the programs with their allow-lists and attaches them; the old pair, if any, goes only
 // when the new one stands. mu is held.
-func (i *Isolator) raiseCgroup(until uint64, nets []netip.Prefix) (*cgroupBarrier, error) {
+func (i *Isolator) raiseCgroup(ctx context.Context, until uint64, nets []netip.Prefix) (*cgroupBarrier, error) {
 	dir, done, err := i.cgroup()
 	if err != nil {
 		return nil, err
@@ -56,7 +58,7 @@ func (i *Isolator) raiseCgroup(until uint64, nets []netip.Prefix) (*cgroupBarrie
 		b.links = append(b.links, l)
 	}
 	if err := b.pin(i.pinDir()); err != nil {
-		i.log.Warn("isolation is not pinned: it holds while the sensor runs, and the next start takes it up again", "err", err)
+		i.log.WarnContext(ctx, "isolation is not pinned: it holds while the sensor runs, and the next start takes it up again", slog.Any("err", err))
 	}
 	return b, nil
 }

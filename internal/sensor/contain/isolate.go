@@ -149,7 +149,7 @@ func (i *Isolator) takeUp(ctx context.Context) {
 		i.log.ErrorContext(ctx, "state of isolation cannot be used", slog.Any("err", err))
 		return
 	}
-	if _, err := i.raise(s, nets); err != nil {
+	if _, err := i.raise(ctx, s, nets); err != nil {
 		i.log.ErrorContext(ctx, "isolation cannot be taken up again", slog.Any("err", err))
 		return
 	}
@@ -195,7 +195,7 @@ func (i *Isolator) Isolate(ctx context.Context, d time.Duration, allow []string)
 	if err := i.save(s); err != nil {
 		return Proof{}, err
 	}
-	fell, err := i.raise(s, nets)
+	fell, err := i.raise(ctx, s, nets)
 	if err != nil {
 		return Proof{}, errors.Join(err, os.Remove(i.o.StateFile))
 	}
@@ -245,12 +245,12 @@ func (i *Isolator) Close() error {
 }
 
 // raise puts a barrier up, the new one before the old one goes. mu is held.
-func (i *Isolator) raise(s saved, nets []netip.Prefix) (fellBack string, err error) {
+func (i *Isolator) raise(ctx context.Context, s saved, nets []netip.Prefix) (fellBack string, err error) {
 	var next barrier
 	var why error
 	if i.o.Means != "nftables" {
 		var b *cgroupBarrier
-		if b, why = i.raiseCgroup(s.UntilBoot+untilSlack(s), nets); why == nil {
+		if b, why = i.raiseCgroup(ctx, s.UntilBoot+untilSlack(s), nets); why == nil {
 			next, s.Means = b, "cgroup"
 		}
 	}
@@ -271,12 +271,12 @@ func (i *Isolator) raise(s saved, nets []netip.Prefix) (fellBack string, err err
 		n, _ := i.held.denied()
 		s.Denied += n
 		if err := i.held.leave(); err != nil { // its pins were replaced by the new one's
-			i.log.Warn("old barrier not closed", slog.Any("err", err))
+			i.log.WarnContext(ctx, "old barrier not closed", slog.Any("err", err))
 		}
 	}
 	i.held, i.saved = next, s
 	if err := i.save(s); err != nil {
-		i.log.Warn("state of isolation cannot be kept", slog.Any("err", err))
+		i.log.WarnContext(ctx, "state of isolation cannot be kept", slog.Any("err", err))
 	}
 	if i.timer != nil {
 		i.timer.Stop()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -155,10 +156,8 @@ func (p *Processes) open(key event.Key) (*held, error) {
 }
 
 func (p *Processes) spare(pid int) error {
-	for _, s := range append([]int{1, 2, os.Getpid()}, p.Spare...) {
-		if pid == s {
-			return fmt.Errorf("pid %d is init, the kernel or the sensor itself: %w", pid, ErrProtected)
-		}
+	if slices.Contains([]int{1, 2, os.Getpid()}, pid) || slices.Contains(p.Spare, pid) {
+		return fmt.Errorf("pid %d is init, the kernel or the sensor itself: %w", pid, ErrProtected)
 	}
 	return nil
 }
