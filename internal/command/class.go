@@ -75,8 +75,9 @@ func (v Verb) Inverse() Verb {
 		return Restore
 	case Block:
 		return Unblock
+	default:
+		return ""
 	}
-	return ""
 }
 
 // ClassOf gives the class of a verb on that many hosts; more than hostCap make any act that changes

@@ -30,7 +30,7 @@ const (
 
 const magic = "yagura-command-v1\n"
 
-// Algorithm names how a key signs.
+// Ed25519 is the one way a key signs: the text that stands for it in commands and lists.
 const Ed25519 = "ed25519"
 
 // Nonce makes a command unique: a sensor acts on each at most once.

@@ -40,11 +40,10 @@ func NewTap() *Tap {
 func (p *Tap) Observe(_ context.Context, t tenant.ID, events []event.Stamped) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	kept := append(p.last[t], events...)
-	if len(kept) > 2*tapBacklog { // moved rarely, so that a batch costs its own length
-		kept = slices.Clone(kept[len(kept)-tapBacklog:])
+	p.last[t] = append(p.last[t], events...)
+	if n := len(p.last[t]); n > 2*tapBacklog { // moved rarely, so that a batch costs its own length
+		p.last[t] = slices.Clone(p.last[t][n-tapBacklog:])
 	}
-	p.last[t] = kept
 	for l := range p.tails {
 		if l.tenant == t {
 			l.offer(events)

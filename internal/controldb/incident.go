@@ -196,8 +196,8 @@ func (s *Incidents) detections(ctx context.Context, query string, args ...any) (
 		if err != nil {
 			return nil, err
 		}
-		if k.Detection.Tenant, err = tenant.Parse(name); err != nil {
-			return nil, fmt.Errorf("read detection %s: %w", k.Detection.ID, err)
+		if k.Tenant, err = tenant.Parse(name); err != nil {
+			return nil, fmt.Errorf("read detection %s: %w", k.ID, err)
 		}
 		out = append(out, k.Detection)
 	}

@@ -85,6 +85,6 @@ type Detection struct {
 // NewID gives the id of a detection: the same rule, version and event give the same id.
 func NewID(ruleID, ruleVersion string, e event.ID) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "yagura-detection-v1\n%s\n%s\n%s\n", ruleID, ruleVersion, e)
+	h.Write([]byte("yagura-detection-v1\n" + ruleID + "\n" + ruleVersion + "\n" + e.String() + "\n"))
 	return "d-" + hex.EncodeToString(h.Sum(nil)[:16])
 }

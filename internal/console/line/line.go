@@ -123,20 +123,21 @@ func sensor(e *event.Event) detection.Said {
 	case event.SensorStop:
 		return said("the sensor stopped on request", "センサーが要求により停止")
 	case event.SensorCapability:
-		return said("sight of "+subject+" is "+quote(e.State)+reason(e, ": "), subject+" の視界: "+quote(e.State)+reason(e, ": "))
+		return said("sight of "+subject+" is "+quote(e.State)+reason(e), subject+" の視界: "+quote(e.State)+reason(e))
 	case event.SensorLoss:
-		return said(n+" events of "+subject+" were lost"+reason(e, ": "), subject+" のイベント "+n+" 件が欠損"+reason(e, ": "))
+		return said(n+" events of "+subject+" were lost"+reason(e), subject+" のイベント "+n+" 件が欠損"+reason(e))
 	case event.SensorThrottle:
-		return said("events of "+subject+" are held back ("+quote(e.State)+")"+reason(e, ": "), subject+" のイベントを抑制("+quote(e.State)+")"+reason(e, ": "))
+		return said("events of "+subject+" are held back ("+quote(e.State)+")"+reason(e), subject+" のイベントを抑制("+quote(e.State)+")"+reason(e))
 	}
 	return said("the sensor answered the canary", "センサーがカナリアに応答")
 }
 
-func reason(e *event.Event, before string) string {
+// reason gives the reason of e behind a colon.
+func reason(e *event.Event) string {
 	if e.Reason == "" {
 		return ""
 	}
-	return before + quote(e.Reason)
+	return ": " + quote(e.Reason)
 }
 
 // who names a process: its image's name and its pid.
