@@ -51,6 +51,13 @@ func (b *builder) isLame() bool {
 	return b.lame
 }
 
+// opened says since when the open batch waits; false when there is none.
+func (b *builder) opened() (since time.Time, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open.since, b.open.count > 0
+}
+
 // cut closes the open batch. mu is held.
 func (b *builder) cut() {
 	if b.open.count > 0 {
@@ -60,8 +67,9 @@ func (b *builder) cut() {
 	}
 }
 
-// add numbers an event; a reason is given back when it could not be kept.
-func (b *builder) add(e *event.Event, lane event.Lane, now time.Time, report *Range) (seq uint64, whole bool, reason string) {
+// add numbers an event; a reason is given back when it could not be kept. news says that the writer has a batch
+// to write, or one more to wait for.
+func (b *builder) add(e *event.Event, lane event.Lane, now time.Time, report *Range) (seq uint64, news bool, reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	seq = b.next
@@ -96,7 +104,7 @@ func (b *builder) add(e *event.Event, lane event.Lane, now time.Time, report *Ra
 	if b.open.count >= event.MaxBatchEvents || len(b.open.b) >= cutAt {
 		b.cut()
 	}
-	return seq, len(b.whole) > 0, ""
+	return seq, len(b.whole) > 0 || b.open.count == 1, ""
 }
 
 // take gives the batches that are due: whole ones, and the open one when it is older than linger.
@@ -117,11 +125,11 @@ func (s *Spool) Put(e *event.Event) { s.putReport(e, nil) }
 
 func (s *Spool) putReport(e *event.Event, report *Range) bool {
 	lane := e.Kind.Lane()
-	seq, whole, reason := s.put[lane].add(e, lane, time.Now(), report)
+	seq, news, reason := s.put[lane].add(e, lane, time.Now(), report)
 	if reason != "" {
 		s.lose(Range{Stream: s.stream, Lane: lane, First: seq, Last: seq, Reason: reason})
 	}
-	if whole {
+	if news {
 		select {
 		case s.wake <- struct{}{}:
 		default: // a wake-up is already on its way

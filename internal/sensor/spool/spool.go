@@ -203,22 +203,40 @@ func (s *Spool) takeFolder() error {
 // Stream is the stream of this start.
 func (s *Spool) Stream() uint64 { return s.stream }
 
-// Run writes batches when their time has come, until ctx ends; then it writes what is left.
+// Run writes batches when their time has come, until ctx ends; then it writes what is left. It sleeps until the
+// first open batch is due, not by a tick: the sensor must cost nothing while nothing happens.
 func (s *Spool) Run(ctx context.Context) error {
-	tick := time.NewTicker(s.o.Linger[0] / 4)
-	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return s.writeAll()
 		case <-s.wake:
-		case <-tick.C:
+		case <-timer.C:
 		}
 		// A failed write is not the end: the batch waits in memory and Stats says why.
 		if err := s.writeDue(time.Now()); err != nil {
 			s.log.DebugContext(ctx, "spool cannot write", slog.Any("err", err))
 		}
+		timer.Reset(s.rest(time.Now()))
 	}
+}
+
+// rest gives how long nothing has to be done unless something new is put.
+func (s *Spool) rest(now time.Time) time.Duration {
+	rest := time.Second
+	s.mu.Lock()
+	if len(s.lost) > 0 || s.dirty {
+		rest = s.o.Linger[0] / 4
+	}
+	s.mu.Unlock()
+	for lane, linger := range s.o.Linger {
+		if since, ok := s.put[lane].opened(); ok {
+			rest = min(rest, since.Add(linger).Sub(now))
+		}
+	}
+	return max(rest, time.Millisecond)
 }
 
 // Flush puts everything given so far where Run would put it later.
