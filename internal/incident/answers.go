@@ -139,20 +139,20 @@ func (b *builder) when() []Sentence {
 	}
 	first, last := acts[0], acts[len(acts)-1]
 	out := []Sentence{sentence(
-		fmt.Sprintf("It began at %s (%s, event %d).", clock(first.time), kindWords(first.kind).En, first.id.Seq),
-		fmt.Sprintf("始まりは %s(%s、イベント %d)。", clock(first.time), kindWords(first.kind).Ja, first.id.Seq), observed, high, first.fact)}
+		fmt.Sprintf("Began %s: %s.", clock(first.time), kindWords(first.kind).En),
+		fmt.Sprintf("開始 %s: %s。", clock(first.time), kindWords(first.kind).Ja), observed, high, first.fact)}
 	if last.id != first.id {
 		d := time.Duration(last.time-first.time) * time.Microsecond
 		out = append(out, sentence(
-			fmt.Sprintf("The last event so far is at %s (%s, event %d), %s after the first at %s.", clock(last.time), kindWords(last.kind).En, last.id.Seq, span(d, false), clock(first.time)),
-			fmt.Sprintf("現時点で最後のイベントは %s(%s、イベント %d)。最初の %s から%s後。", clock(last.time), kindWords(last.kind).Ja, last.id.Seq, clock(first.time), span(d, true)),
+			fmt.Sprintf("Last so far %s, %s after %s: %s.", clock(last.time), span(d, false), clock(first.time), kindWords(last.kind).En),
+			fmt.Sprintf("最後(現時点)%s、%s から%s後: %s。", clock(last.time), clock(first.time), span(d, true), kindWords(last.kind).Ja),
 			observed, high, first.fact, last.fact))
 	}
 	if len(b.dets) > 0 {
 		d := b.dets[0]
 		f := fact{id: d.Event.ID, time: when(d.Event.Event), kind: d.Event.Event.Kind}
-		out = append(out, sentence(fmt.Sprintf("The first detection rests on the event of %s (event %d).", clock(f.time), f.id.Seq),
-			fmt.Sprintf("最初の検知は %s のイベント(%d)による。", clock(f.time), f.id.Seq), observed, high, f))
+		out = append(out, sentence(fmt.Sprintf("First detection: %s, for what happened at %s.", d.Title.En, clock(f.time)),
+			fmt.Sprintf("最初の検知: %s(%s の動作による)。", d.Title.In("ja"), clock(f.time)), observed, high, f))
 	}
 	return out
 }
@@ -233,8 +233,8 @@ func (b *builder) where() []Sentence {
 			continue
 		}
 		name := b.hostName(a)
-		out = append(out, sentence(fmt.Sprintf("Host %s: %d processes, the first event at %s (event %d).", name, n, clock(firstFact.time), firstFact.id.Seq),
-			fmt.Sprintf("ホスト %s: プロセス %d 個、最初のイベントは %s(イベント %d)。", name, n, clock(firstFact.time), firstFact.id.Seq), observed, high, firstFact))
+		out = append(out, sentence(fmt.Sprintf("Host %s: %d processes, from %s on.", name, n, clock(firstFact.time)),
+			fmt.Sprintf("ホスト %s: プロセス %d 個(%s から)。", name, n, clock(firstFact.time)), observed, high, firstFact))
 		if c := b.ownAddress(a); c != nil {
 			place := networkPlace(c.local.Addr())
 			out = append(out, sentence(fmt.Sprintf("Its side of the connection of %s was %s (%s).", clock(c.time), c.local, place.En),
@@ -254,8 +254,8 @@ func (b *builder) where() []Sentence {
 				to = c.name + " (" + k + ")"
 			}
 			place := networkPlace(c.remote.Addr())
-			out = append(out, sentence(fmt.Sprintf("%s (pid %d) connected to %s at %s (%s).", label(p), p.pid, to, clock(c.time), place.En),
-				fmt.Sprintf("%s(pid %d)が %s に %s へ接続した(%s)。", label(p), p.pid, clock(c.time), to, place.Ja), observed, high, c.fact))
+			out = append(out, sentence(fmt.Sprintf("%s (pid %d) connected to %s (%s) at %s.", label(p), p.pid, to, place.En, clock(c.time)),
+				fmt.Sprintf("%s(pid %d)が %s(%s)へ接続した(%s)。", label(p), p.pid, to, place.Ja, clock(c.time)), observed, high, c.fact))
 		}
 	}
 	if len(out) == 0 {
@@ -495,8 +495,8 @@ func (b *builder) accounts() []Sentence {
 	var out []Sentence
 	for _, u := range names {
 		x := by[u]
-		out = append(out, sentence(fmt.Sprintf("%s: %d processes ran under this account, the first at %s (%s, pid %d).", u, x.n, clock(x.first.time), label(x.first.by), x.first.by.pid),
-			fmt.Sprintf("%s: このアカウントで %d 個のプロセスが動いた。最初は %s(%s、pid %d)。", u, x.n, clock(x.first.time), label(x.first.by), x.first.by.pid), observed, high, x.first.fact))
+		out = append(out, sentence(fmt.Sprintf("%s: %d processes, the first at %s (%s, pid %d).", u, x.n, clock(x.first.time), label(x.first.by), x.first.by.pid),
+			fmt.Sprintf("%s: プロセス %d 個、最初は %s(%s、pid %d)。", u, x.n, clock(x.first.time), label(x.first.by), x.first.by.pid), observed, high, x.first.fact))
 	}
 	if len(out) == 0 {
 		return []Sentence{unknown("Unknown: no event names an account.", "不明: アカウントを示すイベントがありません。")}
@@ -520,8 +520,8 @@ func (b *builder) how() []Sentence {
 		}
 		a := &d.Event.Event.Actor
 		name := program(&image{path: a.Path, commandLine: a.CommandLine, interpreter: a.Interpreter, cwd: a.Cwd})
-		out = append(out, sentence(fmt.Sprintf("%s: %s%s by %s (pid %d, event %d).", clock(f.time), d.Title.En, t, name, a.PID, f.id.Seq),
-			fmt.Sprintf("%s: %s%s、%s(pid %d、イベント %d)。", clock(f.time), d.Title.In("ja"), t, name, a.PID, f.id.Seq), observed, high, f))
+		out = append(out, sentence(fmt.Sprintf("%s: %s, by %s (pid %d)%s.", clock(f.time), d.Title.En, name, a.PID, t),
+			fmt.Sprintf("%s: %s、%s(pid %d)%s。", clock(f.time), d.Title.In("ja"), name, a.PID, t), observed, high, f))
 	}
 	if len(out) == 0 {
 		return []Sentence{unknown("Unknown: no detection of this story is stored any more.", "不明: このストーリーの検知はもう保存されていません。")}

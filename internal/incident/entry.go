@@ -295,17 +295,64 @@ func (b *builder) byLogon() []candidate {
 		if acc == nil || im == nil {
 			continue
 		}
+		began := s.host.logons[s.top.session]
+		if s.top.session == "" {
+			began = fact{}
+		}
 		c := candidate{route: "logon", confidence: high, rank: 3, time: acc.time, facts: []fact{acc.fact, im.fact}}
 		c.chain = []ChainStep{
 			step(b.ref(s), fmt.Sprintf("the SSH server took a connection from %s at %s", acc.remote, clock(acc.time)), fmt.Sprintf("SSH サーバーが %s に %s からの接続を受けた", clock(acc.time), acc.remote), acc.fact),
-			step(b.ref(s.top), fmt.Sprintf("a session of %s began with %s at %s", userOf(s.top), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s のセッションが %s で始まった", clock(im.time), userOf(s.top), quoteJa(im.commandLine)), im.fact),
+			step(b.ref(s.top), fmt.Sprintf("a session of %s began with %s at %s", userOf(s.top), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s のセッションが %s で始まった", clock(im.time), userOf(s.top), quoteJa(im.commandLine)), began, im.fact),
 		}
 		if _, isOther := b.fromHost(s.top); isOther {
 			c.route = "another_host"
 		}
 		out = append(out, c)
 	}
+	if len(out) == 0 {
+		out = append(out, b.bySession()...)
+	}
 	return out
+}
+
+// bySession finds the beginning of the log-on session that the first process runs in: at a terminal, by su, or under
+// a server whose connection was not seen. The kernel hands a session's number down to all that it starts. A scheduler
+// opens sessions too, for its jobs; nobody logs on there.
+func (b *builder) bySession() []candidate {
+	first := b.first()
+	if first == nil || first.session == "" {
+		return nil
+	}
+	began, im := first.host.logons[first.session], first.firstExec()
+	if !began.known() || im == nil || began.time > im.time {
+		return nil
+	}
+	for up, n := first.parent, 0; up != nil && n < 64; up, n = up.parent, n+1 {
+		if hubKind(up) == hubCron {
+			return nil
+		}
+	}
+	where, whereJa := "", ""
+	if first.tty != "" {
+		where, whereJa = " on "+first.tty, "("+first.tty+")"
+	}
+	return []candidate{{route: "logon", confidence: medium, rank: 3, time: began.time, facts: []fact{began, im.fact}, chain: []ChainStep{
+		step(b.ref(first), fmt.Sprintf("%s logged on%s at %s (session %s)", userOf(first), where, clock(began.time), first.session), fmt.Sprintf("%s に %s がログオンした%s(セッション %s)", clock(began.time), userOf(first), whereJa, first.session), began),
+		step(b.ref(first), fmt.Sprintf("in that session %s was started at %s", quote(im.commandLine), clock(im.time)), fmt.Sprintf("そのセッションで %s に %s が起動された", clock(im.time), quoteJa(im.commandLine)), im.fact),
+	}}}
+}
+
+// first gives the earliest member, or the member above it that nothing of the story started.
+func (b *builder) first() *proc {
+	m := b.members()
+	if len(m) == 0 {
+		return nil
+	}
+	first := m[0]
+	for n := 0; first.parent != nil && b.w.role[first.parent].joined() && n < maxGrowth; n++ {
+		first = first.parent
+	}
+	return first
 }
 
 // byDownload finds a first process whose own file a program outside the story's first steps brought.
@@ -433,15 +480,17 @@ func (b *builder) broughtHere(p *proc) bool {
 	return false
 }
 
+// lookedFor names every way in that entry tries, so that "unknown" says what was looked at.
+var lookedFor = Said{
+	En: "no connection taken, link, attachment, download, log-on, medium, package or schedule that we saw leads to it",
+	Ja: "観測した接続の受付・リンク・添付ファイル・ダウンロード・ログオン・メディア・パッケージ・スケジュールのいずれからもつながらない",
+}
+
 // stopped says where the way back ended for the story's first process, and why.
 func (b *builder) stopped() Stopped {
-	m := b.members()
-	if len(m) == 0 {
+	first := b.first()
+	if first == nil {
 		return Stopped{Why: Said{En: "no process of the story is known any more", Ja: "ストーリーのプロセスが残っていない"}}
-	}
-	first := m[0]
-	for first.parent != nil && b.w.role[first.parent].joined() {
-		first = first.parent
 	}
 	name := fmt.Sprintf("%s (pid %d)", label(first), first.pid)
 	st := Stopped{Where: b.ref(first)}
@@ -453,13 +502,13 @@ func (b *builder) stopped() Stopped {
 	}
 	q := first.parent
 	switch {
-	case q == nil && first.running.known(), q == nil && first.start == 0:
+	case first.running.known() && !first.forked.known(), q == nil && first.start == 0:
 		st.Why = Said{En: name + " already ran when the sensor started", Ja: "センサーの起動時、" + name + " は既に動いていた"}
 	case q == nil:
 		st.Why = Said{En: "no event names what started " + name, Ja: name + " を起動したものを示すイベントがない"}
 	case hubKind(q) != notHub:
 		st.Where = b.ref(q)
-		st.Why = Said{En: fmt.Sprintf("%s was started by %s, a %s that starts programs for everyone; no event shows who asked it to", name, label(q), hubKind(q)),
+		st.Why = Said{En: fmt.Sprintf("%s was started by %s (%s), which starts programs for everyone; no event shows who asked it to", name, label(q), hubKind(q)),
 			Ja: fmt.Sprintf("%s を起動した %s はあらゆるプログラムを起動するため、誰の要求かを示すイベントがない", name, label(q))}
 	case q.running.known():
 		st.Where = b.ref(q)
@@ -467,9 +516,18 @@ func (b *builder) stopped() Stopped {
 			Ja: fmt.Sprintf("%s を起動した %s(pid %d)は、センサーの起動時に既に動いていた", name, label(q), q.pid)}
 	default:
 		st.Where = b.ref(q)
-		st.Why = Said{En: fmt.Sprintf("%s was started by %s (pid %d) on this host; no connection, download, link or log-on leads to it", name, label(q), q.pid),
-			Ja: fmt.Sprintf("%s はこのホストの %s(pid %d)が起動した。接続・ダウンロード・リンク・ログオンのいずれにもつながらない", name, label(q), q.pid)}
+		st.Why = Said{En: fmt.Sprintf("%s was started by %s (pid %d) on this host", name, label(q), q.pid), Ja: fmt.Sprintf("%s はこのホストの %s(pid %d)が起動した", name, label(q), q.pid)}
 	}
+	if first.session != "" && !first.host.logons[first.session].known() {
+		at := ""
+		if first.tty != "" {
+			at = ", " + first.tty
+		}
+		st.Why.En += fmt.Sprintf("; it ran in log-on session %s (%s%s), which began before the sensor did", first.session, userOf(first), at)
+		st.Why.Ja += fmt.Sprintf("。ログオンセッション %s(%s%s)の中で動いたが、その開始はセンサーの起動前", first.session, userOf(first), at)
+	}
+	st.Why.En += "; " + lookedFor.En
+	st.Why.Ja += "。" + lookedFor.Ja
 	return st
 }
 

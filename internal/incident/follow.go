@@ -451,8 +451,8 @@ func (w *growth) logons() {
 		}
 		s := &sessionNode{top: p, host: p.host}
 		facts := []fact{acc.fact}
-		if len(p.did().logons) > 0 {
-			facts = append(facts, p.did().logons[0].fact)
+		if f := p.host.logons[p.session]; f.known() && p.session != "" {
+			facts = append(facts, f)
 		}
 		_ = child
 		w.edge(link{kind: EdgeLogon, from: w.addr(p.host, *acc), to: s, facts: facts[:1], basis: observed, confidence: high,

@@ -112,7 +112,6 @@ type deeds struct {
 	stdio    *conn
 	inject   []touch
 	injected []touch
-	logons   []named
 	dropped  int
 }
 
@@ -183,13 +182,17 @@ type activity struct {
 	firstSeen int64
 	started   fact // of the sensor
 	newest    int64
-	items     []*item // scheduled things written in our sight
+	items     []*item         // scheduled things written in our sight
+	logons    map[string]fact // by log-on session: its beginning, as far as it was seen
 	// the newest processes a scheduler started, and those that carried a URL to a browser
 	byScheduler []*proc
 	stubs       []*proc
 	browsers    []*proc  // roots of browsers, newest last
 	touched     []uint32 // stories that stand on what just changed
 }
+
+// maxLogons bounds the sessions of one host whose beginning is remembered; full: all are forgotten, as the sensor does.
+const maxLogons = 4096
 
 // Graph is what all hosts of a tenant did lately. It is not safe for concurrent use; the Desk guards it.
 type Graph struct {

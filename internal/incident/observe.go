@@ -193,7 +193,14 @@ func (g *Graph) deed(a *activity, p *proc, e *event.Event, f fact) {
 	case event.DNSQuery:
 		p.d().dns = addNamed(p.d().dns, named{fact: f, text: e.Query})
 	case event.AuthLogon:
-		p.d().logons = addNamed(p.d().logons, named{fact: f, text: e.Actor.SessionID})
+		if s := e.Actor.SessionID; s != "" {
+			if a.logons == nil || len(a.logons) >= maxLogons {
+				a.logons = map[string]fact{}
+			}
+			if old, ok := a.logons[s]; !ok || f.time < old.time {
+				a.logons[s] = f
+			}
+		}
 	}
 }
 

@@ -44,6 +44,16 @@ func (f *floor) relatedTo(st *story, b *builder) []Related {
 	return out
 }
 
+// telling says that two acts of the account have more in common than any two acts on the host: everything may run as
+// root.
+func telling(user string) bool {
+	switch user {
+	case "", "0", "root", "SYSTEM", `NT AUTHORITY\SYSTEM`:
+		return false
+	}
+	return true
+}
+
 func (st *story) shares(o *story) (Related, bool) {
 	apart := time.Duration(max(st.row.First-o.row.Last, o.row.First-st.row.Last, 0)) * time.Microsecond
 	if apart < sameAddressWithin {
@@ -54,7 +64,7 @@ func (st *story) shares(o *story) (Related, bool) {
 			}
 		}
 	}
-	if apart < sameUserWithin && st.row.User != "" && st.row.User == o.row.User && len(st.dets) > 0 && len(o.dets) > 0 {
+	if apart < sameUserWithin && telling(st.row.User) && st.row.User == o.row.User && len(st.dets) > 0 && len(o.dets) > 0 {
 		for _, h := range st.row.Hosts {
 			if o.on(h) {
 				return Related{Incident: o.row.ID.String(), EventIDs: []string{st.dets[0].Event.ID.String(), o.dets[0].Event.ID.String()}, Reason: Said{
