@@ -39,7 +39,7 @@ func ListenAdmin(dir string) (*AdminSocket, error) {
 
 func listenAdmin(d *os.File) (*AdminSocket, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(int(d.Fd()), &st); err != nil { //nolint:gosec // a file descriptor fits
+	if err := unix.Fstat(int(d.Fd()), &st); err != nil {
 		return nil, fmt.Errorf("read its owner: %w", err)
 	}
 	if st.Mode&0o077 != 0 {
@@ -51,7 +51,7 @@ func listenAdmin(d *os.File) (*AdminSocket, error) {
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says where
+		return nil, err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		_ = l.Close()
@@ -61,7 +61,7 @@ func listenAdmin(d *os.File) (*AdminSocket, error) {
 }
 
 func fdPath(d *os.File, name string) string {
-	return "/proc/self/fd/" + strconv.Itoa(int(d.Fd())) + "/" + name //nolint:gosec // a file descriptor fits
+	return "/proc/self/fd/" + strconv.Itoa(int(d.Fd())) + "/" + name
 }
 
 // peer is a connection whose other end's user is known.
@@ -75,7 +75,7 @@ func (a *AdminSocket) Accept() (net.Conn, error) {
 	for {
 		c, err := a.AcceptUnix()
 		if err != nil {
-			return nil, err //nolint:wrapcheck // http.Server compares it
+			return nil, err // as it is: http.Server compares it
 		}
 		uid, err := userOf(c)
 		if err != nil || uid != a.owner && uid != 0 {
@@ -105,7 +105,7 @@ func userOf(c *net.UnixConn) (uint32, error) {
 	}
 	var cred *unix.Ucred
 	var credErr error
-	if err := raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil { //nolint:gosec // a file descriptor fits
+	if err := raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
 		return 0, fmt.Errorf("look at a caller: %w", err)
 	}
 	if credErr != nil {
@@ -121,5 +121,5 @@ func dialAdmin(ctx context.Context, dir string) (net.Conn, error) {
 	}
 	defer func() { _ = d.Close() }()
 	var dialer net.Dialer
-	return dialer.DialContext(ctx, "unix", fdPath(d, AdminName)) //nolint:wrapcheck // Dial's caller says where
+	return dialer.DialContext(ctx, "unix", fdPath(d, AdminName))
 }

@@ -13,12 +13,12 @@ func (b *resetOnEnd) Read(p []byte) (int, error) {
 	if err != nil {
 		b.end()
 	}
-	return n, err //nolint:wrapcheck // io.EOF must pass as it is
+	return n, err // io.EOF must pass as it is
 }
 
 func (b *resetOnEnd) Close() error {
 	b.end()
-	return b.body.Close() //nolint:wrapcheck // nothing to add
+	return b.body.Close()
 }
 
 func (b *resetOnEnd) end() {

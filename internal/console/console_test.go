@@ -40,7 +40,7 @@ type running struct {
 func serve(t *testing.T, back console.Backend) *running {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a directory
+	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	db, err := controldb.Open(t.Context(), filepath.Join(dir, "control.db"))
@@ -290,7 +290,7 @@ func TestAdminSocketWorksUnderALongPath(t *testing.T) {
 			got <- err
 		}()
 		client, url := console.Dial(dir)
-		_, err = client.Get(url) //nolint:bodyclose,noctx // the connection is closed unanswered
+		_, err = client.Get(url) //nolint:bodyclose // the connection is closed unanswered
 		if err == nil {
 			t.Error("an answer came from a socket that gives none")
 		}
@@ -302,7 +302,7 @@ func TestAdminSocketWorksUnderALongPath(t *testing.T) {
 
 func TestDialSaysThatNoServerRuns(t *testing.T) {
 	client, url := console.Dial(t.TempDir())
-	_, err := client.Get(url) //nolint:bodyclose,noctx // it cannot answer
+	_, err := client.Get(url) //nolint:bodyclose // it cannot answer
 	if err == nil || !strings.Contains(err.Error(), "yagura up --data") {
 		t.Errorf("Get = %v; want a sentence that says how to start the server", err)
 	}
@@ -310,7 +310,7 @@ func TestDialSaysThatNoServerRuns(t *testing.T) {
 
 func TestOpenDirectoryIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // that is the case under test
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := console.ListenAdmin(dir); err == nil || !strings.Contains(err.Error(), "chmod 700") {

@@ -51,7 +51,7 @@ func newPages(root fs.FS) (*pages, error) {
 	}
 	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			return err //nolint:wrapcheck // it names the file
+			return err
 		}
 		raw, err := fs.ReadFile(root, name)
 		if err != nil {

@@ -72,7 +72,7 @@ func (s api) ListDetections(ctx context.Context, q *connect.Request[consolev1.Li
 	if s.back.Detections == nil {
 		return nil, errNoPart
 	}
-	q.Msg.Limit = uint32(atMost(q.Msg.GetLimit(), 200, maxRows)) //nolint:gosec // bounded by maxRows
+	q.Msg.Limit = uint32(atMost(q.Msg.GetLimit(), 200, maxRows))
 	r, err := s.back.Detections.Detections(ctx, s.access.Tenant(), q.Msg)
 	if err != nil {
 		return nil, s.fail(ctx, err)
@@ -171,7 +171,7 @@ func (s api) eventQuery(m *consolev1.ListEventsRequest) (EventQuery, error) {
 	for _, t := range m.GetIds() {
 		id, err := event.ParseID(t)
 		if err != nil {
-			return q, err //nolint:wrapcheck // it names the id
+			return q, err
 		}
 		q.IDs = append(q.IDs, id)
 	}
@@ -181,13 +181,13 @@ func (s api) eventQuery(m *consolev1.ListEventsRequest) (EventQuery, error) {
 	if t := m.GetProcess(); t != "" {
 		ref, err := event.ParseRef(t)
 		if err != nil {
-			return q, err //nolint:wrapcheck // it names the process
+			return q, err
 		}
 		q.Host, q.Process = ref.Host, ref.Key
 	} else if t := m.GetHostId(); t != "" {
 		h, err := event.ParseHostID(t)
 		if err != nil {
-			return q, err //nolint:wrapcheck // it names the host
+			return q, err
 		}
 		q.Host = h
 	}

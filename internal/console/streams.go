@@ -79,7 +79,7 @@ func (s api) Watch(ctx context.Context, _ *connect.Request[consolev1.WatchReques
 			}
 			for _, n := range names {
 				if err := out.Send(&consolev1.Change{What: n}); err != nil {
-					return err //nolint:wrapcheck // the caller went
+					return err
 				}
 			}
 			return nil
@@ -111,12 +111,12 @@ func (s api) TailEvents(ctx context.Context, q *connect.Request[consolev1.TailEv
 					Ja: "表示が追いつかず " + n + " 件のイベントを省きました(ストアには保存されています)",
 				}}
 				if err := out.Send(r); err != nil {
-					return err //nolint:wrapcheck // the caller went
+					return err
 				}
 			}
 			for _, e := range events {
 				if err := out.Send(s.row(ctx, e)); err != nil {
-					return err //nolint:wrapcheck // the caller went
+					return err
 				}
 			}
 			return nil

@@ -22,7 +22,7 @@ func (c *Coverage) SaveCoverage(ctx context.Context, rows []coverage.Row, proofs
 		for _, r := range rows {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO coverage (tenant_id, host_id, coverage_id, class, from_time, to_time, state, lost, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 				ON CONFLICT (tenant_id, host_id, coverage_id) DO UPDATE SET to_time = excluded.to_time, state = excluded.state, lost = excluded.lost, reason = excluded.reason`,
-				r.Tenant.String(), r.Host.String(), r.ID, r.Class, r.From, r.To, string(r.State), int64(r.Lost), r.Reason); err != nil { //nolint:gosec // bounded by the writer
+				r.Tenant.String(), r.Host.String(), r.ID, r.Class, r.From, r.To, string(r.State), int64(r.Lost), r.Reason); err != nil {
 				return fmt.Errorf("save coverage of %s: %w", r.Host, err)
 			}
 		}

@@ -35,7 +35,7 @@ func (s *Detections) Judged(ctx context.Context) (map[int]uint64, error) {
 		if err := rows.Scan(&shard, &through); err != nil {
 			return nil, fmt.Errorf("read judged positions: %w", err)
 		}
-		out[shard] = uint64(through) //nolint:gosec // written by SaveJudged
+		out[shard] = uint64(through)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read judged positions: %w", err)
@@ -48,7 +48,7 @@ func (s *Detections) SaveJudged(ctx context.Context, through map[int]uint64) err
 	return s.db.tx(ctx, func(tx *sql.Tx) error {
 		for shard, seq := range through {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO judged (shard, through) VALUES ($1, $2)
-				ON CONFLICT (shard) DO UPDATE SET through = excluded.through WHERE excluded.through > judged.through`, shard, int64(seq)); err != nil { //nolint:gosec // record numbers
+				ON CONFLICT (shard) DO UPDATE SET through = excluded.through WHERE excluded.through > judged.through`, shard, int64(seq)); err != nil {
 				return fmt.Errorf("save judged position of shard %d: %w", shard, err)
 			}
 		}
@@ -110,7 +110,7 @@ func (s *Detections) SaveSuppressed(ctx context.Context, held []detect.Suppresse
 		for _, h := range held {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO detection_suppressed (tenant_id, rule_id, host_id, hour, suppressed, first, last) VALUES ($1, $2, $3, $4, $5, $6, $7)
 				ON CONFLICT (tenant_id, rule_id, host_id, hour) DO UPDATE SET suppressed = detection_suppressed.suppressed + excluded.suppressed, last = excluded.last`,
-				h.Tenant.String(), h.RuleID, h.Host.String(), h.From/3_600_000_000, int64(h.Count), h.From, h.To); err != nil { //nolint:gosec // counts
+				h.Tenant.String(), h.RuleID, h.Host.String(), h.From/3_600_000_000, int64(h.Count), h.From, h.To); err != nil {
 				return fmt.Errorf("save suppressed count of rule %s: %w", h.RuleID, err)
 			}
 		}
@@ -158,7 +158,7 @@ func (s *Detections) count(ctx context.Context, query string, args ...any) (map[
 		if err := rows.Scan(&k, &n); err != nil {
 			return nil, fmt.Errorf("count detections: %w", err)
 		}
-		out[k] = uint64(n) //nolint:gosec // a count
+		out[k] = uint64(n)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("count detections: %w", err)
@@ -200,11 +200,11 @@ func (s *Detections) List(ctx context.Context, q detect.Query) (detect.Page, err
 	}
 	var page detect.Page
 	var total int64
-	//nolint:gosec // the clauses are ours; every value is a parameter
+	// The clauses are ours; every value is a parameter.
 	if err := s.db.read.QueryRowContext(ctx, `SELECT count(*) FROM detection WHERE `+strings.Join(where, " AND "), args...).Scan(&total); err != nil {
 		return page, fmt.Errorf("count detections: %w", err)
 	}
-	page.Total = uint64(total) //nolint:gosec // a count
+	page.Total = uint64(total)
 	if q.Cursor != "" {
 		at, id, ok := strings.Cut(q.Cursor, "/")
 		detected, err := strconv.ParseInt(at, 10, 64)
@@ -257,7 +257,7 @@ func scanDetection(t tenant.ID, scan func(...any) error) (detect.Kept, error) {
 		&severity, &attack, &d.Author, &d.Licence, &matched, &eventID, &wire, &d.Detected, &canary, &k.Incident); err != nil {
 		return k, fmt.Errorf("read detection: %w", err)
 	}
-	d.Severity, d.Canary = detection.Severity(severity), canary != 0 //nolint:gosec // written by insertDetection
+	d.Severity, d.Canary = detection.Severity(severity), canary != 0
 	if err := json.Unmarshal([]byte(attack), &d.ATTACK); err != nil {
 		return k, fmt.Errorf("read techniques of detection %s: %w", d.ID, err)
 	}

@@ -22,7 +22,7 @@ func (f *Fleet) AddHost(ctx context.Context, h fleet.Host) error {
 	_, err := f.db.write.ExecContext(ctx, `INSERT INTO host (tenant_id, host_id, name, os, kernel, version, machine, enrolled, last_seen, revoked, boot, clock_skew, spool_events, spool_bytes, addresses)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 		h.Tenant.String(), h.ID.String(), h.Name, h.OS, h.Kernel, h.Version, h.Machine, h.Enrolled, h.LastSeen, h.Revoked, h.Boot, h.ClockSkew,
-		int64(h.SpoolEvents), int64(h.SpoolBytes), strings.Join(h.Addresses, " ")) //nolint:gosec // counts
+		int64(h.SpoolEvents), int64(h.SpoolBytes), strings.Join(h.Addresses, " "))
 	if err != nil {
 		return fmt.Errorf("insert host: %w", err)
 	}
@@ -36,7 +36,7 @@ func (f *Fleet) SaveHosts(ctx context.Context, hosts []fleet.Host) error {
 			if _, err := tx.ExecContext(ctx, `UPDATE host SET name = $3, os = $4, kernel = $5, version = $6, last_seen = $7, boot = $8, clock_skew = $9, spool_events = $10, spool_bytes = $11, addresses = $12
 				WHERE tenant_id = $1 AND host_id = $2`,
 				h.Tenant.String(), h.ID.String(), h.Name, h.OS, h.Kernel, h.Version, h.LastSeen, h.Boot, h.ClockSkew,
-				int64(h.SpoolEvents), int64(h.SpoolBytes), strings.Join(h.Addresses, " ")); err != nil { //nolint:gosec // counts
+				int64(h.SpoolEvents), int64(h.SpoolBytes), strings.Join(h.Addresses, " ")); err != nil {
 				return fmt.Errorf("update host %s: %w", h.ID, err)
 			}
 		}

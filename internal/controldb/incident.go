@@ -235,7 +235,7 @@ func scanIncident(scan func(...any) error) (incident.Row, error) {
 		&r.Detections, &r.Processes, &attack, &r.Entry.En, &r.Entry.Ja, &r.Route, &r.User, &r.Created, &r.Updated, &r.Unseen, &merged); err != nil {
 		return r, fmt.Errorf("read incident: %w", err)
 	}
-	r.Severity, r.State = detection.Severity(sev), incident.State(state) //nolint:gosec // written by SaveIncident
+	r.Severity, r.State = detection.Severity(sev), incident.State(state)
 	var err error
 	if r.Tenant, err = tenant.Parse(t); err != nil {
 		return r, fmt.Errorf("read incident %s: %w", id, err)

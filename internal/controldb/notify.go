@@ -75,7 +75,7 @@ WHERE channel = $1 AND state = $2 AND due <= $3 ORDER BY created, notice_key LIM
 	if err != nil {
 		return nil, fmt.Errorf("read the outbox of %s: %w", channel, err)
 	}
-	defer rows.Close() //nolint:errcheck // only read
+	defer rows.Close()
 	var out []notify.Delivery
 	for rows.Next() {
 		var d notify.Delivery

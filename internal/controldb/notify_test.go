@@ -62,7 +62,7 @@ func TestOutboxKeepsADeliveryUntilItIsSettled(t *testing.T) {
 	if db, err = controldb.Open(ctx, path); err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // end of the test
+	defer db.Close()
 	due, err := db.DueDeliveries(ctx, first.Channel, at.Add(time.Minute), 10)
 	if err != nil || len(due) != 1 || !reflect.DeepEqual(due[0], first) {
 		t.Errorf("after a restart due = %+v, %v; want %+v", due, err, first)
@@ -90,7 +90,7 @@ func TestOutboxIsBoundedPerChannel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // end of the test
+	defer db.Close()
 	id := tenant.ID(uuid.Must(uuid.NewV7()))
 	at := time.UnixMicro(1)
 	put := func(channel string, i int) (bool, error) {

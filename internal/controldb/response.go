@@ -137,7 +137,7 @@ func (r *Response) OpenCommands(ctx context.Context) ([]response.Stored, error) 
 // SaveList keeps an operator list.
 func (r *Response) SaveList(ctx context.Context, l response.List) error {
 	if _, err := r.db.write.ExecContext(ctx, `INSERT INTO operator_list (tenant_id, generation, list) VALUES ($1, $2, $3) ON CONFLICT (tenant_id, generation) DO NOTHING`,
-		l.Tenant.String(), int64(l.Generation), base64.StdEncoding.EncodeToString(l.Bytes)); err != nil { //nolint:gosec // grows by one
+		l.Tenant.String(), int64(l.Generation), base64.StdEncoding.EncodeToString(l.Bytes)); err != nil {
 		return fmt.Errorf("insert operator list: %w", err)
 	}
 	return nil

@@ -117,7 +117,7 @@ func class(v *event.Event) string {
 }
 
 func laneClass(lane uint64) string {
-	switch event.Lane(min(lane, 255)) { //nolint:gosec // bounded on the left
+	switch event.Lane(min(lane, 255)) {
 	case event.Network:
 		return "network"
 	case event.Bulk:
@@ -132,7 +132,7 @@ func span(v *event.Event, ns uint64) int64 {
 	if ns == 0 || ns > v.BootNS {
 		return v.Time
 	}
-	return v.Time - int64((v.BootNS-ns)/1000) //nolint:gosec // a boot is shorter than 292 years
+	return v.Time - int64((v.BootNS-ns)/1000)
 }
 
 func or(s, other string) string {

@@ -239,7 +239,7 @@ func save(base string, p keyPair) error {
 
 func load(base string) (keyPair, error) {
 	path := base + ".pem"
-	text, err := os.ReadFile(path) //nolint:gosec // our own folder
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return keyPair{}, fmt.Errorf("read key: %w", err)
 	}

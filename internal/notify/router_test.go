@@ -445,7 +445,7 @@ func TestMailWaitsForItsServerAcrossARestart(t *testing.T) {
 
 	back := startSMTP(t, smtpPlan{Address: down})
 	db = open()
-	defer db.Close() //nolint:errcheck // end of the test
+	defer db.Close()
 	_, stop = run(t, notify.Options{Outbox: db, Findings: f, Channels: []notify.Channel{ch}})
 	defer stop()
 	if _, subject, _ := readMail(t, back.next(t).Data); !strings.Contains(subject, "緊急") {

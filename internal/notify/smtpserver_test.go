@@ -255,7 +255,7 @@ func startSMTP(t *testing.T, p smtpPlan) *smtpServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe) //nolint:noctx // ended by closing its standard input, and in Cleanup
+	cmd := exec.Command(exe)
 	cmd.Env = append(os.Environ(), serverEnv+"="+string(plan))
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()

@@ -167,7 +167,7 @@ func (w *Webhook) Deliver(ctx context.Context, notices []Notice) error {
 	if err != nil {
 		return w.judge(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is left to lose
+	defer resp.Body.Close()
 	said, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
 	if resp.StatusCode/100 == 2 {
 		return nil

@@ -51,7 +51,7 @@ func (r *EventRecord) Lookup(field string) Value {
 // Each implements Record: every field that is present, by its registry name.
 func (r *EventRecord) Each(yield func(string, Value) bool) {
 	for _, f := range schema().each {
-		if v := eventValue(r.e, event.Number(f.Number)); v.Kind != Absent && !yield(f.Name, v) { //nolint:gosec // registry numbers are 1–4095
+		if v := eventValue(r.e, event.Number(f.Number)); v.Kind != Absent && !yield(f.Name, v) {
 			return
 		}
 	}
@@ -74,9 +74,9 @@ func eventValue(e *event.Event, n event.Number) Value {
 		return truth(v.Uint != 0)
 	case event.TypeInt:
 		if timeFields[n] {
-			return Value{Kind: Time, Int: int64(v.Uint)} //nolint:gosec // the bits of an int64
+			return Value{Kind: Time, Int: int64(v.Uint)}
 		}
-		return Value{Kind: Int, Int: int64(v.Uint)} //nolint:gosec // the bits of an int64
+		return Value{Kind: Int, Int: int64(v.Uint)}
 	case event.TypeUint:
 		if v.Uint < 1<<63 {
 			return Value{Kind: Int, Int: int64(v.Uint)}
@@ -107,14 +107,14 @@ func newEventSchema() *eventSchema {
 	s := &eventSchema{kinds: map[event.Kind]map[string]accessor{}, source: map[event.OS]map[event.Kind][]LogSource{}, os: map[string]registry.OS{}, each: registry.Fields()}
 	number := map[string]event.Number{}
 	for _, f := range s.each {
-		number[f.Name] = event.Number(f.Number) //nolint:gosec // registry numbers are 1–4095
+		number[f.Name] = event.Number(f.Number)
 		s.os[f.Name] = f.OS
 	}
 	for _, m := range registry.Sigma {
 		s.os[m.Name] = s.os[m.Field]
 	}
 	for _, k := range registry.Kinds {
-		kind := event.Kind(k.Number) //nolint:gosec // registry numbers are small
+		kind := event.Kind(k.Number)
 		m := map[string]accessor{}
 		for name, n := range number {
 			m[name] = byNumber(n)

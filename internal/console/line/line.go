@@ -181,7 +181,7 @@ func hash(e *event.Event) string {
 func address(a netip.Addr, port uint64, name string) string {
 	s := "?"
 	if a.IsValid() {
-		s = netip.AddrPortFrom(a, uint16(port)).String() //nolint:gosec // a port; a wrong one only reads wrong
+		s = netip.AddrPortFrom(a, uint16(port)).String()
 	}
 	if name != "" {
 		return clip(name) + " [" + s + "]"
