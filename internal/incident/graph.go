@@ -176,6 +176,7 @@ type activity struct {
 	procs     map[event.Key]*proc
 	files     map[fileKey]*fileNode
 	paths     map[string]*fileNode
+	removed   map[string]*fileNode // the last removed file of a path: what ran it is told after it is gone
 	order     []any // *proc and *fileNode by first sight, for eviction
 	head      int
 	evicted   uint64
@@ -193,6 +194,9 @@ type activity struct {
 
 // maxLogons bounds the sessions of one host whose beginning is remembered; full: all are forgotten, as the sensor does.
 const maxLogons = 4096
+
+// maxRemoved bounds the removed files of one host that are still known by path.
+const maxRemoved = 20_000
 
 // Graph is what all hosts of a tenant did lately. It is not safe for concurrent use; the Desk guards it.
 type Graph struct {
@@ -251,7 +255,7 @@ func (g *Graph) Nodes() int { return g.nodes }
 func (g *Graph) host(id event.HostID) *activity {
 	a := g.hosts[id]
 	if a == nil {
-		a = &activity{id: id, procs: map[event.Key]*proc{}, files: map[fileKey]*fileNode{}, paths: map[string]*fileNode{}}
+		a = &activity{id: id, procs: map[event.Key]*proc{}, files: map[fileKey]*fileNode{}, paths: map[string]*fileNode{}, removed: map[string]*fileNode{}}
 		g.hosts[id] = a
 	}
 	return a
@@ -326,6 +330,9 @@ func (a *activity) forgetFile(f *fileNode) {
 	}
 	if a.paths[f.path] == f {
 		delete(a.paths, f.path)
+	}
+	if a.removed[f.path] == f {
+		delete(a.removed, f.path)
 	}
 	f.writers, f.runs = nil, nil
 }

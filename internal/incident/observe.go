@@ -340,6 +340,9 @@ func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
 			if a.paths[n.path] == n {
 				delete(a.paths, n.path)
 			}
+			if len(a.removed) < maxRemoved { // full: later removed files are not remembered until old ones are evicted
+				a.removed[n.path] = n
+			}
 		}
 		if interesting(e.File.Path) {
 			p.d().deletes = addNamed(p.d().deletes, named{fact: f, text: e.File.Path})

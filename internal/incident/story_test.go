@@ -323,6 +323,19 @@ func persistence() *tape {
 	return t
 }
 
+// What cron ran is told by the file's writer, also when the attacker has removed the file.
+func TestCronStageIsTiedToItsTableAfterTheFileIsGone(t *testing.T) {
+	tp := persistence()
+	tp.add(event.Event{Kind: event.FileDelete, Actor: *tp.procs["stage"], Parent: tp.up("stage"), File: event.File{Path: "/tmp/x/stage", VolumeID: "0:25", FileID: "901"}})
+	s := tp.story()
+	for _, e := range s.Edges {
+		if e.Kind == incident.EdgeScheduled && e.To == tp.ref("cronsh") {
+			return
+		}
+	}
+	t.Errorf("no edge from the cron table to what cron started\n%s", dump(s))
+}
+
 func TestCronStageBelongsToItsFirstStage(t *testing.T) {
 	tp := persistence()
 	s := tp.story()
