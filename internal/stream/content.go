@@ -44,6 +44,42 @@ func Pack(events []*event.Event) ([]byte, error) {
 // Events decodes the content of b, at most event.MaxTextBatchExpanded bytes and event.MaxBatchEvents
 // events, and gives each event its id. The number of events must be what the record says.
 func (b *Batch) Events() ([]event.Stamped, error) {
+	plain, err := b.expand()
+	if err != nil {
+		return nil, err
+	}
+	events, err := event.DecodeBatch(plain)
+	if err != nil {
+		return nil, fmt.Errorf("decode batch %s: %w", b.id(0), err)
+	}
+	if len(events) != b.Count {
+		return nil, b.miscounted(len(events))
+	}
+	out := make([]event.Stamped, len(events))
+	for i, e := range events {
+		out[i] = event.Stamped{ID: b.id(i), Event: e}
+	}
+	return out, nil
+}
+
+// Wires gives the events of b in their wire form, not decoded, for who writes them somewhere else: the event store does.
+// The bounds are those of Events; what is inside an event is the caller's to check.
+func (b *Batch) Wires() ([][]byte, error) {
+	plain, err := b.expand()
+	if err != nil {
+		return nil, err
+	}
+	wires, err := event.SplitBatch(plain)
+	if err != nil {
+		return nil, fmt.Errorf("split batch %s: %w", b.id(0), err)
+	}
+	if len(wires) != b.Count {
+		return nil, b.miscounted(len(wires))
+	}
+	return wires, nil
+}
+
+func (b *Batch) expand() ([]byte, error) {
 	r, err := zstdReader()
 	if err != nil {
 		return nil, fmt.Errorf("open the decompressor: %w", err)
@@ -52,18 +88,11 @@ func (b *Batch) Events() ([]event.Stamped, error) {
 	if err != nil {
 		return nil, fmt.Errorf("expand batch %s: %w", b.id(0), err)
 	}
-	events, err := event.DecodeBatch(plain)
-	if err != nil {
-		return nil, fmt.Errorf("decode batch %s: %w", b.id(0), err)
-	}
-	if len(events) != b.Count {
-		return nil, fmt.Errorf("batch %s holds %d events, its record says %d: %w", b.id(0), len(events), b.Count, ErrMalformed)
-	}
-	out := make([]event.Stamped, len(events))
-	for i, e := range events {
-		out[i] = event.Stamped{ID: b.id(i), Event: e}
-	}
-	return out, nil
+	return plain, nil
+}
+
+func (b *Batch) miscounted(n int) error {
+	return fmt.Errorf("batch %s holds %d events, its record says %d: %w", b.id(0), n, b.Count, ErrMalformed)
 }
 
 func (b *Batch) id(i int) event.ID {

@@ -46,18 +46,25 @@ func (b *Builder) Add(e eventstore.Entry) {
 		key := streamKey{x.Tenant, x.Host, x.Stream, x.Lane}
 		whole := eventstore.Range{First: x.First, Last: x.First + uint64(x.Count) - 1}
 		b.cover(key, whole)
-		events, err := x.Events()
+		wires, err := x.Wires()
 		at := len(b.rows)
-		for j := 0; err == nil && j < len(events); j++ {
-			s := events[j]
-			if skipped(e.Skip, i, s.ID.Seq) {
-				continue
+		var dropped []event.Event
+		for j := 0; err == nil && j < len(wires); j++ {
+			r := row{tenant: x.Tenant, shard: e.Shard, record: e.Record, id: event.ID{Host: x.Host, Stream: x.Stream, Lane: x.Lane, Seq: x.First + uint64(j)}, wire: wires[j]} //nolint:gosec // positive
+			if err = b.fields.read(&r); err != nil {
+				err = fmt.Errorf("event %s: %w", r.id, err)
+				break
 			}
-			r := row{tenant: x.Tenant, shard: e.Shard, record: e.Record, id: s.ID, kind: s.Event.Kind, time: s.Event.Time, received: s.Event.Received, bootNS: s.Event.BootNS, wire: s.Event.Append(nil)}
-			if err = b.fields.check(r.wire); err != nil {
-				err = fmt.Errorf("event %s: %w", s.ID, err)
+			if r.kind == event.Dropped {
+				var told event.Event
+				if err = told.Decode(r.wire); err != nil {
+					break
+				}
+				dropped = append(dropped, told)
 			}
-			b.rows = append(b.rows, r)
+			if !skipped(e.Skip, i, r.id.Seq) {
+				b.rows = append(b.rows, r)
+			}
 		}
 		if err != nil {
 			b.rows = b.rows[:at]
@@ -68,10 +75,10 @@ func (b *Builder) Add(e eventstore.Entry) {
 			b.Raw = append(b.Raw, x.Content)
 			continue
 		}
-		for _, s := range events {
-			if s.Event.Kind == event.Dropped && s.Event.Last>>62 == 0 {
+		for _, d := range dropped {
+			if d.Last>>62 == 0 {
 				// What a sensor says it dropped will never come: it is settled.
-				b.cover(streamKey{x.Tenant, x.Host, s.Event.Stream, event.Lane(s.Event.Lane)}, eventstore.Range{First: max(s.Event.First, 1), Last: s.Event.Last})
+				b.cover(streamKey{x.Tenant, x.Host, d.Stream, event.Lane(d.Lane)}, eventstore.Range{First: max(d.First, 1), Last: d.Last})
 			}
 		}
 	}

@@ -128,7 +128,7 @@ func (keepOpen) Close() error { return nil }
 
 func writeParquet(f *os.File, rows []row, fields table, meta map[string]string) error {
 	mem := memory.NewGoAllocator()
-	names, arrays, err := columns(mem, rows, fields, meta[MetaMagic] == "hot")
+	names, arrays, plain, err := columns(mem, rows, fields, meta[MetaMagic] == "hot")
 	if err != nil {
 		return err
 	}
@@ -144,6 +144,15 @@ func writeParquet(f *os.File, rows []row, fields table, meta map[string]string) 
 	}
 	for _, c := range counters {
 		props = append(props, parquet.WithDictionaryFor(c, false), parquet.WithEncodingFor(c, parquet.Encodings.DeltaBinaryPacked))
+	}
+	for _, c := range plain {
+		props = append(props, parquet.WithDictionaryFor(c, false))
+	}
+	for _, f := range fields {
+		if f != nil && (f.Type == registry.Text || f.Type == registry.Texts) {
+			// Smallest and largest of a command line or a path skip nothing, and cost a look at each value.
+			props = append(props, parquet.WithStatsFor(f.Name, false))
+		}
 	}
 	w, err := pqarrow.NewFileWriter(schema, keepOpen{f}, parquet.NewWriterProperties(props...), pqarrow.DefaultWriterProps())
 	if err != nil {
