@@ -142,7 +142,8 @@ func (w withCookie) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func get(t *testing.T, url string, header ...string) *http.Response {
+// get asks for a page and gives the head of the answer.
+func get(t *testing.T, url string, header ...string) (status int, head http.Header) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -159,25 +160,25 @@ func get(t *testing.T, url string, header ...string) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = resp.Body.Close() })
-	return resp
+	_ = resp.Body.Close()
+	return resp.StatusCode, resp.Header
 }
 
 func TestPagesAreServedWithPolicyAndCompressed(t *testing.T) {
 	r := serve(t, console.Backend{})
-	page := get(t, r.url+"/incidents/i-1", "Accept", "text/html", "Accept-Encoding", "gzip")
-	if page.StatusCode != 200 || page.Header.Get("Content-Encoding") != "gzip" || page.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("a deep link gave %d %v", page.StatusCode, page.Header)
+	status, page := get(t, r.url+"/incidents/i-1", "Accept", "text/html", "Accept-Encoding", "gzip")
+	if status != 200 || page.Get("Content-Encoding") != "gzip" || page.Get("Cache-Control") != "no-store" {
+		t.Errorf("a deep link gave %d %v", status, page)
 	}
-	if p := page.Header.Get("Content-Security-Policy"); !strings.Contains(p, "default-src 'none'") || strings.Contains(p, "unsafe") {
+	if p := page.Get("Content-Security-Policy"); !strings.Contains(p, "default-src 'none'") || strings.Contains(p, "unsafe") {
 		t.Errorf("policy is %q", p)
 	}
-	asset := get(t, r.url+"/assets/app-abc.js")
-	if asset.StatusCode != 200 || !strings.Contains(asset.Header.Get("Cache-Control"), "immutable") {
-		t.Errorf("asset gave %d %v", asset.StatusCode, asset.Header)
+	status, asset := get(t, r.url+"/assets/app-abc.js")
+	if status != 200 || !strings.Contains(asset.Get("Cache-Control"), "immutable") {
+		t.Errorf("asset gave %d %v", status, asset)
 	}
-	if gone := get(t, r.url+"/assets/old.js", "Accept", "text/html"); gone.StatusCode != http.StatusNotFound {
-		t.Errorf("a missing asset gave %d", gone.StatusCode)
+	if gone, _ := get(t, r.url+"/assets/old.js", "Accept", "text/html"); gone != http.StatusNotFound {
+		t.Errorf("a missing asset gave %d", gone)
 	}
 }
 
@@ -198,7 +199,7 @@ func TestOtherNamesAndOriginsAreRefused(t *testing.T) {
 		{[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, http.StatusForbidden},
 		{[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Accept", "text/html"}, 200},
 	} {
-		if got := get(t, r.url+"/", c.header...).StatusCode; got != c.want {
+		if got, _ := get(t, r.url+"/", c.header...); got != c.want {
 			t.Errorf("GET / with %v = %d; want %d", c.header, got, c.want)
 		}
 	}

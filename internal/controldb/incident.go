@@ -184,7 +184,7 @@ func (s *Incidents) Unjoined(ctx context.Context, since int64, limit int) ([]det
 }
 
 func (s *Incidents) detections(ctx context.Context, query string, args ...any) ([]detection.Detection, error) {
-	rows, err := s.db.read.QueryContext(ctx, query, args...)
+	rows, err := s.db.read.QueryContext(ctx, query, args...) //nolint:sqlclosecheck // closed below; the closure hides it
 	if err != nil {
 		return nil, fmt.Errorf("read detections: %w", err)
 	}

@@ -123,7 +123,7 @@ func (v Voice) bodyJa(notices []Notice) string {
 		if len(notices) > 1 {
 			fmt.Fprintf(&b, "[%d]\n", i+1)
 		}
-		v.rows(&b, n, "ja", map[string]string{"title": "■ 件名", "severity": "■ 重大度", "hosts": "■ ホスト", "time": "■ 発生日時", "summary": "■ 概要", "todo": "■ 最初の対応", "link": "■ 詳細", "credits": "■ ルール"}, ": ")
+		v.rows(&b, n, "ja", map[string]string{"title": "■ 件名", "severity": "■ 重大度", "hosts": "■ ホスト", "time": "■ 発生日時", "summary": "■ 概要", "todo": "■ 最初の対応", "link": "■ 詳細", "credits": "■ ルール"}, ": ") //nolint:gosec // credits are the authors of rules
 	}
 	b.WriteString("\n本メールは送信専用です。ご返信いただいてもお答えできませんので、ご了承ください。\n以上、よろしくお願いいたします。\n\n-- \nYagura\n")
 	return b.String()

@@ -171,7 +171,7 @@ func (a *Agent) Close() error {
 func (a *Agent) see(ctx context.Context) error {
 	err := a.o.Source.Run(ctx, a.emit)
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it was asked to stop: how it says so changes nothing
 	}
 	a.log.ErrorContext(ctx, "the sensor sees nothing any more", slog.Any("err", err))
 	reason := "the probes stopped"

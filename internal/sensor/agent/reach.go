@@ -57,7 +57,7 @@ func (a *Agent) probeInside(ctx context.Context, to netip.AddrPort) string {
 	defer dir.Close()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "probe", to.String())
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "probe", to.String()) //nolint:gosec // ourselves, with an address and port
 	cmd.Args[0] = "yagura-sensor"
 	cmd.Env = []string{}
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
