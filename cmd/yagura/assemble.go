@@ -65,6 +65,7 @@ type parts struct {
 // assemble opens everything in the order of an event's life, from the listener to the screen. What fails
 // is one sentence; what was opened is closed again.
 func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Config) (p *parts, err error) {
+	defer saveMemory()()
 	p = &parts{log: log, dir: dir, hub: console.NewHub()}
 	defer func() {
 		if err != nil {
@@ -175,6 +176,7 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 	}
 	if p.console, err = console.New(console.Options{
 		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Log: p.log,
+		SignInURL: func(link string) string { return console.SignInURL(p.pages[0], link) },
 		Backend: console.Backend{
 			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed},
 			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL()},
