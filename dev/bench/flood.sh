@@ -28,6 +28,7 @@ sleep 10
 "$work/latency" -ready "$work/ready" -data "$work/data" -for "$((length - 20))s" -kinds process.exec
 wait "$load" && load=
 cat "$work/flood.json"
+echo "detections: $("$bin/yagura" --data "$work/data" detections --limit 5000 --json | grep -c '"rule_id"\|"ruleId"')"
 # Everything is sealed a minute after it came; segments are merged in rounds of half a minute.
 sleep "${SEAL:-70}"
 accepted=$(sed -nE 's/.*"events_accepted": ([0-9]+).*/\1/p' "$work/flood.json")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -78,10 +79,10 @@ func (s *shapes) process(p program, n int) event.Process {
 	for i, c := range []byte(p.path) {
 		hash[i%32] += c * byte(i+7)
 	}
-	user := []string{"0", "1000", "33"}[n%3]
+	user := []string{"0", "1000"}[n%2]
 	x := event.Process{
 		Key: event.LinuxKey(s.now, uint32(s.pid), s.boot), PID: s.pid, ExecID: 1 + uint64(n%4), StartNS: s.now, Path: p.path, CommandLine: line, Cwd: []string{"/", "/srv/app", "/home/build/src", "/root"}[n%4],
-		UserID: user, UserName: map[string]string{"0": "root", "1000": "build", "33": "www-data"}[user], EffectiveUserID: user, SHA256: hash, VolumeID: "254:0", FileID: fmt.Sprint(240_000 + len(p.path)*97),
+		UserID: user, UserName: map[string]string{"0": "root", "1000": "build"}[user], EffectiveUserID: user, SHA256: hash, VolumeID: "254:0", FileID: fmt.Sprint(240_000 + len(p.path)*97),
 		Cgroup: []string{"cron.service", "app.service", "session-4.scope"}[n%3], Comm: p.path[max(0, len(p.path)-8):],
 	}
 	if user == "0" {
@@ -118,8 +119,10 @@ func (s *shapes) act() *event.Event {
 
 // run is a short process: fork, exec, and the exit of an earlier one.
 func (s *shapes) run() *event.Event {
-	parent := s.daemons[s.r.IntN(len(s.daemons))]
-	grand := s.daemons[0]
+	parent, grand := s.daemons[s.r.IntN(len(s.daemons))], s.daemons[0]
+	if strings.HasSuffix(parent.Path, "/postgres") { // a database starts nothing
+		parent = grand
+	}
 	child := s.process(programs[s.r.IntN(len(programs))], s.r.IntN(12))
 	before := parent
 	before.Key, before.PID, before.StartNS = child.Key, child.PID, child.StartNS

@@ -99,7 +99,7 @@ func (m *measurement) run(ctx context.Context, stdout io.Writer) error {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(m.data, "admin.sock"))
 		},
-	}}, "http://localhost")
+	}}, "http://localhost", connect.WithAcceptCompression("gzip", nil, nil)) // packing the tail would be a load
 
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, m.length)
