@@ -5,7 +5,10 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 type actionsVerb struct {
@@ -15,6 +18,11 @@ type actionsVerb struct {
 
 type actionsListVerb struct {
 	Limit uint32 `help:"At most this many, newest first." default:"50"`
+}
+
+// Help shows examples.
+func (actionsListVerb) Help() string {
+	return "Examples:\n  yagura actions\n  yagura actions --json"
 }
 
 // Run lists actions.
@@ -27,26 +35,38 @@ func (v actionsListVerb) Run(s *shell) error {
 		return s.printJSON(r.Msg.Actions)
 	}
 	if len(r.Msg.Actions) == 0 {
-		s.printf("%s\n", s.say("no actions", "対処はありません"))
+		s.printf("%s\n", s.say("no actions: `yagura respond` makes them"))
 		return nil
 	}
 	var rows [][]string
 	for _, a := range r.Msg.Actions {
-		rows = append(rows, []string{a.Id, clock(a.Created), a.Verb, a.Hostname, a.Target, a.State, a.Actor, a.Detail})
+		rows = append(rows, []string{terminal.Clock(a.Created), s.say(a.Verb), a.Hostname, s.say(a.State), a.Actor, a.Id, a.Target, s.tongue.Text(a.Detail)})
 	}
-	s.table([]string{s.say("ACTION", "対処"), s.say("TIME", "時刻"), s.say("VERB", "動作"), s.say("HOST", "ホスト"), s.say("TARGET", "対象"), s.say("STATE", "状態"), s.say("BY", "実行者"), s.say("OUTCOME", "結果")}, rows)
+	s.table([]string{"TIME", "VERB", "HOST", "STATE", "BY", "ACTION", "TARGET", "OUTCOME"}, rows)
 	return nil
 }
 
 type actionsShowVerb struct {
-	ID string `arg:"" help:"Action id (a-…)."`
+	ID string `arg:"" help:"Action id (a-…); last: the newest one."`
+}
+
+// Help shows examples.
+func (actionsShowVerb) Help() string {
+	return "Examples:\n  yagura actions show last            # the newest one\n  yagura actions show last --json"
 }
 
 // Run shows one action.
 func (v actionsShowVerb) Run(s *shell) error {
-	r, err := s.console().ListActions(s.ctx, connect.NewRequest(&consolev1.ListActionsRequest{Limit: 1, Id: v.ID}))
+	ask := &consolev1.ListActionsRequest{Limit: 1}
+	if v.ID != last {
+		ask.Id = v.ID
+	}
+	r, err := s.console().ListActions(s.ctx, connect.NewRequest(ask))
 	if err != nil {
 		return s.explain("show action "+v.ID, err)
+	}
+	if len(r.Msg.Actions) == 0 && v.ID == last {
+		return fmt.Errorf("there is no action yet")
 	}
 	if len(r.Msg.Actions) == 0 {
 		return fmt.Errorf("show action %s: there is no such action: `yagura actions` lists them", v.ID)
@@ -58,14 +78,22 @@ func (s *shell) printAction(a *consolev1.Action) error {
 	if s.json {
 		return s.printJSON(a)
 	}
-	s.printf("%s  %s %s  %s  %s\n", a.Id, a.Verb, a.Target, a.Hostname, a.State)
-	for _, line := range [][2]string{{s.say("outcome", "結果"), a.Detail}, {s.say("proof", "証明"), a.Proof}, {s.say("undo with", "取り消し"), a.Inverse}, {s.say("reason", "理由"), a.Reason}} {
+	s.printf("%s  %s  %s  %s\n", s.say(a.Verb), event.Show(a.Hostname), s.say(a.State), terminal.Clock(a.Updated))
+	undo := ""
+	if a.Inverse == string(command.Release) {
+		undo = "yagura respond release " + a.HostId
+	} else if a.Inverse != "" {
+		undo = "yagura respond " + a.Inverse + " " + a.Target
+	}
+	for _, line := range [][2]string{
+		{"action", a.Id}, {"target", a.Target}, {"outcome", s.tongue.Text(a.Detail)}, {"proof", a.Proof}, {"undo with", undo}, {"reason", a.Reason}, {"by", a.Actor},
+	} {
 		if line[1] != "" {
-			s.printf("  %s: %s\n", line[0], line[1])
+			s.printf("  %s %s\n", terminal.Pad(s.say(line[0]), 10), event.Show(line[1]))
 		}
 	}
 	if a.Proof != "" && !a.ProofSigned {
-		s.printf("  %s\n", s.say("the proof is not signed by the host: do not trust it", "証明にホストの署名がありません。信用しないでください"))
+		s.printf("  %s\n", s.say("the proof is not signed by the host: do not trust it"))
 	}
 	return nil
 }

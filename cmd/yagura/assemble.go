@@ -176,6 +176,7 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 	}
 	if p.console, err = console.New(console.Options{
 		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Log: p.log,
+		SignInURL: func(link string) string { return console.SignInURL(p.pages[0], link) },
 		Backend: console.Backend{
 			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed},
 			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL()},

@@ -50,7 +50,7 @@ func (b *eventsBack) Tree(ctx context.Context, t tenant.ID, process event.Ref, d
 	}
 	m := &consolev1.Tree{Root: process.String(), Truncated: tree.Truncated}
 	if tree.Truncated {
-		m.Stopped = "depth or number of processes: ask for more with --depth and --limit"
+		m.Stopped = "the tree is deeper or wider: ask for more with --depth and --limit"
 	}
 	// The chain above comes first, its eldest at depth 0.
 	for i := len(tree.Above) - 1; i >= 0; i-- {

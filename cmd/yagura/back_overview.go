@@ -7,6 +7,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/coverage"
 	"github.com/yagura-edr/yagura/internal/detect"
+	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/incident"
@@ -63,8 +64,8 @@ func (b *overviewBack) Home(ctx context.Context, t tenant.ID) (*consolev1.Home, 
 // Diagnose checks what only the server can see.
 func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) ([]*consolev1.Check, error) {
 	var out []*consolev1.Check
-	add := func(name, state, en, ja string) {
-		out = append(out, &consolev1.Check{Name: name, State: state, What: &consolev1.Said{En: en, Ja: ja}})
+	add := func(name, state string, what detection.Said) {
+		out = append(out, &consolev1.Check{Name: name, State: state, What: said(what)})
 	}
 	sum, err := b.coverage.Summary(ctx, t)
 	if err != nil {
@@ -72,32 +73,32 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 	}
 	switch {
 	case sum.Hosts == 0:
-		add("hosts", "unknown", "no host is enrolled: nothing can be known", "登録されたホストがなく、何も分かりません")
+		add("hosts", "unknown", both("no host is enrolled: nothing can be known"))
 	case sum.Reporting < sum.Hosts:
-		add("hosts", "warn", fmt.Sprintf("%d of %d hosts report", sum.Reporting, sum.Hosts), fmt.Sprintf("%d / %d ホストが報告しています", sum.Reporting, sum.Hosts))
+		add("hosts", "warn", both("%d of %d hosts report", sum.Reporting, sum.Hosts))
 	default:
-		add("hosts", "ok", fmt.Sprintf("all %d hosts report", sum.Hosts), fmt.Sprintf("全 %d ホストが報告しています", sum.Hosts))
+		add("hosts", "ok", both("all %d hosts report", sum.Hosts))
 	}
 	for _, f := range sum.SilentFailures {
 		out = append(out, &consolev1.Check{Name: f.Class, State: "fail", What: said(f.What), Fix: said(f.Fix)})
 	}
 	rules := b.engine.Rules()
-	add("rules", "ok", fmt.Sprintf("%d rules loaded, %d rejected", len(rules.Rules()), len(rules.Rejected())), fmt.Sprintf("ルール %d 件を読み込み、%d 件を拒否", len(rules.Rules()), len(rules.Rejected())))
+	add("rules", "ok", both("%d rules loaded, %d rejected", len(rules.Rules()), len(rules.Rejected())))
 	if p95, n := b.engine.Latency().Quantile(0.95); n > 0 {
 		state := "ok"
 		if p95 > int64(time.Second/time.Microsecond) {
 			state = "warn"
 		}
-		add("latency", state, fmt.Sprintf("kernel to detection: p95 ≤ %d ms over %d detections", p95/1000, n), fmt.Sprintf("カーネルから検知まで: p95 ≤ %d ms(%d 件)", p95/1000, n))
+		add("latency", state, both("kernel to detection: p95 ≤ %d ms over %d detections", p95/1000, n))
 	}
 	if !notify {
 		return out, nil
 	}
 	for _, r := range b.router.Test(ctx) {
 		if r.Err != nil {
-			add("notify "+r.Channel, "fail", r.Err.Error(), r.Err.Error())
+			add("notify "+r.Channel, "fail", both("%v", r.Err))
 		} else {
-			add("notify "+r.Channel, "ok", "took a test message", "テスト通知を送りました")
+			add("notify "+r.Channel, "ok", both("took a test message"))
 		}
 	}
 	return out, nil

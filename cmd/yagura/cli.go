@@ -11,6 +11,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/yagura-edr/yagura/internal/config"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 // Exit codes, a contract with scripts.
@@ -27,7 +29,8 @@ var (
 	errPartial = errors.New("partial")
 )
 
-// cli is the grammar of the command line. Each verb's fields and Run method stand in its own file.
+// cli is the grammar of the command line. Each verb's fields and Run method stand in its own file; every text
+// of it has its Japanese in ja.go.
 type cli struct {
 	Data string `help:"Data directory of the server." default:"${data}" placeholder:"DIR" short:"d"`
 	JSON bool   `help:"Print JSON for programs; its keys never change with the language." name:"json"`
@@ -45,10 +48,20 @@ type cli struct {
 	Actions    actionsVerb    `cmd:"" help:"List actions with their outcomes."`
 	Rules      rulesVerb      `cmd:"" help:"List, check and test detection rules."`
 	Replay     replayVerb     `cmd:"" help:"Feed recorded events (NDJSON or batches) through the whole path."`
+	SignIn     signInVerb     `cmd:"" help:"Make a new one-time sign-in link when password or code are lost."`
 	Config     configVerb     `cmd:"" help:"Print or check the server's configuration."`
 	Version    versionVerb    `cmd:"" help:"Print the version."`
 	Worker     workerVerb     `cmd:"" hidden:"" help:"Event store worker, started by the server."`
 }
+
+const description = "Yagura watches hosts, judges what happens within a second, tells the attack as one story, and acts."
+
+const programExamples = `Examples:
+  yagura up                              # server, console and a sensor here
+  yagura incidents                       # what happened
+  yagura incidents show last             # the newest one: five answers and its story
+  yagura respond isolate web-01 --for 1h # cut a host off, for an hour
+`
 
 // shell is what a verb may use of the outside.
 type shell struct {
@@ -56,30 +69,29 @@ type shell struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
-	env    func(string) string
+	tongue *terminal.Tongue
 	data   string
 	json   bool
-	ja     bool
 }
 
-// say picks the sentence of the caller's language.
-func (s *shell) say(en, ja string) string {
-	if s.ja {
-		return ja
-	}
-	return en
-}
+// say gives a sentence in the caller's language.
+func (s *shell) say(en string, args ...any) string { return s.tongue.Say(en, args...) }
 
 func (s *shell) printf(format string, a ...any) { _, _ = fmt.Fprintf(s.stdout, format, a...) }
 
 // usagef makes an error of exit code 2.
 func usagef(format string, a ...any) error {
-	return fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(format, a...))
+	return fmt.Errorf("%w: %w", errUsage, fmt.Errorf(format, a...))
+}
+
+// partialf makes an error of exit code 3.
+func partialf(format string, a ...any) error {
+	return fmt.Errorf("%w: %w", errPartial, fmt.Errorf(format, a...))
 }
 
 // run is the whole program; tests call it as a user would.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) string) int {
-	s := &shell{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, env: env, ja: config.Language(env) == "ja"}
+	s := &shell{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, tongue: tongueOf(terminal.Language(env))}
 	var c cli
 	for _, v := range []*configured{&c.Up.configured, &c.Server.configured, &c.Config.Print.configured, &c.Config.Check.configured} {
 		v.enable()
@@ -87,18 +99,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	exited := -1
 	parser, err := kong.New(&c,
 		kong.Name("yagura"),
-		kong.Description(s.say(
-			"Yagura watches hosts, judges what happens within a second, tells the attack as one story, and acts.\n\nExamples:\n  yagura up\n  yagura incidents\n  yagura incidents show i-0190…\n  yagura respond isolate h-0190…",
-			"Yagura はホストを見張り、起きたことを 1 秒以内に判定し、攻撃を一つのストーリーとして示し、対処します。\n\n例:\n  yagura up\n  yagura incidents\n  yagura incidents show i-0190…\n  yagura respond isolate h-0190…")),
+		kong.Description(description),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Vars{"data": config.Environ(env).DataDir},
+		kong.Help(terminal.Help(s.tongue)),
+		kong.Vars{"data": config.DefaultDir(env)},
 	)
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "yagura: %v\n", err)
 		return exitFailed
 	}
+	parser.Model.Detail = programExamples
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -107,12 +118,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	}
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "yagura: %v\n", err)
-		var pe *kong.ParseError
-		if errors.As(err, &pe) {
-			_, _ = fmt.Fprintln(stderr, s.say("yagura --help lists the verbs.", "動詞の一覧は yagura --help で表示します。"))
-		}
-		return exitUsage
+		return s.exit(usagef("%w: see `%s --help`", err, misused(err)))
 	}
 	s.data, s.json = c.Data, c.JSON
 	if abs, err := filepath.Abs(s.data); err == nil {
@@ -121,22 +127,31 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return s.exit(k.Run(s))
 }
 
-// exit prints err as one sentence and gives the exit code.
-func (s *shell) exit(err error) int {
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.Is(err, errPartial):
-		_, _ = fmt.Fprintf(s.stderr, "yagura: %s\n", trimPrefix(err, errPartial))
-		return exitPartial
-	case errors.Is(err, errUsage):
-		_, _ = fmt.Fprintf(s.stderr, "yagura: %s\n", trimPrefix(err, errUsage))
-		return exitUsage
+// misused names the verb whose help would have shown what went wrong.
+func misused(err error) string {
+	if pe, ok := errors.AsType[*kong.ParseError](err); ok && pe.Context != nil {
+		if n := pe.Context.Selected(); n != nil {
+			return n.FullPath()
+		}
 	}
-	_, _ = fmt.Fprintf(s.stderr, "yagura: %s\n", strings.TrimSpace(err.Error()))
-	return exitFailed
+	return "yagura"
 }
 
-func trimPrefix(err, sentinel error) string {
-	return strings.TrimPrefix(err.Error(), sentinel.Error()+": ")
+// exit prints err as one sentence in the caller's language and gives the exit code.
+func (s *shell) exit(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	code, text := exitFailed, strings.TrimSpace(err.Error())
+	for sentinel, c := range map[error]int{errPartial: exitPartial, errUsage: exitUsage} {
+		if errors.Is(err, sentinel) {
+			code, text = c, strings.TrimPrefix(text, sentinel.Error()+": ")
+		}
+	}
+	lines := strings.Split(s.tongue.Text(text), "\n")
+	for i, l := range lines {
+		lines[i] = event.Show(l)
+	}
+	_, _ = fmt.Fprintf(s.stderr, "yagura: %s\n", strings.Join(lines, "\n"))
+	return code
 }

@@ -24,13 +24,9 @@ func (s *shell) explain(doing string, err error) error {
 	var ce *connect.Error
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf(s.say(
-			"%s: no server runs on %s: start one with `yagura up`, or name its folder with --data",
-			"%s: %s ではサーバーが動いていません。`yagura up` で起動するか、--data でデータディレクトリーを指定してください"), doing, s.data)
+		return fmt.Errorf("%s: no server runs on %s: start one with `yagura up`, or name its folder with --data", doing, s.data)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf(s.say(
-			"%s: %s belongs to another user: run as its owner or as root",
-			"%s: %s は別のユーザーのものです。所有者または root で実行してください"), doing, filepath.Join(s.data, console.AdminName))
+		return fmt.Errorf("%s: %s belongs to another user: run as its owner or as root", doing, filepath.Join(s.data, console.AdminName))
 	case errors.As(err, &ce):
 		return fmt.Errorf("%s: %s", doing, ce.Message())
 	}

@@ -33,7 +33,7 @@ func (c *configured) load(s *shell) (*config.Config, error) {
 	}
 	in, err := config.Load(config.Input{Path: path, Flags: given})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", errUsage, config.Explain(err, s.say("en", "ja")))
+		return nil, fmt.Errorf("%w: %s", errUsage, config.Explain(err, s.tongue.Language()))
 	}
 	return in, nil
 }
@@ -45,6 +45,11 @@ type configVerb struct {
 
 type configPrintVerb struct {
 	configured
+}
+
+// Help shows examples.
+func (*configPrintVerb) Help() string {
+	return "Examples:\n  yagura config print\n  yagura config print --json"
 }
 
 // Run prints the configuration.
@@ -63,6 +68,11 @@ type configCheckVerb struct {
 	configured
 }
 
+// Help shows examples.
+func (*configCheckVerb) Help() string {
+	return "Examples:\n  yagura config check\n  yagura config check --config /etc/yagura/server.yaml"
+}
+
 // Run checks the configuration.
 func (v *configCheckVerb) Run(s *shell) error {
 	c, err := v.load(s)
@@ -77,14 +87,14 @@ func (v *configCheckVerb) Run(s *shell) error {
 	}
 	for _, p := range problems {
 		if !s.json {
-			s.printf("%s (%s): %s\n", p.Key, p.Source, event.Show(s.say(p.What.En, p.What.Ja)))
+			s.printf("%s (%s): %s\n", p.Key, p.Source, event.Show(s.saidHere(p.What)))
 		}
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf(s.say("%d problems in the configuration", "設定に %d 件の問題があります"), len(problems))
+		return fmt.Errorf("%d problems in the configuration", len(problems))
 	}
 	if !s.json {
-		s.printf("%s\n", s.say("the configuration will work", "設定に問題はありません"))
+		s.printf("%s\n", s.say("the configuration will work"))
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func openDataDir(path string) (*dataDir, error) {
 	if !held {
 		who := "another process"
 		if b, err := os.ReadFile(filepath.Join(path, "pid")); err == nil {
-			who = "process " + strings.TrimSpace(string(b))
+			who = fmt.Sprintf("process %s", strings.TrimSpace(string(b)))
 		}
 		return nil, fmt.Errorf("%s is in use by %s: stop that one, or choose another folder with --data", path, who)
 	}

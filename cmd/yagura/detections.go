@@ -6,6 +6,7 @@ import (
 	"connectrpc.com/connect"
 
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 type detectionsVerb struct {
@@ -30,13 +31,13 @@ func (v detectionsVerb) Run(s *shell) error {
 		return s.printJSON(r.Msg.Detections)
 	}
 	if len(r.Msg.Detections) == 0 {
-		s.printf("%s\n", s.say("no detections", "検知はありません"))
+		s.printf("%s\n", s.say("no detections: that is good news only while `yagura hosts` shows every host reporting"))
 		return nil
 	}
 	var rows [][]string
 	for _, d := range r.Msg.Detections {
-		rows = append(rows, []string{clock(d.Time), s.severity(d.Severity), s.said(d.Title), d.Hostname, strings.Join(d.Attack, " "), d.CommandLine})
+		rows = append(rows, []string{terminal.Clock(d.Time), s.severity(d.Severity), d.Hostname, s.said(d.Title), strings.Join(d.Attack, " "), d.Process, d.CommandLine})
 	}
-	s.table([]string{s.say("TIME", "時刻"), s.say("SEVERITY", "重大度"), s.say("DETECTION", "検知"), s.say("HOST", "ホスト"), "ATT&CK", s.say("COMMAND LINE", "コマンドライン")}, rows)
+	s.table([]string{"TIME", "SEVERITY", "HOST", "DETECTION", "ATT&CK", "PROCESS", "COMMAND LINE"}, rows)
 	return nil
 }

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
+	"strings"
 
 	"connectrpc.com/connect"
 
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 type doctorVerb struct {
@@ -24,7 +30,7 @@ func (v doctorVerb) Run(s *shell) error {
 	checks := s.localChecks()
 	r, err := s.console().Diagnose(s.ctx, connect.NewRequest(&consolev1.DiagnoseRequest{Notify: v.Notify}))
 	if err != nil {
-		checks = append(checks, &consolev1.Check{Name: "server", State: "fail", What: &consolev1.Said{En: s.explain("ask the server", err).Error(), Ja: s.explain("サーバーへの問い合わせ", err).Error()}, Fix: &consolev1.Said{En: "start it with `yagura up`", Ja: "`yagura up` で起動してください"}})
+		checks = append(checks, &consolev1.Check{Name: "server", State: "fail", What: said(both("%v", s.explain("ask the server", err)))})
 	} else {
 		checks = append(checks, r.Msg.Checks...)
 	}
@@ -41,35 +47,56 @@ func (v doctorVerb) Run(s *shell) error {
 	} else {
 		for _, c := range checks {
 			mark := map[string]string{"ok": "✓", "warn": "!", "fail": "✗", "unknown": "?"}[c.State]
-			s.printf("%s %-18s %s\n", mark, c.Name, s.said(c.What))
+			lines := terminal.Wrap(event.Show(s.said(c.What)), max(s.width(), 80)-checkIndent)
 			if fix := s.said(c.Fix); fix != "" && c.State != "ok" {
-				s.printf("  %-18s → %s\n", "", fix)
+				lines = append(lines, terminal.Wrap("→ "+event.Show(fix), max(s.width(), 80)-checkIndent)...)
+			}
+			for i, l := range lines {
+				head := ""
+				if i == 0 {
+					head = mark + " " + s.checkName(c.Name)
+				}
+				s.printf("%s%s\n", terminal.Pad(head, checkIndent), l)
 			}
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf(s.say("%d of %d checks failed", "%d 件の問題があります(全 %d 件中)"), failed, len(checks))
+		return fmt.Errorf("%d of %d checks failed", failed, len(checks))
 	}
 	return nil
 }
 
+// checkIndent is where the sentences of doctor begin.
+const checkIndent = 20
+
+// checkName gives the name of a check; a channel of notices has its own name behind the word.
+func (s *shell) checkName(name string) string {
+	if channel, ok := strings.CutPrefix(name, "notify "); ok {
+		return s.say("notify") + " " + event.Show(channel)
+	}
+	return s.say(name)
+}
+
 func (s *shell) localChecks() []*consolev1.Check {
 	var out []*consolev1.Check
-	add := func(name, state, en, ja, fixEn, fixJa string) {
-		out = append(out, &consolev1.Check{Name: name, State: state, What: &consolev1.Said{En: en, Ja: ja}, Fix: &consolev1.Said{En: fixEn, Ja: fixJa}})
+	add := func(name, state string, what, fix detection.Said) {
+		out = append(out, &consolev1.Check{Name: name, State: state, What: said(what), Fix: said(fix)})
 	}
-	if st, err := os.Stat(s.data); err != nil {
-		add("data", "fail", s.data+" cannot be read", s.data+" を読めません", "name the folder with --data", "--data で指定してください")
-	} else if st.Mode().Perm()&0o077 != 0 {
-		add("data", "fail", s.data+" can be read by other users", s.data+" が他のユーザーから読めます", "chmod 700 "+s.data, "chmod 700 "+s.data)
-	} else {
-		add("data", "ok", s.data+" is private", s.data+" は非公開です", "", "")
+	switch st, err := os.Stat(s.data); {
+	case errors.Is(err, fs.ErrNotExist):
+		add("data", "fail", both("there is no data directory %s", s.data), both("start the server with `yagura up`, or name its folder with --data"))
+	case err != nil:
+		add("data", "fail", both("%s cannot be read", s.data), both("run as its owner or as root, or name another folder with --data"))
+	case st.Mode().Perm()&0o077 != 0:
+		add("data", "fail", both("%s can be read by other users", s.data), both("chmod 700 %s", s.data))
+	default:
+		add("data", "ok", both("%s is private", s.data), detection.Said{})
 	}
 	if runtime.GOOS == "linux" {
 		if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
-			add("kernel", "fail", "this kernel has no BTF: a sensor here sees nothing", "このカーネルには BTF がなく、センサーは何も見えません", "use a kernel with CONFIG_DEBUG_INFO_BTF (every current distribution has it)", "CONFIG_DEBUG_INFO_BTF つきのカーネルを使ってください")
+			add("kernel", "fail", both("this kernel has no BTF: a sensor here sees nothing"), both("use a kernel with CONFIG_DEBUG_INFO_BTF (every current distribution has it)"))
 		} else {
-			add("kernel", "ok", "this kernel has BTF", "このカーネルには BTF があります", "", "")
+			add("kernel", "ok", both("this kernel has BTF"), detection.Said{})
 		}
 	}
 	return out

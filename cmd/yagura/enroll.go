@@ -6,7 +6,9 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 type enrollVerb struct {
@@ -37,11 +39,17 @@ func (v enrollTokenVerb) Run(s *shell) error {
 	if s.json {
 		return s.printJSON(r.Msg)
 	}
-	s.printf("%s\n\n  sudo yagura-sensor enroll %s\n  sudo yagura-sensor run\n", s.say("On the host, run:", "ホスト上で次を実行してください:"), r.Msg.Token)
+	s.printf("%s\n\n  sudo yagura-sensor enroll %s\n  sudo yagura-sensor run\n\n%s\n", s.say("On the host, run:"), r.Msg.Token,
+		s.say("The token works for %d hosts until %s.", r.Msg.Entry.GetUsesLeft(), terminal.Clock(r.Msg.Entry.GetExpires())))
 	return nil
 }
 
 type enrollListVerb struct{}
+
+// Help shows examples.
+func (enrollListVerb) Help() string {
+	return "Examples:\n  yagura enroll list\n  yagura enroll list --json"
+}
 
 // Run lists tokens.
 func (enrollListVerb) Run(s *shell) error {
@@ -54,25 +62,38 @@ func (enrollListVerb) Run(s *shell) error {
 	}
 	var rows [][]string
 	for _, t := range r.Msg.Tokens {
-		rows = append(rows, []string{t.Id, clock(t.Expires), fmt.Sprint(t.UsesLeft), t.CreatedBy})
+		rows = append(rows, []string{t.Id, terminal.Clock(t.Expires), fmt.Sprint(t.UsesLeft), t.CreatedBy})
 	}
-	s.table([]string{s.say("TOKEN", "トークン"), s.say("EXPIRES", "期限"), s.say("USES LEFT", "残り回数"), s.say("MADE BY", "作成者")}, rows)
+	if len(rows) == 0 {
+		s.printf("%s\n", s.say("no token is open: make one with `yagura enroll token`"))
+		return nil
+	}
+	s.table([]string{"TOKEN", "EXPIRES", "USES LEFT", "MADE BY"}, rows)
 	return nil
 }
 
 type enrollRevokeVerb struct {
-	Host string `arg:"" help:"Host id (h-…)."`
+	Host string `arg:"" help:"Host, by id (h-…) or name."`
+}
+
+// Help shows examples.
+func (enrollRevokeVerb) Help() string {
+	return "The host's sensor is refused from now on; enrolling it again with a new token makes a new host of it.\n\nExamples:\n  yagura enroll revoke web-01"
 }
 
 // Run revokes a host.
 func (v enrollRevokeVerb) Run(s *shell) error {
-	r, err := s.console().RevokeHost(s.ctx, connect.NewRequest(&consolev1.RevokeHostRequest{HostId: v.Host}))
+	host, err := s.findHost(v.Host)
+	if err != nil {
+		return err
+	}
+	r, err := s.console().RevokeHost(s.ctx, connect.NewRequest(&consolev1.RevokeHostRequest{HostId: host.String()}))
 	if err != nil {
 		return s.explain("revoke "+v.Host, err)
 	}
 	if s.json {
 		return s.printJSON(r.Msg)
 	}
-	s.printf(s.say("%s (%s) is revoked: its sensor can no longer connect\n", "%s(%s)を失効させました。このホストのセンサーは接続できません\n"), r.Msg.Id, r.Msg.Name)
+	s.printf("%s\n", s.say("%s (%s) is revoked: its sensor can no longer connect", r.Msg.Id, event.Show(r.Msg.Name)))
 	return nil
 }

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"connectrpc.com/connect"
 
 	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 type eventsVerb struct {
@@ -18,21 +20,25 @@ type eventsVerb struct {
 }
 
 type eventsTailVerb struct {
-	Host  string   `help:"Only this host (h-…)."`
-	Kind  []string `help:"Only these kinds, such as process.exec."`
+	Host  string   `help:"Only this host, by id (h-…) or name."`
+	Kind  []string `help:"Only these kinds, such as process.exec (docs/events.md)."`
 	Count int      `help:"Stop after this many; 0 follows until interrupted." short:"n"`
 }
 
 // Help shows examples.
 func (eventsTailVerb) Help() string {
-	return "Examples:\n  yagura events tail --kind process.exec\n  yagura events tail --json -n 10"
+	return "Examples:\n  yagura events tail --kind process.exec\n  yagura events tail --json -n 10 # ten events as lines of JSON, then stop"
 }
 
 // Run follows events.
 func (v eventsTailVerb) Run(s *shell) error {
+	host, err := s.optionalHost(v.Host)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
-	stream, err := s.console().TailEvents(ctx, connect.NewRequest(&consolev1.TailEventsRequest{HostId: v.Host, Kinds: v.Kind}))
+	stream, err := s.console().TailEvents(ctx, connect.NewRequest(&consolev1.TailEventsRequest{HostId: host, Kinds: v.Kind}))
 	if err != nil {
 		return s.explain("follow events", err)
 	}
@@ -57,16 +63,17 @@ func (v eventsTailVerb) Run(s *shell) error {
 type eventsListVerb struct {
 	IDs     []string `arg:"" optional:"" help:"Event ids."`
 	Process string   `help:"Events of this process (HOST/p-…)."`
-	Host    string   `help:"Events of this host (h-…)."`
-	Kind    []string `help:"Only these kinds."`
-	From    int64    `help:"From this time, µs UTC."`
-	To      int64    `help:"To this time, µs UTC."`
+	Host    string   `help:"Events of this host, by id (h-…) or name."`
+	Kind    []string `help:"Only these kinds, such as process.exec (docs/events.md)."`
+	From    moment   `help:"From this time on: 15m ago is 15m; or 10:30, 2026-11-22 10:30, RFC 3339, µs UTC." placeholder:"TIME"`
+	To      moment   `help:"Before this time." placeholder:"TIME"`
 	Limit   uint32   `help:"At most this many, newest first." default:"100"`
 }
 
 // Help shows examples.
 func (eventsListVerb) Help() string {
-	return "Examples:\n  yagura events list --kind process.exec --limit 20\n  yagura events list --process h-0190…/p-abc… --json"
+	return "Examples:\n  yagura events list --from 15m --kind process.exec --limit 20\n" +
+		"  yagura events list --process \"$(yagura detections --json | jq -r '.[0].process')\" # of the newest detection"
 }
 
 // eventsPage is how many events are asked for at a time.
@@ -74,7 +81,17 @@ const eventsPage = 1000
 
 // Run lists stored events, page by page.
 func (v eventsListVerb) Run(s *shell) error {
-	q := &consolev1.ListEventsRequest{Ids: v.IDs, Process: v.Process, HostId: v.Host, Kinds: v.Kind, From: v.From, To: v.To}
+	host, err := s.optionalHost(v.Host)
+	if err != nil {
+		return err
+	}
+	q := &consolev1.ListEventsRequest{Ids: v.IDs, Process: v.Process, HostId: host, Kinds: v.Kind, From: int64(v.From), To: int64(v.To)}
+	note := "" // what the answer cannot know
+	defer func() {
+		if note != "" {
+			_, _ = fmt.Fprintln(s.stderr, s.tongue.Text(note))
+		}
+	}()
 	boundary := map[string]bool{} // ids of the oldest moment printed so far: the next page begins with them
 	for left := v.Limit; left > 0; {
 		q.Limit = min(left+uint32(len(boundary)), eventsPage) //nolint:gosec // a count
@@ -95,16 +112,19 @@ func (v eventsListVerb) Run(s *shell) error {
 			oldest = e.Time
 		}
 		if len(r.Msg.Missing) > 0 {
-			return fmt.Errorf("%w: not in the store: %v", errPartial, r.Msg.Missing)
+			return partialf("not in the store: %s", strings.Join(r.Msg.Missing, ", "))
+		}
+		if r.Msg.Note != "" {
+			note = r.Msg.Note
 		}
 		left -= min(left, printed)
 		switch {
 		case !r.Msg.Truncated || len(v.IDs) > 0:
 			return nil
 		case printed == 0:
-			return fmt.Errorf("%w: more than %d events of one moment: narrow the question with --host or --kind", errPartial, eventsPage)
+			return partialf("more than %d events of one moment: narrow the question with --host or --kind", eventsPage)
 		case left == 0:
-			_, _ = fmt.Fprintln(s.stderr, s.say("there are more: ask for them with --limit or --to", "続きがあります。--limit または --to で指定してください"))
+			_, _ = fmt.Fprintln(s.stderr, s.say("there are more: ask for them with --limit or --to"))
 			return nil
 		}
 		next := map[string]bool{}
@@ -121,7 +141,7 @@ func (v eventsListVerb) Run(s *shell) error {
 // eventRow prints one event: a line of JSON, or a sentence.
 func (s *shell) eventRow(e *consolev1.EventRow) error {
 	if !s.json {
-		s.printf("%s  %-18s %-12s %s\n", clock(e.Time), e.Kind, event.Show(e.Hostname), event.Show(s.said(e.Line)))
+		s.printf("%s  %-18s %s %s\n", terminal.FineClock(e.Time), e.Kind, terminal.Pad(event.Show(e.Hostname), 12), event.Show(s.said(e.Line)))
 		return nil
 	}
 	b, err := json.Marshal(e)

@@ -7,6 +7,7 @@ import (
 	"connectrpc.com/connect"
 
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 type hostsVerb struct{}
@@ -24,7 +25,7 @@ func (hostsVerb) Run(s *shell) error {
 		return s.printJSON(r.Msg.Hosts)
 	}
 	if len(r.Msg.Hosts) == 0 {
-		s.printf("%s\n", s.say("no host is enrolled: make a token with `yagura enroll token`", "登録されたホストはありません。`yagura enroll token` でトークンを作成してください"))
+		s.printf("%s\n", s.say("no host is enrolled: make a token with `yagura enroll token`"))
 		return nil
 	}
 	rows := make([][]string, 0, len(r.Msg.Hosts))
@@ -32,22 +33,22 @@ func (hostsVerb) Run(s *shell) error {
 		var blind []string
 		for _, c := range h.Coverage {
 			if c.State != "full" {
-				blind = append(blind, c.Class+"="+c.State)
+				blind = append(blind, s.say(c.Class)+"="+s.say(c.State))
 			}
 		}
 		sees := strings.Join(blind, " ")
 		switch {
 		case len(h.Coverage) == 0:
-			sees = s.say("unknown", "不明")
+			sees = s.say("unknown")
 		case sees == "":
-			sees = s.say("everything asked for", "すべて")
+			sees = s.say("everything asked for")
 		}
-		state := h.State
+		state := s.say(h.State)
 		if h.Isolated {
-			state += s.say(", isolated", "、ネットワーク隔離中")
+			state += s.say(", isolated")
 		}
-		rows = append(rows, []string{h.Id, h.Name, h.Os, state, clock(h.LastSeen), clock(h.LastCanary), fmt.Sprint(h.Lost_24H), sees})
+		rows = append(rows, []string{h.Name, state, terminal.Clock(h.LastSeen), terminal.Clock(h.LastCanary), h.Os, fmt.Sprint(h.Lost_24H), sees, h.Id})
 	}
-	s.table([]string{s.say("HOST", "ホスト"), s.say("NAME", "名前"), "OS", s.say("STATE", "状態"), s.say("LAST SEEN", "最終受信"), s.say("LAST CANARY", "最終カナリア"), s.say("LOST 24H", "欠損 24h"), s.say("SEES", "可視範囲")}, rows)
+	s.table([]string{"NAME", "STATE", "LAST SEEN", "LAST CANARY", "OS", "LOST 24H", "SEES", "HOST"}, rows)
 	return nil
 }

@@ -79,7 +79,7 @@ func (p *parts) incidentNotices(ctx context.Context, since time.Time) ([]notify.
 		}
 		n := notify.Notice{
 			Key: notify.IncidentKey(r.ID.String(), r.Severity), Tenant: r.Tenant, Kind: notify.Incident, Severity: r.Severity,
-			Title: r.Title, Summary: detection.Said{En: "Entry route: " + r.Entry.En, Ja: "侵入経路: " + r.Entry.Ja}, Hosts: r.Hostnames, Link: "/incidents/" + r.ID.String(), Time: time.UnixMicro(r.First),
+			Title: r.Title, Summary: detection.Said{En: both("Entry route: %s", r.Entry.En).En, Ja: both("Entry route: %s", r.Entry.Ja).Ja}, Hosts: r.Hostnames, Link: "/incidents/" + r.ID.String(), Time: time.UnixMicro(r.First),
 		}
 		if _, found, err := p.desk.Get(ctx, r.Tenant, r.ID); err == nil {
 			n.Todo, n.Credits = firstSteps(found)
@@ -142,7 +142,7 @@ type findings struct {
 func (f findings) ReportFinding(ctx context.Context, class, subject string, what detection.Said) error {
 	f.coverage.Report(ctx, coverage.Fault{
 		Tenant: f.tenant, Kind: class + " " + subject, Class: coverage.ClassServer, Severity: detection.High, What: what, Since: time.Now().UnixMicro(),
-		Fix: detection.Said{En: "check notify in server.yaml, then run `yagura doctor`", Ja: "server.yaml の notify を確認し、`yagura doctor` を実行してください"},
+		Fix: both("check notify in server.yaml, then run `yagura doctor --notify`"),
 	})
 	return nil
 }
@@ -163,7 +163,7 @@ func (p *parts) noLocalSensor(ctx context.Context, why error) {
 	}
 	p.coverage.Report(ctx, coverage.Fault{
 		Tenant: p.tenant.ID, Kind: localSensorFault, Class: coverage.ClassSensorDegraded, Severity: detection.High, Since: time.Now().UnixMicro(),
-		What: detection.Said{En: fmt.Sprintf("%s, the host of this server, is not watched: %v", name, why), Ja: fmt.Sprintf("このサーバーのホスト %s は監視されていません: %v", name, why)},
-		Fix:  detection.Said{En: "run `yagura up` as root, or enrol the host by hand with `yagura enroll token`", Ja: "root で `yagura up` を実行するか、`yagura enroll token` で手動登録してください"},
+		What: both("%s, the host of this server, is not watched: %v", name, why),
+		Fix:  both("run `yagura up` as root, or enrol the host by hand with `yagura enroll token`"),
 	})
 }

@@ -3,13 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
-	"time"
+	"os"
 
-	"github.com/mattn/go-runewidth"
+	"golang.org/x/term"
 
+	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 // printJSON writes v as indented JSON; nil slices become [].
@@ -25,64 +26,56 @@ func (s *shell) printJSON(v any) error {
 	return nil
 }
 
-// table prints rows under a header; widths count Japanese characters as two columns. Cells hold text
-// of hosts, so they are made harmless here, once.
+// table prints rows under a header given in English. Cells hold text of hosts, so they are made harmless
+// here, once.
 func (s *shell) table(header []string, rows [][]string) {
-	width := make([]int, len(header))
+	heads := make([]string, len(header))
 	for i, h := range header {
-		width[i] = runewidth.StringWidth(h)
+		heads[i] = s.say(h)
 	}
 	for _, r := range rows {
 		for i := range r {
 			r[i] = event.Show(r[i])
-			if i < len(r)-1 {
-				width[i] = max(width[i], min(runewidth.StringWidth(r[i]), 60))
-			}
 		}
 	}
-	line := func(cells []string) {
-		var b strings.Builder
-		for i, c := range cells {
-			if i == len(cells)-1 {
-				b.WriteString(c)
-				break
-			}
-			c = runewidth.Truncate(c, 60, "…")
-			b.WriteString(c)
-			b.WriteString(strings.Repeat(" ", max(0, width[i]-runewidth.StringWidth(c))+2))
-		}
-		s.printf("%s\n", strings.TrimRight(b.String(), " "))
-	}
-	line(header)
-	for _, r := range rows {
-		line(r)
-	}
+	s.printf("%s", terminal.Table(heads, rows, s.width()))
 }
 
+// width gives the columns of the terminal, 0 when the output goes elsewhere.
+func (s *shell) width() int {
+	f, ok := s.stdout.(*os.File)
+	if !ok {
+		return 0
+	}
+	w, _, err := term.GetSize(int(f.Fd())) //nolint:gosec // a descriptor
+	if err != nil {
+		return 0
+	}
+	return w
+}
+
+// said gives a sentence of the server in the caller's language, its times in the caller's zone.
 func (s *shell) said(t *consolev1.Said) string {
-	if t == nil {
-		return ""
-	}
-	if s.ja && t.Ja != "" {
-		return t.Ja
-	}
-	return t.En
+	return s.saidHere(detection.Said{En: t.GetEn(), Ja: t.GetJa()})
 }
 
-// clock prints a time of the API (µs UTC) in local time; "–" for never.
-func clock(us int64) string {
-	if us == 0 {
-		return "–"
+func (s *shell) saidHere(t detection.Said) string {
+	return terminal.LocalTimes(t.In(s.tongue.Language()))
+}
+
+// both gives a sentence that the server says in both languages; an error among the arguments is said in each.
+func both(en string, args ...any) detection.Said {
+	ja := append([]any(nil), args...)
+	for i, a := range ja {
+		if err, ok := a.(error); ok {
+			ja[i] = tongueOf(terminal.Japanese).Text(err.Error())
+		}
 	}
-	return time.UnixMicro(us).Format("2006-01-02 15:04:05.000")
+	return detection.Said{En: tongueOf(terminal.English).Say(en, args...), Ja: tongueOf(terminal.Japanese).Say(en, ja...)}
 }
 
 // severity gives a severity with its mark, in both languages where the language is Japanese.
 func (s *shell) severity(level string) string {
 	mark := map[string]string{"critical": "◆", "high": "▲", "medium": "●", "low": "○", "informational": "·"}[level]
-	ja := map[string]string{"critical": "緊急 Critical", "high": "高 High", "medium": "中 Medium", "low": "低 Low", "informational": "情報 Informational"}[level]
-	if s.ja && ja != "" {
-		return mark + " " + ja
-	}
-	return mark + " " + level
+	return mark + " " + s.say(level)
 }

@@ -22,7 +22,8 @@ type replayVerb struct {
 
 // Help shows examples.
 func (replayVerb) Help() string {
-	return "A recording goes the whole way of a live event: a host is enrolled for it, its batches are uploaded, judged and stored.\n\nExamples:\n  sudo yagura-sensor watch > attack.ndjson\n  yagura replay attack.ndjson\n  yagura replay --host web-07 --now attack.ndjson"
+	return "A recording goes the whole way of a live event: a host is enrolled for it, its batches are uploaded, judged and stored.\n\n" +
+		"Examples:\n  sudo timeout 60 yagura-sensor watch > attack.ndjson # record a minute\n  yagura replay attack.ndjson\n  yagura replay --host web-07 --now attack.ndjson     # as if it happened just now"
 }
 
 // maxReplay bounds the events of one replay, which are held in memory.
@@ -51,7 +52,7 @@ func (v replayVerb) Run(s *shell) error {
 	if s.json {
 		return s.printJSON(map[string]any{"host": host.String(), "events": len(events)})
 	}
-	s.printf(s.say("%d events replayed as %s (%s)\n", "%d 件のイベントを %s(%s)として再生しました\n"), len(events), v.Host, host)
+	s.printf("%s\n", s.say("%d events replayed as %s (%s)", len(events), event.Show(v.Host), host))
 	return nil
 }
 

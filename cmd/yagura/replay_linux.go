@@ -61,7 +61,7 @@ func (s *shell) drain(sp *spool.Spool, link *uplink.Link, events []*event.Event)
 	go func() { spooled <- sp.Run(ctx) }()
 	go func() { linked <- link.Run(ctx) }()
 	defer func() { cancel(); <-linked; <-spooled }()
-	bar := progressbar.NewOptions(len(events), progressbar.OptionSetWriter(s.stderr), progressbar.OptionSetVisibility(!s.json), progressbar.OptionSetDescription(s.say("replaying", "再生中")), progressbar.OptionClearOnFinish())
+	bar := progressbar.NewOptions(len(events), progressbar.OptionSetWriter(s.stderr), progressbar.OptionSetVisibility(!s.json), progressbar.OptionSetDescription(s.say("replaying")), progressbar.OptionClearOnFinish())
 	for i, e := range events {
 		sp.Put(e)
 		if i%5000 == 4999 {
@@ -88,7 +88,7 @@ func (s *shell) drain(sp *spool.Spool, link *uplink.Link, events []*event.Event)
 		}
 		_ = bar.Set(len(events) - int(min(now, uint64(len(events))))) //nolint:gosec // bounded by len
 		if time.Since(still) > time.Minute {
-			return fmt.Errorf("%w: replay: the server has taken nothing for a minute; %d events are left: look at `yagura doctor`", errPartial, now)
+			return partialf("replay: the server has taken nothing for a minute; %d events are left: look at `yagura doctor`", now)
 		}
 		select {
 		case <-ctx.Done():

@@ -36,7 +36,8 @@ type respondKillVerb struct {
 
 // Help shows examples.
 func (respondKillVerb) Help() string {
-	return "Examples:\n  yagura respond kill h-0190…/p-abc… --reason 'reverse shell'\n  yagura respond kill h-0190…/p-abc… --tree"
+	return "Exit code 3: the host has not answered within --wait.\n\nExamples:\n  yagura respond kill \"$(yagura detections --json | jq -r '.[0].process')\" --reason 'reverse shell'\n" +
+		"  yagura respond kill --tree HOST/p-…  # with all that it started"
 }
 
 // Run kills.
@@ -49,6 +50,11 @@ type respondSuspendVerb struct {
 	Process string `arg:"" help:"Process (HOST/p-…)."`
 }
 
+// Help shows examples.
+func (respondSuspendVerb) Help() string {
+	return "Examples:\n  yagura respond suspend \"$(yagura detections --json | jq -r '.[0].process')\""
+}
+
 // Run suspends.
 func (v respondSuspendVerb) Run(s *shell) error {
 	return s.actOnProcess(command.Suspend, v.Process, false, v.respondFlags)
@@ -57,6 +63,11 @@ func (v respondSuspendVerb) Run(s *shell) error {
 type respondResumeVerb struct {
 	respondFlags
 	Process string `arg:"" help:"Process (HOST/p-…)."`
+}
+
+// Help shows examples.
+func (respondResumeVerb) Help() string {
+	return "Examples:\n  yagura respond resume \"$(yagura actions --json | jq -r '.[0].target')\" # the newest action's process"
 }
 
 // Run resumes.
@@ -73,7 +84,7 @@ type respondIsolateVerb struct {
 
 // Help shows examples.
 func (respondIsolateVerb) Help() string {
-	return "Examples:\n  yagura respond isolate web-01 --for 4h --reason 'i-0190…'\n  yagura respond release web-01"
+	return "Examples:\n  yagura respond isolate \"$(hostname)\" --for 2m --reason drill # this host, for two minutes\n  yagura respond isolate web-01 --for 4h --allow 192.0.2.10      # still reachable: 192.0.2.10\n  yagura respond release web-01"
 }
 
 // Run isolates.
@@ -93,6 +104,11 @@ type respondReleaseVerb struct {
 	Host string `arg:"" help:"Host, by id (h-…) or name."`
 }
 
+// Help shows examples.
+func (respondReleaseVerb) Help() string {
+	return "Examples:\n  yagura respond release \"$(hostname)\""
+}
+
 // Run releases.
 func (v respondReleaseVerb) Run(s *shell) error {
 	host, err := s.findHost(v.Host)
@@ -105,7 +121,7 @@ func (v respondReleaseVerb) Run(s *shell) error {
 func (s *shell) actOnProcess(verb command.Verb, process string, tree bool, f respondFlags) error {
 	ref, err := event.ParseRef(process)
 	if err != nil {
-		return usagef("%v: copy the process from `yagura incidents show` or `yagura tree`", err)
+		return usagef("%w: copy the process from `yagura incidents show` or `yagura tree`", err)
 	}
 	return s.act(verb, ref.Host, command.KillArguments{Process: ref.Key.String(), Tree: tree}, f)
 }
@@ -113,7 +129,7 @@ func (s *shell) actOnProcess(verb command.Verb, process string, tree bool, f res
 // act signs a command here with the operator key, hands it to the server to relay, and waits for what
 // the host says.
 func (s *shell) act(verb command.Verb, host event.HostID, arguments any, f respondFlags) error {
-	doing := fmt.Sprintf("%s %s", verb, host)
+	doing := doingOf(verb, host)
 	authority, err := command.LoadAuthority(filepath.Join(s.data, "authority"))
 	if err != nil {
 		return fmt.Errorf("%s: open the operator key: %w", doing, err)
@@ -150,6 +166,21 @@ func (s *shell) act(verb command.Verb, host event.HostID, arguments any, f respo
 	return s.await(doing, r.Msg, f.Wait)
 }
 
+// doingOf says what is being done, for errors.
+func doingOf(verb command.Verb, host event.HostID) string {
+	switch verb {
+	case command.Kill:
+		return fmt.Sprintf("kill in %s", host)
+	case command.Suspend:
+		return fmt.Sprintf("suspend in %s", host)
+	case command.Resume:
+		return fmt.Sprintf("resume in %s", host)
+	case command.Release:
+		return fmt.Sprintf("release %s", host)
+	}
+	return fmt.Sprintf("isolate %s", host)
+}
+
 // await polls the action until the host has spoken its last word.
 func (s *shell) await(doing string, a *consolev1.Action, wait time.Duration) error {
 	deadline := time.Now().Add(wait)
@@ -178,12 +209,21 @@ func (s *shell) await(doing string, a *consolev1.Action, wait time.Duration) err
 	case finalState(a.State):
 		return fmt.Errorf("%s: %s: %s", doing, a.State, a.Detail)
 	case wait > 0:
-		return fmt.Errorf("%w: %s: still %s; `yagura actions show %s` tells when the host has answered", errPartial, doing, a.State, a.Id)
+		return partialf("%s: still %s; `yagura actions show %s` tells when the host has answered", doing, a.State, a.Id)
 	}
 	return nil
 }
 
 func finalState(state string) bool { return state == "expired" || command.State(state).Final() }
+
+// optionalHost takes what findHost takes, or nothing, and gives the id as text.
+func (s *shell) optionalHost(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	id, err := s.findHost(name)
+	return id.String(), err
+}
 
 // findHost takes a host id or the name of exactly one host.
 func (s *shell) findHost(name string) (event.HostID, error) {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -25,7 +27,7 @@ type rulesListVerb struct {
 
 // Help shows examples.
 func (rulesListVerb) Help() string {
-	return "Examples:\n  yagura rules list\n  yagura rules list --local --rules ~/sigma/rules/linux --json"
+	return "Examples:\n  yagura rules list\n  yagura rules list --local --json # what this program brings, without a server"
 }
 
 // Run lists rules.
@@ -49,10 +51,10 @@ func (v rulesListVerb) Run(s *shell) error {
 	}
 	var rows [][]string
 	for _, r := range m.Rules {
-		rows = append(rows, []string{s.severity(r.Level), s.said(r.Title), r.Logsource, strings.Join(r.Attack, " "), fmt.Sprint(r.Hits), r.File})
+		rows = append(rows, []string{s.severity(r.Level), s.said(r.Title), fmt.Sprint(r.Hits), strings.Join(r.Attack, " "), r.Logsource, r.File})
 	}
-	s.table([]string{s.say("LEVEL", "重大度"), s.say("RULE", "ルール"), s.say("LOG SOURCE", "ログソース"), "ATT&CK", s.say("HITS", "件数"), s.say("FILE", "ファイル")}, rows)
-	s.printf("%s\n", s.say(fmt.Sprintf("%d rules, %d rejected (yagura rules check)", len(m.Rules), len(m.Rejected)), fmt.Sprintf("ルール %d 件、拒否 %d 件(yagura rules check)", len(m.Rules), len(m.Rejected))))
+	s.table([]string{"LEVEL", "RULE", "HITS", "ATT&CK", "LOG SOURCE", "FILE"}, rows)
+	s.printf("%s\n", s.say("%d rules, %d rejected (`yagura rules check` says why)", len(m.Rules), len(m.Rejected)))
 	return nil
 }
 
@@ -62,7 +64,7 @@ type rulesCheckVerb struct {
 
 // Help shows examples.
 func (rulesCheckVerb) Help() string {
-	return "Examples:\n  yagura rules check\n  yagura rules check --rules ~/sigma/rules/linux"
+	return "Exit code 1: a rule of ours is wrong; 3: rules of the folder were not loaded.\n\nExamples:\n  yagura rules check\n  yagura rules check --rules ~/sigma/rules/linux"
 }
 
 // Run checks our rules and lists what was rejected. Rejected rules of other people are exit code 3.
@@ -83,29 +85,34 @@ func (v rulesCheckVerb) Run(s *shell) error {
 		}
 	} else {
 		for _, p := range problems {
-			s.printf("%s\n", event.Show(p.String()))
+			s.printf("%s\n", event.Show(s.tongue.Text(p.String())))
 		}
 		reasons := map[string]int{}
 		for _, r := range rejected {
-			s.printf("%s\n", event.Show(r.String()))
+			s.printf("%s\n", event.Show(s.tongue.Text(r.String())))
 			reasons[r.Class]++
 		}
-		s.printf(s.say("%d rules loaded, %d rejected, %d problems in our own\n", "ルール %d 件を読み込み、%d 件を拒否、自前ルールの問題 %d 件\n"), len(set.Rules()), len(rejected), len(problems))
-		for class, n := range reasons {
-			s.printf("  %s: %d\n", class, n)
+		s.printf("%s\n", s.say("%d rules loaded, %d rejected, %d problems in our own", len(set.Rules()), len(rejected), len(problems)))
+		for _, class := range slices.Sorted(maps.Keys(reasons)) {
+			s.printf("  %s: %d\n", s.tongue.Text(class), reasons[class])
 		}
 	}
 	switch {
 	case len(problems) > 0:
 		return fmt.Errorf("%d problems in our own rules", len(problems))
 	case len(rejected) > 0:
-		return fmt.Errorf("%w: %d rules were not loaded", errPartial, len(rejected))
+		return partialf("%d rules were not loaded", len(rejected))
 	}
 	return nil
 }
 
 type rulesTestVerb struct {
 	Dir string `arg:"" optional:"" help:"Folder of rules with their .test.yml; our own when left out."`
+}
+
+// Help shows examples.
+func (rulesTestVerb) Help() string {
+	return "Examples:\n  yagura rules test\n  yagura rules test ./rules # a folder, while you write a rule"
 }
 
 // Run tests rules.
@@ -124,9 +131,9 @@ func (v rulesTestVerb) Run(s *shell) error {
 		}
 	} else {
 		for _, f := range report.Failures {
-			s.printf("%s\n", event.Show(f.String()))
+			s.printf("%s\n", event.Show(s.tongue.Text(f.String())))
 		}
-		s.printf(s.say("%d rules, %d samples, %d failures, %d rules without samples\n", "ルール %d 件、サンプル %d 件、失敗 %d 件、サンプルなし %d 件\n"), report.Rules, report.Samples, len(report.Failures), len(report.Untested))
+		s.printf("%s\n", s.say("%d rules, %d samples, %d failures, %d rules without samples", report.Rules, report.Samples, len(report.Failures), len(report.Untested)))
 	}
 	if n := len(report.Failures); n > 0 {
 		return fmt.Errorf("%d samples came out wrong", n)

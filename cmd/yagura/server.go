@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 // serverFlags are what up and server take beside the keys of their configuration.
@@ -25,7 +26,7 @@ type upVerb struct {
 
 // Help shows examples.
 func (*upVerb) Help() string {
-	return "Examples:\n  yagura up\n  yagura up --data ~/yagura --listen 127.0.0.1:9443 --rules ~/sigma/rules/linux"
+	return "Ctrl+C ends it, with the sensor's last events taken.\n\nExamples:\n  yagura up\n  yagura up --data ~/yagura --listen 127.0.0.1:9443 --sensor-listen 127.0.0.1:9444"
 }
 
 // Run serves with a sensor on this host.
@@ -45,7 +46,7 @@ type serverVerb struct {
 
 // Help shows examples.
 func (*serverVerb) Help() string {
-	return "Examples:\n  yagura server --sensor-listen 0.0.0.0:8444\n  yagura server --config /etc/yagura/server.yaml"
+	return "Examples:\n  yagura server\n  yagura server --config /etc/yagura/server.yaml"
 }
 
 // Run serves without a local sensor.
@@ -63,7 +64,7 @@ func (s *shell) logger(level string) *slog.Logger {
 // stops, what reads the log finishes its record.
 func (s *shell) serve(f *serverFlags, local *localFlags) (err error) {
 	if !hasStore {
-		return fmt.Errorf("%w: this build has no event store, so it is a command line only: install the server build, or talk to a server with --data", errUsage)
+		return usagef("this build has no event store, so it is a command line only: install the server build, or talk to a server with --data")
 	}
 	c, err := f.load(s)
 	if err != nil {
@@ -130,15 +131,13 @@ func errOr(err, other error) error {
 
 // welcome says where the console is and how to sign in.
 func (s *shell) welcome(up ready, dir *dataDir, watched bool) {
-	s.printf("%s %s\n", s.say("Console: ", "コンソール: "), up.URL)
-	s.printf("%s %s\n", s.say("Sign in: ", "サインイン: "), up.SignIn)
-	s.printf("%s %s\n", s.say("Sensors: ", "センサー: "), up.SensorURL)
-	if watched {
-		s.printf("%s\n", s.say("This host is watched. Try: bash dev/attacks/web-shell.sh", "このホストを監視しています。試すには: bash dev/attacks/web-shell.sh"))
-	} else {
-		s.printf("%s\n", s.say("This host is NOT watched.", "このホストは監視されていません。"))
+	for _, line := range [][2]string{{"Console:", up.URL}, {"Sign in:", up.SignIn}, {"Sensors:", up.SensorURL}} {
+		s.printf("%s %s\n", terminal.Pad(s.say(line[0]), 12), line[1])
 	}
-	s.printf("%s\n", s.say(
-		"This machine holds the tenant's authority key and an operator key ("+dir.file("authority")+"): move the authority key to a safe place before you enrol hosts that matter.",
-		"このマシンにテナントの権限鍵と運用者鍵があります("+dir.file("authority")+")。重要なホストを登録する前に、権限鍵を安全な場所へ移してください。"))
+	if watched {
+		s.printf("%s\n", s.say("This host is watched. Try: bash dev/attacks/web-shell.sh"))
+	} else {
+		s.printf("%s\n", s.say("This host is NOT watched."))
+	}
+	s.printf("%s\n", s.say("This machine holds the tenant's authority key and an operator key (%s): move the authority key to a safe place before you enrol hosts that matter.", dir.file("authority")))
 }

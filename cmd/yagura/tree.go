@@ -1,7 +1,8 @@
 package main
 
 import (
-	"strings"
+	"errors"
+	"strconv"
 
 	"connectrpc.com/connect"
 
@@ -10,16 +11,28 @@ import (
 )
 
 type treeVerb struct {
-	Process string `arg:"" help:"Process (HOST/p-…), as detections and stories name it."`
+	Process string `arg:"" help:"Process (HOST/p-…), as detections and stories name it; last: that of the newest detection."`
 	Depth   uint32 `help:"How many generations below." default:"16"`
 	Limit   uint32 `help:"At most this many processes." default:"500"`
 }
 
 // Help shows examples.
-func (treeVerb) Help() string { return "Examples:\n  yagura tree h-0190…/p-abc… --json" }
+func (treeVerb) Help() string {
+	return "Examples:\n  yagura tree last\n  yagura tree last --depth 2 --json"
+}
 
 // Run shows a tree.
 func (v treeVerb) Run(s *shell) error {
+	if v.Process == last {
+		d, err := s.console().ListDetections(s.ctx, connect.NewRequest(&consolev1.ListDetectionsRequest{Limit: 1}))
+		if err != nil {
+			return s.explain("find the newest detection", err)
+		}
+		if len(d.Msg.Detections) == 0 {
+			return errors.New("there is no detection yet: name a process (HOST/p-…)")
+		}
+		v.Process = d.Msg.Detections[0].Process
+	}
 	r, err := s.console().GetTree(s.ctx, connect.NewRequest(&consolev1.GetTreeRequest{Process: v.Process, Depth: v.Depth, Limit: v.Limit}))
 	if err != nil {
 		return s.explain("read the tree of "+v.Process, err)
@@ -27,19 +40,20 @@ func (v treeVerb) Run(s *shell) error {
 	if s.json {
 		return s.printJSON(r.Msg)
 	}
+	var rows []branch
 	for _, n := range r.Msg.Nodes {
 		text := n.CommandLine
 		if text == "" {
 			text = n.Image
 		}
-		mark := " "
 		if n.Process == v.Process {
-			mark = ">"
+			text += "  ◀"
 		}
-		s.printf("%s %7d %s%s\n", mark, n.Pid, strings.Repeat("  ", int(n.Depth)), event.Show(text))
+		rows = append(rows, branch{depth: int(n.Depth), text: event.Show(text), right: strconv.FormatUint(n.Pid, 10)})
 	}
+	s.printf("%7s\n%s", s.say("PID"), drawn(rows, 7, s.width()))
 	if r.Msg.Truncated {
-		s.printf("%s %s\n", s.say("cut off:", "打ち切り:"), r.Msg.Stopped)
+		s.printf("%s %s\n", s.say("cut off:"), s.tongue.Text(r.Msg.Stopped))
 	}
 	return nil
 }

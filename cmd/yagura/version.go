@@ -9,6 +9,9 @@ import (
 
 type versionVerb struct{}
 
+// Help shows examples.
+func (versionVerb) Help() string { return "Examples:\n  yagura version\n  yagura version --json" }
+
 // Run prints the version.
 func (versionVerb) Run(s *shell) error {
 	revision := ""
@@ -22,6 +25,6 @@ func (versionVerb) Run(s *shell) error {
 	if s.json {
 		return s.printJSON(map[string]any{"version": version, "revision": revision, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "registry": registry.Version})
 	}
-	s.printf("yagura %s (%s, %s/%s, event registry %d)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, registry.Version)
+	s.printf("%s\n", s.say("yagura %s (%s, %s/%s, event registry %d)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, registry.Version))
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/yagura-edr/yagura/internal/eventstore/duck"
 )
@@ -17,7 +16,7 @@ type workerVerb struct {
 func (v workerVerb) Run(s *shell) error {
 	err := duck.Main(s.ctx, v.Role, s.stdin, s.stdout)
 	if errors.Is(err, duck.ErrNoStore) {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return usagef("%w", err)
 	}
 	return err
 }

@@ -85,6 +85,7 @@ type Link struct {
 	Hash    Hash
 	Expires int64 // µs UTC
 	Used    bool
+	Reset   bool // it replaces the user that exists, whose password or code was lost
 }
 
 // Session is a signed-in user.
@@ -119,6 +120,9 @@ type Store interface {
 	// CreateFirstUser marks the link as used and inserts u, both or neither: ErrSetUp when a user exists,
 	// ErrLink when the link is used, unknown or expired at now.
 	CreateFirstUser(ctx context.Context, u User, link Hash, now int64) error
+	// ReplaceUser marks the link as used, forgets the tenant's users, sessions and guesses, and inserts u, all
+	// or nothing: ErrLink when the link is used, unknown or expired at now.
+	ReplaceUser(ctx context.Context, u User, link Hash, now int64) error
 	// UserByName finds a user by exact name; ErrNotFound.
 	UserByName(ctx context.Context, t tenant.ID, name string) (User, error)
 	// TakeStep notes that the user's code of a TOTP step was used; false when that step or a later one was.

@@ -26,11 +26,25 @@ func (d *Desk) NewLink(ctx context.Context) (string, error) {
 	if n > 0 {
 		return "", nil
 	}
+	return d.putLink(ctx, false)
+}
+
+// ResetLink makes a one-time link for the operator of this machine whose password or code is lost. Whoever
+// redeems it becomes the user; until then everything stays as it was. Without a user it is NewLink.
+func (d *Desk) ResetLink(ctx context.Context) (string, error) {
+	n, err := d.store.CountUsers(ctx, d.tenant)
+	if err != nil {
+		return "", fmt.Errorf("make sign-in link: %w", err)
+	}
+	return d.putLink(ctx, n > 0)
+}
+
+func (d *Desk) putLink(ctx context.Context, reset bool) (string, error) {
 	secret, err := token()
 	if err != nil {
 		return "", err
 	}
-	l := Link{Tenant: d.tenant, Hash: hashOf("link", secret), Expires: d.now().Add(LinkLife).UnixMicro()}
+	l := Link{Tenant: d.tenant, Hash: hashOf("link", secret), Expires: d.now().Add(LinkLife).UnixMicro(), Reset: reset}
 	if err := d.store.PutLink(ctx, l); err != nil {
 		return "", fmt.Errorf("make sign-in link: %w", err)
 	}
@@ -46,7 +60,7 @@ type Enrolment struct {
 
 // Begin looks at a link and offers a TOTP secret. It changes nothing.
 func (d *Desk) Begin(ctx context.Context, link string) (Enrolment, error) {
-	if err := d.usable(ctx, link); err != nil {
+	if _, err := d.usable(ctx, link); err != nil {
 		return Enrolment{}, err
 	}
 	key, err := totp.Generate(totp.GenerateOpts{Issuer: "Yagura", AccountName: "console"})
@@ -64,22 +78,22 @@ func (d *Desk) Begin(ctx context.Context, link string) (Enrolment, error) {
 	return Enrolment{Secret: key.Secret(), URL: key.URL(), QR: b.Bytes()}, nil
 }
 
-func (d *Desk) usable(ctx context.Context, link string) error {
+func (d *Desk) usable(ctx context.Context, link string) (Link, error) {
 	n, err := d.store.CountUsers(ctx, d.tenant)
 	if err != nil {
-		return fmt.Errorf("check sign-in link: %w", err)
-	}
-	if n > 0 {
-		return ErrSetUp
+		return Link{}, fmt.Errorf("check sign-in link: %w", err)
 	}
 	l, err := d.store.Link(ctx, d.tenant, hashOf("link", link))
-	if errors.Is(err, ErrNotFound) || err == nil && (l.Used || l.Expires <= d.micros()) {
-		return ErrLink
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Link{}, fmt.Errorf("check sign-in link: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("check sign-in link: %w", err)
+	if n > 0 && !l.Reset {
+		return Link{}, ErrSetUp
 	}
-	return nil
+	if err != nil || l.Used || l.Expires <= d.micros() {
+		return Link{}, ErrLink
+	}
+	return l, nil
 }
 
 // First is what the first user gives.
@@ -88,9 +102,11 @@ type First struct {
 	Peer                               string
 }
 
-// Finish makes the first user and opens a session. The link is used up only when all else was right.
+// Finish makes the first user, or the one that replaces it, and opens a session. The link is used up only when
+// all else was right.
 func (d *Desk) Finish(ctx context.Context, f First) (Session, string, error) {
-	if err := d.usable(ctx, f.Link); err != nil {
+	link, err := d.usable(ctx, f.Link)
+	if err != nil {
 		return Session{}, "", err
 	}
 	name, err := checkName(f.Name)
@@ -119,13 +135,20 @@ func (d *Desk) Finish(ctx context.Context, f First) (Session, string, error) {
 	if u.TOTPSealed, err = d.key.seal(f.Secret, u.ID.String()); err != nil {
 		return Session{}, "", err
 	}
-	if err := d.store.CreateFirstUser(ctx, u, hashOf("link", f.Link), d.micros()); err != nil {
-		return Session{}, "", fmt.Errorf("make the first user: %w", err)
+	verb, detail := "user.create", "first user, by link"
+	if link.Reset {
+		verb, detail = "user.reset", "by reset link: earlier credentials and sessions ended"
+		err = d.store.ReplaceUser(ctx, u, link.Hash, d.micros())
+	} else {
+		err = d.store.CreateFirstUser(ctx, u, link.Hash, d.micros())
+	}
+	if err != nil {
+		return Session{}, "", fmt.Errorf("make the user: %w", err)
 	}
 	if _, err := d.store.TakeStep(ctx, d.tenant, u.ID, step); err != nil {
 		return Session{}, "", fmt.Errorf("note one-time code: %w", err)
 	}
-	if err := d.Note(ctx, u.Name, "user.create", u.ID.String(), "first user, by link", f.Peer); err != nil {
+	if err := d.Note(ctx, u.Name, verb, u.ID.String(), detail, f.Peer); err != nil {
 		return Session{}, "", err
 	}
 	return d.open(ctx, u, f.Peer)

@@ -243,30 +243,6 @@ func TestCheckFindsWhatWillNotWork(t *testing.T) {
 	}
 }
 
-func TestLanguage(t *testing.T) {
-	for _, c := range []struct {
-		env  map[string]string
-		want string
-	}{
-		{map[string]string{"LANG": "ja_JP.UTF-8"}, "ja"},
-		{map[string]string{"LANG": "ja"}, "ja"},
-		{map[string]string{"LANG": "ja.UTF-8"}, "ja"},
-		{map[string]string{"LANG": "ja_JP.UTF-8", "LC_ALL": "C"}, "en"},
-		{map[string]string{"LANG": "C", "LC_MESSAGES": "ja_JP.eucJP"}, "ja"},
-		{map[string]string{"LANG": "jam_JM"}, "en"},
-		{map[string]string{"LANG": "en_US.UTF-8"}, "en"},
-		{nil, "en"},
-	} {
-		if got := config.Language(func(k string) string { return c.env[k] }); got != c.want {
-			t.Errorf("Language(%v) = %s; want %s", c.env, got, c.want)
-		}
-	}
-	env := func(k string) string { return map[string]string{"NO_COLOR": "1", "LANG": "ja_JP.UTF-8"}[k] }
-	if e := config.Environ(env); e.Color || e.Language != "ja" || e.DataDir == "" {
-		t.Errorf("Environ = %+v", e)
-	}
-}
-
 // docs/config.md cannot lie, and its example works.
 func TestDocumentIsCurrent(t *testing.T) {
 	b, err := os.ReadFile("../../docs/config.md")

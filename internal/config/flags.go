@@ -7,6 +7,22 @@ import (
 	"strconv"
 )
 
+// FlagGroup is the heading over these flags in help.
+const FlagGroup = "Configuration (keys of server.yaml):"
+
+// FlagHelp gives what help says of a key, in a language.
+func (k Key) FlagHelp(lang string) string {
+	help := k.Help.In(lang)
+	switch {
+	case k.Default == "":
+	case lang == "ja":
+		help += "(既定値 " + k.Default + ")"
+	default:
+		help += " (default " + k.Default + ")"
+	}
+	return help
+}
+
 // Flags makes one command-line flag of every key, for kong: put Struct() into a kong.Plugins field of a
 // verb and read Given() once the line is parsed.
 type Flags struct {
@@ -29,11 +45,7 @@ func NewFlags(except ...string) *Flags {
 		case k.Type == "true or false":
 			t = reflect.TypeFor[*bool]()
 		}
-		help := k.Help.En
-		if k.Default != "" {
-			help += " (" + k.Default + ")"
-		}
-		tag := fmt.Sprintf("name:%s help:%s group:%s placeholder:%s", strconv.Quote(k.Flag), strconv.Quote(help), strconv.Quote("Configuration (server.yaml)"), strconv.Quote(k.Type))
+		tag := fmt.Sprintf("name:%s help:%s group:%s placeholder:%s", strconv.Quote(k.Flag), strconv.Quote(k.FlagHelp("en")), strconv.Quote(FlagGroup), strconv.Quote(k.Type))
 		if k.List {
 			tag += ` sep:"none"`
 		}

@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/yagura-edr/yagura/internal/access"
 	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 )
@@ -137,4 +138,24 @@ func (s api) RevokeHost(ctx context.Context, q *connect.Request[consolev1.Revoke
 	}
 	s.hub.Changed(ChangedHosts)
 	return connect.NewResponse(r), nil
+}
+
+// CreateSignInLink makes a link that replaces lost credentials. Only who may read the data directory may ask:
+// a session that could would outlive its own revocation.
+func (s api) CreateSignInLink(ctx context.Context, _ *connect.Request[consolev1.CreateSignInLinkRequest]) (*connect.Response[consolev1.CreateSignInLinkResponse], error) {
+	if a, ok := actorOf(ctx); !ok || !a.local {
+		return nil, s.fail(ctx, fmt.Errorf("only the machine of the server makes sign-in links: run `yagura sign-in` there: %w", ErrRefused))
+	}
+	if s.signIn == nil {
+		return nil, errNoPart
+	}
+	var link string
+	err := s.noted(ctx, "link.create", "", func(string) (err error) {
+		link, err = s.access.ResetLink(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&consolev1.CreateSignInLinkResponse{Url: s.signIn(link), Expires: time.Now().Add(access.LinkLife).UnixMicro()}), nil
 }

@@ -105,7 +105,8 @@ type Options struct {
 	Backend    Backend
 	Hub        *Hub
 	Tap        *Tap
-	Web        fs.FS // index.html and assets; nil: a page that says how to build it
+	Web        fs.FS                    // index.html and assets; nil: a page that says how to build it
+	SignInURL  func(link string) string // where a browser redeems a link
 	TenantName string
 	Version    string
 	Log        *slog.Logger
@@ -118,6 +119,7 @@ type Server struct {
 	hub     *Hub
 	tap     *Tap
 	pages   *pages
+	signIn  func(link string) string
 	tenant  string // name
 	version string
 	log     *slog.Logger
@@ -136,7 +138,7 @@ func New(o Options) (*Server, error) {
 	}
 	return &Server{
 		access: o.Access, back: o.Backend, hub: o.Hub, tap: o.Tap, pages: p,
-		tenant: o.TenantName, version: o.Version, log: o.Log.With(slog.String("part", "console")),
+		tenant: o.TenantName, version: o.Version, signIn: o.SignInURL, log: o.Log.With(slog.String("part", "console")),
 		fields: eventFields(), streams: make(chan struct{}, maxStreams),
 	}, nil
 }

@@ -36,8 +36,8 @@ func (a *Access) PutLink(ctx context.Context, l access.Link) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM access_link WHERE tenant_id = $1`, l.Tenant.String()); err != nil {
 			return fmt.Errorf("forget links: %w", err)
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO access_link (tenant_id, hash, expires, used) VALUES ($1, $2, $3, 0)`,
-			l.Tenant.String(), hex.EncodeToString(l.Hash[:]), l.Expires); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO access_link (tenant_id, hash, expires, used, reset) VALUES ($1, $2, $3, 0, $4)`,
+			l.Tenant.String(), hex.EncodeToString(l.Hash[:]), l.Expires, accessFlag(l.Reset)); err != nil {
 			return fmt.Errorf("insert link: %w", err)
 		}
 		return nil
@@ -47,13 +47,13 @@ func (a *Access) PutLink(ctx context.Context, l access.Link) error {
 // Link finds a link by hash.
 func (a *Access) Link(ctx context.Context, t tenant.ID, h access.Hash) (access.Link, error) {
 	l := access.Link{Tenant: t, Hash: h}
-	var used int64
-	err := a.db.read.QueryRowContext(ctx, `SELECT expires, used FROM access_link WHERE tenant_id = $1 AND hash = $2`,
-		t.String(), hex.EncodeToString(h[:])).Scan(&l.Expires, &used)
+	var used, reset int64
+	err := a.db.read.QueryRowContext(ctx, `SELECT expires, used, reset FROM access_link WHERE tenant_id = $1 AND hash = $2`,
+		t.String(), hex.EncodeToString(h[:])).Scan(&l.Expires, &used, &reset)
 	if err != nil {
 		return l, fmt.Errorf("read link: %w", accessNone(err))
 	}
-	l.Used = used != 0
+	l.Used, l.Reset = used != 0, reset != 0
 	return l, nil
 }
 
@@ -67,20 +67,44 @@ func (a *Access) CreateFirstUser(ctx context.Context, u access.User, link access
 		if n > 0 {
 			return access.ErrSetUp
 		}
-		r, err := tx.ExecContext(ctx, `UPDATE access_link SET used = $1 WHERE tenant_id = $2 AND hash = $3 AND used = 0 AND expires > $1`,
-			now, u.Tenant.String(), hex.EncodeToString(link[:]))
-		if err != nil {
-			return fmt.Errorf("use link: %w", err)
-		}
-		if n, err := r.RowsAffected(); err != nil || n != 1 {
-			return errors.Join(access.ErrLink, err)
-		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO access_user (tenant_id, user_id, name, password, totp_sealed, totp_step, created) VALUES ($1, $2, $3, $4, $5, 0, $6)`,
-			u.Tenant.String(), u.ID.String(), u.Name, u.Password, base64.StdEncoding.EncodeToString(u.TOTPSealed), u.Created); err != nil {
-			return fmt.Errorf("insert user: %w", err)
-		}
-		return nil
+		return accessUser(ctx, tx, u, link, 0, now)
 	})
+}
+
+// ReplaceUser uses up a reset link and puts u in the place of every user of the tenant.
+func (a *Access) ReplaceUser(ctx context.Context, u access.User, link access.Hash, now int64) error {
+	return a.db.tx(ctx, func(tx *sql.Tx) error {
+		for _, table := range []string{"access_session", "access_guess", "access_user"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = $1`, u.Tenant.String()); err != nil {
+				return fmt.Errorf("empty %s: %w", table, err)
+			}
+		}
+		return accessUser(ctx, tx, u, link, 1, now)
+	})
+}
+
+// accessUser uses up a link and inserts the user that it makes.
+func accessUser(ctx context.Context, tx *sql.Tx, u access.User, link access.Hash, reset, now int64) error {
+	r, err := tx.ExecContext(ctx, `UPDATE access_link SET used = $1 WHERE tenant_id = $2 AND hash = $3 AND used = 0 AND expires > $1 AND reset = $4`,
+		now, u.Tenant.String(), hex.EncodeToString(link[:]), reset)
+	if err != nil {
+		return fmt.Errorf("use link: %w", err)
+	}
+	if n, err := r.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(access.ErrLink, err)
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO access_user (tenant_id, user_id, name, password, totp_sealed, totp_step, created) VALUES ($1, $2, $3, $4, $5, 0, $6)`,
+		u.Tenant.String(), u.ID.String(), u.Name, u.Password, base64.StdEncoding.EncodeToString(u.TOTPSealed), u.Created); err != nil {
+		return fmt.Errorf("insert user: %w", err)
+	}
+	return nil
+}
+
+func accessFlag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // UserByName finds a user by exact name.

@@ -3781,6 +3781,94 @@ func (x *Check) GetFix() *Said {
 	return nil
 }
 
+type CreateSignInLinkRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateSignInLinkRequest) Reset() {
+	*x = CreateSignInLinkRequest{}
+	mi := &file_console_v1_console_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateSignInLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateSignInLinkRequest) ProtoMessage() {}
+
+func (x *CreateSignInLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateSignInLinkRequest.ProtoReflect.Descriptor instead.
+func (*CreateSignInLinkRequest) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{53}
+}
+
+type CreateSignInLinkResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	Expires       int64                  `protobuf:"varint,2,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateSignInLinkResponse) Reset() {
+	*x = CreateSignInLinkResponse{}
+	mi := &file_console_v1_console_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateSignInLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateSignInLinkResponse) ProtoMessage() {}
+
+func (x *CreateSignInLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateSignInLinkResponse.ProtoReflect.Descriptor instead.
+func (*CreateSignInLinkResponse) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *CreateSignInLinkResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *CreateSignInLinkResponse) GetExpires() int64 {
+	if x != nil {
+		return x.Expires
+	}
+	return 0
+}
+
 type SetOperatorListRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	List          []byte                 `protobuf:"bytes,1,opt,name=list,proto3" json:"list,omitempty"`
@@ -3790,7 +3878,7 @@ type SetOperatorListRequest struct {
 
 func (x *SetOperatorListRequest) Reset() {
 	*x = SetOperatorListRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[53]
+	mi := &file_console_v1_console_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3802,7 +3890,7 @@ func (x *SetOperatorListRequest) String() string {
 func (*SetOperatorListRequest) ProtoMessage() {}
 
 func (x *SetOperatorListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[53]
+	mi := &file_console_v1_console_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3815,7 +3903,7 @@ func (x *SetOperatorListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOperatorListRequest.ProtoReflect.Descriptor instead.
 func (*SetOperatorListRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{53}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SetOperatorListRequest) GetList() []byte {
@@ -3834,7 +3922,7 @@ type SetOperatorListResponse struct {
 
 func (x *SetOperatorListResponse) Reset() {
 	*x = SetOperatorListResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[54]
+	mi := &file_console_v1_console_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3846,7 +3934,7 @@ func (x *SetOperatorListResponse) String() string {
 func (*SetOperatorListResponse) ProtoMessage() {}
 
 func (x *SetOperatorListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[54]
+	mi := &file_console_v1_console_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3859,7 +3947,7 @@ func (x *SetOperatorListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOperatorListResponse.ProtoReflect.Descriptor instead.
 func (*SetOperatorListResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{54}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SetOperatorListResponse) GetGeneration() uint64 {
@@ -4190,7 +4278,11 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12+\n" +
 	"\x04what\x18\x03 \x01(\v2\x17.yagura.console.v1.SaidR\x04what\x12)\n" +
-	"\x03fix\x18\x04 \x01(\v2\x17.yagura.console.v1.SaidR\x03fix\",\n" +
+	"\x03fix\x18\x04 \x01(\v2\x17.yagura.console.v1.SaidR\x03fix\"\x19\n" +
+	"\x17CreateSignInLinkRequest\"F\n" +
+	"\x18CreateSignInLinkResponse\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12\x18\n" +
+	"\aexpires\x18\x02 \x01(\x03R\aexpires\",\n" +
 	"\x16SetOperatorListRequest\x12\x12\n" +
 	"\x04list\x18\x01 \x01(\fR\x04list\"9\n" +
 	"\x17SetOperatorListResponse\x12\x1e\n" +
@@ -4202,7 +4294,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x06Finish\x12 .yagura.console.v1.FinishRequest\x1a\".yagura.console.v1.SessionResponse\x12J\n" +
 	"\x04Open\x12\x1e.yagura.console.v1.OpenRequest\x1a\".yagura.console.v1.SessionResponse\x12J\n" +
 	"\x05Close\x12\x1f.yagura.console.v1.CloseRequest\x1a .yagura.console.v1.CloseResponse\x12H\n" +
-	"\x03Who\x12\x1d.yagura.console.v1.WhoRequest\x1a\".yagura.console.v1.SessionResponse2\xcd\f\n" +
+	"\x03Who\x12\x1d.yagura.console.v1.WhoRequest\x1a\".yagura.console.v1.SessionResponse2\xba\r\n" +
 	"\aConsole\x12E\n" +
 	"\aGetHome\x12!.yagura.console.v1.GetHomeRequest\x1a\x17.yagura.console.v1.Home\x12V\n" +
 	"\tListHosts\x12#.yagura.console.v1.ListHostsRequest\x1a$.yagura.console.v1.ListHostsResponse\x12e\n" +
@@ -4224,7 +4316,8 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\n" +
 	"RevokeHost\x12$.yagura.console.v1.RevokeHostRequest\x1a\x17.yagura.console.v1.Host\x12S\n" +
 	"\bDiagnose\x12\".yagura.console.v1.DiagnoseRequest\x1a#.yagura.console.v1.DiagnoseResponse\x12h\n" +
-	"\x0fSetOperatorList\x12).yagura.console.v1.SetOperatorListRequest\x1a*.yagura.console.v1.SetOperatorListResponseB@Z>github.com/yagura-edr/yagura/internal/gen/console/v1;consolev1b\x06proto3"
+	"\x0fSetOperatorList\x12).yagura.console.v1.SetOperatorListRequest\x1a*.yagura.console.v1.SetOperatorListResponse\x12k\n" +
+	"\x10CreateSignInLink\x12*.yagura.console.v1.CreateSignInLinkRequest\x1a+.yagura.console.v1.CreateSignInLinkResponseB@Z>github.com/yagura-edr/yagura/internal/gen/console/v1;consolev1b\x06proto3"
 
 var (
 	file_console_v1_console_proto_rawDescOnce sync.Once
@@ -4238,7 +4331,7 @@ func file_console_v1_console_proto_rawDescGZIP() []byte {
 	return file_console_v1_console_proto_rawDescData
 }
 
-var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
 var file_console_v1_console_proto_goTypes = []any{
 	(*BeginRequest)(nil),             // 0: yagura.console.v1.BeginRequest
 	(*BeginResponse)(nil),            // 1: yagura.console.v1.BeginResponse
@@ -4293,13 +4386,15 @@ var file_console_v1_console_proto_goTypes = []any{
 	(*DiagnoseRequest)(nil),          // 50: yagura.console.v1.DiagnoseRequest
 	(*DiagnoseResponse)(nil),         // 51: yagura.console.v1.DiagnoseResponse
 	(*Check)(nil),                    // 52: yagura.console.v1.Check
-	(*SetOperatorListRequest)(nil),   // 53: yagura.console.v1.SetOperatorListRequest
-	(*SetOperatorListResponse)(nil),  // 54: yagura.console.v1.SetOperatorListResponse
-	nil,                              // 55: yagura.console.v1.Home.OpenBySeverityEntry
-	nil,                              // 56: yagura.console.v1.EventRow.FieldsEntry
+	(*CreateSignInLinkRequest)(nil),  // 53: yagura.console.v1.CreateSignInLinkRequest
+	(*CreateSignInLinkResponse)(nil), // 54: yagura.console.v1.CreateSignInLinkResponse
+	(*SetOperatorListRequest)(nil),   // 55: yagura.console.v1.SetOperatorListRequest
+	(*SetOperatorListResponse)(nil),  // 56: yagura.console.v1.SetOperatorListResponse
+	nil,                              // 57: yagura.console.v1.Home.OpenBySeverityEntry
+	nil,                              // 58: yagura.console.v1.EventRow.FieldsEntry
 }
 var file_console_v1_console_proto_depIdxs = []int32{
-	55, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
+	57, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
 	12, // 1: yagura.console.v1.Home.silent_failures:type_name -> yagura.console.v1.SilentFailure
 	13, // 2: yagura.console.v1.Home.coverage:type_name -> yagura.console.v1.CoverageCell
 	11, // 3: yagura.console.v1.Home.canary_strip:type_name -> yagura.console.v1.HealthMark
@@ -4320,7 +4415,7 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	29, // 18: yagura.console.v1.Tree.nodes:type_name -> yagura.console.v1.TreeNode
 	32, // 19: yagura.console.v1.ListEventsResponse.events:type_name -> yagura.console.v1.EventRow
 	8,  // 20: yagura.console.v1.EventRow.line:type_name -> yagura.console.v1.Said
-	56, // 21: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
+	58, // 21: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
 	38, // 22: yagura.console.v1.ListRulesResponse.rules:type_name -> yagura.console.v1.Rule
 	39, // 23: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
 	8,  // 24: yagura.console.v1.Rule.title:type_name -> yagura.console.v1.Said
@@ -4352,32 +4447,34 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	46, // 50: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
 	49, // 51: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
 	50, // 52: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
-	53, // 53: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
-	1,  // 54: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
-	7,  // 55: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
-	7,  // 56: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
-	5,  // 57: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
-	7,  // 58: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
-	10, // 59: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
-	15, // 60: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
-	18, // 61: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
-	22, // 62: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
-	25, // 63: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
-	25, // 64: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
-	28, // 65: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
-	31, // 66: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
-	32, // 67: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
-	35, // 68: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
-	37, // 69: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
-	43, // 70: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
-	42, // 71: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
-	45, // 72: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
-	47, // 73: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
-	16, // 74: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
-	51, // 75: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
-	54, // 76: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
-	54, // [54:77] is the sub-list for method output_type
-	31, // [31:54] is the sub-list for method input_type
+	55, // 53: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
+	53, // 54: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
+	1,  // 55: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
+	7,  // 56: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
+	7,  // 57: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
+	5,  // 58: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
+	7,  // 59: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
+	10, // 60: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
+	15, // 61: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
+	18, // 62: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
+	22, // 63: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
+	25, // 64: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
+	25, // 65: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
+	28, // 66: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
+	31, // 67: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
+	32, // 68: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
+	35, // 69: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
+	37, // 70: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
+	43, // 71: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
+	42, // 72: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
+	45, // 73: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
+	47, // 74: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
+	16, // 75: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
+	51, // 76: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
+	56, // 77: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
+	54, // 78: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
+	55, // [55:79] is the sub-list for method output_type
+	31, // [31:55] is the sub-list for method input_type
 	31, // [31:31] is the sub-list for extension type_name
 	31, // [31:31] is the sub-list for extension extendee
 	0,  // [0:31] is the sub-list for field type_name
@@ -4394,7 +4491,7 @@ func file_console_v1_console_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_console_v1_console_proto_rawDesc), len(file_console_v1_console_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   57,
+			NumMessages:   59,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -86,6 +86,9 @@ const (
 	ConsoleDiagnoseProcedure = "/yagura.console.v1.Console/Diagnose"
 	// ConsoleSetOperatorListProcedure is the fully-qualified name of the Console's SetOperatorList RPC.
 	ConsoleSetOperatorListProcedure = "/yagura.console.v1.Console/SetOperatorList"
+	// ConsoleCreateSignInLinkProcedure is the fully-qualified name of the Console's CreateSignInLink
+	// RPC.
+	ConsoleCreateSignInLinkProcedure = "/yagura.console.v1.Console/CreateSignInLink"
 )
 
 // SignInClient is a client for the yagura.console.v1.SignIn service.
@@ -293,6 +296,8 @@ type ConsoleClient interface {
 	Diagnose(context.Context, *connect.Request[v1.DiagnoseRequest]) (*connect.Response[v1.DiagnoseResponse], error)
 	// SetOperatorList relays the authority's signed list; the server checks it and cannot make one.
 	SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error)
+	// CreateSignInLink makes a one-time link that replaces lost credentials; only the admin socket may ask.
+	CreateSignInLink(context.Context, *connect.Request[v1.CreateSignInLinkRequest]) (*connect.Response[v1.CreateSignInLinkResponse], error)
 }
 
 // NewConsoleClient constructs a client for the yagura.console.v1.Console service. By default, it
@@ -414,6 +419,12 @@ func NewConsoleClient(httpClient connect.HTTPClient, baseURL string, opts ...con
 			connect.WithSchema(consoleMethods.ByName("SetOperatorList")),
 			connect.WithClientOptions(opts...),
 		),
+		createSignInLink: connect.NewClient[v1.CreateSignInLinkRequest, v1.CreateSignInLinkResponse](
+			httpClient,
+			baseURL+ConsoleCreateSignInLinkProcedure,
+			connect.WithSchema(consoleMethods.ByName("CreateSignInLink")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -437,6 +448,7 @@ type consoleClient struct {
 	revokeHost       *connect.Client[v1.RevokeHostRequest, v1.Host]
 	diagnose         *connect.Client[v1.DiagnoseRequest, v1.DiagnoseResponse]
 	setOperatorList  *connect.Client[v1.SetOperatorListRequest, v1.SetOperatorListResponse]
+	createSignInLink *connect.Client[v1.CreateSignInLinkRequest, v1.CreateSignInLinkResponse]
 }
 
 // GetHome calls yagura.console.v1.Console.GetHome.
@@ -529,6 +541,11 @@ func (c *consoleClient) SetOperatorList(ctx context.Context, req *connect.Reques
 	return c.setOperatorList.CallUnary(ctx, req)
 }
 
+// CreateSignInLink calls yagura.console.v1.Console.CreateSignInLink.
+func (c *consoleClient) CreateSignInLink(ctx context.Context, req *connect.Request[v1.CreateSignInLinkRequest]) (*connect.Response[v1.CreateSignInLinkResponse], error) {
+	return c.createSignInLink.CallUnary(ctx, req)
+}
+
 // ConsoleHandler is an implementation of the yagura.console.v1.Console service.
 type ConsoleHandler interface {
 	GetHome(context.Context, *connect.Request[v1.GetHomeRequest]) (*connect.Response[v1.Home], error)
@@ -552,6 +569,8 @@ type ConsoleHandler interface {
 	Diagnose(context.Context, *connect.Request[v1.DiagnoseRequest]) (*connect.Response[v1.DiagnoseResponse], error)
 	// SetOperatorList relays the authority's signed list; the server checks it and cannot make one.
 	SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error)
+	// CreateSignInLink makes a one-time link that replaces lost credentials; only the admin socket may ask.
+	CreateSignInLink(context.Context, *connect.Request[v1.CreateSignInLinkRequest]) (*connect.Response[v1.CreateSignInLinkResponse], error)
 }
 
 // NewConsoleHandler builds an HTTP handler from the service implementation. It returns the path on
@@ -669,6 +688,12 @@ func NewConsoleHandler(svc ConsoleHandler, opts ...connect.HandlerOption) (strin
 		connect.WithSchema(consoleMethods.ByName("SetOperatorList")),
 		connect.WithHandlerOptions(opts...),
 	)
+	consoleCreateSignInLinkHandler := connect.NewUnaryHandler(
+		ConsoleCreateSignInLinkProcedure,
+		svc.CreateSignInLink,
+		connect.WithSchema(consoleMethods.ByName("CreateSignInLink")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/yagura.console.v1.Console/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ConsoleGetHomeProcedure:
@@ -707,6 +732,8 @@ func NewConsoleHandler(svc ConsoleHandler, opts ...connect.HandlerOption) (strin
 			consoleDiagnoseHandler.ServeHTTP(w, r)
 		case ConsoleSetOperatorListProcedure:
 			consoleSetOperatorListHandler.ServeHTTP(w, r)
+		case ConsoleCreateSignInLinkProcedure:
+			consoleCreateSignInLinkHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -786,4 +813,8 @@ func (UnimplementedConsoleHandler) Diagnose(context.Context, *connect.Request[v1
 
 func (UnimplementedConsoleHandler) SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.SetOperatorList is not implemented"))
+}
+
+func (UnimplementedConsoleHandler) CreateSignInLink(context.Context, *connect.Request[v1.CreateSignInLinkRequest]) (*connect.Response[v1.CreateSignInLinkResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.CreateSignInLink is not implemented"))
 }

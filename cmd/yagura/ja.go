@@ -1,0 +1,33 @@
+package main
+
+import (
+	"sync"
+
+	"github.com/yagura-edr/yagura/internal/config"
+	"github.com/yagura-edr/yagura/internal/terminal"
+)
+
+// tongueOf gives the tongue of a language. The tables are in ja_*.go: one place for every sentence of this
+// program, and for those of other packages that reach its user. A test holds them to the code.
+func tongueOf(language string) *terminal.Tongue {
+	if language == terminal.Japanese {
+		return inJapanese()
+	}
+	return inEnglish()
+}
+
+var (
+	inEnglish  = sync.OnceValue(func() *terminal.Tongue { return terminal.NewTongue(terminal.English) })
+	inJapanese = sync.OnceValue(func() *terminal.Tongue {
+		return terminal.NewTongue(terminal.Japanese, terminal.Shared, configHelp(), jaElsewhere, jaHelp, jaSaid)
+	})
+)
+
+// configHelp gives the help of the flags that configuration keys are, from their own table.
+func configHelp() terminal.Sentences {
+	out := terminal.Sentences{}
+	for _, k := range config.Keys() {
+		out[k.FlagHelp(terminal.English)] = k.FlagHelp(terminal.Japanese)
+	}
+	return out
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"github.com/yagura-edr/yagura/internal/terminal"
+)
+
+// jaHelp is what help says: verbs, flags, arguments, notes in examples. It is read only.
+var jaHelp = terminal.Sentences{
+	description: "Yagura はホストを見張り、起きたことを 1 秒以内に判定し、攻撃を一つのストーリーとして示し、対応します。",
+
+	"Data directory of the server.":                                                    "サーバーのデータディレクトリー。",
+	"Print JSON for programs; its keys never change with the language.":                "プログラム向けに JSON で出力する(言語によって変わらない)。",
+	"Run the server, its console and a sensor on this host.":                           "サーバー、コンソール、このホストのセンサーを起動する。",
+	"Run the server without a local sensor.":                                           "このホストのセンサーなしでサーバーを起動する。",
+	"Say what is wrong with this installation and how to mend it.":                     "不具合の箇所と直し方を表示する。",
+	"List hosts with what is seen of each.":                                            "ホストと、それぞれの可視範囲を一覧表示する。",
+	"Enrolment tokens: make, list; revoke a host.":                                     "登録トークンの作成と一覧、ホストの失効。",
+	"Follow or list events.":                                                           "イベントを順に表示、または一覧表示する。",
+	"Show the process tree around a process.":                                          "プロセスの前後のツリーを表示する。",
+	"List detections.":                                                                 "検知を一覧表示する。",
+	"List incidents, or show one with its story.":                                      "インシデントを一覧表示、または一件を攻撃ストーリーとともに表示する。",
+	"Act on a host: signed here with the operator key, done and proven by the sensor.": "ホストに対応する。運用者の鍵でここで署名し、センサーが実行して結果を証明する。",
+	"List actions with their outcomes.":                                                "アクションと結果を一覧表示する。",
+	"List, check and test detection rules.":                                            "検知ルールの一覧、点検、試験。",
+	"Feed recorded events (NDJSON or batches) through the whole path.":                 "記録したイベント(NDJSON またはバッチ)を、全経路に流し直す。",
+	"Make a new one-time sign-in link when password or code are lost.":                 "パスワードやコードをなくしたときに、一度だけ使えるサインイン用リンクを作る。",
+	"Print or check the server's configuration.":                                       "サーバーの設定を表示、または点検する。",
+	"Print the version.":                                                               "版を表示する。",
+
+	"server, console and a sensor here":          "サーバー、コンソール、ここのセンサー",
+	"what happened":                              "何が起きたか",
+	"the newest one: five answers and its story": "最新の一件: 五つの答えと攻撃ストーリー",
+	"cut a host off, for an hour":                "ホストを 1 時間ネットワーク隔離",
+
+	"Written when events can be taken: url, sign_in, sensor_url, pid, sensor_pid.": "イベントを受け取れる状態になったら書くファイル: url、sign_in、sensor_url、pid、sensor_pid。",
+	"Do not start a sensor on this host.":                                          "このホストのセンサーを起動しない。",
+	"Configuration file of the local sensor (sensor.yaml).":                        "このホストのセンサーの設定ファイル(sensor.yaml)。",
+	"Configuration file (server.yaml); flags win over it.":                         "設定ファイル(server.yaml)。フラグが優先する。",
+	"Ctrl+C ends it, with the sensor's last events taken.":                         "Ctrl+C で終わります。センサーの手元にある最後のイベントまで受け取ってから終了します。",
+
+	"Send a test message through every channel of notify.": "notify のすべての送信先にテスト通知を送る。",
+
+	"Make an enrolment token and print the command to run on the host.": "登録トークンを作り、ホストで実行するコマンドを表示する。",
+	"List tokens that can still be used.":                               "まだ使えるトークンを一覧表示する。",
+	"Revoke a host's certificate at once.":                              "ホストの証明書を直ちに失効させる。",
+	"How many hosts may use it.":                                        "使えるホストの台数。",
+	"How long it may be used (at most 24h).":                            "使える期間(最長 24h)。",
+	"Host, by id (h-…) or name.":                                        "ホストの ID(h-…)または名前。",
+	"The host's sensor is refused from now on; enrolling it again with a new token makes a new host of it.": "以後、そのホストのセンサーからの接続を拒否します。新しいトークンで登録し直すと、新しいホストになります。",
+
+	"Print events as they arrive.":                                                     "届いたイベントを順に表示する。",
+	"Print stored events, by id, process or time.":                                     "保存済みのイベントを ID、プロセス、時刻で表示する。",
+	"Only this host, by id (h-…) or name.":                                             "このホストだけ(ID h-… または名前)。",
+	"Only these kinds, such as process.exec (docs/events.md).":                         "この種類だけ(例: process.exec。一覧は docs/events.md)。",
+	"Stop after this many; 0 follows until interrupted.":                               "この件数で終わる。0 は中断するまで続ける。",
+	"ten events as lines of JSON, then stop":                                           "10 件を 1 行ずつの JSON で表示して終わる",
+	"Event ids.":                                                                       "イベントの ID。",
+	"Events of this process (HOST/p-…).":                                               "このプロセスのイベント(HOST/p-…)。",
+	"Events of this host, by id (h-…) or name.":                                        "このホストのイベント(ID h-… または名前)。",
+	"From this time on: 15m ago is 15m; or 10:30, 2026-11-22 10:30, RFC 3339, µs UTC.": "この時刻から。15m は 15 分前。10:30、2026-11-22 10:30、RFC 3339、µs UTC でもよい。",
+	"Before this time.":                                                                "この時刻より前。",
+	"At most this many, newest first.":                                                 "最大の件数(新しい順)。",
+	"of the newest detection":                                                          "最新の検知のもの",
+
+	"Process (HOST/p-…), as detections and stories name it; last: that of the newest detection.": "プロセス(HOST/p-…)。検知や攻撃ストーリーに表示される。last は最新の検知のもの。",
+	"How many generations below.":  "下にたどる世代数。",
+	"At most this many processes.": "最大のプロセス数。",
+
+	"Only this severity.":                            "この重大度だけ。",
+	"Only those of one incident.":                    "一つのインシデントのものだけ。",
+	"Canaries too: they prove that the sensors see.": "カナリアも含める。センサーに見えていることの証明になる。",
+
+	"List incidents (default).": "インシデントを一覧表示する(既定)。",
+	"Show one incident: the five answers, its story, how it got in, what to do.": "インシデントを一件表示する。五つの答え、攻撃ストーリー、侵入経路、次にすること。",
+	"Only this state.":                         "この状態だけ。",
+	"Incident id (i-…); last: the newest one.": "インシデントの ID(i-…)。last は最新の一件。",
+
+	"End a process, named by its key: never a reused pid.":                 "プロセスを終了させる。キーで指定するため、使い回された PID を誤って終了させない。",
+	"Stop a process without ending it.":                                    "プロセスを一時停止する。",
+	"Let a suspended process go on.":                                       "一時停止したプロセスを再開する。",
+	"Cut a host off the network, except from this server; ends by itself.": "このサーバーとの通信だけを残して、ホストをネットワーク隔離する。期限が来ると自動で解除される。",
+	"End an isolation.":                                                    "ネットワーク隔離を解除する。",
+	"Why, for the record.":                                                 "記録に残す理由。",
+	"Incident it belongs to (i-…).":                                        "関係するインシデント(i-…)。",
+	"How long to wait for the outcome; 0 returns at once.":                 "結果を待つ時間。0 は待たない。",
+	"Process (HOST/p-…).":                                                  "プロセス(HOST/p-…)。",
+	"Its descendants too.":                                                 "子孫のプロセスも含める。",
+	"Ends by itself after this long (at most 7 days).":                     "自動で解除されるまでの時間(最長 7 日)。",
+	"Further addresses or networks that stay reachable.":                   "ほかに通信を残すアドレスやネットワーク。",
+	"Exit code 3: the host has not answered within --wait.":                "終了コード 3 は、--wait の間にホストから応答がなかったことを表します。",
+	"with all that it started":                                             "起動したものもすべて",
+	"this host, for two minutes":                                           "このホストを 2 分間",
+	"still reachable: 192.0.2.10":                                          "192.0.2.10 との通信は残す",
+	"the newest action's process":                                          "最新のアクションのプロセス",
+
+	"List actions (default).":                "アクションを一覧表示する(既定)。",
+	"Show one action with its proof.":        "アクションを一件、証明とともに表示する。",
+	"Action id (a-…); last: the newest one.": "アクションの ID(a-…)。last は最新の一件。",
+	"the newest one":                         "最新の一件",
+
+	"List the rules of the running server, or with --local those that this program would load.":     "動いているサーバーのルールを一覧表示する。--local ではこのプログラムが読み込むもの。",
+	"Say which rules load, which do not, and why; our own must also be complete in both languages.": "読み込めるルール、読み込めないルールとその理由を表示する。標準ルールは日英がそろっているかも確かめる。",
+	"Run every rule over its samples.":                                              "すべてのルールをサンプルで試験する。",
+	"Do not ask a server.":                                                          "サーバーに問い合わせない。",
+	"Further folders of Sigma rules (with --local).":                                "追加の Sigma ルールのフォルダー(--local とともに)。",
+	"Further folders of Sigma rules.":                                               "追加の Sigma ルールのフォルダー。",
+	"what this program brings, without a server":                                    "サーバーなしで、このプログラムの標準ルール",
+	"Exit code 1: a rule of ours is wrong; 3: rules of the folder were not loaded.": "終了コード 1 は標準ルールに誤りがあること、3 はフォルダーに読み込めないルールがあることを表します。",
+	"Folder of rules with their .test.yml; our own when left out.":                  "ルールと .test.yml のフォルダー。省くと標準ルール。",
+	"a folder, while you write a rule":                                              "書いている途中のルールのフォルダー",
+
+	"Recordings: NDJSON as yagura-sensor watch prints, or batches (zstd), - for standard input.":                              "記録: yagura-sensor watch が出す NDJSON、またはバッチ(zstd)。- は標準入力。",
+	"Name of the host that the recording shall belong to.":                                                                    "記録の持ち主とするホストの名前。",
+	"Move the recording so that its last event is now; otherwise it keeps its own times.":                                     "最後のイベントが現在になるように時刻をずらす。省くと記録の時刻のまま。",
+	"A recording goes the whole way of a live event: a host is enrolled for it, its batches are uploaded, judged and stored.": "記録は、実際のイベントと同じ経路をすべて通ります。専用のホストを登録し、バッチを送信し、判定し、保存します。",
+	"record a minute":            "1 分間記録する",
+	"as if it happened just now": "いま起きたことにする",
+
+	"The link works once. Whoever opens it sets a new name, password and code; from then on the earlier ones and every open session are void. Until then nothing changes. Making and using it are in the audit. Run it as the server's user on the server's machine.": "リンクは一度だけ使えます。開いた人が新しい名前、パスワード、コードを決めると、以前のものと、開いているすべてのセッションが無効になります。それまでは何も変わりません。作成と使用は監査記録に残ります。サーバーのマシンで、サーバーのユーザーとして実行してください。",
+
+	"Print every key with its value and where it comes from.": "すべてのキーの値と出どころを表示する。",
+	"Say what would not work.":                                "動かない設定を指摘する。",
+	"What the worker is for.":                                 "ワーカーの役割。",
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/incident"
+	"github.com/yagura-edr/yagura/internal/terminal"
+)
+
+// telling tells one incident to a person, in the order of the questions asked at three in the morning: how
+// bad, what happened, how they got in, what ran, what could not be seen, what to do now.
+type telling struct {
+	*shell
+
+	incident *consolev1.Incident
+	story    incident.Story
+}
+
+// Widths of the left columns.
+const (
+	answerIndent = 16
+	storyMargin  = 15 // 10:31:52.123456
+)
+
+func (t *telling) tell() {
+	row := t.incident.Row
+	t.printf("%s  %s  %s  %s\n", t.severity(row.Severity), t.say(row.State), event.Show(strings.Join(row.Hostnames, " ")), row.Id)
+	t.paragraph("", 0, t.said(row.Title))
+	t.printf("%s\n", t.say("%s to %s, %d detections, %d processes", terminal.Clock(row.First), terminal.Clock(row.Last), row.Detections, row.Processes))
+	t.printf("\n")
+	for _, a := range t.story.Answers {
+		head := t.say(a.Answer)
+		for _, x := range a.Sentences {
+			text := t.saidHere(x.Text)
+			if x.Basis == "inferred" && !x.Unknown {
+				text += " " + t.say("(inferred)")
+			}
+			t.paragraph(head, answerIndent, text)
+			head = ""
+		}
+	}
+	t.wayIn()
+	t.rows()
+	t.blind()
+	t.next()
+}
+
+func (t *telling) wayIn() {
+	e := t.story.Entry
+	t.heading("THE WAY IN")
+	head := t.saidHere(e.Label)
+	if e.Confidence != "" && e.Route != "unknown" {
+		head += " (" + t.say("confidence "+e.Confidence) + ")"
+	}
+	t.paragraph("", 0, head)
+	if w := t.saidHere(e.Weakness); w != "" {
+		t.paragraph(t.say("weakness"), answerIndent, w)
+	}
+	for i, step := range e.Chain {
+		t.paragraph(strconv.Itoa(i+1)+".", 4, t.saidHere(step.Text))
+	}
+	if stopped := t.saidHere(e.Stopped.Why); stopped != "" {
+		t.paragraph("", 0, stopped)
+	}
+}
+
+// rows draws the story as a tree of what ran, each row with its time, and the detections under it.
+func (t *telling) rows() {
+	titles := map[string]string{}
+	for _, d := range t.incident.Detections {
+		titles[d.Id] = t.severity(d.Severity) + " " + t.said(d.Title)
+	}
+	known := map[string]bool{}
+	for _, n := range t.story.Nodes {
+		known[n.Ref] = true
+	}
+	children := map[string][]int{}
+	for i, n := range t.story.Nodes {
+		parent := n.RowParent
+		if !known[parent] || parent == n.Ref {
+			parent = ""
+		}
+		children[parent] = append(children[parent], i)
+	}
+	t.heading("THE STORY")
+	var rows []branch
+	seen := map[int]bool{}
+	var walk func(ref string, depth int)
+	walk = func(ref string, depth int) {
+		for _, i := range children[ref] {
+			if seen[i] {
+				continue
+			}
+			seen[i] = true
+			n := &t.story.Nodes[i]
+			b := t.row(n)
+			b.depth = depth
+			for _, title := range slices.Compact(slices.Sorted(slices.Values(n.Detections))) {
+				if said, ok := titles[title]; ok && !slices.Contains(b.notes, said) {
+					b.notes = append(b.notes, said)
+				}
+			}
+			rows = append(rows, b)
+			walk(n.Ref, depth+1)
+		}
+	}
+	walk("", 0)
+	width := 0
+	if w := t.width(); w > 0 {
+		width = w
+	}
+	t.printf("%s", drawn(rows, storyMargin, width))
+	if t.story.Truncated {
+		t.printf("%s\n", t.say("The story is longer than this: its most important rows are shown."))
+	}
+}
+
+func (t *telling) row(n *incident.Node) branch {
+	b := branch{}
+	if n.Start > 0 {
+		b.right = terminal.TimeOfDay(n.Start)
+	}
+	text := n.CommandLine
+	if n.Kind != "process" || text == "" {
+		text = t.saidHere(n.Labels)
+		if text == "" {
+			text = n.Label
+		}
+	}
+	b.text = event.Show(text)
+	if n.Kind == "process" && n.PID > 0 {
+		b.text += "  (" + event.Show(strings.Join(slices.DeleteFunc([]string{strconv.FormatUint(n.PID, 10), n.User}, func(s string) bool { return s == "" }), ", ")) + ")"
+	}
+	for _, f := range n.Flags {
+		if f != incident.FlagContext {
+			b.text += " [" + strings.TrimPrefix(t.say("flag "+f), "flag ") + "]"
+		}
+	}
+	return b
+}
+
+// blind says where sight was missing: an empty place in a story proves nothing there.
+func (t *telling) blind() {
+	if len(t.story.Holes) == 0 {
+		return
+	}
+	t.heading("NOT FULLY SEEN")
+	for _, h := range t.story.Holes {
+		to := t.say("now")
+		if h.To > 0 {
+			to = terminal.Clock(h.To)
+		}
+		t.paragraph("", 2, t.say("%s of %s is %s from %s to %s: %s", t.say(h.Class), event.Show(h.Host), t.say(h.State), terminal.Clock(h.From), to, t.tongue.Text(h.Reason)))
+	}
+}
+
+// next says what to do: what the rules advise, then the commands, ready to paste.
+func (t *telling) next() {
+	t.heading("WHAT TO DO")
+	var worst []*consolev1.Detection
+	advised := map[string]bool{}
+	for _, level := range []string{"critical", "high", "medium"} {
+		for _, d := range t.incident.Detections {
+			if todo := t.said(d.Todo); d.Severity == level && todo != "" && !advised[todo] && len(worst) < 3 {
+				advised[todo] = true
+				worst = append(worst, d)
+			}
+		}
+	}
+	for i, d := range worst {
+		t.paragraph(strconv.Itoa(i+1)+".", 4, t.said(d.Todo))
+	}
+	id := t.incident.Row.Id
+	hosts := map[string]bool{}
+	for _, d := range t.incident.Detections {
+		hosts[d.HostId] = true
+	}
+	if len(worst) > 0 && worst[0].Process != "" {
+		t.printf("\n  yagura tree %s\n  yagura respond kill --tree %s --incident %s\n", worst[0].Process, worst[0].Process, id)
+	}
+	for _, h := range slices.Sorted(maps.Keys(hosts)) {
+		t.printf("  yagura respond isolate %s --for 4h --incident %s\n", h, id)
+	}
+}

@@ -1,0 +1,130 @@
+package terminal
+
+import (
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// screen counts columns as terminals draw them: two for Japanese characters, one for marks and lines, which
+// the library would count as two in a Japanese locale and no current terminal draws so.
+var screen = &runewidth.Condition{StrictEmojiNeutral: true}
+
+// Width gives the columns that text takes.
+func Width(text string) int { return screen.StringWidth(text) }
+
+// Pad fills text up to a width; longer text stays whole.
+func Pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-Width(text)))
+}
+
+// gap is the space between two columns, foldIndent that before the second line of a row.
+const (
+	gap        = 2
+	foldIndent = 4
+)
+
+// Table lays rows out under a header, each cell whole. Where a row does not fit the screen's width, its cells
+// go on over further lines, all rows alike. Width 0 is an output without a width, such as a pipe: one line
+// for each row.
+func Table(header []string, rows [][]string, width int) string {
+	columns := make([]int, len(header))
+	for i, h := range header {
+		columns[i] = Width(h)
+	}
+	for _, r := range rows {
+		for i, c := range r {
+			columns[i] = max(columns[i], Width(c))
+		}
+	}
+	lines := fold(columns, width)
+	var b strings.Builder
+	for _, r := range append([][]string{header}, rows...) {
+		for n, line := range lines {
+			var text strings.Builder
+			if n > 0 {
+				text.WriteString(strings.Repeat(" ", foldIndent))
+			}
+			for i, column := range line {
+				if i == len(line)-1 {
+					text.WriteString(r[column])
+				} else {
+					text.WriteString(Pad(r[column], columns[column]+gap))
+				}
+			}
+			if s := strings.TrimRight(text.String(), " "); s != "" {
+				b.WriteString(s + "\n")
+			}
+		}
+	}
+	return b.String()
+}
+
+// fold puts columns on lines of a width, in their order.
+func fold(columns []int, width int) [][]int {
+	lines := [][]int{nil}
+	used := 0
+	for i, c := range columns {
+		last := len(lines) - 1
+		if width > 0 && used > foldIndent && used+c > width {
+			lines = append(lines, nil)
+			last, used = last+1, foldIndent
+		}
+		lines[last] = append(lines[last], i)
+		used += c + gap
+	}
+	return lines
+}
+
+// Wrap breaks text into lines of a width: between words, and inside Japanese text between any two characters
+// but where a line would begin with a mark that closes.
+func Wrap(text string, width int) []string {
+	var out []string
+	for paragraph := range strings.SplitSeq(text, "\n") {
+		out = append(out, wrap(paragraph, width)...)
+	}
+	return out
+}
+
+func wrap(text string, width int) []string {
+	var out []string
+	line := ""
+	for _, piece := range pieces(text) {
+		if line != "" && Width(line)+Width(strings.TrimRight(piece, " ")) > width {
+			out = append(out, strings.TrimRight(line, " "))
+			piece = strings.TrimLeft(piece, " ")
+			line = ""
+		}
+		line += piece
+	}
+	return append(out, strings.TrimRight(line, " "))
+}
+
+// closing may not begin a line, opening may not end one.
+const (
+	closing = "、。,.:;!?)]}」』】)]・ー々ゃゅょっャュョッ〜%%"
+	opening = "([{「『【(["
+)
+
+// pieces cuts text where a line may end.
+func pieces(text string) []string {
+	var out []string
+	var b strings.Builder
+	runes := []rune(text)
+	for i, r := range runes {
+		b.WriteRune(r)
+		if i+1 == len(runes) {
+			break
+		}
+		next := runes[i+1]
+		ends := r == ' ' && next != ' '
+		if screen.RuneWidth(r) == 2 || screen.RuneWidth(next) == 2 {
+			ends = ends || r != ' ' && !strings.ContainsRune(closing, next) && !strings.ContainsRune(opening, r)
+		}
+		if ends {
+			out = append(out, b.String())
+			b.Reset()
+		}
+	}
+	return append(out, b.String())
+}
