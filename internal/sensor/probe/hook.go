@@ -45,6 +45,7 @@ type hook struct {
 
 	programs *ebpf.Collection
 	links    []io.Closer
+	oaths    map[link.Link]oath // what each link was when it was attached
 	err      error
 }
 
@@ -177,6 +178,9 @@ func (p *Probe) loadHook(h *hook, cache *btf.Cache) error {
 	}
 	h.programs = c
 	h.links, err = h.attach(p, c)
+	if err == nil {
+		err = h.swear()
+	}
 	if err != nil {
 		return errors.Join(err, h.close())
 	}
@@ -186,6 +190,8 @@ func (p *Probe) loadHook(h *hook, cache *btf.Cache) error {
 // reason puts an error of the kernel into words an operator can act on.
 func reason(err error) string {
 	switch {
+	case errors.Is(err, ErrRemoved):
+		return ErrRemoved.Error()
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return "the kernel refused the program (not root, or lockdown)"
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, btf.ErrNotFound), errors.Is(err, unix.ENOENT):

@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -62,8 +63,9 @@ type Probe struct {
 	iter  *link.Iter
 	snap  *ebpf.Collection
 
-	mu    sync.Mutex // guards hooks
-	hooks []*hook
+	mu     sync.Mutex // guards hooks and stolen
+	hooks  []*hook
+	stolen []io.Closer // links that somebody closed under us
 
 	clock *clock
 	loss  *lossMeter
@@ -192,6 +194,7 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 	defer p.sleep.until(ctx)()
 	d := newDrain(p, emit)
 	second := bootNow()
+	watch := vigil{last: second}
 	for {
 		if ctx.Err() != nil {
 			d.run(ctx, ^uint64(0))
@@ -208,6 +211,7 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 			p.clock.set()
 			p.loss.report(ctx, emit)
 			d.decoder.calm(p, now, emit)
+			watch.keep(ctx, p, now, emit)
 		}
 		if !again {
 			d.rest(now, second)
