@@ -31,7 +31,5 @@ cat "$work/flood.json"
 echo "detections: $("$bin/yagura" --data "$work/data" detections --limit 5000 --json | grep -c '"rule_id"\|"ruleId"')"
 # Everything is sealed a minute after it came; segments are merged in rounds of half a minute.
 sleep "${SEAL:-70}"
-accepted=$(sed -nE 's/.*"events_accepted": ([0-9]+).*/\1/p' "$work/flood.json")
-bytes=$(find "$work/data/segments" -name '*.parquet' -printf '%s\n' | awk '{s += $1; n++} END {print s, n}')
-awk -v a="$accepted" -v b="$bytes" 'BEGIN {split(b, v, " "); printf "stored: %d bytes in %d segments, %.1f bytes per event\n", v[1], v[2], v[1] / a}'
+bash dev/bench/stored.sh "$work/data"
 grep -E 'level=(WARN|ERROR)' "$work/log" | cut -c1-300 | sort | uniq -c | sort -rn | head -8 || true

@@ -33,3 +33,6 @@ for rate in $rates; do
 	sleep 3
 done
 "$bin/yagura" --data "$work/data" hosts
+# What it cost on disk; everything is sealed a minute after it came.
+sleep "${SEAL:-70}"
+bash dev/bench/stored.sh "$work/data"
