@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	ExecMapCgroups      = "cgroups"
 	ExecMapCounters     = "counters"
 	ExecMapRingBulk     = "ring_bulk"
 	ExecMapRingCritical = "ring_critical"
@@ -75,6 +76,7 @@ type ExecProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ExecMapSpecs struct {
+	Cgroups      *ebpf.MapSpec `ebpf:"cgroups"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	RingBulk     *ebpf.MapSpec `ebpf:"ring_bulk"`
 	RingCritical *ebpf.MapSpec `ebpf:"ring_critical"`
@@ -110,6 +112,7 @@ func (o *ExecObjects) Close() error {
 //
 // It can be passed to LoadExecObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ExecMaps struct {
+	Cgroups      *ebpf.Map `ebpf:"cgroups"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	RingBulk     *ebpf.Map `ebpf:"ring_bulk"`
 	RingCritical *ebpf.Map `ebpf:"ring_critical"`
@@ -121,6 +124,7 @@ type ExecMaps struct {
 
 func (m *ExecMaps) Close() error {
 	return _ExecClose(
+		m.Cgroups,
 		m.Counters,
 		m.RingBulk,
 		m.RingCritical,

@@ -177,6 +177,7 @@ struct signal_struct {
 
 struct kernfs_node {
 	const char *name;
+	__u64 id; /* never given again: a number with its generation */
 	struct kernfs_node *__parent; /* 6.15 and later */
 };
 

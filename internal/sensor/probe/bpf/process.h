@@ -5,6 +5,96 @@
 
 #include "record.h"
 
+/* Names of cgroups that were walked before. A cgroup's id is never given again, and its name does not change
+ * where the unified hierarchy is used; on old ones a rename shows when the entry has left the table. */
+struct cgroup_key {
+	__u64 id;   /* in the unified hierarchy */
+	__u64 pids; /* in the one of the pids controller; 0 when the unified one says enough */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 512);
+	__type(key, struct cgroup_key);
+	__type(value, struct cgroup_text);
+} cgroups SEC(".maps");
+
+/* pids_node gives the task's place in the pids controller's hierarchy. */
+static __always_inline struct kernfs_node *pids_node(struct css_set *set)
+{
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		return 0;
+	__u32 id = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
+	struct cgroup_subsys_state *css = 0;
+	bpf_core_read(&css, sizeof(css), &set->subsys[id & 15]);
+	return BPF_CORE_READ(css, cgroup, kn);
+}
+
+/* above gives the folder of a cgroup; NULL for a root. */
+static __always_inline struct kernfs_node *above(struct kernfs_node *kn)
+{
+	if (bpf_core_field_exists(kn->__parent))
+		return BPF_CORE_READ(kn, __parent);
+	return BPF_CORE_READ((struct kernfs_node___old *)kn, parent);
+}
+
+/* put_cgroup appends the names of the task's cgroup, leaf first, at most four. The pids controller's
+ * hierarchy is asked when the unified one has the task in its root (hybrid hosts). */
+static __always_inline __u32 put_cgroup(struct scratch *s, __u32 end, struct task_struct *task)
+{
+	struct css_set *set = task->cgroups;
+	struct kernfs_node *kn = set->dfl_cgrp->kn, *up;
+	struct cgroup_key key = {.id = BPF_CORE_READ(kn, id)};
+	struct cgroup_text *known;
+	__u64 first = end + 4;
+	__u32 n = 0;
+
+	if (!above(kn)) {
+		kn = pids_node(set);
+		if (kn)
+			key.pids = BPF_CORE_READ(kn, id);
+	}
+	known = bpf_map_lookup_elem(&cgroups, &key);
+	if (known) {
+		__u64 len = known->len;
+		if (!len || len > CGROUP_TEXT)
+			return end;
+		asm volatile("%0 &= 16383" : "+r"(first));
+		if (bpf_probe_read_kernel(&s->rec[first], len, known->text))
+			return end;
+		text_head(s, end, TEXT_CGROUP, len);
+		return end + 4 + len;
+	}
+
+	for (int i = 0; i < 4; i++) {
+		if (!kn)
+			break;
+		up = above(kn);
+		if (!up)
+			break;
+		__u64 at = end + 4 + n;
+		asm volatile("%0 &= 16383" : "+r"(at));
+		long len = bpf_probe_read_kernel_str(&s->rec[at], 256, BPF_CORE_READ(kn, name));
+		if (len <= 0)
+			return end;
+		n += len;
+		kn = up;
+	}
+	if (n <= CGROUP_TEXT) { /* a longer one is walked each time */
+		struct cgroup_text *fresh = &s->cgroup;
+		fresh->len = n;
+		asm volatile("%0 &= 16383" : "+r"(first));
+		__u64 len = n;
+		if (len && len <= CGROUP_TEXT)
+			bpf_probe_read_kernel(fresh->text, len, &s->rec[first]);
+		bpf_map_update_elem(&cgroups, &key, fresh, BPF_ANY);
+	}
+	if (!n)
+		return end;
+	text_head(s, end, TEXT_CGROUP, n);
+	return end + 4 + n;
+}
+
 struct process_record {
 	struct head head;
 	__u64 caps;
@@ -47,7 +137,7 @@ static __always_inline __u32 put_process(struct scratch *s, __u16 type, struct t
 			r->stdin.family = 0;
 	}
 	if (image) {
-		fill_file(&r->image, image->f_inode);
+		fill_known(&r->image, image->f_inode);
 		end = put_path(s, end, TEXT_PATH, BPF_CORE_READ(image, f_path.dentry), BPF_CORE_READ(image, f_path.mnt));
 	}
 	if (fs)

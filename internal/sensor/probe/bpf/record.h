@@ -128,12 +128,18 @@ struct counters {
 
 /* 32 KiB is the most that a per-CPU value may have. */
 #define SCRATCH_BYTES 32768
-#define SCRATCH_REC (SCRATCH_BYTES - 40)
+#define SCRATCH_REC (SCRATCH_BYTES - 40 - sizeof(struct cgroup_text))
+#define CGROUP_TEXT 252
 #define PATH_BYTES 4096
 #define PATH_STEPS 256
 #define ARGV_BYTES 8192
-/* A text may start below this; behind it the longest text still fits: 16383 + 8191 < 32728. */
+/* A text may start below this; behind it the longest text still fits: 16383 + 8191 < SCRATCH_REC. */
 #define OFFSET_MASK 16383
+
+struct cgroup_text {
+	__u32 len;
+	char text[CGROUP_TEXT];
+};
 
 struct scratch {
 	__u64 busy;
@@ -142,6 +148,7 @@ struct scratch {
 	struct dentry *dentry, *root;
 	struct mount *mnt;
 	__u64 n;
+	struct cgroup_text cgroup; /* on its way into the table of known ones */
 	__u8 rec[SCRATCH_REC];
 };
 
@@ -275,10 +282,15 @@ static __always_inline void fill_head(struct head *h, __u16 type, struct task_st
 	h->uid = cred->uid.val;
 	h->euid = cred->euid.val;
 	h->exec_id = task->self_exec_id;
-	/* The leader's: threads name themselves after their work, not after the process. */
-	bpf_probe_read_kernel(h->comm, sizeof(h->comm), leader->comm);
+	/* The leader's: threads name themselves after their work, not after the process. Two loads, not a call. */
+	((__u64 *)h->comm)[0] = ((__u64 *)leader->comm)[0];
+	((__u64 *)h->comm)[1] = ((__u64 *)leader->comm)[1];
 }
 
+/* From 6.13 the kernel notes in a high bit of the nanoseconds that somebody asked for the change time. */
+#define CTIME_NSEC 0x3fffffff
+
+/* fill_file reads a file of which only the address is known. */
 static __always_inline void fill_file(struct fileinfo *f, struct inode *inode)
 {
 	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
@@ -291,7 +303,7 @@ static __always_inline void fill_file(struct fileinfo *f, struct inode *inode)
 	f->magic = BPF_CORE_READ(sb, s_magic);
 	if (bpf_core_field_exists(inode->i_ctime_sec)) {
 		f->mtime = BPF_CORE_READ(inode, i_mtime_sec) * 1000000000 + BPF_CORE_READ(inode, i_mtime_nsec);
-		f->ctime = BPF_CORE_READ(inode, i_ctime_sec) * 1000000000 + BPF_CORE_READ(inode, i_ctime_nsec);
+		f->ctime = BPF_CORE_READ(inode, i_ctime_sec) * 1000000000 + (BPF_CORE_READ(inode, i_ctime_nsec) & CTIME_NSEC);
 		return;
 	}
 	struct inode___67 *i67 = (void *)inode;
@@ -310,6 +322,43 @@ static __always_inline void fill_file(struct fileinfo *f, struct inode *inode)
 	if (bpf_core_field_exists(i61->i_ctime)) {
 		f->mtime = BPF_CORE_READ(i61, i_mtime.tv_sec) * 1000000000 + BPF_CORE_READ(i61, i_mtime.tv_nsec);
 		f->ctime = BPF_CORE_READ(i61, i_ctime.tv_sec) * 1000000000 + BPF_CORE_READ(i61, i_ctime.tv_nsec);
+	}
+}
+
+/* fill_known is fill_file for an inode that the verifier knows: loads, where the other calls for every field. */
+static __always_inline void fill_known(struct fileinfo *f, struct inode *inode)
+{
+	struct super_block *sb = inode->i_sb;
+	f->ino = inode->i_ino;
+	f->size = inode->i_size;
+	f->mode = inode->i_mode;
+	f->nlink = inode->i_nlink;
+	f->uid = inode->i_uid.val;
+	f->dev = sb->s_dev;
+	f->magic = sb->s_magic;
+	f->mtime = 0;
+	f->ctime = 0;
+	if (bpf_core_field_exists(inode->i_ctime_sec)) {
+		f->mtime = inode->i_mtime_sec * 1000000000 + inode->i_mtime_nsec;
+		f->ctime = inode->i_ctime_sec * 1000000000 + (inode->i_ctime_nsec & CTIME_NSEC);
+		return;
+	}
+	struct inode___67 *i67 = (void *)inode;
+	if (bpf_core_field_exists(i67->__i_mtime)) {
+		f->mtime = i67->__i_mtime.tv_sec * 1000000000 + i67->__i_mtime.tv_nsec;
+		f->ctime = i67->__i_ctime.tv_sec * 1000000000 + i67->__i_ctime.tv_nsec;
+		return;
+	}
+	struct inode___66 *i66 = (void *)inode;
+	if (bpf_core_field_exists(i66->__i_ctime)) {
+		f->mtime = i66->i_mtime.tv_sec * 1000000000 + i66->i_mtime.tv_nsec;
+		f->ctime = i66->__i_ctime.tv_sec * 1000000000 + i66->__i_ctime.tv_nsec;
+		return;
+	}
+	struct inode___61 *i61 = (void *)inode;
+	if (bpf_core_field_exists(i61->i_ctime)) {
+		f->mtime = i61->i_mtime.tv_sec * 1000000000 + i61->i_mtime.tv_nsec;
+		f->ctime = i61->i_ctime.tv_sec * 1000000000 + i61->i_ctime.tv_nsec;
 	}
 }
 
@@ -457,45 +506,6 @@ static __always_inline __u32 put_user(struct scratch *s, __u32 end, __u16 tag, c
 	}
 	n--;
 	text_head(s, end, tag, n);
-	return end + 4 + n;
-}
-
-/* put_cgroup appends the names of the task's cgroup, leaf first, at most four. The pids controller's
- * hierarchy is asked when the unified one has the task in its root (hybrid hosts). */
-static __always_inline __u32 put_cgroup(struct scratch *s, __u32 end, struct task_struct *task)
-{
-	struct css_set *set = task->cgroups;
-	struct kernfs_node *kn = set->dfl_cgrp->kn, *up;
-	__u32 n = 0;
-
-	for (int i = 0; i < 5; i++) {
-		if (!kn)
-			break;
-		if (bpf_core_field_exists(kn->__parent))
-			up = BPF_CORE_READ(kn, __parent);
-		else
-			up = BPF_CORE_READ((struct kernfs_node___old *)kn, parent);
-		if (!up) {
-			/* at a root: with nothing found, look at the pids hierarchy once */
-			if (n || i || !bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
-				break;
-			__u32 id = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id);
-			struct cgroup_subsys_state *css = 0;
-			bpf_core_read(&css, sizeof(css), &set->subsys[id & 15]);
-			kn = BPF_CORE_READ(css, cgroup, kn);
-			continue;
-		}
-		__u64 at = end + 4 + n;
-		asm volatile("%0 &= 16383" : "+r"(at));
-		long len = bpf_probe_read_kernel_str(&s->rec[at], 256, BPF_CORE_READ(kn, name));
-		if (len <= 0)
-			break;
-		n += len;
-		kn = up;
-	}
-	if (!n)
-		return end;
-	text_head(s, end, TEXT_CGROUP, n);
 	return end + 4 + n;
 }
 

@@ -16,6 +16,7 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	SnapshotMapCgroups      = "cgroups"
 	SnapshotMapCounters     = "counters"
 	SnapshotMapRingBulk     = "ring_bulk"
 	SnapshotMapRingCritical = "ring_critical"
@@ -75,6 +76,7 @@ type SnapshotProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SnapshotMapSpecs struct {
+	Cgroups      *ebpf.MapSpec `ebpf:"cgroups"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	RingBulk     *ebpf.MapSpec `ebpf:"ring_bulk"`
 	RingCritical *ebpf.MapSpec `ebpf:"ring_critical"`
@@ -110,6 +112,7 @@ func (o *SnapshotObjects) Close() error {
 //
 // It can be passed to LoadSnapshotObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SnapshotMaps struct {
+	Cgroups      *ebpf.Map `ebpf:"cgroups"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	RingBulk     *ebpf.Map `ebpf:"ring_bulk"`
 	RingCritical *ebpf.Map `ebpf:"ring_critical"`
@@ -121,6 +124,7 @@ type SnapshotMaps struct {
 
 func (m *SnapshotMaps) Close() error {
 	return _SnapshotClose(
+		m.Cgroups,
 		m.Counters,
 		m.RingBulk,
 		m.RingCritical,
