@@ -44,9 +44,10 @@ type Hasher struct {
 	opts  Options
 	queue chan request // full: Ask says so and the exec leaves without a hash
 
-	mu         sync.Mutex // guards all below
-	young, old map[key][32]byte
-	next       time.Time // when the byte budget allows the next read
+	mu    sync.Mutex // guards all below
+	files generations[key]
+	seen  generations[Identity] // the same hashes, by the kernel's identity of their files
+	next  time.Time             // when the byte budget allows the next read
 }
 
 type request struct {
@@ -71,7 +72,7 @@ func New(opts Options) *Hasher {
 	if opts.Workers <= 0 {
 		opts.Workers = DefaultWorkers
 	}
-	return &Hasher{opts: opts, queue: make(chan request, queueLength), young: map[key][32]byte{}}
+	return &Hasher{opts: opts, queue: make(chan request, queueLength)}
 }
 
 // Run works until ctx ends. Requests still queued then are never answered.
@@ -103,6 +104,7 @@ func (h *Hasher) Ask(want Want, done func(Result)) (r Result, ok bool, err error
 		return Result{Err: err}, true, nil
 	}
 	if sum, ok := h.known(keyOf(st)); ok {
+		h.remember(want.Kernel, st, sum)
 		return Result{SHA256: sum}, true, nil
 	}
 	if st.Size > h.opts.MaxBytes {
@@ -129,6 +131,7 @@ func (h *Hasher) hash(ctx context.Context, want Want, buf []byte) (sum [32]byte,
 	}
 	content := keyOf(st)
 	if sum, ok := h.known(content); ok {
+		h.remember(want.Kernel, st, sum)
 		return sum, nil
 	}
 	d := sha256.New()
@@ -153,6 +156,7 @@ func (h *Hasher) hash(ctx context.Context, want Want, buf []byte) (sum [32]byte,
 		return [32]byte{}, ErrGone
 	}
 	h.keep(keyOf(st), sum)
+	h.remember(want.Kernel, st, sum)
 	return sum, nil
 }
 
@@ -199,31 +203,58 @@ func (k key) content() key {
 	return k
 }
 
-// known looks a content up; what is found stays in the young half of the cache.
 func (h *Hasher) known(k key) (sum [32]byte, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if sum, ok = h.young[k]; ok {
-		return sum, true
-	}
-	if sum, ok = h.old[k]; ok {
-		h.put(k, sum)
-	}
-	return sum, ok
+	return h.files.get(k)
 }
 
 func (h *Hasher) keep(k key, sum [32]byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.put(k, sum)
+	h.files.put(k, sum)
 }
 
-// put needs mu. Two generations of half the entries each: a full young one becomes the old one.
-func (h *Hasher) put(k key, sum [32]byte) {
-	if len(h.young) >= cacheEntries/2 {
-		h.old, h.young = h.young, make(map[key][32]byte)
+// Known gives the hash of a file that the kernel described just so before. It asks nobody, so it is the way to
+// begin; Ask is for what it does not know.
+func (h *Hasher) Known(i Identity) (sum [32]byte, ok bool) {
+	if i == (Identity{}) {
+		return sum, false
 	}
-	h.young[k] = sum
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seen.get(i)
+}
+
+// remember ties a hash to what the kernel said of the file, if the file that was hashed is that one.
+func (h *Hasher) remember(i Identity, st *unix.Stat_t, sum [32]byte) {
+	if i == (Identity{}) || !i.fits(st) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seen.put(i, sum)
+}
+
+// generations remembers hashes: two halves of half the entries each; a full young one becomes the old one.
+type generations[K comparable] struct{ young, old map[K][32]byte }
+
+// get looks a hash up; what is found stays in the young half.
+func (g *generations[K]) get(k K) (sum [32]byte, ok bool) {
+	if sum, ok = g.young[k]; ok {
+		return sum, true
+	}
+	if sum, ok = g.old[k]; ok {
+		g.put(k, sum)
+	}
+	return sum, ok
+}
+
+func (g *generations[K]) put(k K, sum [32]byte) {
+	if g.young == nil || len(g.young) >= cacheEntries/2 {
+		g.old, g.young = g.young, make(map[K][32]byte)
+	}
+	g.young[k] = sum
 }
 
 // regular opens a path for reading if it is a regular file. O_NONBLOCK: a FIFO put in its place must not hold

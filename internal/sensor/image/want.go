@@ -17,6 +17,21 @@ type Want struct {
 	Size   int64
 	Mtime  int64 // µs UTC
 	Time   int64 // of the exec, µs UTC
+
+	Kernel Identity // what the kernel itself says of the file, for Known; zero for nothing
+}
+
+// Identity tells one content of a file from all others, in the kernel's own words.
+type Identity struct {
+	Dev          uint32
+	Inode, Size  uint64
+	Mtime, Ctime int64 // ns since 1970
+}
+
+// fits says whether a file is the one that the kernel saw. The device is left out: on overlays and btrfs stat has
+// a number of its own for it, and inode, size and both times agree only for the same file.
+func (i *Identity) fits(st *unix.Stat_t) bool {
+	return i.Inode == st.Ino && int64(i.Size) == st.Size && i.Mtime == st.Mtim.Nano() && i.Ctime == st.Ctim.Nano()
 }
 
 // The file is found through the process while it lives, which is right whatever the path says by now, and by

@@ -1,9 +1,9 @@
 package probe
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"path"
-	"strconv"
 	"strings"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -19,12 +19,9 @@ type fileInfo struct {
 }
 
 func (f *fields) file() fileInfo {
-	return fileInfo{ino: f.u64(), size: f.u64(), mtime: int64(f.u64()), ctime: int64(f.u64()), magic: f.u64(), dev: f.u32(), mode: f.u32(), nlink: f.u32(), uid: f.u32()}
-}
-
-// device writes a device number of the kernel as "major:minor".
-func device(dev uint32) string {
-	return strconv.FormatUint(uint64(dev>>20), 10) + ":" + strconv.FormatUint(uint64(dev&(1<<20-1)), 10)
+	b, le := f.take(fileBytes), binary.LittleEndian
+	return fileInfo{ino: le.Uint64(b), size: le.Uint64(b[8:]), mtime: int64(le.Uint64(b[16:])), ctime: int64(le.Uint64(b[24:])),
+		magic: le.Uint64(b[32:]), dev: le.Uint32(b[40:]), mode: le.Uint32(b[44:]), nlink: le.Uint32(b[48:]), uid: le.Uint32(b[52:])}
 }
 
 const magicTmpfs = 0x01021994
@@ -40,9 +37,9 @@ func (i *fileInfo) flags(p string) (flags uint64) {
 	return flags
 }
 
-func (i *fileInfo) event(p string) event.File {
-	return event.File{Path: p, VolumeID: device(i.dev), FileID: strconv.FormatUint(i.ino, 10), Size: i.size, Mode: uint64(i.mode),
-		ModifiedTime: i.mtime / 1000, OwnerID: strconv.FormatUint(uint64(i.uid), 10), Links: uint64(i.nlink)}
+func (d *decoder) describe(f *event.File, i *fileInfo, p string) {
+	f.Path, f.VolumeID, f.FileID, f.Size, f.Mode = p, d.words.device(i.dev), d.words.inode(i.ino), i.size, uint64(i.mode)
+	f.ModifiedTime, f.OwnerID, f.Links = i.mtime/1000, d.words.number(i.uid), uint64(i.nlink)
 }
 
 // sockInfo mirrors struct sockinfo.
@@ -60,8 +57,9 @@ const (
 )
 
 func (f *fields) sock() sockInfo {
-	s := sockInfo{family: f.u16(), lport: f.u16(), rport: f.u16(), proto: f.u8(), state: f.u8()}
-	local, remote := f.take(16), f.take(16)
+	b, le := f.take(sockBytes), binary.LittleEndian
+	s := sockInfo{family: le.Uint16(b), lport: le.Uint16(b[2:]), rport: le.Uint16(b[4:]), proto: b[6], state: b[7]}
+	local, remote := b[8:24], b[24:40]
 	switch s.family {
 	case familyInet:
 		s.local, s.remote = netip.AddrFrom4([4]byte(local)), netip.AddrFrom4([4]byte(remote))
@@ -101,31 +99,50 @@ func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.E
 	a := &e.Actor
 	a.Capabilities = caps
 	if loginUID != noID {
-		a.LoginUserID = strconv.FormatUint(uint64(loginUID), 10)
+		a.LoginUserID = d.words.number(loginUID)
 	}
 	if session != noID {
-		a.SessionID = strconv.FormatUint(uint64(session), 10)
+		a.SessionID = d.words.number(session)
 	}
-	a.Path, a.Cwd, a.TTY = joinPath(t[textPath]), joinPath(t[textCwd]), terminal(string(t[textTTY]))
+	a.Path, a.Cwd = d.words.folder(t[textPath]), d.words.folder(t[textCwd])
+	if len(t[textTTY]) > 0 {
+		a.TTY = terminal(d.words.word(t[textTTY]))
+	}
 	if len(t[textCwd]) == 0 && kernelThread == 0 {
 		a.Cwd = "/"
 	}
 	a.CommandLine = joinArguments(t[textArgv])
-	a.Interpreter = absolute(a.Cwd, string(t[textScript]))
-	a.Cgroup, a.ContainerID = cgroup(t[textCgroup])
+	if len(t[textScript]) > 0 {
+		a.Interpreter = absolute(a.Cwd, string(t[textScript]))
+	}
+	names := d.words.cgroup(t[textCgroup])
+	a.Cgroup, a.ContainerID = names.leaf, names.container
+	d.executed = Image{}
 	if image.ino != 0 {
-		file := image.event(a.Path)
-		a.VolumeID, a.FileID = file.VolumeID, file.FileID
-		e.File = file
+		d.describe(&e.File, &image, a.Path)
+		e.File.FileID = strings.Clone(e.File.FileID) // the process tree keeps it for as long as the process runs
+		a.VolumeID, a.FileID = e.File.VolumeID, e.File.FileID
 		e.Flags |= image.flags(a.Path)
+		d.executed = Image{Dev: image.dev, Inode: image.ino, Size: image.size, Mtime: image.mtime, Ctime: image.ctime}
+	}
+	var s *event.Event
+	if h.kind == recExec && stdin.family != 0 && stdin.rport != 0 {
+		s = d.fresh()
+		s.Kind, s.OS, s.BootNS, s.HostTime, s.Actor, s.Parent = event.NetStdioSocket, e.OS, e.BootNS, e.HostTime, e.Actor, e.Parent
+		stdin.fill(s)
 	}
 	emit(e)
-	if h.kind == recExec && stdin.family != 0 && stdin.rport != 0 {
-		s := &event.Event{Kind: event.NetStdioSocket, OS: e.OS, BootNS: e.BootNS, HostTime: e.HostTime, Actor: e.Actor, Parent: e.Parent}
-		stdin.fill(s)
+	if s != nil {
 		emit(s)
 	}
 	return nil
+}
+
+// Image identifies the content of an executed file as the kernel saw it.
+type Image struct {
+	Dev          uint32
+	Inode, Size  uint64
+	Mtime, Ctime int64 // ns since 1970
 }
 
 // terminal names a terminal as its device below /dev: the kernel says pts3 for pts/3.

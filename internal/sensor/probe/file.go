@@ -12,7 +12,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-var fileKinds = map[uint16]event.Kind{recCreate: event.FileCreate, recModify: event.FileModify, recRename: event.FileRename,
+var fileKinds = [...]event.Kind{recCreate: event.FileCreate, recModify: event.FileModify, recRename: event.FileRename,
 	recDelete: event.FileDelete, recChmod: event.FileChmod, recRead: event.FileReadCredential, recLink: event.FileLink}
 
 func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
@@ -25,12 +25,9 @@ func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Even
 		return nil
 	}
 	e.Kind = fileKinds[h.kind]
-	target := joinPath(t[textPath])
-	if t[textUser] != nil {
-		target = named(target, string(t[textUser]))
-	}
+	target := d.words.named(t[textPath], t[textUser])
 	if info.ino != 0 {
-		e.File = info.event(target)
+		d.describe(&e.File, &info, target)
 		e.Flags |= info.flags(target)
 	} else {
 		e.File.Path = target
@@ -44,7 +41,7 @@ func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Even
 	case recChmod:
 		e.File.Mode = e.File.Mode&^0o7777 | uint64(mode&0o7777)
 	case recRename:
-		e.OldFile.Path = named(joinPath(t[textOldBase]), string(t[textOldUser]))
+		e.OldFile.Path = d.words.named(t[textOldBase], t[textOldUser])
 	case recLink:
 		if how == linkSymbolic {
 			e.OldFile.Path = string(t[textOldUser])
@@ -52,19 +49,11 @@ func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Even
 				e.OldFile.Path = path.Join(path.Dir(target), e.OldFile.Path)
 			}
 		} else {
-			e.OldFile.Path = named(joinPath(t[textOldBase]), string(t[textOldUser]))
+			e.OldFile.Path = d.words.named(t[textOldBase], t[textOldUser])
 		}
 	}
 	emit(e)
 	return nil
-}
-
-// named joins the folder that a path argument starts from with the argument.
-func named(base, argument string) string {
-	if argument == "" {
-		return base
-	}
-	return path.Clean("/" + base + "/" + argument)
 }
 
 const (
@@ -91,9 +80,9 @@ func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
 }
 
 // cut gives the bytes before the first NUL.
-func cut(b []byte) string {
+func cut(b []byte) []byte {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
-		b = b[:i]
+		return b[:i]
 	}
-	return string(b)
+	return b
 }

@@ -8,7 +8,7 @@ func (d *decoder) fork(f *fields, e *event.Event, emit func(*event.Event)) error
 		return nil
 	}
 	e.Kind = event.ProcessFork
-	e.Target = d.name(childStart, childTgid)
+	d.name(&e.Target, childStart, childTgid)
 	e.Target.ExecID = e.Actor.ExecID
 	emit(e)
 	return nil

@@ -21,13 +21,13 @@ func (d *decoder) memory(f *fields, h *head, e *event.Event, emit func(*event.Ev
 		if err != nil {
 			return err
 		}
-		e.File = info.event(joinPath(t[textPath]))
+		d.describe(&e.File, &info, d.words.path(t[textPath]))
 		e.Flags |= event.FlagMemoryFile | event.FlagCreated
 		emit(e)
 		return nil
 	}
 	if start != 0 {
-		e.Target = d.name(start, tgid)
+		d.name(&e.Target, start, tgid)
 	} else {
 		e.Target.PID = uint64(tgid) // the process tree knows who that is
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-var netKinds = map[uint16]event.Kind{recConnect: event.NetConnect, recAccept: event.NetAccept, recListen: event.NetListen, recClose: event.NetClose}
+var netKinds = [...]event.Kind{recConnect: event.NetConnect, recAccept: event.NetAccept, recListen: event.NetListen, recClose: event.NetClose}
 
 func (d *decoder) net(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
 	s := f.sock()

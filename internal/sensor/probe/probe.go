@@ -69,6 +69,8 @@ type Probe struct {
 
 	clock *clock
 	loss  *lossMeter
+	pool  sync.Pool // of *event.Event that were given back
+	run   *drain    // of Run
 }
 
 // Order of the rings, as the kernel side numbers them.
@@ -193,6 +195,7 @@ func (p *Probe) Close() error {
 func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 	defer p.sleep.until(ctx)()
 	d := newDrain(p, emit)
+	p.run = d
 	second := bootNow()
 	watch := vigil{last: second}
 	for {
@@ -217,6 +220,19 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 			d.rest(now, second)
 		}
 	}
+}
+
+// Free gives an event back that was emitted and is no longer used: it is made another one. Whoever keeps an event,
+// or a list of one, does not give it back; its texts may be kept.
+func (p *Probe) Free(e *event.Event) { p.pool.Put(e) }
+
+// Executed identifies the image of the exec that is being emitted; zero when it has no inode. It may be asked from
+// inside emit only.
+func (p *Probe) Executed() Image {
+	if p.run == nil {
+		return Image{}
+	}
+	return p.run.decoder.executed
 }
 
 // bulkDrain is how long records of the other rings may lie while no critical one comes: their lanes wait longer
@@ -272,7 +288,7 @@ type drain struct {
 
 func newDrain(p *Probe, emit func(*event.Event)) *drain {
 	d := &drain{p: p, emit: emit}
-	d.decoder = decoder{bootTag: p.bootTag, clock: p.clock}
+	d.decoder = decoder{bootTag: p.bootTag, clock: p.clock, pool: &p.pool}
 	return d
 }
 

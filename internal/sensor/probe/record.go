@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"strconv"
+	"sync"
 
 	"github.com/yagura-edr/yagura/internal/event"
 )
@@ -81,7 +81,6 @@ func (f *fields) take(n int) []byte {
 	return b
 }
 
-func (f *fields) u8() uint8   { return f.take(1)[0] }
 func (f *fields) u16() uint16 { return binary.LittleEndian.Uint16(f.take(2)) }
 func (f *fields) u32() uint32 { return binary.LittleEndian.Uint32(f.take(4)) }
 func (f *fields) u64() uint64 { return binary.LittleEndian.Uint64(f.take(8)) }
@@ -92,23 +91,22 @@ type head struct {
 	version     uint8
 	flags       uint8
 	length      uint32
-	seq         uint64
 	bootNS      uint64
 	start       uint64
-	tgid, tid   uint32
+	tgid        uint32
 	cgid        uint64
 	parentStart uint64
 	parentTgid  uint32
 	uid, euid   uint32
 	execID      uint32
-	comm        string
+	comm        []byte // in the record
 }
 
 func (f *fields) head() head {
-	h := head{kind: f.u16(), version: f.u8(), flags: f.u8(), length: f.u32(), seq: f.u64(), bootNS: f.u64(), start: f.u64(),
-		tgid: f.u32(), tid: f.u32(), cgid: f.u64(), parentStart: f.u64(), parentTgid: f.u32(), uid: f.u32(), euid: f.u32(), execID: f.u32()}
-	h.comm = cut(f.take(16))
-	return h
+	b, le := f.take(headBytes), binary.LittleEndian
+	return head{kind: le.Uint16(b), version: b[2], flags: b[3], length: le.Uint32(b[4:]), bootNS: le.Uint64(b[16:]), start: le.Uint64(b[24:]),
+		tgid: le.Uint32(b[32:]), cgid: le.Uint64(b[40:]), parentStart: le.Uint64(b[48:]), parentTgid: le.Uint32(b[56:]),
+		uid: le.Uint32(b[60:]), euid: le.Uint32(b[64:]), execID: le.Uint32(b[68:]), comm: cut(b[72:88])}
 }
 
 // texts holds the texts behind the fixed part, by tag. They alias the record.
@@ -128,11 +126,14 @@ func (f *fields) texts() (t texts, err error) {
 	return t, nil
 }
 
-// decoder turns records into events. Between two records it keeps only queries that wait for their answer and
-// processes that are throttled.
+// decoder turns records into events. Between two records it keeps queries that wait for their answer, processes
+// that are throttled, and texts that come again.
 type decoder struct {
 	bootTag   uint32
 	clock     *clock
+	pool      *sync.Pool // of *event.Event; nil makes each anew
+	executed  Image      // what the last exec read was the exec of
+	words     words
 	asked     []question
 	throttled []throttled
 }
@@ -181,7 +182,8 @@ func (d *decoder) decode(b []byte, emit func(*event.Event)) error {
 
 // begin makes the event with what every record says: when, who, and whose child.
 func (d *decoder) begin(h *head) *event.Event {
-	e := &event.Event{OS: event.Linux, BootNS: h.bootNS, HostTime: d.clock.host(h.bootNS)}
+	e := d.fresh()
+	e.OS, e.BootNS, e.HostTime = event.Linux, h.bootNS, d.clock.host(h.bootNS)
 	if h.flags&headPathCut != 0 {
 		e.Flags |= event.FlagPathTruncated
 	}
@@ -195,45 +197,52 @@ func (d *decoder) begin(h *head) *event.Event {
 		e.Flags |= event.FlagUnreadable
 	}
 	if h.tgid != 0 {
-		e.Actor = d.name(h.start, h.tgid)
+		d.name(&e.Actor, h.start, h.tgid)
 		e.Actor.ExecID = uint64(h.execID)
-		e.Actor.UserID = strconv.FormatUint(uint64(h.uid), 10)
-		e.Actor.EffectiveUserID = strconv.FormatUint(uint64(h.euid), 10)
-		e.Actor.Comm = h.comm
+		e.Actor.UserID, e.Actor.EffectiveUserID = d.words.number(h.uid), d.words.number(h.euid)
+		e.Actor.Comm = d.words.word(h.comm)
 	}
 	if h.parentTgid != 0 {
-		e.Parent = d.name(h.parentStart, h.parentTgid)
+		d.name(&e.Parent, h.parentStart, h.parentTgid)
 	}
 	return e
 }
 
-func (d *decoder) name(start uint64, tgid uint32) event.Process {
-	return event.Process{Key: event.LinuxKey(start, tgid, d.bootTag), PID: uint64(tgid), StartNS: start}
+// fresh gives an empty event, one that was given back if there is one.
+func (d *decoder) fresh() *event.Event {
+	if d.pool == nil {
+		return new(event.Event)
+	}
+	e, _ := d.pool.Get().(*event.Event)
+	if e == nil {
+		return new(event.Event)
+	}
+	ancestors := e.Ancestors[:0]
+	*e = event.Event{}
+	e.Ancestors = ancestors
+	return e
+}
+
+func (d *decoder) name(p *event.Process, start uint64, tgid uint32) {
+	p.Key, p.PID, p.StartNS = event.LinuxKey(start, tgid, d.bootTag), uint64(tgid), start
 }
 
 // joinPath turns components, leaf first, each ended by NUL, into a path.
-func joinPath(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if bytes.Equal(b, []byte{0}) {
-		return "/"
-	}
-	out := make([]byte, 0, len(b)+1)
-	for end := len(b); end > 0; {
-		end-- // the NUL
-		start := bytes.LastIndexByte(b[:end], 0) + 1
-		out = append(out, '/')
-		out = append(out, b[start:end]...)
-		end = start
-	}
-	return string(out)
-}
+func joinPath(b []byte) string { return string(appendPath(nil, b)) }
 
 // joinArguments joins arguments by one space each, as the new image got them.
 func joinArguments(b []byte) string {
 	for len(b) > 0 && b[len(b)-1] == 0 {
 		b = b[:len(b)-1]
 	}
-	return string(bytes.ReplaceAll(b, []byte{0}, []byte{' '}))
+	if len(b) == 0 {
+		return ""
+	}
+	out := bytes.Clone(b)
+	for i := range out {
+		if out[i] == 0 {
+			out[i] = ' '
+		}
+	}
+	return cutOut(out)
 }

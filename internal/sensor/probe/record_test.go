@@ -2,6 +2,10 @@ package probe
 
 import (
 	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -48,6 +52,7 @@ func TestPathsAndArguments(t *testing.T) {
 			t.Errorf("joinArguments(%q) = %q; want %q", c.in, got, c.want)
 		}
 	}
+	var w words
 	for _, c := range []struct{ base, argument, want string }{
 		{"/home/u", "../x/./y", "/home/x/y"},
 		{"", "/etc/passwd", "/etc/passwd"},
@@ -55,10 +60,49 @@ func TestPathsAndArguments(t *testing.T) {
 		{"/srv/jail", "/etc/shadow", "/srv/jail/etc/shadow"},
 		{"/a", "../../../b", "/b"},
 		{"/a/b", "", "/a/b"},
+		{"/a", "b/", "/a/b"},
+		{"/a", ".b", "/a/.b"},
+		{"/a", "b/..", "/a"},
+		{"/", "b", "/b"},
+		{"/", "/", "/"},
 	} {
-		if got := named(c.base, c.argument); got != c.want {
+		if got := w.named(components(c.base), []byte(c.argument)); got != c.want {
 			t.Errorf("named(%q, %q) = %q; want %q", c.base, c.argument, got, c.want)
 		}
+	}
+}
+
+// components gives a path as the kernel side writes it: leaf first, each ended by NUL.
+func components(p string) (b []byte) {
+	if p == "/" {
+		return []byte{0}
+	}
+	parts := strings.Split(strings.TrimPrefix(p, "/"), "/")
+	slices.Reverse(parts)
+	for _, part := range parts {
+		if part != "" {
+			b = append(append(b, part...), 0)
+		}
+	}
+	return b
+}
+
+// Texts are cut out of chunks and kept for the next time; none may change under whoever has it.
+func TestTextsStayWhatTheyWere(t *testing.T) {
+	var w words
+	var got, want []string
+	for i := range 20000 {
+		name := strings.Repeat(strconv.Itoa(i%700), 1+i%13)
+		path := "/srv/" + name
+		got = append(got, w.path(components(path)), w.folder(components(path)), w.named(components("/srv"), []byte(name)), w.inode(uint64(i)),
+			w.number(uint32(i)), w.device(uint32(i)<<20|uint32(i%9)))
+		want = append(want, path, path, path, strconv.Itoa(i), strconv.Itoa(i), strconv.Itoa(i&0xfff)+":"+strconv.Itoa(i%9))
+	}
+	if !slices.Equal(got, want) {
+		t.Error("a text changed after it was given out")
+	}
+	if n := len(w.young) + len(w.old); n > 2*maxWords {
+		t.Errorf("%d texts kept", n)
 	}
 }
 
@@ -150,14 +194,30 @@ func FuzzDecodeRecord(f *testing.F) {
 	})
 }
 
-func BenchmarkDecodeExec(b *testing.B) {
-	r := record(recExec, processFixed, map[uint16]string{textPath: "bash\x00bin\x00usr\x00", textArgv: "bash\x00-c\x00id\x00",
-		textCwd: "work\x00", textCgroup: "ssh.service\x00system.slice\x00"})
-	d := decoder{clock: &clock{}}
+func benchmarkDecode(b *testing.B, r []byte) {
+	var pool sync.Pool
+	d := decoder{clock: &clock{}, pool: &pool}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := d.decode(r, func(*event.Event) {}); err != nil {
+		if err := d.decode(r, func(e *event.Event) { pool.Put(e) }); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
+
+func BenchmarkDecodeExec(b *testing.B) {
+	benchmarkDecode(b, record(recExec, processFixed, map[uint16]string{textPath: "bash\x00bin\x00usr\x00", textArgv: "bash\x00-c\x00id\x00",
+		textCwd: "work\x00", textCgroup: "ssh.service\x00system.slice\x00"}))
+}
+
+func BenchmarkDecodeFile(b *testing.B) {
+	r := record(recModify, fileBytes+8, map[uint16]string{textPath: "report-2026.txt\x00documents\x00analyst\x00home\x00"})
+	binary.LittleEndian.PutUint64(r[headBytes:], 4711)
+	benchmarkDecode(b, r)
+}
+
+func BenchmarkDecodeDelete(b *testing.B) {
+	benchmarkDecode(b, record(recDelete, fileBytes+8, map[uint16]string{textPath: "documents\x00analyst\x00home\x00", textUser: "report-2026.txt"}))
+}
+
+func BenchmarkDecodeExit(b *testing.B) { benchmarkDecode(b, record(recExit, 16, nil)) }

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -132,6 +134,8 @@ func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
 			emit(p.fromProc(parent))
 		}
 	}
+	// The kernel lists by number, and numbers begin anew: parents first, so that children can be told of them.
+	slices.SortStableFunc(later, func(a, b *event.Event) int { return cmp.Compare(a.Actor.StartNS, b.Actor.StartNS) })
 	for _, e := range later {
 		emit(e)
 	}

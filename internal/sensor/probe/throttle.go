@@ -9,9 +9,10 @@ import (
 
 // throttled is a process whose events of one class are held back at the moment.
 type throttled struct {
-	key    bucketKey
-	start  *event.Event
-	before uint64 // held back by earlier throttlings
+	key           bucketKey
+	actor, parent event.Process
+	class         string
+	since, before uint64 // boot time of its begin; held back by earlier throttlings
 }
 
 // bucketKey and bucket mirror the structs of syscall.h.
@@ -48,7 +49,7 @@ func (d *decoder) throttle(f *fields, h *head, e *event.Event, emit func(*event.
 		}
 	}
 	if len(d.throttled) < maxThrottled {
-		d.throttled = append(d.throttled, throttled{key, e, before})
+		d.throttled = append(d.throttled, throttled{key, e.Actor, e.Parent, e.Subject, e.FromNS, before})
 	}
 	emit(e)
 	return nil
@@ -80,6 +81,6 @@ func (d *decoder) calm(p *Probe, now uint64, emit func(*event.Event)) {
 
 // end tells that a throttling is over. Held is what the process's bucket counted up to now.
 func (t *throttled) end(c *clock, held, boot uint64) *event.Event {
-	return &event.Event{Kind: event.SensorThrottle, OS: event.Linux, BootNS: boot, HostTime: c.host(boot), Actor: t.start.Actor, Parent: t.start.Parent,
-		Subject: t.start.Subject, State: "stop", FromNS: t.start.FromNS, ToNS: boot, Count: held - t.before}
+	return &event.Event{Kind: event.SensorThrottle, OS: event.Linux, BootNS: boot, HostTime: c.host(boot), Actor: t.actor, Parent: t.parent,
+		Subject: t.class, State: "stop", FromNS: t.since, ToNS: boot, Count: held - t.before}
 }

@@ -5,6 +5,7 @@
 package proctree
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ const (
 // process is one slot. A slot with a zero key is free.
 type process struct {
 	key, parent         event.Key
+	up                  int32 // slot where the parent was found last; believed only if its key is the parent's
 	pid, parentPID      uint64
 	start, exited       uint64 // ns since boot; exited 0 while it runs
 	execID              uint64
@@ -39,6 +41,9 @@ type process struct {
 	sha256              *[32]byte // shared by all that run the image
 	flags               uint64    // FlagMemoryFile, FlagDeleted of the image
 	used                bool      // touched since the clock hand last came by
+
+	named              *userNames // that userName is from; another one means that the file changed
+	namedFor, userName string
 }
 
 // Tree is safe for use from many goroutines.
@@ -67,9 +72,9 @@ func New(slots int, users *Users) *Tree {
 }
 
 // Apply learns from an event and completes it: Actor, Parent, Ancestors, Target and names. It returns a logon
-// that the event is the first sign of, or nil.
+// that the event is the first sign of, or nil. The event stays the caller's, its texts become the tree's, too.
 func (t *Tree) Apply(e *event.Event) (logon *event.Event) {
-	t.users.refresh()
+	t.users.refresh(e.BootNS)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e.Kind == event.DNSQuery {
@@ -82,21 +87,26 @@ func (t *Tree) Apply(e *event.Event) (logon *event.Event) {
 		return nil
 	}
 	now := e.BootNS
-	p := t.actor(e, now)
+	at := t.actor(e, now)
+	p := &t.slots[at]
 	switch e.Kind {
 	case event.ProcessFork:
 		t.fork(e, p, now)
+		p = &t.slots[at] // the slots may have moved
+		if p.key != e.Actor.Key {
+			return nil // a tree so full that the child took the place of its parent
+		}
 	case event.ProcessExec, event.ProcessRunning:
 		t.exec(e, p)
 	case event.ProcessExit:
 		p.exited = max(now, 1)
 	}
-	t.complete(e)
+	t.complete(e, p)
 	return t.logon(e)
 }
 
 // actor finds the slot of the acting process, or makes one from what the record itself says.
-func (t *Tree) actor(e *event.Event, now uint64) *process {
+func (t *Tree) actor(e *event.Event, now uint64) int32 {
 	if i, ok := t.byKey[e.Actor.Key]; ok {
 		p := &t.slots[i]
 		p.used = true
@@ -109,9 +119,10 @@ func (t *Tree) actor(e *event.Event, now uint64) *process {
 		if e.Actor.Comm != "" {
 			p.comm = e.Actor.Comm
 		}
-		return p
+		return i
 	}
-	p := t.take(e.Actor.Key, e.Actor.PID, e.Actor.StartNS, now)
+	slot := t.take(e.Actor.Key, e.Actor.PID, e.Actor.StartNS, now)
+	p := &t.slots[slot]
 	p.parent, p.parentPID = e.Parent.Key, e.Parent.PID
 	p.user, p.effectiveUser, p.comm = e.Actor.UserID, e.Actor.EffectiveUserID, e.Actor.Comm
 	p.execID = e.Actor.ExecID
@@ -121,7 +132,7 @@ func (t *Tree) actor(e *event.Event, now uint64) *process {
 			p.inherit(q)
 		}
 	}
-	return p
+	return slot
 }
 
 // inherit gives a forked child what it shares with its parent until its own exec.
@@ -138,15 +149,15 @@ func (t *Tree) fork(e *event.Event, parent *process, now uint64) {
 		if c.parent == (event.Key{}) {
 			c.parent, c.parentPID = parent.key, parent.pid
 		}
-		e.Target = t.show(c)
+		t.show(&e.Target, c)
 		return
 	}
 	from := *parent // the slots may move below
-	c := t.take(e.Target.Key, e.Target.PID, e.Target.StartNS, now)
+	c := &t.slots[t.take(e.Target.Key, e.Target.PID, e.Target.StartNS, now)]
 	c.inherit(&from)
 	c.parent, c.parentPID = from.key, from.pid
 	c.user, c.effectiveUser, c.comm, c.execID = from.user, from.effectiveUser, from.comm, from.execID
-	e.Target = t.show(c)
+	t.show(&e.Target, c)
 }
 
 func (t *Tree) exec(e *event.Event, p *process) {
@@ -173,59 +184,80 @@ func (t *Tree) Complete(e *event.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	actor := e.Actor
-	t.complete(e)
+	if i, ok := t.byKey[actor.Key]; ok {
+		t.complete(e, &t.slots[i])
+	}
 	e.Actor = actor
 }
 
-// complete fills the actor, parent, ancestors and target of an event from the tree.
-func (t *Tree) complete(e *event.Event) {
-	if i, ok := t.byKey[e.Target.Key]; ok {
-		e.Target = t.show(&t.slots[i])
-	} else if i, ok := t.byPID[e.Target.PID]; ok && e.Target.Key == (event.Key{}) && t.slots[i].exited == 0 {
-		e.Target = t.show(&t.slots[i])
+// complete fills the actor p, parent, ancestors and target of an event from the tree.
+func (t *Tree) complete(e *event.Event, p *process) {
+	if e.Kind == event.ProcessFork {
+		// fork has named the child
+	} else if e.Target.Key != (event.Key{}) {
+		if i, ok := t.byKey[e.Target.Key]; ok {
+			t.show(&e.Target, &t.slots[i])
+		}
+	} else if e.Target.PID != 0 {
+		if i, ok := t.byPID[e.Target.PID]; ok && t.slots[i].exited == 0 {
+			t.show(&e.Target, &t.slots[i])
+		}
 	}
-	i, ok := t.byKey[e.Actor.Key]
-	if !ok {
-		return
-	}
-	p, line := &t.slots[i], e.Actor.CommandLine
-	e.Actor = t.show(p)
+	line := e.Actor.CommandLine
+	t.show(&e.Actor, p)
 	if line != "" {
 		e.Actor.CommandLine = line
 	}
-	e.Parent = event.Process{Key: p.parent, PID: p.parentPID}
-	up, ok := t.byKey[p.parent]
-	if !ok || p.parent == p.key {
+	e.Ancestors = e.Ancestors[:0]
+	up := t.above(p)
+	if up == nil {
+		e.Parent = event.Process{Key: p.parent, PID: p.parentPID}
 		return
 	}
-	e.Parent = t.show(&t.slots[up])
-	e.Ancestors = nil
-	for at := &t.slots[up]; len(e.Ancestors) < maxAncestors; {
-		next, ok := t.byKey[at.parent]
-		if !ok || at.parent == at.key {
+	t.show(&e.Parent, up)
+	for len(e.Ancestors) < maxAncestors {
+		if up = t.above(up); up == nil {
 			break
 		}
-		at = &t.slots[next]
-		if at.path != "" {
-			e.Ancestors = append(e.Ancestors, at.path)
-		} else if at.comm != "" {
-			e.Ancestors = append(e.Ancestors, at.comm) // kernel threads have no image
+		if up.path != "" {
+			e.Ancestors = append(e.Ancestors, up.path)
+		} else if up.comm != "" {
+			e.Ancestors = append(e.Ancestors, up.comm) // kernel threads have no image
 		}
 	}
 }
 
-// show gives a process as events carry it.
-func (t *Tree) show(p *process) event.Process {
-	out := event.Process{
-		Key: p.key, PID: p.pid, ExecID: p.execID, StartNS: p.start, Path: p.path, CommandLine: p.line, Cwd: p.cwd,
-		UserID: p.user, UserName: t.users.name(p.user), EffectiveUserID: p.effectiveUser, SessionID: p.session, LoginUserID: p.loginUser,
-		TTY: p.tty, ContainerID: p.container, VolumeID: p.volume, FileID: p.file, Interpreter: p.interpreter,
-		Capabilities: p.caps, Cgroup: p.cgroup, Comm: p.comm,
+// above gives the parent of a process; nil when it is not known.
+func (t *Tree) above(p *process) *process {
+	if p.parent == p.key || p.parent == (event.Key{}) {
+		return nil
 	}
+	if int(p.up) < len(t.slots) && t.slots[p.up].key == p.parent {
+		return &t.slots[p.up]
+	}
+	i, ok := t.byKey[p.parent]
+	if !ok {
+		return nil
+	}
+	p.up = i
+	return &t.slots[i]
+}
+
+// show writes a process as events carry it.
+func (t *Tree) show(out *event.Process, p *process) {
+	if names := t.users.now(); names != p.named || p.user != p.namedFor {
+		p.named, p.namedFor, p.userName = names, p.user, names.of(p.user)
+	}
+	// Field by field: what this host never sets stays as it is, empty.
+	out.Key, out.PID, out.ExecID, out.StartNS, out.Capabilities = p.key, p.pid, p.execID, p.start, p.caps
+	out.Path, out.CommandLine, out.Cwd, out.Interpreter, out.VolumeID, out.FileID = p.path, p.line, p.cwd, p.interpreter, p.volume, p.file
+	out.UserID, out.UserName, out.EffectiveUserID, out.SessionID, out.LoginUserID = p.user, p.userName, p.effectiveUser, p.session, p.loginUser
+	out.TTY, out.ContainerID, out.Cgroup, out.Comm = p.tty, p.container, p.cgroup, p.comm
 	if p.sha256 != nil {
 		out.SHA256 = *p.sha256
+	} else if out.SHA256 != ([32]byte{}) {
+		out.SHA256 = [32]byte{}
 	}
-	return out
 }
 
 // Process gives what is known of a process.
@@ -236,7 +268,9 @@ func (t *Tree) Process(key event.Key) (event.Process, bool) {
 	if !ok {
 		return event.Process{}, false
 	}
-	return t.show(&t.slots[i]), true
+	var p event.Process
+	t.show(&p, &t.slots[i])
+	return p, true
 }
 
 // Running gives the process that has this pid now; false when none is known to run.
@@ -247,7 +281,9 @@ func (t *Tree) Running(pid uint64) (event.Process, bool) {
 	if !ok || t.slots[i].exited != 0 {
 		return event.Process{}, false
 	}
-	return t.show(&t.slots[i]), true
+	var p event.Process
+	t.show(&p, &t.slots[i])
+	return p, true
 }
 
 // SetHash notes the hash of the image that a process runs, unless it runs another one by now.
@@ -284,5 +320,5 @@ func (t *Tree) logon(e *event.Event) *event.Event {
 		return nil
 	}
 	return &event.Event{Kind: event.AuthLogon, OS: e.OS, BootNS: e.BootNS, HostTime: e.HostTime, Actor: e.Actor, Parent: e.Parent,
-		Ancestors: e.Ancestors, Subject: "session " + strconv.Quote(session)}
+		Ancestors: slices.Clone(e.Ancestors), Subject: "session " + strconv.Quote(session)}
 }

@@ -8,7 +8,7 @@ import (
 
 // take gives a slot for a new process: a free one, a new one below the limit, or one that the clock hand finds
 // evictable. The slots may move: pointers into them are void afterwards.
-func (t *Tree) take(key event.Key, pid, start, now uint64) *process {
+func (t *Tree) take(key event.Key, pid, start, now uint64) int32 {
 	t.reap(now)
 	var i int32
 	switch {
@@ -24,7 +24,7 @@ func (t *Tree) take(key event.Key, pid, start, now uint64) *process {
 	t.slots[i] = process{key: key, pid: pid, start: start, used: true}
 	t.byKey[key] = i
 	t.byPID[pid] = i
-	return &t.slots[i]
+	return i
 }
 
 // reap frees a few of those that exited long ago: each call looks at four slots, so the work is spread evenly.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,45 +19,49 @@ const (
 // Users names user ids as the host's passwd file does. It reads the file itself, without the C library: a
 // name service must never be asked from inside the sensor.
 type Users struct {
-	path string
+	path  string
+	names atomic.Pointer[userNames]
+	due   atomic.Uint64 // boot time from which the file is looked at again
 
-	mu      sync.Mutex // guards all below
-	byID    map[string]string
+	mu      sync.Mutex // guards changed; held while the file is read
 	changed time.Time
-	checked time.Time
+}
+
+// userNames is one reading of the file.
+type userNames struct{ byID map[string]string }
+
+func (n *userNames) of(id string) string {
+	if n == nil || id == "" {
+		return ""
+	}
+	return n.byID[id]
 }
 
 // NewUsers reads names from a passwd file when they are first asked for.
 func NewUsers(path string) *Users { return &Users{path: path} }
 
-func (u *Users) name(id string) string {
-	if u == nil || id == "" {
-		return ""
+// now gives the last reading; nil when there is none.
+func (u *Users) now() *userNames {
+	if u == nil {
+		return nil
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.byID[id]
+	return u.names.Load()
 }
 
-// refresh reads the file when it changed, looking once a second at most. A file that cannot be read leaves the
-// names as they were.
-func (u *Users) refresh() {
+// refresh reads the file when it changed, looking once a second of boot time at most. A file that cannot be read
+// leaves the names as they were.
+func (u *Users) refresh(now uint64) {
 	if u == nil {
 		return
 	}
-	now := time.Now()
-	u.mu.Lock()
-	due := now.Sub(u.checked) > passwdMaxAge
-	if due {
-		u.checked = now
-	}
-	changed := u.changed
-	u.mu.Unlock()
-	if !due {
+	due := u.due.Load()
+	if now < due || !u.due.CompareAndSwap(due, now+uint64(passwdMaxAge)) {
 		return
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	info, err := os.Stat(u.path)
-	if err != nil || info.ModTime().Equal(changed) {
+	if err != nil || info.ModTime().Equal(u.changed) {
 		return
 	}
 	f, err := os.Open(u.path)
@@ -64,10 +69,8 @@ func (u *Users) refresh() {
 		return
 	}
 	defer f.Close()
-	byID := parsePasswd(f)
-	u.mu.Lock()
-	u.byID, u.changed = byID, info.ModTime()
-	u.mu.Unlock()
+	u.names.Store(&userNames{parsePasswd(f)})
+	u.changed = info.ModTime()
 }
 
 // parsePasswd reads name:password:uid:… lines. The first name of an id wins, as it does in the C library; a

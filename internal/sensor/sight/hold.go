@@ -3,7 +3,6 @@ package sight
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -20,10 +19,15 @@ type hold struct {
 // It needs mu.
 func (s *Sight) exec(e *event.Event) {
 	s.release(e.Actor.Key) // an earlier exec of the same process still waits: keep the order
-	who, execID := e.Actor, e.Actor.ExecID
-	at := [2]int64{int64(e.BootNS), e.HostTime}
-	inode, _ := strconv.ParseUint(who.FileID, 10, 64) // our own text; 0 fits no file
-	want := image.Want{PID: who.PID, Path: who.Path, Volume: who.VolumeID, Inode: inode, Size: int64(e.File.Size), Mtime: e.File.ModifiedTime, Time: e.HostTime}
+	seen := image.Identity(s.probe.Executed())
+	if sum, ok := s.hasher.Known(seen); ok { // most programs run more than once
+		s.note(e, e.Actor.ExecID, image.Result{SHA256: sum})
+		s.out(e)
+		return
+	}
+	who, execID, at := e.Actor, e.Actor.ExecID, e.BootNS
+	want := image.Want{PID: who.PID, Path: who.Path, Volume: who.VolumeID, Inode: seen.Inode, Size: int64(e.File.Size), Mtime: e.File.ModifiedTime,
+		Time: e.HostTime, Kernel: seen}
 	r, ok, err := s.hasher.Ask(want, func(r image.Result) { s.hashed(who, at, r) })
 	switch {
 	case err != nil:
@@ -41,7 +45,7 @@ func (s *Sight) exec(e *event.Event) {
 			return
 		}
 	}
-	s.emit(e)
+	s.out(e)
 }
 
 // note puts a result into an exec event and the tree.
@@ -60,7 +64,7 @@ func (s *Sight) note(e *event.Event, execID uint64, r image.Result) {
 }
 
 // hashed takes a worker's result: into the exec if it still waits, as process.image_hashed if not.
-func (s *Sight) hashed(who event.Process, at [2]int64, r image.Result) {
+func (s *Sight) hashed(who event.Process, at uint64, r image.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.held[who.Key]
@@ -76,7 +80,7 @@ func (s *Sight) hashed(who event.Process, at [2]int64, r image.Result) {
 	}
 	boot, host := s.probe.Now()
 	late := &event.Event{Kind: event.ProcessImageHashed, OS: event.Linux, BootNS: boot, HostTime: host, Actor: who,
-		FromNS: uint64(at[0])}
+		FromNS: at}
 	s.note(late, who.ExecID, r)
 	s.tree.Complete(late)
 	s.pass(late)
@@ -84,14 +88,18 @@ func (s *Sight) hashed(who event.Process, at [2]int64, r image.Result) {
 
 // pass lets an event go, behind those of its process that wait. It needs mu.
 func (s *Sight) pass(e *event.Event) {
+	if len(s.held) == 0 {
+		s.out(e)
+		return
+	}
 	h := s.held[e.Actor.Key]
 	if h == nil {
-		s.emit(e)
+		s.out(e)
 		return
 	}
 	if s.n >= maxHeld {
 		s.release(e.Actor.Key)
-		s.emit(e)
+		s.out(e)
 		return
 	}
 	h.events = append(h.events, e)
@@ -107,8 +115,14 @@ func (s *Sight) release(key event.Key) {
 	delete(s.held, key)
 	s.n -= len(h.events)
 	for _, e := range h.events {
-		s.emit(e)
+		s.out(e)
 	}
+}
+
+// out lets an event go for good. It needs mu.
+func (s *Sight) out(e *event.Event) {
+	s.emit(e)
+	s.probe.Free(e)
 }
 
 // expire releases what waited long enough, until ctx ends. Its alarm is set only while something waits.

@@ -83,7 +83,8 @@ func (s *Sight) Running(pid uint64) (event.Process, bool) { return s.tree.Runnin
 
 // Run emits one sensor.capability per class, one process.running per process there is, and from then on what
 // happens, until ctx ends. emit is called by one goroutine at a time and must be quick: while it blocks, the
-// rings fill. Events of one process leave in their order.
+// rings fill. Events of one process leave in their order. An event and its lists are used again when emit returns:
+// who keeps one copies it. Its texts stay.
 func (s *Sight) Run(ctx context.Context, emit func(*event.Event)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	s.emit = emit
@@ -136,6 +137,7 @@ func (s *Sight) take(ctx context.Context, e *event.Event) {
 	}
 	logon := s.tree.Apply(e)
 	if e.Actor.PID == uint64(s.probe.Self()) && e.Kind == event.ProcessFork {
+		s.probe.Free(e)
 		return // the tree knows the child; the sensor's own acts are no news
 	}
 	s.mu.Lock()

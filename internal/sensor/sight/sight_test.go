@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -66,7 +67,9 @@ func start(opts sight.Options, change ...func(*sight.Options)) (*watcher, error)
 			if len(w.events) == 0 {
 				close(running)
 			}
-			w.events = append(w.events, e)
+			kept := *e
+			kept.Ancestors, kept.Answers = slices.Clone(e.Ancestors), slices.Clone(e.Answers)
+			w.events = append(w.events, &kept)
 		})
 	}()
 	<-running
