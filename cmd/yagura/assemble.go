@@ -58,8 +58,10 @@ type parts struct {
 
 	pages   []net.Listener
 	sensors net.Listener
-	admin   *console.AdminSocket
-	signIn  string
+	// hostname is the name that sensors of other hosts know this server by, when one is configured.
+	hostname string
+	admin    *console.AdminSocket
+	signIn   string
 }
 
 // assemble opens everything in the order of an event's life, from the listener to the screen. What fails
@@ -87,8 +89,8 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 		return p, err
 	}
 	changed := p.hub.Changed
-	host, _, _ := net.SplitHostPort(c.SensorListen)
-	if p.fleet, err = fleet.Open(ctx, fleet.Options{Dir: dir.file("ca"), Names: []string{host}, Store: p.db.Fleet(), Log: log}); err != nil {
+	p.hostname = c.Hostname
+	if p.fleet, err = fleet.Open(ctx, fleet.Options{Dir: dir.file("ca"), Names: p.sensorNames(), Store: p.db.Fleet(), Log: log}); err != nil {
 		return p, err
 	}
 	if p.relay, err = response.New(ctx, response.Options{
@@ -247,8 +249,7 @@ func (p *parts) close() error {
 	return errors.Join(errs...)
 }
 
-func (p *parts) url() string       { return console.URL(p.pages[0]) }
-func (p *parts) sensorURL() string { return "https://" + p.sensors.Addr().String() }
+func (p *parts) url() string { return console.URL(p.pages[0]) }
 
 // openTenant finds the tenant, or makes it with its authority at the first start. From then on this
 // process never opens the authority's folder: it holds the public half.
