@@ -79,6 +79,8 @@ type sight struct {
 	exec event.Stamped // its first event: the evidence if it was not the sensor's
 	at   [parts]int64
 	told bool
+	// noticed is when we first heard of it.
+	noticed int64
 }
 
 // Nonces carry their own proof, so that a server that restarted still knows which it gave: time, random,
@@ -225,7 +227,7 @@ func (c *Coverage) seeCanary(h *host, e event.Stamped, at int64) {
 		c.impostor(e, "too many processes carry its nonce")
 		return
 	}
-	s := &sight{key: v.Actor.Key, exec: e}
+	s := &sight{key: v.Actor.Key, exec: e, noticed: at}
 	s.see(p, min(v.Time, at))
 	r.sights = append(r.sights, s)
 	c.settle(h, r, at)
@@ -249,7 +251,7 @@ func (c *Coverage) canaryReported(h *host, e event.Stamped, at int64) {
 	}
 	r.reported = key
 	if r.sight(key) == nil {
-		r.sights = append(r.sights, &sight{key: key, exec: e})
+		r.sights = append(r.sights, &sight{key: key, exec: e, noticed: at})
 	}
 	c.settle(h, r, at)
 }
@@ -355,10 +357,13 @@ func (c *Coverage) expireRuns(h *host, at int64) {
 	kept := h.runs[:0]
 	for _, r := range h.runs {
 		age := at - max(r.issued, r.noticed)
-		if !r.ended && age > canaryMissed.Microseconds() && !h.silent {
+		if age > canaryMissed.Microseconds() && !h.silent {
 			r.ended = true
 			for _, s := range r.sights {
-				if r.reported == (event.Key{}) && !s.told {
+				// The sensor's word may lie behind the exec in what it still has to send: after a break, and on
+				// a host that is short of everything.
+				late := min(at-s.noticed, at-h.watched) <= canaryMissed.Microseconds() || h.watched == 0
+				if r.reported == (event.Key{}) && !s.told && !late {
 					s.told = true
 					c.impostor(s.exec, "the sensor did not start it: it named no process for its nonce")
 				}

@@ -470,6 +470,30 @@ func TestIsolateAndReleaseByCommand(t *testing.T) {
 	stop()
 }
 
+// On a host so slow that the canary did not end in time, the sensor kept its word to itself, and the server took
+// our own canary for somebody who plays one.
+func TestCanaryThatWasCutShortIsClaimedAllTheSame(t *testing.T) {
+	s := newServer(t)
+	a, _ := start(t, enrolled(t, s), nil)
+	const nonce = "cut-short-nonce"
+	key := event.Key{7}
+	a.o.Canary = func(context.Context, string) (int, error) {
+		a.canary.look(&event.Event{Kind: event.ProcessExec, Actor: event.Process{Key: key, CommandLine: "yagura-sensor canary " + nonce},
+			Parent: event.Process{PID: uint64(os.Getpid())}})
+		return 4711, context.DeadlineExceeded
+	}
+	if err := a.runCanary(t.Context(), nonce); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("runCanary = %v; want what went wrong", err)
+	}
+	eventually(t, "sensor.canary", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return slices.ContainsFunc(s.events, func(e *event.Event) bool {
+			return e.Kind == event.SensorCanary && e.Nonce == nonce && e.Target.Key == key
+		})
+	})
+}
+
 // TestCanaryTravelsFromTheKernel: nonce in, the canary's own exec, file and connection out, with the key the
 // sensor reported for it.
 func TestCanaryTravelsFromTheKernel(t *testing.T) {

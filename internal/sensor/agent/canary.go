@@ -21,6 +21,13 @@ type canaries struct {
 	waiting map[string]event.Key // by nonce; zero until its exec was seen
 }
 
+// How long a canary may run, and how long its exec may take from the kernel to us: less than the 90 s after which
+// the server misses it.
+const (
+	canaryRuns = 30 * time.Second
+	canarySeen = 30 * time.Second
+)
+
 // maxCanaries bounds how many wait for their exec. Full: a nonce is not run, which the server notices.
 const maxCanaries = 4
 
@@ -100,14 +107,18 @@ func (a *Agent) runCanary(ctx context.Context, nonce string) error {
 	if start == nil {
 		start = startCanary
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	// A canary may take its time on a host that is short of everything, but not as long as the server waits.
+	running, cancel := context.WithTimeout(ctx, canaryRuns)
 	defer cancel()
-	pid, err := start(ctx, nonce)
-	if err != nil {
-		return err
+	pid, failed := start(running, nonce)
+	if pid == 0 {
+		return failed
 	}
-	// The exec comes through the rings within milliseconds; without it there is nothing to report, and the
-	// server will say that the class is degraded.
+	// Whatever became of it, the process was ours and the server must hear so: its exec was seen or will be, and
+	// a nonce that nobody claims is somebody playing the canary. The exec comes through the rings within
+	// milliseconds; without it there is nothing to report, and the server will say that the class is degraded.
+	seen, cancel := context.WithTimeout(ctx, canarySeen)
+	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -116,23 +127,28 @@ func (a *Agent) runCanary(ctx context.Context, nonce string) error {
 		c.mu.Unlock()
 		if key != (event.Key{}) {
 			a.put(&event.Event{Kind: event.SensorCanary, OS: event.Linux, Nonce: nonce, Target: event.Process{Key: key, PID: uint64(pid)}})
-			return nil
+			return failed
 		}
 		select {
-		case <-ctx.Done():
-			return errors.New("its exec was not seen within ten seconds")
+		case <-seen.Done():
+			return errors.Join(failed, fmt.Errorf("its exec was not seen within %s", canarySeen))
 		case <-tick.C:
 		}
 	}
 }
 
-// startCanary runs this program as a canary and waits for its end.
+// startCanary runs this program as a canary and waits for its end. It gives the process id whenever there was a
+// process, also beside an error.
 func startCanary(ctx context.Context, nonce string) (int, error) {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", "canary", nonce) //nolint:gosec // ourselves, with a nonce of letters and digits
 	cmd.Args[0] = "yagura-sensor"
 	cmd.Env = []string{}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("run canary: %w: %.200s", err, out)
+	out, err := cmd.CombinedOutput()
+	if cmd.Process == nil {
+		return 0, fmt.Errorf("run canary: %w", err)
+	}
+	if err != nil {
+		return cmd.Process.Pid, fmt.Errorf("run canary: %w: %.200s", err, out)
 	}
 	return cmd.Process.Pid, nil
 }
