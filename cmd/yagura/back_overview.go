@@ -80,7 +80,11 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 		add("hosts", "ok", both("all %d hosts report", sum.Hosts))
 	}
 	for _, f := range sum.SilentFailures {
-		out = append(out, &consolev1.Check{Name: f.Class, State: "fail", What: said(f.What), Fix: said(f.Fix)})
+		state := "fail"
+		if f.Severity == detection.Informational {
+			state = "ok" // worth knowing, nothing to repair
+		}
+		out = append(out, &consolev1.Check{Name: f.Class, State: state, What: said(f.What), Fix: said(f.Fix)})
 	}
 	rules := b.engine.Rules()
 	add("rules", "ok", both("%d rules loaded, %d rejected", len(rules.Rules()), len(rules.Rejected())))

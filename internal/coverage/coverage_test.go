@@ -469,6 +469,55 @@ func TestThrottleStandsUntilItEnds(t *testing.T) {
 	})
 }
 
+// A build makes more file events than one process may. That is counted and told, but it alarms nobody; the same of
+// memory or of secrets read does.
+func TestABuildThatIsHeldBackAlarmsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.hello()
+		cc := event.Process{PID: 77, Path: "/usr/bin/cc1"}
+		loud := func(state, class string, lane event.Lane, n uint64) *event.Event {
+			return &event.Event{Kind: event.SensorThrottle, Subject: class, State: state, Lane: uint64(lane), Actor: cc, Count: n}
+		}
+		find := func(kind string) *coverage.SilentFailure {
+			for _, f := range w.summary().SilentFailures {
+				if strings.HasSuffix(f.ID, "/"+kind) {
+					return &f
+				}
+			}
+			return nil
+		}
+		before := w.summary().Health[w.host].State
+		w.see(loud("start", "file", event.Bulk, 0))
+		if c := w.cell("file"); c.State != coverage.Partial || !strings.Contains(c.Reason, "/usr/bin/cc1 (pid 77)") {
+			t.Errorf("while held back: %+v", c)
+		}
+		if f := find("class/file"); f == nil || f.Severity != detection.Informational {
+			t.Errorf("while held back: %+v", f)
+		}
+		if h := w.summary().Health[w.host]; h.State != before {
+			t.Errorf("while held back: host %s; was %s", h.State, before)
+		}
+		w.see(loud("stop", "file", event.Bulk, 9000))
+		if f := find("held/file"); f == nil || f.Severity != detection.Informational || !strings.Contains(f.What.En, "9000") || !strings.Contains(f.What.En, "/usr/bin/cc1 (pid 77)") {
+			t.Errorf("after: %+v", f)
+		}
+		if c := w.cell("file"); c.State != coverage.Full || c.Lost != 9000 {
+			t.Errorf("after: %+v", c)
+		}
+		if f := find("drops/file"); f != nil {
+			t.Errorf("told as a loss: %+v", f)
+		}
+		w.see(loud("start", "file", event.Critical, 0), loud("stop", "file", event.Critical, 3), loud("start", "memory", event.Critical, 0), loud("stop", "memory", event.Critical, 3))
+		for _, kind := range []string{"drops/file", "drops/memory"} {
+			if f := find(kind); f == nil || f.Severity != detection.Medium {
+				t.Errorf("%s: %+v", kind, f)
+			}
+		}
+	})
+}
+
 func TestFaultsStandUntilClearedAlsoOverARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatch(t)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/detection"
@@ -182,7 +183,7 @@ func healthOf(k Known, rows []Row, passed int64) HostHealth {
 		}
 		x := cell(r.Class)
 		x.State, x.Since, x.Reason = r.State, r.From, r.Reason
-		if r.State != Full && h.State == "reporting" {
+		if r.State != Full && !bulkHeld(r) && h.State == "reporting" {
 			h.State = "degraded"
 		}
 	}
@@ -228,10 +229,11 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64) []SilentFailure {
 	}
 	missed, expected := 0, 0
 	type loss struct {
-		n     uint64
-		since int64
+		n, most uint64
+		since   int64
+		reason  string // of the most
 	}
-	losses := map[string]loss{}
+	losses, holds := map[string]loss{}, map[string]loss{}
 	for _, r := range rows {
 		if r.To == 0 && r.State == Silent && r.Class == CanaryClass {
 			what, fix := saidSilent(name, r)
@@ -242,12 +244,19 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64) []SilentFailure {
 			add(ClassStale, "silent", r.From, severity, what, fix)
 		}
 		if r.Lost > 0 && r.To > at-recent.Microseconds() {
-			l := losses[r.Class]
+			into := losses
+			if bulkHeld(r) {
+				into = holds
+			}
+			l := into[r.Class]
 			l.n += r.Lost
 			if l.since == 0 || r.From < l.since {
 				l.since = r.From
 			}
-			losses[r.Class] = l
+			if r.Lost > l.most {
+				l.most, l.reason = r.Lost, r.Reason
+			}
+			into[r.Class] = l
 		}
 		if r.To == 0 && r.Class != CanaryClass && provenClass(r.Class) && r.State != Blind {
 			expected++
@@ -259,6 +268,10 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64) []SilentFailure {
 	for class, l := range losses {
 		what, fix := saidDrops(name, class, l.n, l.since)
 		add(ClassDrops, "drops/"+class, l.since, detection.Medium, what, fix)
+	}
+	for class, l := range holds {
+		what, fix := saidHeld(name, class, l.n, l.since, loudest(l.reason))
+		add(ClassHeldBack, "held/"+class, l.since, detection.Informational, what, fix)
 	}
 	slices.SortFunc(out, func(a, b SilentFailure) int { return cmp.Compare(a.ID, b.ID) })
 	dark := missed > 0 && missed == expected && expected > 1
@@ -279,12 +292,23 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64) []SilentFailure {
 			severity := detection.Low
 			if missedReason(r) {
 				severity = detection.High
+			} else if bulkHeld(r) {
+				severity = detection.Informational
 			}
 			what, fix := saidDegraded(name, r)
 			add(ClassSensorDegraded, "class/"+r.Class, r.From, severity, what, fix)
 		}
 	}
 	return out
+}
+
+// bulkHeld says whether a row stands for events of the bulk lane that one loud process was not allowed.
+func bulkHeld(r Row) bool { return r.State == Partial && strings.HasPrefix(r.Reason, bulkPrefix) }
+
+// loudest gives the process that such a row's reason names.
+func loudest(reason string) string {
+	who, _, _ := strings.Cut(strings.TrimPrefix(reason, bulkPrefix), ": ")
+	return who
 }
 
 func provenClass(class string) bool {

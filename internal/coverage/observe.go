@@ -34,10 +34,10 @@ func (c *Coverage) Observe(ctx context.Context, t tenant.ID, events []event.Stam
 			case v.State == "stop":
 				delete(h.throttled, class(v))
 				if v.Count > 0 {
-					c.lost(h, e.ID, class(v), v.Count, span(v, v.FromNS), span(v, v.ToNS), or(v.Reason, "held back because one process made too many"))
+					c.lost(h, e.ID, class(v), v.Count, span(v, v.FromNS), span(v, v.ToNS), held(v))
 				}
 			case len(h.throttled) < maxClasses:
-				h.throttled[class(v)] = clip(or(v.Reason, "held back because one process made too many"))
+				h.throttled[class(v)] = clip(held(v))
 			}
 			c.evaluate(h, at)
 		case event.SensorCapability:
@@ -114,6 +114,26 @@ func class(v *event.Event) string {
 		return s
 	}
 	return laneClass(v.Lane)
+}
+
+// What the sensor holds back of one loud process is counted there to the event and is no fault of anyone. Where it
+// comes from the bulk lane it is noise of a build or a backup, and is told as such.
+const (
+	heldPrefix = "held back, and counted: "
+	bulkPrefix = heldPrefix + "file events of "
+)
+
+// held says why events were held back, and whose.
+func held(v *event.Event) string {
+	who := "one process"
+	if v.Actor.Path != "" {
+		who = fmt.Sprintf("%s (pid %d)", event.Show(v.Actor.Path), v.Actor.PID)
+	}
+	prefix := heldPrefix
+	if v.Lane == uint64(event.Bulk) && class(v) == "file" {
+		prefix = bulkPrefix
+	}
+	return prefix + who + ": " + or(v.Reason, "it made too many")
 }
 
 func laneClass(lane uint64) string {

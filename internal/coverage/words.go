@@ -15,6 +15,7 @@ const (
 	ClassEventMissing    = "event class missing"
 	ClassSensorDegraded  = "sensor degraded"
 	ClassDrops           = "drops"
+	ClassHeldBack        = "held back" // not in mdr.md: counted there by design, and no failure
 	ClassClockSkew       = "clock skew"
 	ClassTamper          = "tamper signal"
 	ClassResponseChannel = "response channel dead"
@@ -108,6 +109,17 @@ func saidDrops(name string, class string, lost uint64, since int64) (what, fix d
 		}, detection.Said{
 			En: "The host's coverage names each span and its reason; look for a flood of events there, and give the sensor's spool more room if it was full.",
 			Ja: "ホストのカバレッジに各区間と理由があります。その時間のイベントの急増を調べ、スプールが一杯だった場合は容量を増やしてください。",
+		}
+}
+
+func saidHeld(name, class string, n uint64, since int64, who string) (what, fix detection.Said) {
+	w := classWord(class)
+	return detection.Said{
+			En: fmt.Sprintf("%s: %d %s of loud processes were counted and not sent since %s; most of %s.", name, n, w.En, clock(since), who),
+			Ja: fmt.Sprintf("%s: %s 以降、大量に発生させるプロセスの%s %d 件は件数のみ記録し、送信していません。最多は %s です。", name, clock(since), w.Ja, n, who),
+		}, detection.Said{
+			En: "Nothing if that is a build or a backup: reads of secrets, execs and connections are never held back for it. Otherwise look at that process.",
+			Ja: "ビルドやバックアップであれば対応は不要です。秘密情報の読み取り、実行、接続はこの理由で止められません。心当たりがなければそのプロセスを調べてください。",
 		}
 }
 

@@ -12,8 +12,13 @@ type throttled struct {
 	key           bucketKey
 	actor, parent event.Process
 	class         string
-	since, before uint64 // boot time of its begin; held back by earlier throttlings
+	lane          event.Lane // of what is held back
+	since, before uint64     // boot time of its begin; held back by earlier throttlings
 }
+
+// budgetFile is the budget of events that leave by the bulk lane, as syscall.h numbers it. Memory and secrets have
+// budgets of their own, and what is held back of them matters more.
+const budgetFile = 3
 
 // bucketKey and bucket mirror the structs of syscall.h.
 type bucketKey struct {
@@ -40,6 +45,11 @@ func (d *decoder) throttle(f *fields, h *head, e *event.Event, emit func(*event.
 	e.Kind = event.SensorThrottle
 	e.Subject, e.State, e.FromNS = classes[class], "start", h.bootNS
 	e.Reason = "the process makes more events than its budget allows; what is over it is counted, not sent"
+	lane := event.Critical
+	if budget == budgetFile {
+		lane = event.Bulk
+	}
+	e.Lane = uint64(lane)
 	key := bucketKey{h.start, h.tgid, budget}
 	for i, t := range d.throttled {
 		if t.key == key { // it calmed down and began again before anyone looked
@@ -49,7 +59,7 @@ func (d *decoder) throttle(f *fields, h *head, e *event.Event, emit func(*event.
 		}
 	}
 	if len(d.throttled) < maxThrottled {
-		d.throttled = append(d.throttled, throttled{key, e.Actor, e.Parent, e.Subject, e.FromNS, before})
+		d.throttled = append(d.throttled, throttled{key, e.Actor, e.Parent, e.Subject, lane, e.FromNS, before})
 	}
 	emit(e)
 	return nil
@@ -82,5 +92,5 @@ func (d *decoder) calm(p *Probe, now uint64, emit func(*event.Event)) {
 // end tells that a throttling is over. Held is what the process's bucket counted up to now.
 func (t *throttled) end(c *clock, held, boot uint64) *event.Event {
 	return &event.Event{Kind: event.SensorThrottle, OS: event.Linux, BootNS: boot, HostTime: c.host(boot), Actor: t.actor, Parent: t.parent,
-		Subject: t.class, State: "stop", FromNS: t.since, ToNS: boot, Count: held - t.before}
+		Subject: t.class, State: "stop", Lane: uint64(t.lane), FromNS: t.since, ToNS: boot, Count: held - t.before}
 }
