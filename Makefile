@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 export GOFLAGS := -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help up build cli test test-race e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-flood bench-page bench-response bench-quiet soak fuzz web clean
+.PHONY: help up build cli test test-race lane e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-flood bench-page bench-response bench-quiet soak fuzz web clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -28,6 +28,9 @@ test: build ## all tests: units, real kernel, real browser, stories, kills (abou
 
 test-race: ## unit tests under the race detector
 	$(GO) test -race -short -tags $(TAGS) ./internal/... ./cmd/... ./rules/...
+
+lane: ## the sensor on stock Debian kernels 6.1 and 6.12, in qemu without KVM (not part of make test)
+	bash dev/lane.sh $(ARGS)
 
 e2e: build ## the attack stories, in the CLI and in real Chromium
 	@sh dev/need.sh test

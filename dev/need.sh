@@ -1,6 +1,6 @@
 #!/bin/sh
 # need.sh WORD...: makes sure that what a target needs is on this machine, and installs it with apt-get
-# when it is not (as root, or through sudo). Words: go, gcc, g++, test, generate.
+# when it is not (as root, or through sudo). Words: go, gcc, g++, test, generate, lane.
 set -eu
 say() { echo "need: $*" >&2; }
 
@@ -48,6 +48,16 @@ for word; do
 			want llvm-strip-14 llvm-14
 		fi
 		[ -e /usr/include/bpf/bpf_helpers.h ] || packages="$packages libbpf-dev"
+		;;
+	lane)
+		want qemu-system-x86_64 qemu-system-x86
+		want busybox busybox-static
+		want cpio cpio
+		want depmod kmod
+		want xz xz-utils
+		want dpkg-deb dpkg
+		want ip iproute2
+		[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || packages="$packages debian-archive-keyring"
 		;;
 	*) say "unknown word $word"; exit 2 ;;
 	esac

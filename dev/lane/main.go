@@ -1,0 +1,107 @@
+// Command lane is the inside of dev/lane.sh. In a guest it asks the sensor what the kernel lets it see, acts,
+// looks for each act in `yagura-sensor watch`, and runs the tests of the sensor's packages; on the host it puts
+// the answers of several kernels into the table of docs/kernels.md. It leaves nothing behind: the guest's disk is memory.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+const home = "/lane"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	switch {
+	case len(args) == 1 && args[0] == "guest":
+		r := &report{out: stdout}
+		guest(r)
+		r.say("end %d", min(r.failed, 1))
+		return min(r.failed, 1)
+	case len(args) > 2 && args[0] == "table":
+		if err := table(args[1], args[2:]); err != nil {
+			_, _ = fmt.Fprintf(stderr, "lane: %v\n", err)
+			return 1
+		}
+		return 0
+	default:
+		if len(args) > 0 {
+			if act, ok := acts[args[0]]; ok {
+				if err := act(args[1:]); err != nil {
+					_, _ = fmt.Fprintf(stderr, "lane: %s: %v\n", args[0], err)
+					return 1
+				}
+				return 0
+			}
+		}
+		_, _ = fmt.Fprintln(stderr, "lane: this is the inside of dev/lane.sh: run that")
+		return 2
+	}
+}
+
+// report prints lines that dev/lane.sh tells from those of the kernel.
+type report struct {
+	out    io.Writer
+	failed int
+}
+
+func (r *report) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(r.out, "lane| "+format+"\n", args...)
+}
+
+// row is one line of the table: what, whether, and what was wrong.
+func (r *report) row(what string, err error) {
+	if err == nil {
+		r.say("%-36s yes", what)
+		return
+	}
+	r.failed++
+	r.say("%-36s NO   %v", what, err)
+}
+
+func guest(r *report) {
+	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	r.say("kernel %s", strings.TrimSpace(string(release)))
+	check(r, strings.TrimSpace(string(release)))
+	smoke(r)
+	for _, name := range []string{"probe", "sight", "contain"} {
+		tests(r, name)
+	}
+}
+
+var verdict = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+)`)
+
+// notHere are tests that need a rate which emulation does not reach, or a compiler.
+const notHere = "TestOneLoudProcessIsThrottledAndCounted|TestLoudProcessCannotHide|Storm"
+
+// tests runs the tests of one package of the sensor.
+func tests(r *report, name string) {
+	cmd := exec.Command(filepath.Join(home, name+".test"), "-test.v", "-test.timeout=12m", "-test.skip="+notHere)
+	cmd.Dir = "/tmp"
+	b, err := cmd.CombinedOutput()
+	out := string(b)
+	count := map[string][]string{}
+	for _, m := range verdict.FindAllStringSubmatch(out, -1) {
+		count[m[1]] = append(count[m[1]], m[2])
+	}
+	what := fmt.Sprintf("tests of %s", name)
+	if err == nil {
+		r.row(what, nil)
+	} else {
+		r.row(what, fmt.Errorf("%w: %s", err, strings.Join(count["FAIL"], " ")))
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		for i, line := range lines {
+			if strings.HasPrefix(line, "--- PASS") || strings.HasPrefix(line, "=== ") || (len(lines)-i > 60 && !strings.Contains(line, "_test.go") && !strings.HasPrefix(line, "---")) {
+				continue
+			}
+			r.say("    %s", line)
+		}
+	}
+	r.say("    %d passed, %d failed, %d skipped %s", len(count["PASS"]), len(count["FAIL"]), len(count["SKIP"]), strings.Join(count["SKIP"], " "))
+}
