@@ -3,6 +3,7 @@ package incident_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -93,7 +94,7 @@ func TestOrderOfArrivalDoesNotChangeTheStory(t *testing.T) {
 				urgent = append(urgent, e)
 			}
 		}
-		tp.events = append(urgent, later...)
+		tp.events = slices.Concat(urgent, later)
 		if got := dump(tp.story()); got != want {
 			t.Errorf("%s, slow lanes last:\n%s\nwant\n%s", name, got, want)
 		}

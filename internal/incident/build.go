@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path"
 	"sort"
 	"strings"
 
@@ -227,8 +226,10 @@ func said(en, ja string) Said { return Said{En: en, Ja: ja} }
 
 func (b *builder) processNode(p *proc) Node {
 	im := p.last()
-	n := Node{Ref: b.ref(p), Kind: NodeProcess, Label: label(p), Host: p.host.id.String(), Start: p.start, End: p.ended.time, Flags: []string{}, Detections: []string{},
-		CommandLine: im.commandLine, Image: im.path, User: userOf(p), PID: p.pid, Cwd: im.cwd, Counts: map[string]int{}, Earlier: []string{}, EventIDs: []string{}}
+	n := Node{
+		Ref: b.ref(p), Kind: NodeProcess, Label: label(p), Host: p.host.id.String(), Start: p.start, End: p.ended.time, Flags: []string{}, Detections: []string{},
+		CommandLine: im.commandLine, Image: im.path, User: userOf(p), PID: p.pid, Cwd: im.cwd, Counts: map[string]int{}, Earlier: []string{}, EventIDs: []string{},
+	}
 	n.Labels = said("process "+n.Label, "プロセス "+n.Label)
 	if known(im.sha) {
 		n.SHA256 = hex.EncodeToString(im.sha[:])
@@ -245,8 +246,7 @@ func (b *builder) processNode(p *proc) Node {
 			n.EventIDs = append(n.EventIDs, f.id.String())
 		}
 	}
-	switch b.w.role[p] {
-	case aside:
+	if b.w.role[p] == aside {
 		n.Flags = append(n.Flags, FlagContext)
 	}
 	if b.w.role[p] <= passage && hubKind(p) != notHub {
@@ -468,16 +468,22 @@ func (b *builder) related() {
 			continue
 		}
 		seen[h.stub] = true
-		b.out.Related = append(b.out.Related, Related{Reason: Said{
-			En: fmt.Sprintf("%s named %s shortly before, but nothing shows that the browser asked for it: time alone does not join", label(h.stub), h.url),
-			Ja: fmt.Sprintf("直前に %s が %s を開こうとしたが、ブラウザーが接続した証拠がない(時間の近さだけでは結合しない)", label(h.stub), h.url)},
-			EventIDs: []string{h.stub.last().id.String()}})
+		b.out.Related = append(b.out.Related, Related{
+			Reason: Said{
+				En: fmt.Sprintf("%s named %s shortly before, but nothing shows that the browser asked for it: time alone does not join", label(h.stub), h.url),
+				Ja: fmt.Sprintf("直前に %s が %s を開こうとしたが、ブラウザーが接続した証拠がない(時間の近さだけでは結合しない)", label(h.stub), h.url),
+			},
+			EventIDs: []string{h.stub.last().id.String()},
+		})
 	}
 	for _, r := range b.w.weakRun[:min(len(b.w.weakRun), 10)] {
-		b.out.Related = append(b.out.Related, Related{Reason: Said{
-			En: fmt.Sprintf("%s ran from the scheduler after %s was written; nothing else ties them", label(r.run.by), r.it.file.path),
-			Ja: fmt.Sprintf("%s の書き込み後に %s がスケジューラーから実行されたが、ほかに結び付ける証拠がない", r.it.file.path, label(r.run.by))},
-			EventIDs: []string{r.it.write.id.String(), r.run.id.String()}})
+		b.out.Related = append(b.out.Related, Related{
+			Reason: Said{
+				En: fmt.Sprintf("%s ran from the scheduler after %s was written; nothing else ties them", label(r.run.by), r.it.file.path),
+				Ja: fmt.Sprintf("%s の書き込み後に %s がスケジューラーから実行されたが、ほかに結び付ける証拠がない", r.it.file.path, label(r.run.by)),
+			},
+			EventIDs: []string{r.it.write.id.String(), r.run.id.String()},
+		})
 	}
 }
 
@@ -502,5 +508,3 @@ func short(s string, n int) string {
 	}
 	return string(r[:n-1]) + "…"
 }
-
-func base(p string) string { return path.Base(p) }

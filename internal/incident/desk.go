@@ -221,9 +221,7 @@ func (d *Desk) Flush(ctx context.Context) error {
 		if err != nil {
 			d.mu.Lock()
 			d.inbox = append(append([]detection.Detection(nil), inbox[i:]...), d.inbox...)
-			for _, x := range fresh {
-				d.inbox = append(d.inbox, x)
-			}
+			d.inbox = append(d.inbox, fresh...)
 			d.mu.Unlock()
 			return err
 		}

@@ -120,11 +120,7 @@ func (it *item) ranBy(p *proc) (itemRun, bool) {
 // schedulerOf gives the scheduler above p, at most three forks up: cron starts a shell that starts the job.
 func schedulerOf(p *proc) *proc {
 	for up, n := p.parent, 0; up != nil && n < 3; up, n = up.parent, n+1 {
-		switch hubOf(program(up.last())) {
-		case hubCron, hubServiceBoss:
-			return up
-		}
-		if up.pid == 1 {
+		if hub := hubOf(program(up.last())); hub == hubCron || hub == hubServiceBoss || up.pid == 1 {
 			return up
 		}
 	}
