@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -154,9 +155,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		return fmt.Errorf("read judged positions: %w", err)
 	}
 	e.mu.Lock()
-	for shard, seq := range at {
-		e.judged[shard] = seq
-	}
+	maps.Copy(e.judged, at)
 	e.mu.Unlock()
 
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -65,7 +65,7 @@ func (e *Engine) follow(ctx context.Context, shard int, from uint64) error {
 			}
 		}
 		if ctx.Err() != nil {
-			return nil // the record may be half judged
+			return nil //nolint:nilerr // the record may be half judged
 		}
 		e.moved(shard, seq)
 	}
