@@ -43,8 +43,10 @@ func victim(dir string) error {
 		x := senders[rand.IntN(len(senders))]
 		events := make([]*event.Event, 1+rand.IntN(20))
 		for i := range events {
-			events[i] = &event.Event{Kind: []event.Kind{event.ProcessExec, event.NetConnect, event.FileCreate}[rand.IntN(3)],
-				Actor: event.Process{Path: "/bin/sh", Key: event.LinuxKey(uint64(i+1), uint32(i+1), 1)}}
+			events[i] = &event.Event{
+				Kind:  []event.Kind{event.ProcessExec, event.NetConnect, event.FileCreate}[rand.IntN(3)],
+				Actor: event.Process{Path: "/bin/sh", Key: event.LinuxKey(uint64(i+1), uint32(i+1), 1)},
+			}
 		}
 		b, _, err := x.batches(events)
 		if err != nil {
@@ -54,7 +56,7 @@ func victim(dir string) error {
 			return err
 		}
 		for i := range b {
-			fmt.Fprintf(out, "%s %d %d %d\n", x.host, b[i].Lane, b[i].First, b[i].First+uint64(b[i].Count)-1)
+			_, _ = fmt.Fprintf(out, "%s %d %d %d\n", x.host, b[i].Lane, b[i].First, b[i].First+uint64(b[i].Count)-1)
 		}
 		_ = out.Flush()
 	}

@@ -113,7 +113,8 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open event store %s: %w", opts.Dir, err)
 	}
-	s := &Store{opts: opts, dir: dir, kick: make(chan struct{}, 1), mergeAfter: map[mergeKey]time.Time{},
+	s := &Store{
+		opts: opts, dir: dir, kick: make(chan struct{}, 1), mergeAfter: map[mergeKey]time.Time{},
 		queries: newPool(opts.WorkerCommand, RoleQuery, opts.QueryWorkers, opts.Log),
 		seals:   newPool(opts.WorkerCommand, RoleSeal, 2, opts.Log),
 		merges:  newPool(opts.WorkerCommand, RoleCompact, 1, opts.Log),
@@ -169,7 +170,7 @@ func (s *Store) removeOrphans(ctx context.Context) error {
 			return err
 		}
 		removed++
-		return os.Remove(path)
+		return os.Remove(path) //nolint:gosec // our own folder, where only we write
 	})
 	if err != nil {
 		return fmt.Errorf("remove files that no manifest row names: %w", err)

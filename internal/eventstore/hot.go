@@ -35,7 +35,7 @@ func (s *Store) follow(ctx context.Context, shard int) error {
 			s.quarantineRecord(ctx, shard, seq, damaged.Reason, damaged.Raw)
 			batches = nil // its number must pass the cursor all the same
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the end was asked for
 		case errors.Is(err, stream.ErrClosed):
 			return fmt.Errorf("event store reads shard %d: %w", shard, err)
 		case err != nil:
@@ -46,7 +46,7 @@ func (s *Store) follow(ctx context.Context, shard int) error {
 			continue
 		}
 		if err := s.pending.add(ctx, Entry{Shard: shard, Record: seq, Batches: batches}); err != nil {
-			return nil
+			return nil //nolint:nilerr // it waited for room when the end was asked for
 		}
 	}
 }
@@ -150,8 +150,10 @@ func (s *Store) poison(ctx context.Context, e Entry, err error) error {
 	s.quarantineRecord(ctx, e.Shard, e.Record, err.Error(), stream.EncodeRecord(e.Batches))
 	for i := range e.Batches {
 		b := &e.Batches[i]
-		s.opts.Quarantined(ctx, Quarantined{Shard: e.Shard, Record: e.Record, Batch: i, Tenant: b.Tenant, Host: b.Host,
-			StreamLane: StreamLane{b.Stream, b.Lane}, Range: batchRange(b), Reason: err.Error()})
+		s.opts.Quarantined(ctx, Quarantined{
+			Shard: e.Shard, Record: e.Record, Batch: i, Tenant: b.Tenant, Host: b.Host,
+			StreamLane: StreamLane{b.Stream, b.Lane}, Range: batchRange(b), Reason: err.Error(),
+		})
 	}
 	return nil
 }

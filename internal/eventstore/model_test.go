@@ -193,5 +193,5 @@ func TestARowIsSeenOnceWhileItIsSealedAndMerged(t *testing.T) {
 		t.Fatal("no event was ever seen")
 	}
 	st, err := s.store.Stats(t.Context())
-	t.Log(fmt.Sprintf("%d sent, %d seen last, %+v %v", sent, seen, st, err))
+	t.Logf("%d sent, %d seen last, %+v %v", sent, seen, st, err)
 }

@@ -37,7 +37,7 @@ type Query struct {
 	Limit   int // 0 = DefaultLimit, at most MaxLimit
 }
 
-// Answer of Events.
+// Events is the answer of Store.Events.
 type Events struct {
 	Events    []event.Stamped // newest first, each once
 	Truncated bool            // there are more

@@ -137,8 +137,9 @@ func wireBytes(t registry.Type, s string) ([]byte, error) {
 	case registry.Addr:
 		a, err := netip.ParseAddr(s)
 		return a.AsSlice(), err
+	default:
+		return []byte(s), nil
 	}
-	return []byte(s), nil
 }
 
 // Order gives what rows are sorted by: time and boot_ns.
