@@ -48,6 +48,7 @@ func Explain(err error) string {
 		hostname x509.HostnameError
 		dns      *net.DNSError
 		call     *connect.Error
+		op       *net.OpError
 	)
 	switch {
 	case err == nil:
@@ -60,6 +61,8 @@ func Explain(err error) string {
 		return "the server's certificate is for another name: use the address that the token names, or start the server with --hostname"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return fmt.Sprintf("the server's certificate is not valid at %s, which is what this host's clock says: compare the clocks", time.Now().UTC().Format(time.RFC3339))
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return fmt.Sprintf("the proxy%s cannot be reached: check that it runs, or correct proxy in the sensor's configuration", at(op.Unwrap()))
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the name %s cannot be resolved: check DNS, or set a proxy", dns.Name)
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -78,6 +81,15 @@ func Explain(err error) string {
 		return "the server says: " + call.Message()
 	}
 	return err.Error()
+}
+
+// at gives the address that could not be dialled, with a space before it.
+func at(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Addr != nil {
+		return " " + op.Addr.String()
+	}
+	return ""
 }
 
 // sessionOver says that going on without another hello is of no use.

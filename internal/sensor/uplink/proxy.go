@@ -140,8 +140,7 @@ func (b *book) dial(ctx context.Context, network, address string) (net.Conn, err
 		}
 		return conn, nil
 	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		for _, a := range b.get(host) {
 			if conn, derr := d.DialContext(ctx, network, net.JoinHostPort(a.String(), port)); derr == nil {
 				return conn, nil
@@ -166,10 +165,10 @@ func transport(conf *tls.Config, p Proxy, b *book) (*http.Transport, error) {
 		MaxConnsPerHost:       24, // HTTP/1.1: 3 lanes of 4, attend, report, and some air
 		ResponseHeaderTimeout: 0,  // each call has its own deadline
 		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, res *http.Response) error {
-			switch {
-			case res.StatusCode == http.StatusOK:
+			switch res.StatusCode {
+			case http.StatusOK:
 				return nil
-			case res.StatusCode == http.StatusProxyAuthRequired:
+			case http.StatusProxyAuthRequired:
 				return &ProxyError{Proxy: proxy.Host, Status: res.Status, err: ErrProxyAuth}
 			}
 			return &ProxyError{Proxy: proxy.Host, Status: res.Status}

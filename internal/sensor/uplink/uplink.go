@@ -280,9 +280,10 @@ func (l *Link) report(ctx context.Context, down bool) error {
 	for lane, n := range st.Produced {
 		req.Produced = append(req.Produced, &sensorv1.StreamState{Stream: req.Stream, Lane: uint32(lane), Last: n})
 	}
-	for _, c := range []*sensorv1.Counter{{Name: "spool.dropped", Value: st.Dropped}, {Name: "spool.freed", Value: st.Freed}, {Name: "spool.damaged", Value: st.Damaged}} {
-		req.Counters = append(req.Counters, c)
-	}
+	req.Counters = append(req.Counters,
+		&sensorv1.Counter{Name: "spool.dropped", Value: st.Dropped},
+		&sensorv1.Counter{Name: "spool.freed", Value: st.Freed},
+		&sensorv1.Counter{Name: "spool.damaged", Value: st.Damaged})
 	req.Outcomes = l.o.Host.Outcomes()
 	res, err := l.client.Report(ctx, connect.NewRequest(req))
 	if err != nil {
@@ -310,7 +311,7 @@ func (l *Link) attend(ctx context.Context) error {
 	for {
 		worked, err := l.attendOnce(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end was asked for
 		}
 		if worked || sessionOver(err) {
 			return fmt.Errorf("attend: %w", err)
@@ -375,10 +376,10 @@ func (b *backoff) reset() { b.bound = 0 }
 
 func (b *backoff) next(err error) time.Duration {
 	if d := retryAfter(err); d > 0 {
-		return d + rand.N(d/4+time.Millisecond)
+		return d + rand.N(d/4+time.Millisecond) //nolint:gosec // it spreads attempts
 	}
 	b.bound = min(max(2*b.bound, 250*time.Millisecond), b.most)
-	return 20*time.Millisecond + rand.N(b.bound)
+	return 20*time.Millisecond + rand.N(b.bound) //nolint:gosec // it spreads attempts
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
