@@ -25,7 +25,8 @@ func (s *spans) add(n span) {
 			n = span{min(o.from, n.from), max(o.to, n.to)}
 		}
 	}
-	*s = append(out, n)
+	out = append(out, n)
+	*s = out
 }
 
 // has says whether all of n is in s.
