@@ -136,8 +136,10 @@ func TestDNSQueryCarriesItsAnswer(t *testing.T) {
 			return
 		}
 		m.Response = true
-		m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET},
-			Body: &dnsmessage.AResource{A: [4]byte{127, 0, 0, 88}}}}
+		m.Answers = []dnsmessage.Resource{{
+			Header: dnsmessage.ResourceHeader{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET},
+			Body:   &dnsmessage.AResource{A: [4]byte{127, 0, 0, 88}},
+		}}
 		out, _ := m.Pack()
 		_, _ = server.WriteTo(out, from)
 	}()
@@ -146,8 +148,10 @@ func TestDNSQueryCarriesItsAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	q := dnsmessage.Message{Header: dnsmessage.Header{ID: 4711, RecursionDesired: true},
-		Questions: []dnsmessage.Question{{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}}
+	q := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: 4711, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+	}
 	b, err := q.Pack()
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +159,7 @@ func TestDNSQueryCarriesItsAnswer(t *testing.T) {
 	if _, err := c.Write(b); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Read(b[:]); err != nil {
+	if _, err := c.Read(b); err != nil {
 		t.Fatal(err)
 	}
 	e := w.find(t, "dns.query", func(e *event.Event) bool { return e.Kind == event.DNSQuery && e.Query == "c2.example.test" })
