@@ -24,7 +24,7 @@ func openDataDir(path string) (*dataDir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory %s: %w: choose another with --data, or make it writable for this user", path, err)
 	}
-	if err := os.Chmod(path, 0o700); err != nil {
+	if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a folder needs its x
 		return nil, fmt.Errorf("make data directory %s private: %w: it belongs to another user; choose another with --data", path, err)
 	}
 	lock := flock.New(filepath.Join(path, "lock"))
