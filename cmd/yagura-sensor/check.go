@@ -14,6 +14,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/sensor/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/sight"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 type checkVerb struct {
@@ -25,6 +26,11 @@ type finding struct {
 	Name   string `json:"name"`
 	State  string `json:"state"` // full, partial, blind for what can be seen; ok, warn, fail for the rest
 	Reason string `json:"reason,omitempty"`
+}
+
+// Help shows examples.
+func (*checkVerb) Help() string {
+	return "Exit code 3: something is missing; 1: nothing can be seen.\n\nExamples:\n  sudo yagura-sensor check\n  sudo yagura-sensor check --server https://yagura.example.com:8444"
 }
 
 // Run prints the table: exit 0 when all is well, 3 when something is missing, 1 when nothing can be seen.
@@ -46,7 +52,7 @@ func (v *checkVerb) Run(s *shell) error {
 		}
 	} else {
 		for _, f := range all {
-			s.printf("%-10s %-8s %s\n", f.Name, f.State, event.Show(f.Reason))
+			s.printf("%s %s %s\n", terminal.Pad(s.say(f.Name), 16), terminal.Pad(s.say(f.State), 8), event.Show(s.tongue.Text(f.Reason)))
 		}
 	}
 	if blind {
@@ -124,7 +130,7 @@ func (v *checkVerb) way(s *shell, add adder) {
 	switch {
 	case err == nil && server == "":
 		server = id.URL
-		add("identity", "ok", "%s, certificate until %s", id.Host, id.Expiry().Local().Format(time.DateTime))
+		add("identity", "ok", "%s, certificate until %s", id.Host, terminal.Clock(id.Expiry().UnixMicro()))
 	case err != nil && server == "":
 		add("identity", "warn", "%v", err)
 		return

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 // Exit codes: a contract.
@@ -24,15 +27,15 @@ const (
 // cli lists the verbs and the flags that each takes. Every key of the configuration file is a flag.
 type cli struct {
 	Config        string    `help:"Configuration file." default:"${file}" placeholder:"FILE"`
-	Data          *string   `help:"Folder for identity, spool and state (data)." placeholder:"DIR"`
-	SpoolMaxBytes *int64    `help:"Bytes that the spool may take on disk (spool_max_bytes)." placeholder:"N"`
-	Proxy         *string   `help:"HTTP proxy on the way to the server, http://HOST:PORT (proxy)." placeholder:"URL"`
-	ProxyUser     *string   `help:"User at the proxy (proxy_user)." placeholder:"NAME"`
-	ProxyPassword *string   `name:"proxy-password-file" help:"File with the password at the proxy (proxy_password_file)." placeholder:"FILE"`
-	NoProxy       *string   `help:"Names, .domains, addresses and networks reached without the proxy (no_proxy)." placeholder:"LIST"`
-	Cgroup        *string   `help:"cgroup2 folder that isolation acts on; by default the whole host (cgroup)." placeholder:"DIR"`
-	Forbid        *[]string `help:"Verbs or classes (C2, C3 …) that this host never obeys (forbid)." placeholder:"VERB"`
-	LogLevel      *string   `help:"debug, info, warn or error (log_level)." placeholder:"LEVEL"`
+	Data          *string   `help:"${help_data}" placeholder:"DIR"`
+	SpoolMaxBytes *int64    `help:"${help_spool_max_bytes}" placeholder:"N"`
+	Proxy         *string   `help:"${help_proxy}" placeholder:"URL"`
+	ProxyUser     *string   `help:"${help_proxy_user}" placeholder:"NAME"`
+	ProxyPassword *string   `name:"proxy-password-file" help:"${help_proxy_password_file}" placeholder:"FILE"`
+	NoProxy       *string   `help:"${help_no_proxy}" placeholder:"LIST"`
+	Cgroup        *string   `help:"${help_cgroup}" placeholder:"DIR"`
+	Forbid        *[]string `help:"${help_forbid}" placeholder:"VERB"`
+	LogLevel      *string   `help:"${help_log_level}" placeholder:"LEVEL"`
 	JSON          bool      `name:"json" help:"Print JSON; log as JSON."`
 
 	Run     runVerb     `cmd:"" help:"Run the sensor until it is told to stop."`
@@ -45,13 +48,14 @@ type cli struct {
 	Version versionVerb `cmd:"" help:"Print the version."`
 }
 
-const description = `The Yagura sensor: sees what happens on this host, keeps it until the server has it, and acts on signed commands.
+const description = "The Yagura sensor: sees what happens on this host, keeps it until the server has it, and acts on signed commands."
 
-Examples:
-  yagura-sensor enroll yagura1.eyJ1cmwi…      make this host known
-  yagura-sensor run                           see, send, obey
-  yagura-sensor watch | jq .actor_path        look without any server
-  yagura-sensor check                         what is missing here?`
+const programExamples = `Examples:
+  sudo yagura-sensor check                 # what can be seen here?
+  sudo yagura-sensor watch | jq .actor     # look, without any server
+  sudo yagura-sensor enroll yagura1.eyJ1…  # make this host known
+  sudo yagura-sensor run                   # see, send, obey
+`
 
 // shell is what verbs work with.
 type shell struct {
@@ -60,9 +64,13 @@ type shell struct {
 	out    io.Writer
 	err    io.Writer
 	json   bool
+	tongue *terminal.Tongue
 	config agent.Config
 	log    *slog.Logger
 }
+
+// say gives a sentence in the caller's language.
+func (s *shell) say(en string, args ...any) string { return s.tongue.Say(en, args...) }
 
 func (s *shell) printf(format string, args ...any) { fmt.Fprintf(s.out, format, args...) }
 
@@ -79,14 +87,16 @@ func (s *shell) printJSON(v any) error {
 var errPartial = errors.New("partial")
 
 // run does one command line and gives its exit code.
-func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer) int {
+func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer, env func(string) string) int {
 	var c cli
+	s := &shell{ctx: ctx, in: in, out: out, err: stderr, tongue: terminal.NewTongue(terminal.Language(env), terminal.Shared, keyHelp(), japanese)}
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("yagura-sensor"), kong.Description(description), kong.Writers(out, stderr),
-		kong.Exit(func(code int) { exited = code }), kong.Vars{"file": agent.DefaultFile}, kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.Exit(func(code int) { exited = code }), vars(), kong.Help(terminal.Help(s.tongue)))
 	if err != nil {
 		panic("the command line is described wrongly: " + err.Error())
 	}
+	parser.Model.Detail = programExamples
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -95,13 +105,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "yagura-sensor: %v: see yagura-sensor --help\n", err)
-		return exitUsage
+		return s.fail(fmt.Errorf("%w: see `yagura-sensor --help`", err), exitUsage)
 	}
-	s := &shell{ctx: ctx, in: in, out: out, err: stderr, json: c.JSON}
+	s.json = c.JSON
 	if s.config, err = c.load(); err != nil {
-		fmt.Fprintf(stderr, "yagura-sensor: %v\n", err)
-		return exitUsage
+		return s.fail(err, exitUsage)
 	}
 	s.log = logger(stderr, s.config.LogLevel, c.JSON)
 	switch err := kc.Run(s); {
@@ -110,9 +118,32 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 	case errors.Is(err, errPartial):
 		return exitPartial
 	default:
-		fmt.Fprintf(stderr, "yagura-sensor: %v\n", err)
-		return exitFailed
+		return s.fail(err, exitFailed)
 	}
+}
+
+// fail prints err as one sentence in the caller's language.
+func (s *shell) fail(err error, code int) int {
+	fmt.Fprintf(s.err, "yagura-sensor: %s\n", event.Show(s.tongue.Text(strings.TrimSpace(err.Error()))))
+	return code
+}
+
+// vars gives the texts that the grammar takes from elsewhere: the help of a key stands beside the key.
+func vars() kong.Vars {
+	out := kong.Vars{"file": agent.DefaultFile}
+	for _, k := range agent.Described() {
+		out["help_"+k.Name] = k.FlagHelp(false)
+	}
+	return out
+}
+
+// keyHelp gives the Japanese of the same.
+func keyHelp() terminal.Sentences {
+	out := terminal.Sentences{}
+	for _, k := range agent.Described() {
+		out[k.FlagHelp(false)] = k.FlagHelp(true)
+	}
+	return out
 }
 
 // load gives the configuration: defaults, the file over them, flags over both. A file that nobody named

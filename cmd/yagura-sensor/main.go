@@ -14,7 +14,7 @@ var version = "dev" //nolint:gochecknoglobals // -ldflags -X needs a variable
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv) //nolint:forbidigo // the language enters here; no configuration does
 	stop()
 	os.Exit(code)
 }

@@ -15,7 +15,7 @@ import (
 func call(t *testing.T, args ...string) (code int, out, err string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = run(t.Context(), args, strings.NewReader(""), &o, &e)
+	code = run(t.Context(), args, strings.NewReader(""), &o, &e, func(string) string { return "" })
 	return code, o.String(), e.String()
 }
 

@@ -25,6 +25,11 @@ type runVerb struct {
 
 var errLease = errors.New("standard input ended")
 
+// Help shows examples.
+func (*runVerb) Help() string {
+	return "Ctrl+C or SIGTERM ends it, with what it has seen on disk.\n\nExamples:\n  sudo yagura-sensor run\n  sudo yagura-sensor run --token-file /root/yagura.token --proxy http://proxy.example.com:3128"
+}
+
 // Run is the sensor's life.
 func (v *runVerb) Run(s *shell) error {
 	ctx, cancel := context.WithCancelCause(s.ctx)

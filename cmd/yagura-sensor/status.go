@@ -1,14 +1,19 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 type statusVerb struct{}
+
+// Help shows examples.
+func (statusVerb) Help() string {
+	return "Exit code 3: it runs and something is wrong; 1: it does not run.\n\nExamples:\n  sudo yagura-sensor status\n  sudo yagura-sensor status --json | jq .spool"
+}
 
 // Run prints how the sensor is: exit 0 well, 3 running but something is wrong, 1 not running.
 func (statusVerb) Run(s *shell) error {
@@ -34,26 +39,28 @@ func (statusVerb) Run(s *shell) error {
 }
 
 func (s *shell) print(st agent.Status) {
-	line := func(name, format string, args ...any) { s.printf("%-12s %s\n", name, fmt.Sprintf(format, args...)) }
+	line := func(name, format string, args ...any) {
+		s.printf("%s %s\n", terminal.Pad(s.say(name), 16), s.say(format, args...))
+	}
 	line("host", "%s (pid %d, %s, up %s)", st.Host, st.PID, st.Version, time.Since(st.Started).Round(time.Second))
 	if st.Connected {
 		line("server", "%s, connected for %s", st.Server, time.Since(st.Since).Round(time.Second))
 	} else {
-		line("server", "%s, NOT connected for %s: %s", st.Server, time.Since(st.Since).Round(time.Second), event.Show(st.Problem))
+		line("server", "%s, NOT connected for %s: %s", st.Server, time.Since(st.Since).Round(time.Second), event.Show(s.tongue.Text(st.Problem)))
 	}
 	line("events", "%d seen, %d accepted by the server, %d in the spool, %d dropped", st.Seen, st.Sent, st.Spool.Events, st.Spool.Dropped)
 	line("spool", "%.1f MiB on disk", float64(st.Spool.Bytes)/(1<<20))
 	if st.Spool.Problem != "" {
-		line("", "disk not used: %s", st.Spool.Problem)
+		line("", "disk not used: %s", event.Show(s.tongue.Text(st.Spool.Problem)))
 	}
 	if st.Spool.Tally == "" {
 		line("", "no tally: a kill would lose the last moment without a count; look at the sensor's log for the reason")
 	}
 	for _, c := range st.Capabilities {
-		line(c.Class, "%s %s", c.State, event.Show(c.Reason))
+		line(c.Class, "%s %s", s.say(c.State), event.Show(s.tongue.Text(c.Reason)))
 	}
 	if st.Isolation.Active {
-		line("isolated", "by %s until %s, %d packets denied", st.Isolation.Means, st.Isolation.Until.Local().Format(time.DateTime), st.Isolation.Denied)
+		line("isolated", "by %s until %s, %d packets denied", st.Isolation.Means, terminal.Clock(st.Isolation.Until.UnixMicro()), st.Isolation.Denied)
 	}
-	line("certificate", "until %s", st.Certificate.Local().Format(time.DateTime))
+	line("certificate", "until %s", terminal.Clock(st.Certificate.UnixMicro()))
 }

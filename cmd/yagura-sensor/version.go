@@ -10,6 +10,11 @@ import (
 
 type versionVerb struct{}
 
+// Help shows examples.
+func (versionVerb) Help() string {
+	return "Examples:\n  yagura-sensor version\n  yagura-sensor version --json"
+}
+
 // Run prints the version.
 func (versionVerb) Run(s *shell) error {
 	revision := ""
@@ -23,6 +28,6 @@ func (versionVerb) Run(s *shell) error {
 	if s.json {
 		return s.printJSON(map[string]any{"version": version, "revision": revision, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "registry": registry.Version, "protocol": uplink.Protocol})
 	}
-	s.printf("yagura-sensor %s (%s, %s/%s, event registry %d, protocol %d)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, registry.Version, uplink.Protocol)
+	s.printf("%s\n", s.say("yagura-sensor %s (%s, %s/%s, event registry %d, protocol %d)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, registry.Version, uplink.Protocol))
 	return nil
 }

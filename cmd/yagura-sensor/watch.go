@@ -17,6 +17,11 @@ type watchVerb struct {
 	Kind []string `help:"Only these kinds, such as process.exec." placeholder:"KIND"`
 }
 
+// Help shows examples.
+func (*watchVerb) Help() string {
+	return "Examples:\n  sudo yagura-sensor watch --kind process.exec\n  sudo timeout 60 yagura-sensor watch > minute.ndjson # `yagura replay` takes it"
+}
+
 // Run prints events until it is interrupted or the reader is gone.
 func (v *watchVerb) Run(s *shell) error {
 	want := map[event.Kind]bool{}

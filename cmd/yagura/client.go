@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"connectrpc.com/connect"
@@ -28,7 +29,12 @@ func (s *shell) explain(doing string, err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %s belongs to another user: run as its owner or as root", doing, filepath.Join(s.data, console.AdminName))
 	case errors.As(err, &ce):
-		return fmt.Errorf("%s: %s", doing, ce.Message())
+		// The API's own word for the kind of failure stands last and says nothing that the sentence has not.
+		text := ce.Message()
+		for _, kind := range []error{console.ErrNotFound, console.ErrInvalid, console.ErrUnavailable, console.ErrRefused} {
+			text = strings.TrimSuffix(text, ": "+kind.Error())
+		}
+		return fmt.Errorf("%s: %s", doing, text)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"connectrpc.com/connect"
@@ -21,6 +22,11 @@ func (detectionsVerb) Help() string {
 	return "Examples:\n  yagura detections --severity high\n  yagura detections --json | jq '.[].title.en'"
 }
 
+// techniques gives the ATT&CK techniques, which imply their tactics.
+func techniques(attack []string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(attack), func(a string) bool { return strings.HasPrefix(a, "tactic:") }), " ")
+}
+
 // Run lists detections.
 func (v detectionsVerb) Run(s *shell) error {
 	r, err := s.console().ListDetections(s.ctx, connect.NewRequest(&consolev1.ListDetectionsRequest{Limit: v.Limit, Severity: v.Severity, IncidentId: v.Incident, Canary: v.Canary}))
@@ -36,7 +42,7 @@ func (v detectionsVerb) Run(s *shell) error {
 	}
 	var rows [][]string
 	for _, d := range r.Msg.Detections {
-		rows = append(rows, []string{terminal.Clock(d.Time), s.severity(d.Severity), d.Hostname, s.said(d.Title), strings.Join(d.Attack, " "), d.Process, d.CommandLine})
+		rows = append(rows, []string{terminal.Clock(d.Time), s.severity(d.Severity), d.Hostname, s.said(d.Title), techniques(d.Attack), d.Process, d.CommandLine})
 	}
 	s.table([]string{"TIME", "SEVERITY", "HOST", "DETECTION", "ATT&CK", "PROCESS", "COMMAND LINE"}, rows)
 	return nil

@@ -61,7 +61,7 @@ func (v eventsTailVerb) Run(s *shell) error {
 }
 
 type eventsListVerb struct {
-	IDs     []string `arg:"" optional:"" help:"Event ids."`
+	IDs     []string `arg:"" optional:"" name:"event" help:"Event ids."`
 	Process string   `help:"Events of this process (HOST/p-…)."`
 	Host    string   `help:"Events of this host, by id (h-…) or name."`
 	Kind    []string `help:"Only these kinds, such as process.exec (docs/events.md)."`

@@ -19,14 +19,16 @@ var jaElsewhere = terminal.Sentences{
 	"data": "データ", "kernel": "カーネル", "server": "サーバー", "hosts": "ホスト", "rules": "ルール", "latency": "検知の遅れ",
 	"enrolled but never reported": "登録後に報告なし", "stale": "沈黙", "online but no telemetry": "イベントなし", "event class missing": "種別の欠落",
 	"sensor degraded": "センサーの低下", "drops": "欠損", "clock skew": "時計のずれ", "tamper signal": "改ざんの兆候", "response channel dead": "対応の経路なし", "server-side": "サーバー側",
-	"flag hub": "多くを起動", "flag not_observed": "未観測", "flag before_start": "センサー開始前から", "flag memory_file": "メモリー上のみ", "flag deleted_file": "削除済みファイル",
-	"flag prevented": "阻止", "flag entry": "入口", "confidence high": "確度 高", "confidence medium": "確度 中", "confidence low": "確度 低",
+	"confidence high": "確度 高", "confidence medium": "確度 中", "confidence low": "確度 低",
 	"when": "いつ", "where": "どこで", "what": "何が", "why": "なぜ", "who": "誰が(攻撃者)", "accounts": "被害アカウント", "how": "手口",
 
 	"another process": "別のプロセス", config.FlagGroup: "設定(server.yaml のキー):",
 
+	"ok": "正常", "warn": "注意", "fail": "異常", "notify %s": "通知 %s",
+
 	// the console API
-	"no such incident": "そのインシデントはありません", "not found": "ありません", "not valid": "正しくありません", "not available now": "いまは使えません",
+	"read incident %s: %w": "インシデント %s の読み取り: %s",
+	"no such incident":     "そのインシデントはありません", "not found": "ありません", "not valid": "正しくありません", "not available now": "いまは使えません",
 	"no session: sign in":                           "セッションがありません。サインインしてください",
 	"the answer took too long: narrow the question": "時間内に答えが出ませんでした。条件を絞ってください",
 	"the call was ended":                            "呼び出しが中断されました",

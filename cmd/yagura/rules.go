@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 
 	"connectrpc.com/connect"
 
@@ -51,7 +50,7 @@ func (v rulesListVerb) Run(s *shell) error {
 	}
 	var rows [][]string
 	for _, r := range m.Rules {
-		rows = append(rows, []string{s.severity(r.Level), s.said(r.Title), fmt.Sprint(r.Hits), strings.Join(r.Attack, " "), r.Logsource, r.File})
+		rows = append(rows, []string{s.severity(r.Level), s.said(r.Title), fmt.Sprint(r.Hits), techniques(r.Attack), r.Logsource, r.File})
 	}
 	s.table([]string{"LEVEL", "RULE", "HITS", "ATT&CK", "LOG SOURCE", "FILE"}, rows)
 	s.printf("%s\n", s.say("%d rules, %d rejected (`yagura rules check` says why)", len(m.Rules), len(m.Rejected)))

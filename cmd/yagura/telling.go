@@ -21,6 +21,22 @@ type telling struct {
 	story    incident.Story
 }
 
+// sentence gives a sentence of the story. Its times are those of the day that the page's first lines name.
+func (t *telling) sentence(x incident.Said) string {
+	return terminal.TimesOfDay(x.In(t.tongue.Language()), t.incident.Row.First)
+}
+
+// flagWords are the flags of a node that a person should see, each with its word.
+var flagWords = [][2]string{
+	{"starts many programs", incident.FlagHub},
+	{"known from others only", incident.FlagNotObserved},
+	{"ran before the sensor", incident.FlagRunning},
+	{"in memory only", incident.FlagMemory},
+	{"deleted file", incident.FlagDeleted},
+	{"prevented", incident.FlagPrevented},
+	{"the way in", incident.FlagEntry},
+}
+
 // Widths of the left columns.
 const (
 	answerIndent = 16
@@ -36,7 +52,7 @@ func (t *telling) tell() {
 	for _, a := range t.story.Answers {
 		head := t.say(a.Answer)
 		for _, x := range a.Sentences {
-			text := t.saidHere(x.Text)
+			text := t.sentence(x.Text)
 			if x.Basis == "inferred" && !x.Unknown {
 				text += " " + t.say("(inferred)")
 			}
@@ -62,9 +78,9 @@ func (t *telling) wayIn() {
 		t.paragraph(t.say("weakness"), answerIndent, w)
 	}
 	for i, step := range e.Chain {
-		t.paragraph(strconv.Itoa(i+1)+".", 4, t.saidHere(step.Text))
+		t.paragraph(strconv.Itoa(i+1)+".", 4, t.sentence(step.Text))
 	}
-	if stopped := t.saidHere(e.Stopped.Why); stopped != "" {
+	if stopped := t.sentence(e.Stopped.Why); stopped != "" && e.Route == "unknown" {
 		t.paragraph("", 0, stopped)
 	}
 }
@@ -98,14 +114,22 @@ func (t *telling) rows() {
 			}
 			seen[i] = true
 			n := &t.story.Nodes[i]
-			b := t.row(n)
-			b.depth = depth
-			for _, title := range slices.Compact(slices.Sorted(slices.Values(n.Detections))) {
-				if said, ok := titles[title]; ok && !slices.Contains(b.notes, said) {
-					b.notes = append(b.notes, said)
+			if depth == 0 {
+				var above []string
+				if i, above = t.context(i, children); len(above) > 0 {
+					rows = append(rows, branch{text: event.Show(strings.Join(above, " → ")) + "  [" + t.say("only where it stands") + "]"})
+					n = &t.story.Nodes[i]
+					seen[i] = true
+					b := t.row(n)
+					b.depth = 1
+					rows = append(rows, t.noted(b, n, titles))
+					walk(n.Ref, 2)
+					continue
 				}
 			}
-			rows = append(rows, b)
+			b := t.row(n)
+			b.depth = depth
+			rows = append(rows, t.noted(b, n, titles))
 			walk(n.Ref, depth+1)
 		}
 	}
@@ -117,6 +141,30 @@ func (t *telling) rows() {
 	t.printf("%s", drawn(rows, storyMargin, width))
 	if t.story.Truncated {
 		t.printf("%s\n", t.say("The story is longer than this: its most important rows are shown."))
+	}
+}
+
+// noted puts the detections of a node under its row.
+func (t *telling) noted(b branch, n *incident.Node, titles map[string]string) branch {
+	for _, id := range slices.Sorted(slices.Values(n.Detections)) {
+		if said, ok := titles[id]; ok && !slices.Contains(b.notes, said) {
+			b.notes = append(b.notes, said)
+		}
+	}
+	return b
+}
+
+// context follows ancestors that only say where the story stands, down from node i, and gives their names and
+// the first node below them.
+func (t *telling) context(i int, children map[string][]int) (below int, names []string) {
+	for {
+		n := &t.story.Nodes[i]
+		next := children[n.Ref]
+		if !slices.Contains(n.Flags, incident.FlagContext) || len(n.Detections) > 0 || len(next) != 1 || len(names) > len(t.story.Nodes) {
+			return i, names
+		}
+		names = append(names, n.Label)
+		i = next[0]
 	}
 }
 
@@ -137,8 +185,10 @@ func (t *telling) row(n *incident.Node) branch {
 		b.text += "  (" + event.Show(strings.Join(slices.DeleteFunc([]string{strconv.FormatUint(n.PID, 10), n.User}, func(s string) bool { return s == "" }), ", ")) + ")"
 	}
 	for _, f := range n.Flags {
-		if f != incident.FlagContext {
-			b.text += " [" + strings.TrimPrefix(t.say("flag "+f), "flag ") + "]"
+		for _, w := range flagWords {
+			if w[1] == f {
+				b.text += " [" + t.say(w[0]) + "]"
+			}
 		}
 	}
 	return b

@@ -47,6 +47,8 @@ var mayImport = map[string]string{
 	"internal/controldb":    words + " internal/access internal/coverage internal/fleet internal/ingest internal/response internal/detect internal/incident internal/eventstore internal/stream internal/notify",
 	"internal/notify":       words,
 	"internal/config":       words,
+	// It writes the page of both programs' keys.
+	"internal/config/generate": "internal/config internal/sensor/agent",
 	// How both programs speak to a person; it knows no event and no configuration, so the sensor may link it.
 	"internal/terminal":              "",
 	"internal/terminal/terminaltest": "",

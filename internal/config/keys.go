@@ -18,6 +18,8 @@ type Key struct {
 	Flag    string // notify-smtp-host, without the dashes
 	Type    string // text, number, size, duration, yes/no, list of text, list of …
 	Default string
+	Low     string // least and greatest value; empty: none
+	High    string
 	Enum    []string
 	Help    detection.Said
 	List    bool // a flag may be repeated
@@ -39,7 +41,7 @@ func keysOf(t reflect.Type, prefix string, index []int) []Key {
 			continue
 		}
 		k := Key{
-			Path: path, Flag: strings.NewReplacer(".", "-", "_", "-").Replace(path), Type: typeName(f.Type), Default: f.Tag.Get("default"),
+			Path: path, Flag: strings.NewReplacer(".", "-", "_", "-").Replace(path), Type: typeName(f.Type), Default: f.Tag.Get("default"), Low: f.Tag.Get("min"), High: f.Tag.Get("max"),
 			Help: detection.Said{En: f.Tag.Get("help"), Ja: f.Tag.Get("ja")}, List: f.Type.Kind() == reflect.Slice, index: at,
 		}
 		if e := f.Tag.Get("enum"); e != "" {

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -44,6 +45,20 @@ func LocalTimes(sentence string) string {
 		return FineClock(t.UnixMicro())
 	})
 }
+
+// TimesOfDay is LocalTimes for a page that has named the day and the zone of a moment (µs UTC): times of that
+// day come without them.
+func TimesOfDay(sentence string, day int64) string {
+	today := time.UnixMicro(day).Local().Format("2006-01-02 ")
+	return stamped.ReplaceAllStringFunc(LocalTimes(sentence), func(w string) string {
+		if clock, ok := strings.CutPrefix(w, today); ok {
+			return clock[:len("15:04:05.000")]
+		}
+		return w
+	})
+}
+
+var stamped = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}(?: [A-Z]{3}|[-+]\d\d:\d\d)`)
 
 // TimeOfDay gives the time of day of a moment (µs UTC) here, to the microsecond: rows of one story differ by less
 // than a millisecond.

@@ -31,7 +31,12 @@ func Help(t *Tongue) kong.HelpPrinter {
 		h.verbs(node)
 		h.arguments(node)
 		h.flags(node)
-		h.examples(examples)
+		for _, c := range node.Children {
+			if _, more, ok := strings.Cut(c.Detail, "Examples:\n"); ok && node.Parent != nil && !c.Hidden {
+				examples = strings.TrimRight(examples, "\n") + "\n" + more
+			}
+		}
+		h.examples(strings.TrimLeft(examples, "\n"))
 		if node == ctx.Model.Node {
 			h.line("")
 			h.line("%s", t.Say("`%s VERB --help` shows the flags and examples of a verb.", ctx.Model.Name))
@@ -171,7 +176,7 @@ func (h *helpPage) meaning(v *kong.Value) string {
 		out += " (" + strings.ReplaceAll(strings.Trim(v.Enum, ","), ",", ", ") + ")"
 	}
 	if v.HasDefault && v.Default != "" {
-		out += " " + h.tongue.Say("(default %s)", v.Default)
+		out = h.tongue.Say("%s (default %s)", out, v.Default)
 	}
 	return out
 }

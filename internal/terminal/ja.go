@@ -11,7 +11,7 @@ var Shared = Sentences{
 	"Flags:":                       "フラグ:",
 	"Flags of every verb:":         "すべての動詞に共通のフラグ:",
 	"Examples:":                    "例:",
-	"(default %s)":                 "(既定値 %s)",
+	"%s (default %s)":              "%s(既定値 %s)",
 	"Show context-sensitive help.": "使い方を表示する。",
 	"see `%s --help`":              "`%s --help` を参照してください",
 	"`%s VERB --help` shows the flags and examples of a verb.": "各動詞のフラグと例は `%s 動詞 --help` で表示します。",

@@ -24,21 +24,31 @@ const DefaultFile = "/etc/yagura/sensor.yaml"
 type Config struct {
 	File string `yaml:"-"` // it came from
 
-	Data          string   `yaml:"data"`
-	SpoolMaxBytes int64    `yaml:"spool_max_bytes"`
-	Proxy         string   `yaml:"proxy"`
-	ProxyUser     string   `yaml:"proxy_user"`
-	ProxyPassword string   `yaml:"proxy_password_file"`
-	NoProxy       string   `yaml:"no_proxy"`
-	Cgroup        string   `yaml:"cgroup"`
-	Forbid        []string `yaml:"forbid"`
-	LogLevel      string   `yaml:"log_level"`
+	Data          string   `yaml:"data" help:"folder for identity, spool and state, private to root" ja:"識別情報、スプール、状態を置くフォルダー(root だけが読めること)"`
+	SpoolMaxBytes int64    `yaml:"spool_max_bytes" bound:"1048576 (1 MiB) or more" help:"bytes that the spool may take on disk while the server cannot be reached; beyond them the least important events are dropped and counted" ja:"サーバーに接続できない間にスプールが使えるディスクのバイト数。超えた分は重要度の低いイベントから捨て、件数を数える"`
+	Proxy         string   `yaml:"proxy" bound:"http://HOST:PORT" help:"HTTP proxy on the way to the server; empty: none" ja:"サーバーとの間の HTTP プロキシ。空なら使わない"`
+	ProxyUser     string   `yaml:"proxy_user" help:"user at the proxy" ja:"プロキシのユーザー名"`
+	ProxyPassword string   `yaml:"proxy_password_file" help:"file with the password at the proxy, on one line" ja:"プロキシのパスワードを 1 行で書いたファイル"`
+	NoProxy       string   `yaml:"no_proxy" bound:"list with commas" help:"names, .domains, addresses and networks that are reached without the proxy" ja:"プロキシを使わずに接続する名前、.ドメイン、アドレス、ネットワーク"`
+	Cgroup        string   `yaml:"cgroup" help:"cgroup2 folder that isolation acts on; empty: the whole host" ja:"ネットワーク隔離の対象とする cgroup2 のフォルダー。空ならホスト全体"`
+	Forbid        []string `yaml:"forbid" bound:"verbs, or classes C0 to C4" help:"what this host never obeys, whoever signs it" ja:"誰が署名してもこのホストでは実行しない動作またはクラス"`
+	LogLevel      string   `yaml:"log_level" bound:"debug, info, warn, error" help:"least level that is logged" ja:"記録するログの最低レベル"`
 }
 
 // Defaults are the values of keys that nobody set.
 func Defaults() Config {
 	return Config{Data: "/var/lib/yagura-sensor", SpoolMaxBytes: 512 << 20, LogLevel: "info"}
 }
+
+// Example is the file that docs/config.md shows; a test loads it.
+const Example = `spool_max_bytes: 1073741824
+proxy: http://proxy.example.com:3128
+proxy_user: sensor
+proxy_password_file: /etc/yagura/proxy.password
+no_proxy: .example.net, 192.0.2.0/24
+forbid:
+  - C3
+`
 
 // LoadConfig reads a file over c. An unknown key is an error that names the nearest one. A missing file is
 // one only when must is set.
@@ -123,12 +133,47 @@ func wants(k reflect.Kind) string {
 	}
 }
 
-// Keys lists the keys of the file.
-func Keys() (out []string) {
+// Key is one key of the file as documents and help describe it.
+type Key struct {
+	Name, Type, Default, Bound string
+	Help, Ja                   string // what it is for
+}
+
+// FlagHelp gives what help says of the key, in English or Japanese.
+func (k Key) FlagHelp(ja bool) string {
+	switch {
+	case ja && k.Default != "":
+		return k.Ja + "(既定値 " + k.Default + ")"
+	case ja:
+		return k.Ja
+	case k.Default != "":
+		return k.Help + " (default " + k.Default + ")"
+	}
+	return k.Help
+}
+
+// Described gives every key of the file in its order.
+func Described() []Key {
+	var out []Key
+	defaults := reflect.ValueOf(Defaults())
 	for f := range reflect.TypeFor[Config]().Fields() {
-		if k := f.Tag.Get("yaml"); k != "-" {
-			out = append(out, k)
+		name := f.Tag.Get("yaml")
+		if name == "-" {
+			continue
 		}
+		k := Key{Name: name, Type: wants(f.Type.Kind()), Bound: f.Tag.Get("bound"), Help: f.Tag.Get("help"), Ja: f.Tag.Get("ja")}
+		if v := defaults.FieldByIndex(f.Index); !v.IsZero() {
+			k.Default = fmt.Sprint(v.Interface())
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+// Keys lists the names of the keys.
+func Keys() (out []string) {
+	for _, k := range Described() {
+		out = append(out, k.Name)
 	}
 	return out
 }

@@ -79,7 +79,7 @@ func (s *Source) call(c *ast.CallExpr, at string) {
 		}
 		return
 	}
-	if (name == "printf" || name == "line" || strings.HasPrefix(name, "Fprint")) && len(c.Args) > 0 {
+	if (name == "printf" || strings.HasPrefix(name, "Fprint")) && len(c.Args) > 0 {
 		for _, a := range c.Args {
 			for l := range strings.Lines(Text(a)) {
 				l = strings.TrimSpace(l)
@@ -91,6 +91,11 @@ func (s *Source) call(c *ast.CallExpr, at string) {
 	}
 	if sayers[name] && len(c.Args) > 0 {
 		s.add(Text(c.Args[0]), at)
+	}
+	if (name == "add" || name == "line") && len(c.Args) > 1 { // of a table: name, then the sentence
+		s.add(Text(c.Args[0]), at)
+		s.add(Text(c.Args[len(c.Args[:min(3, len(c.Args))])-1]), at)
+		s.add(Text(c.Args[1]), at)
 	}
 }
 
@@ -143,7 +148,7 @@ var (
 )
 
 func (s *Source) add(text, at string) {
-	if words.MatchString(verbs.ReplaceAllString(text, "")) {
+	if words.MatchString(verbs.ReplaceAllString(text, "")) && !strings.HasPrefix(text, "${") { // interpolated
 		s.Said[text] = at
 	}
 }
