@@ -5,7 +5,6 @@ package eventstore_test
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"reflect"
 	"slices"
 	"sync"
