@@ -553,6 +553,9 @@ func child() {
 			for _, k := range []event.Kind{event.ProcessExec, event.NetConnect, event.FileCreate} {
 				s.Put(ev(k, noise(600)))
 			}
+			if i == 0 {
+				fmt.Println("begun")
+			}
 			if i%200 == 199 {
 				before := s.Stats().Produced
 				if s.Flush() == nil { // what was given out before is on disk now, or reported
@@ -694,8 +697,12 @@ func TestKillNineLosesNothingUncounted(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		timer := time.AfterFunc(200*time.Millisecond+rand.N(400*time.Millisecond), func() { _ = cmd.Process.Kill() })
+		// Counted from its first events: a busy machine may take longer to start it.
+		var timer *time.Timer
 		for sc := bufio.NewScanner(out); sc.Scan(); {
+			if timer == nil {
+				timer = time.AfterFunc(200*time.Millisecond+rand.N(400*time.Millisecond), func() { _ = cmd.Process.Kill() })
+			}
 			var stream uint64
 			var n [3]uint64
 			if c, _ := fmt.Sscanf(sc.Text(), "%d %d %d %d", &stream, &n[0], &n[1], &n[2]); c == 4 {
@@ -706,6 +713,9 @@ func TestKillNineLosesNothingUncounted(t *testing.T) {
 		}
 		if err := cmd.Wait(); err == nil {
 			t.Fatalf("child %d ended by itself", k)
+		}
+		if timer == nil {
+			t.Fatalf("child %d ended before it began", k)
 		}
 		timer.Stop()
 		readGiven(t, filepath.Join(dir, "spool"), given)
