@@ -65,12 +65,12 @@ func run(args []string) (ours int, err error) {
 			return 0, err
 		}
 		for _, d := range all {
+			whose := "beside"
 			var t tree
 			if err := ask(&t, "tree", d.Process); err != nil {
-				return 0, err
-			}
-			whose := "beside"
-			if from(&t, d.Process, root) {
+				whose = "unknown" // counted with the work: nothing is excused by a question without an answer
+				ours++
+			} else if from(&t, d.Process, root) {
 				whose = "workload"
 				ours++
 			} else {
