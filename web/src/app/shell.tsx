@@ -83,17 +83,17 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   return (
-    <header className="flex h-11 shrink-0 items-center gap-2 border-b border-line bg-surface-1 px-3">
+    <header className="flex min-h-11 shrink-0 flex-wrap items-center gap-x-2 border-b border-line bg-surface-1 px-3 whitespace-nowrap max-md:px-1 max-md:py-1">
       <Link to="/" className="flex items-center gap-2 text-base font-bold">
         <Tower />
         {t.product}
       </Link>
-      <span className="text-muted" aria-hidden="true">
+      <span className="text-muted max-md:hidden" aria-hidden="true">
         /
       </span>
-      <span className="text-text-2">{who?.tenantName}</span>
+      <span className="text-text-2 max-md:hidden">{who?.tenantName}</span>
       <HealthDot />
-      <div className="ml-auto flex items-center gap-1">
+      <div className="ml-auto flex items-center gap-1 max-md:gap-0">
         <LiveMark />
         <Button
           tone="ghost"
@@ -137,7 +137,10 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
             });
           }}
         >
-          <Raw text={who?.user ?? ''} full /> · {t.signOut}
+          <span className="max-md:sr-only">
+            <Raw text={who?.user ?? ''} full /> ·{' '}
+          </span>
+          {t.signOut}
         </Button>
       </div>
     </header>
@@ -158,7 +161,7 @@ function LiveMark() {
     return (
       <span data-live="live" className="flex items-center gap-1 px-1 text-xs text-ok">
         <span aria-hidden="true">●</span>
-        {t.live}
+        <span className="max-md:sr-only">{t.live}</span>
       </span>
     );
   return <span className="px-1 text-xs text-muted">{state === 'connecting' ? t.liveConnecting : ''}</span>;
@@ -202,7 +205,7 @@ function Rail() {
   return (
     <nav
       aria-label={t.navLabel}
-      className="flex w-12 shrink-0 flex-col gap-0.5 border-r border-line bg-surface-1 p-1.5 lg:w-40"
+      className="flex w-12 shrink-0 flex-col gap-0.5 border-r border-line bg-surface-1 p-1.5 max-md:w-10 max-md:px-0.5 min-[90rem]:w-40"
     >
       <Item to="/t/$tenant/home" icon="home" label={t.navHome} />
       <Item to="/t/$tenant/detections" icon="queue" label={t.navQueue} />
@@ -240,7 +243,7 @@ function Item({
       className="flex min-h-8 items-center gap-2.5 rounded px-2 text-text-2 hover:bg-hover hover:text-text aria-[current=page]:bg-selected aria-[current=page]:font-semibold aria-[current=page]:text-text"
     >
       <Icon name={icon} />
-      <span className="sr-only lg:not-sr-only">{label}</span>
+      <span className="sr-only min-[90rem]:not-sr-only">{label}</span>
     </Link>
   );
 }

@@ -119,6 +119,21 @@ export function contextAbove(story: Story): StoryNode[] {
   return chain;
 }
 
+/** When the attack itself began: what its rows count from. 0: not known. */
+export function storyBegin(story: Story): number {
+  let begin = 0;
+  for (const n of story.nodes) {
+    if (isContext(n) || n.flags.includes('hub') || n.flags.includes('before_start') || n.start <= 0) continue;
+    if (begin === 0 || n.start < begin) begin = n.start;
+  }
+  return begin;
+}
+
+/** The program on a command line and the rest of it, when the line begins with that very name: it need not stand twice. */
+export function commandAfter(name: string, commandLine: string): string | undefined {
+  return commandLine === name ? '' : commandLine.startsWith(`${name} `) ? commandLine.slice(name.length) : undefined;
+}
+
 export interface Scale {
   from: number;
   to: number;

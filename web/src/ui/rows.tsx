@@ -1,8 +1,10 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef } from 'react';
 import { useKeys } from '../keys/keys';
+import { useNarrow } from './narrow';
 
 const rowHeight = 32;
+const narrowHeight = 54;
 
 /**
  * A virtual list of rows with one selected: a grid for screen readers, J/K or arrows to move, Enter to open.
@@ -18,6 +20,7 @@ export function Rows<T>({
   columns,
   heads,
   row,
+  narrow,
 }: {
   label: string;
   items: T[];
@@ -28,14 +31,17 @@ export function Rows<T>({
   columns: string;
   heads: string[];
   row: (item: T) => ReactNode[];
+  /** In one column: which cells stand in the first line, and which one below them. */
+  narrow: { line: number[]; below: number };
 }) {
   const box = useRef<HTMLDivElement>(null);
   const base = useId();
+  const one = useNarrow();
   const at = items.findIndex((i) => idOf(i) === selected);
   const virtual = useVirtualizer({
     count: items.length,
     getScrollElement: () => box.current,
-    estimateSize: () => rowHeight,
+    estimateSize: () => (one ? narrowHeight : rowHeight),
     overscan: 12,
   });
   const take = (index: number) => {
@@ -46,6 +52,10 @@ export function Rows<T>({
   useEffect(() => {
     if (at >= 0) virtual.scrollToIndex(at, { align: 'auto' });
   }, [at, virtual]);
+  useEffect(() => {
+    void one;
+    virtual.measure();
+  }, [one, virtual]);
   useKeys({ down: () => take(at + 1), up: () => take(at < 0 ? 0 : at - 1) });
   const onKeyDown = (e: KeyboardEvent) => {
     const steps: Record<string, number> = {
@@ -80,7 +90,7 @@ export function Rows<T>({
         role="row"
         tabIndex={-1}
         aria-rowindex={1}
-        className="sticky top-0 z-10 grid border-b border-line bg-surface-2 px-3 text-xs text-muted"
+        className="sticky top-0 z-10 grid border-b max-md:sr-only border-line bg-surface-2 px-3 text-xs text-muted"
         style={{ gridTemplateColumns: columns }}
       >
         {heads.map((h) => (
@@ -106,18 +116,55 @@ export function Rows<T>({
               data-id={id}
               onClick={() => onSelect(id)}
               onDoubleClick={() => onOpen(id)}
-              className={`absolute inset-x-0 grid cursor-default items-center border-b border-line px-3 ${id === selected ? 'bg-selected' : 'hover:bg-hover'}`}
-              style={{ gridTemplateColumns: columns, height: rowHeight, transform: `translateY(${v.start}px)` }}
+              className={`absolute inset-x-0 cursor-default border-b border-line px-3 ${one ? 'flex flex-wrap content-center items-center gap-x-2' : 'grid items-center'} ${id === selected ? 'bg-selected' : 'hover:bg-hover'}`}
+              style={{
+                gridTemplateColumns: one ? undefined : columns,
+                height: v.size,
+                transform: `translateY(${v.start}px)`,
+              }}
             >
-              {row(item).map((cell, i) => (
-                <div key={heads[i]} role="gridcell" tabIndex={-1} className="truncate pr-3">
-                  {cell}
-                </div>
-              ))}
+              {one ? (
+                <NarrowCells cells={row(item)} heads={heads} narrow={narrow} />
+              ) : (
+                row(item).map((cell, i) => (
+                  <div key={heads[i]} role="gridcell" tabIndex={-1} className="truncate pr-3">
+                    {cell}
+                  </div>
+                ))
+              )}
             </div>
           );
         })}
       </div>
     </div>
+  );
+}
+
+function NarrowCells({
+  cells,
+  heads,
+  narrow,
+}: {
+  cells: ReactNode[];
+  heads: string[];
+  narrow: { line: number[]; below: number };
+}) {
+  return (
+    <>
+      {narrow.line.map((i, place) => (
+        <div
+          key={heads[i]}
+          role="gridcell"
+          tabIndex={-1}
+          aria-colindex={i + 1}
+          className={`max-w-1/2 truncate ${place > 0 && place === narrow.line.length - 1 ? 'ml-auto' : ''}`}
+        >
+          {cells[i]}
+        </div>
+      ))}
+      <div role="gridcell" tabIndex={-1} aria-colindex={narrow.below + 1} className="w-full truncate">
+        {cells[narrow.below]}
+      </div>
+    </>
   );
 }

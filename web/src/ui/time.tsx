@@ -121,7 +121,7 @@ export function Since({ at }: { at: number }) {
   );
 }
 
-const written = /\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?Z/g;
+const written = /\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z| UTC)/g;
 
 /** A sentence of the server with its UTC times in the zone that the page shows. */
 export function useLocalTimes(): (sentence: string) => string {
@@ -130,7 +130,12 @@ export function useLocalTimes(): (sentence: string) => string {
   return useCallback(
     (sentence: string) =>
       sentence.replace(written, (w) => {
-        const ms = Date.parse(w.replace(' ', 'T').replace(/(\.\d{3})\d+Z$/, '$1Z'));
+        const ms = Date.parse(
+          w
+            .replace(' UTC', 'Z')
+            .replace(' ', 'T')
+            .replace(/(\.\d{3})\d+Z$/, '$1Z'),
+        );
         return Number.isNaN(ms) ? w : clockText(ms * 1000, language, zone);
       }),
     [language, zone],

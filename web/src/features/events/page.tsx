@@ -76,7 +76,7 @@ export function EventsPage() {
         </p>
       )}
       {rows.length > 0 && (
-        <div className="flex min-h-0 flex-1">
+        <div className="flex min-h-0 flex-1 flex-col md:flex-row">
           <Rows
             label={t.tailTitle}
             items={rows}
@@ -84,7 +84,8 @@ export function EventsPage() {
             selected={search.sel}
             onSelect={(id) => set({ sel: id })}
             onOpen={() => undefined}
-            columns="9rem 8rem 10rem minmax(14rem,1fr)"
+            columns="8rem minmax(4rem,8rem) 10rem minmax(14rem,1fr)"
+            narrow={{ line: [0, 2], below: 3 }}
             heads={[t.eventTime, t.eventHost, t.eventKind, t.eventLine]}
             row={(e) => [
               <Moment key="t" at={micros(e.time)} />,

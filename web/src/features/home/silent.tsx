@@ -5,11 +5,12 @@ import { pick, useSpeech } from '../../i18n/language';
 import { Panel } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
 import { Severity } from '../../ui/severity';
-import { Age, Since, useSpan } from '../../ui/time';
+import { Age, Since, useLocalTimes, useSpan } from '../../ui/time';
 
 export function SilentFailures({ failures, provenAgo }: { failures: SilentFailure[]; provenAgo: number }) {
   const { t, language } = useSpeech();
   const span = useSpan();
+  const local = useLocalTimes();
   const { tenant } = useParams({ from: '/t/$tenant' });
   return (
     <Panel title={t.silentTitle}>
@@ -30,21 +31,21 @@ export function SilentFailures({ failures, provenAgo }: { failures: SilentFailur
           <li
             key={f.id}
             data-failure={f.class}
-            className="grid grid-cols-[auto_1fr_auto] gap-x-3 border-b border-line px-3 py-2 last:border-0"
+            className="grid grid-cols-[auto_1fr] gap-x-3 md:grid-cols-[auto_1fr_auto] border-b border-line px-3 py-2 last:border-0"
           >
             <div>
               <Severity level={f.severity} />
             </div>
             <div className="min-w-0">
               <p className="font-semibold">
-                <Raw text={pick(f.what, language)} full />
+                <Raw text={local(pick(f.what, language))} full />
               </p>
               <p className="text-text-2">
                 <span className="text-muted">{t.silentFix}: </span>
                 <Raw text={pick(f.fix, language)} full />
               </p>
             </div>
-            <div className="text-right text-xs text-text-2">
+            <div className="text-xs text-text-2 max-md:col-start-2 md:text-right">
               {f.hostId !== '' && (
                 <Link
                   to="/t/$tenant/hosts"

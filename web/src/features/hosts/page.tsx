@@ -69,6 +69,7 @@ export function HostsPage() {
             selected={sel}
             onSelect={(id) => void navigate({ search: { sel: id }, replace: true })}
             onOpen={() => undefined}
+            narrow={{ line: [0, 6], below: 1 }}
             columns="minmax(9rem,1fr) 15rem minmax(8rem,1fr) 7rem 7rem 7rem 6rem"
             heads={[t.hostName, t.hostState, t.hostOs, t.hostVersion, t.hostSeen, t.hostCanary, t.hostLost]}
             row={(h) => [
@@ -91,7 +92,7 @@ export function HostsPage() {
       <aside
         aria-label={t.details}
         data-pane
-        className="w-96 shrink-0 overflow-auto border-l border-line bg-surface-1 p-4"
+        className={`max-h-1/2 shrink-0 overflow-auto border-line bg-surface-1 p-4 max-md:border-t md:max-h-none md:w-80 md:border-l xl:w-96 ${chosen ? '' : 'max-md:hidden'}`}
       >
         {chosen ? <Details host={chosen} /> : <p className="text-muted">{t.hostSelect}</p>}
       </aside>

@@ -21,7 +21,7 @@ export function Answers({ story, cite, onCite, onLight }: Props & { story: Story
   const find = (a: string): Answer => story.answers.find((x) => x.answer === a) ?? { answer: a, sentences: [] };
   return (
     <section aria-label={t.answersLabel} data-pane className="border-b border-line">
-      <div className="grid grid-cols-2 gap-px bg-line md:grid-cols-3 xl:grid-cols-5">
+      <div className="grid gap-px bg-line sm:grid-cols-2 md:grid-cols-3 xl:grid-cols-[4fr_5fr_5fr_6fr_4fr]">
         {five.map((a) => (
           <Cell key={a} answer={find(a)} first={2} cite={cite} onCite={onCite} onLight={onLight} />
         ))}
@@ -52,7 +52,8 @@ function Cell({ answer, first, cite, onCite, onLight }: Props & { answer: Answer
               key={i}
               id={`${answer.answer}.${i}`}
               sentence={s}
-              clamp={!open}
+              clamp={open ? '' : answer.sentences.length === 1 && first > 1 ? 'line-clamp-4' : 'line-clamp-2'}
+              lead={i === 0}
               cite={cite}
               onCite={onCite}
               onLight={onLight}
@@ -95,16 +96,17 @@ function Line({
   id,
   sentence,
   clamp,
+  lead,
   cite,
   onCite,
   onLight,
-}: Props & { id: string; sentence: Sentence; clamp: boolean }) {
+}: Props & { id: string; sentence: Sentence; clamp: string; lead: boolean }) {
   const { t, language } = useSpeech();
   const text = useLocalTimes()(pick(sentence.text, language));
   const chosen = cite === id;
   if (sentence.unknown || sentence.eventIds.length === 0) {
     return (
-      <li className={`min-w-0 text-text-2 ${clamp ? 'line-clamp-2' : ''}`}>
+      <li className={`min-w-0 text-text-2 ${clamp}`}>
         <span aria-hidden="true" className="font-bold text-warn">
           ?{' '}
         </span>
@@ -123,7 +125,7 @@ function Line({
         onPointerLeave={() => onLight(new Set())}
         onFocus={() => onLight(new Set(sentence.eventIds))}
         onBlur={() => onLight(new Set())}
-        className={`min-h-6 rounded-sm text-left font-semibold hover:bg-hover ${clamp ? 'line-clamp-2' : ''} ${chosen ? 'bg-selected' : ''}`}
+        className={`min-h-6 rounded-sm text-left hover:bg-hover ${lead ? 'font-semibold' : ''} ${clamp} ${chosen ? 'bg-selected' : ''}`}
       >
         {sentence.inferred && (
           <>

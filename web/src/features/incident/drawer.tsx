@@ -58,7 +58,7 @@ export function EventsDrawer({
         </Empty>
       )}
       {events.length > 0 && (
-        <div className="flex min-h-0 flex-1">
+        <div className="flex min-h-0 flex-1 flex-col md:flex-row">
           <Rows
             label={t.eventsTitle}
             items={events}
@@ -66,7 +66,8 @@ export function EventsDrawer({
             selected={open}
             onSelect={onOpen}
             onOpen={onOpen}
-            columns="9rem 9rem minmax(12rem,1fr)"
+            columns="8rem 9rem minmax(12rem,1fr)"
+            narrow={{ line: [0, 1], below: 2 }}
             heads={[t.eventTime, t.eventKind, t.eventLine]}
             row={(e) => [
               <Moment key="t" at={micros(e.time)} />,
@@ -91,7 +92,7 @@ export function EventFields({ event }: { event: EventRow }) {
       aria-label={t.eventFields}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
       tabIndex={0}
-      className="w-1/2 max-w-[44rem] shrink-0 overflow-auto border-l border-line p-3"
+      className="shrink-0 overflow-auto border-line p-3 max-md:max-h-48 max-md:border-t md:w-1/2 md:max-w-[44rem] md:border-l"
     >
       <p className="mb-2 font-semibold">
         <Raw text={pick(event.line, language)} full />

@@ -1,3 +1,4 @@
+import { Link, useParams } from '@tanstack/react-router';
 import type { Story } from '../../api/story';
 import { pick, useSpeech } from '../../i18n/language';
 import { confidenceWord } from '../../story/words';
@@ -20,6 +21,7 @@ export function EntryLine({
 }) {
   const { t, language } = useSpeech();
   const { zone } = useZone();
+  const { tenant } = useParams({ from: '/t/$tenant' });
   const { entry } = story;
   const unknown = entry.route === '' || entry.route === 'unknown';
   const local = useLocalTimes();
@@ -46,7 +48,7 @@ export function EntryLine({
         <ol className="flex flex-wrap items-center gap-1">
           {entry.chain.map((c, i) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: a step has no id but its place
-            <li key={i} className="flex items-center gap-1">
+            <li key={i} className="flex min-w-0 items-center gap-1">
               {i > 0 && (
                 <span aria-hidden="true" className="text-muted">
                   →
@@ -59,7 +61,7 @@ export function EntryLine({
                   onSelect(c.ref);
                   onCite(`step:${i}`);
                 }}
-                className="max-w-52 min-h-6 truncate rounded-sm border border-line bg-surface-1 px-1.5 text-xs hover:bg-hover aria-pressed:bg-selected"
+                className="max-w-[min(26rem,76vw)] min-h-6 truncate rounded-sm border border-line bg-surface-1 px-1.5 text-xs hover:bg-hover aria-pressed:bg-selected"
               >
                 <Raw text={local(pick(c.text, language))} />
               </button>
@@ -85,14 +87,24 @@ export function EntryLine({
         </button>
       ))}
       {story.related.map((r, i) => (
-        <button
+        <span
           key={`${r.incident} ${pick(r.reason, 'en')}`}
-          type="button"
-          onClick={() => onCite(`related:${i}`)}
-          className="min-h-6 rounded-sm border border-dashed border-inferred px-1.5 text-xs text-inferred"
+          className="inline-flex min-h-6 items-center gap-1.5 rounded-sm border border-dashed border-inferred px-1.5 text-xs text-inferred"
         >
-          {t.related}: <Raw text={pick(r.reason, language)} />
-        </button>
+          <button type="button" onClick={() => onCite(`related:${i}`)} className="min-h-6 text-left hover:underline">
+            {t.related}: <Raw text={pick(r.reason, language)} />
+          </button>
+          {r.incident !== '' && (
+            <Link
+              to="/t/$tenant/incidents/$id"
+              params={{ tenant, id: r.incident }}
+              search={{}}
+              className="font-semibold whitespace-nowrap underline"
+            >
+              {t.openIncident}
+            </Link>
+          )}
+        </span>
       ))}
       {story.holes.map((h) => (
         <span

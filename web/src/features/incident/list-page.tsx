@@ -90,7 +90,8 @@ export function IncidentsPage() {
           selected={search.sel}
           onSelect={(id) => (id === search.sel ? open(id) : set({ sel: id }))}
           onOpen={open}
-          columns="7rem minmax(16rem,2fr) 7rem minmax(7rem,1fr) minmax(9rem,1fr) 5rem 5rem 9rem"
+          columns="6.5rem minmax(16rem,2.6fr) 6rem minmax(4rem,0.7fr) minmax(8rem,1.2fr) 5rem 5rem 8rem"
+          narrow={{ line: [0, 2, 7], below: 1 }}
           heads={[
             t.severity,
             t.columnTitle,

@@ -90,11 +90,11 @@ function Workbench({ data }: { data: Data }) {
   });
 
   return (
-    <div className="flex h-full flex-col">
+    <div className="flex h-full flex-col max-md:block max-md:overflow-auto">
       <IncidentHeader row={data.row} />
       <Answers story={story} cite={search.cite} onCite={cite} onLight={setLit} />
       <EntryLine story={story} cite={search.cite} onCite={cite} onSelect={(ref) => set({ sel: ref })} />
-      <div className="flex min-h-0 flex-1">
+      <div className="flex min-h-0 flex-1 max-md:flex-col">
         <div className="flex min-w-0 flex-1 flex-col">
           {story.nodes.length === 0 ? (
             <Empty kind="blind" title={t.storyEmpty}>
@@ -135,7 +135,7 @@ function Workbench({ data }: { data: Data }) {
         <aside
           aria-label={t.details}
           data-pane
-          className="w-[22rem] shrink-0 overflow-auto border-l border-line bg-surface-1"
+          className="shrink-0 overflow-auto border-line bg-surface-1 max-md:border-t md:w-72 md:border-l xl:w-80 2xl:w-[22rem]"
         >
           <Details
             story={story}

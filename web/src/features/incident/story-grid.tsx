@@ -5,14 +5,15 @@ import type { Story } from '../../api/story';
 import { useSpeech } from '../../i18n/language';
 import { useKeys } from '../../keys/keys';
 import { keyText } from '../../keys/registry';
-import { contextAbove, isContext, storyRows, storyScale } from '../../story/model';
+import { contextAbove, isContext, type StoryRow, storyBegin, storyRows, storyScale } from '../../story/model';
 import { Button } from '../../ui/button';
 import { Raw } from '../../ui/raw';
 import { show } from '../../ui/show';
 import { clockText, useZone } from '../../ui/time';
-import { gridColumns, nodeName, Row } from './story-row';
+import { nodeName, Row } from './story-row';
 
 const rowHeight = 28;
+const foundHeight = 44; // a second line says what was found there
 
 /** The story as rows: an ARIA treegrid with a time lane in every row. The URL holds what is selected. */
 export function StoryGrid({
@@ -45,6 +46,7 @@ export function StoryGrid({
   const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
   const rows = useMemo(() => storyRows(story, collapsed, !attackOnly), [story, collapsed, attackOnly]);
   const scale = useMemo(() => storyScale(story), [story]);
+  const begin = useMemo(() => storyBegin(story), [story]);
   const byDetection = useMemo(() => new Map(detections.map((d) => [d.id, d])), [detections]);
   const labels = useMemo(() => new Map(story.nodes.map((n) => [n.ref, n])), [story]);
   const citedSet = useMemo(() => new Set(cited), [cited]);
@@ -54,9 +56,14 @@ export function StoryGrid({
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => box.current,
-    estimateSize: () => rowHeight,
+    estimateSize: (i) => heightOf(rows[i], byDetection),
     overscan: 14,
   });
+  useEffect(() => {
+    void rows;
+    void byDetection;
+    virtual.measure();
+  }, [rows, byDetection, virtual]);
   useEffect(() => {
     if (at >= 0) virtual.scrollToIndex(at, { align: 'auto' });
   }, [at, virtual]);
@@ -120,15 +127,20 @@ export function StoryGrid({
 
   return (
     <section aria-label={t.storyTitle} className="flex min-h-0 flex-1 flex-col">
-      <div className="flex min-h-8 items-center gap-3 border-b border-line bg-surface-1 px-3">
-        <h2 className="font-semibold">{t.storyTitle}</h2>
-        <span className="text-xs text-muted" data-story-rows={rows.length}>
+      <div className="flex min-h-8 flex-wrap items-center gap-x-3 border-b border-line bg-surface-1 px-3 md:flex-nowrap">
+        <h2 className="font-semibold whitespace-nowrap">{t.storyTitle}</h2>
+        <span className="text-xs whitespace-nowrap text-muted" data-story-rows={rows.length}>
           {t.storyRows(rows.length)}
         </span>
         {story.truncated && <span className="text-xs text-warn">{t.storyTruncated}</span>}
         {attackOnly && <Above story={story} onSelect={onSelect} />}
         {story.horizon > 0 && (
-          <span className="truncate text-xs text-muted">{t.horizonText(clockText(story.horizon, language, zone))}</span>
+          <span
+            className="truncate text-xs text-muted max-xl:hidden"
+            title={t.horizonText(clockText(story.horizon, language, zone))}
+          >
+            {t.horizonText(clockText(story.horizon, language, zone))}
+          </span>
         )}
         <div className="ml-auto flex items-center gap-1">
           {waiting > 0 && (
@@ -156,30 +168,42 @@ export function StoryGrid({
         tabIndex={0}
         aria-activedescendant={at >= 0 ? `${base}-${at}` : undefined}
         onKeyDown={onKeyDown}
-        className="min-h-0 flex-1 overflow-auto bg-surface-1 outline-offset-[-2px]"
+        className="min-h-0 flex-1 overflow-auto bg-surface-1 outline-offset-[-2px] max-md:h-[70vh] max-md:flex-none"
       >
         <div
           role="row"
           tabIndex={-1}
           aria-rowindex={1}
-          className="sticky top-0 z-10 grid items-center gap-x-2 border-b border-line bg-surface-2 px-3 text-2xs text-muted"
-          style={{ gridTemplateColumns: gridColumns }}
+          className="story-cols sticky top-0 z-10 grid items-center gap-x-2 border-b border-line bg-surface-2 px-3 text-2xs text-muted"
         >
           <div role="columnheader" tabIndex={-1} className="py-1">
             {t.rowProcess}
           </div>
-          <div role="columnheader" tabIndex={-1} className="text-right">
+          <div
+            role="columnheader"
+            tabIndex={-1}
+            className="truncate text-right"
+            title={begin > 0 ? t.rowAfterFrom(clockText(begin, language, zone)) : undefined}
+          >
+            {t.rowAfter}
+          </div>
+          <div role="columnheader" tabIndex={-1} className="text-right max-md:hidden">
             {t.rowPid}
           </div>
-          <div role="columnheader" tabIndex={-1}>
+          <div role="columnheader" tabIndex={-1} className="max-2xl:hidden">
             {t.rowUser}
           </div>
-          <div role="columnheader" tabIndex={-1}>
+          <div role="columnheader" tabIndex={-1} className="truncate max-md:hidden">
             {t.rowEdges}
           </div>
-          <div role="columnheader" tabIndex={-1} className="tnum flex justify-between" aria-label={t.rowTime}>
-            <span>{scale.from > 0 ? clockText(scale.from, language, zone) : t.rowTime}</span>
-            <span>{scale.to > 0 ? clockText(scale.to, language, zone) : ''}</span>
+          <div
+            role="columnheader"
+            tabIndex={-1}
+            className="tnum flex justify-between overflow-hidden whitespace-nowrap max-md:hidden"
+            aria-label={t.rowTime}
+          >
+            <span>{begin > 0 ? clockText(begin, language, zone) : t.rowTime}</span>
+            <span className="max-2xl:hidden">{scale.to > 0 ? clockText(scale.to, language, zone) : ''}</span>
           </div>
         </div>
         <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
@@ -192,9 +216,10 @@ export function StoryGrid({
                 id={`${base}-${v.index}`}
                 index={v.index}
                 top={v.start}
-                height={rowHeight}
+                height={v.size}
                 row={row}
                 scale={scale}
+                begin={begin}
                 nodes={labels}
                 detections={byDetection}
                 chosen={row.key === selected}
@@ -210,23 +235,44 @@ export function StoryGrid({
   );
 }
 
-/** The ancestors of the attack as one line: they are for orientation and would push the story down as rows. */
+function heightOf(row: StoryRow | undefined, detections: ReadonlyMap<string, Detection>): number {
+  return row?.node?.detections.some((d) => detections.has(d)) ? foundHeight : rowHeight;
+}
+
+/** The ancestors of the attack as one line, the nearest last: they are for orientation and would push the story down as rows. */
 function Above({ story, onSelect }: { story: Story; onSelect: (ref: string) => void }) {
   const { t } = useSpeech();
   const chain = contextAbove(story);
   if (chain.length === 0) return null;
+  // shells in shells in shells read as one
+  const groups: { node: (typeof chain)[number]; times: number }[] = [];
+  for (const n of chain) {
+    const last = groups.at(-1);
+    if (last && nodeName(last.node) === nodeName(n)) {
+      last.node = n;
+      last.times++;
+    } else groups.push({ node: n, times: 1 });
+  }
+  const near = groups.slice(-3);
+  const far = groups.slice(0, -3);
   return (
     <nav aria-label={t.contextHint} className="flex min-w-0 items-center gap-1 overflow-hidden text-xs text-muted">
-      {chain.map((n, i) => (
-        <span key={n.ref} className="flex min-w-0 shrink items-center gap-1 last:shrink-0">
+      {far.length > 0 && (
+        <span className="shrink-0 whitespace-nowrap" title={far.map((g) => show(nodeName(g.node))).join(' › ')}>
+          … ›
+        </span>
+      )}
+      {near.map(({ node, times }, i) => (
+        <span key={node.ref} className="flex shrink-0 items-center gap-1">
           {i > 0 && <span aria-hidden="true">›</span>}
           <button
             type="button"
-            title={show(n.commandLine)}
-            onClick={() => onSelect(n.ref)}
+            title={show(node.commandLine)}
+            onClick={() => onSelect(node.ref)}
             className="min-h-6 max-w-40 truncate text-text-2 hover:text-text hover:underline"
           >
-            <Raw text={nodeName(n)} full />
+            <Raw text={nodeName(node)} full />
+            {times > 1 && ` ×${times}`}
           </button>
         </span>
       ))}

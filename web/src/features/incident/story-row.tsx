@@ -1,14 +1,13 @@
 import type { Detection } from '../../api/gen/console/v1/console_pb';
 import type { StoryEdge, StoryNode } from '../../api/story';
 import { pick, useSpeech } from '../../i18n/language';
-import { bar, isContext, type Scale, type StoryRow } from '../../story/model';
+import { bar, commandAfter, isContext, type Scale, type StoryRow } from '../../story/model';
 import { confidenceWord, edgeWord, flagWord, kindWord } from '../../story/words';
 import { Chip } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
-import { type Level, SeverityMark, worst } from '../../ui/severity';
-import { baseName } from '../../ui/show';
-
-export const gridColumns = 'minmax(16rem, 1fr) 3.5rem 4rem minmax(5rem, 15rem) minmax(6rem, 9.5rem)';
+import { type Level, rank, SeverityMark, worst } from '../../ui/severity';
+import { baseName, show } from '../../ui/show';
+import { clockText, useZone } from '../../ui/time';
 
 const kindMark: Record<string, string> = { file: '▤', url: '↗', address: '⇄', session: '⚿', scheduled: '◷', host: '▣' };
 const fill: Record<Level, string> = {
@@ -17,6 +16,14 @@ const fill: Record<Level, string> = {
   medium: 'bg-medium',
   low: 'bg-low',
   informational: 'bg-info',
+};
+
+const ink: Record<Level, string> = {
+  critical: 'text-critical',
+  high: 'text-high',
+  medium: 'text-medium',
+  low: 'text-low',
+  informational: 'text-info',
 };
 
 export function nodeName(n: StoryNode): string {
@@ -30,6 +37,7 @@ export function Row({
   height,
   row,
   scale,
+  begin,
   nodes,
   detections,
   chosen,
@@ -43,6 +51,7 @@ export function Row({
   height: number;
   row: StoryRow;
   scale: Scale;
+  begin: number;
   nodes: ReadonlyMap<string, StoryNode>;
   detections: ReadonlyMap<string, Detection>;
   chosen: boolean;
@@ -51,9 +60,11 @@ export function Row({
   onFold: (key: string, shut: boolean) => void;
 }) {
   const { t, language } = useSpeech();
+  const { zone } = useZone();
   const { node, fold } = row;
   const level = node ? worst(node.detections.map((d) => detections.get(d)?.severity ?? 'informational')) : undefined;
   const quiet = !node || isContext(node);
+  const found = titles(node, detections, language);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the treegrid itself handles the keys
     <div
@@ -69,10 +80,10 @@ export function Row({
       data-ref={row.key}
       data-kind={node?.kind}
       onClick={() => onSelect(row.key)}
-      className={`absolute inset-x-0 grid cursor-default items-center gap-x-2 border-b border-line px-3 ${
+      className={`story-cols absolute inset-x-0 grid cursor-default items-center gap-x-2 border-b border-line px-3 ${
         chosen ? 'bg-selected' : lit ? 'bg-surface-3' : 'hover:bg-hover'
       } ${lit ? 'shadow-[inset_3px_0_var(--accent)]' : ''}`}
-      style={{ gridTemplateColumns: gridColumns, height, transform: `translateY(${top}px)` }}
+      style={{ height, transform: `translateY(${top}px)` }}
     >
       <div
         role="gridcell"
@@ -104,7 +115,15 @@ export function Row({
           </span>
         )}
         {node ? (
-          <Name node={node} quiet={quiet} />
+          <span className="flex min-w-0 flex-col">
+            <Name node={node} quiet={quiet} />
+            {level && found.length > 0 && (
+              <span className={`truncate text-2xs leading-4 font-semibold ${ink[level]}`} title={found.join('\n')}>
+                {found[0]}
+                {found.length > 1 && ` ${t.andMore(found.length - 1)}`}
+              </span>
+            )}
+          </span>
         ) : (
           <span className="truncate text-xs text-muted">
             {fold && `${t.folded(fold.count)} · ${pick(fold.reason, language)}`}
@@ -112,12 +131,19 @@ export function Row({
         )}
       </div>
       <div role="gridcell" tabIndex={-1} className="tnum truncate text-right text-xs text-text-2">
+        {node && begin > 0 && node.start > 0 && !quiet && (
+          <time dateTime={new Date(node.start / 1000).toISOString()} title={clockText(node.start, language, zone)}>
+            {node.start < begin ? t.before : offsetText(node.start - begin)}
+          </time>
+        )}
+      </div>
+      <div role="gridcell" tabIndex={-1} className="tnum truncate text-right text-xs text-text-2 max-md:hidden">
         {node?.kind === 'process' ? node.pid : ''}
       </div>
-      <div role="gridcell" tabIndex={-1} className="truncate text-xs text-text-2">
+      <div role="gridcell" tabIndex={-1} className="truncate text-xs text-text-2 max-2xl:hidden">
         {node && <Raw text={node.user} />}
       </div>
-      <div role="gridcell" tabIndex={-1} className="flex min-w-0 gap-1 overflow-hidden">
+      <div role="gridcell" tabIndex={-1} className="flex min-w-0 gap-1 overflow-hidden max-md:hidden">
         {row.joins.slice(0, 2).map((e) => (
           <EdgeChip key={e.id} edge={e} from={e.from === row.parent ? undefined : nodes.get(e.from)} />
         ))}
@@ -131,7 +157,7 @@ export function Row({
           ) : null;
         })}
       </div>
-      <div role="gridcell" tabIndex={-1} className="relative h-full">
+      <div role="gridcell" tabIndex={-1} className="relative h-full max-md:hidden">
         {node && (
           <Lane
             node={node}
@@ -145,17 +171,40 @@ export function Row({
   );
 }
 
+/** What rules found on a node, the worst first. */
+function titles(
+  node: StoryNode | undefined,
+  detections: ReadonlyMap<string, Detection>,
+  language: 'en' | 'ja',
+): string[] {
+  const here = (node?.detections ?? []).flatMap((id) => detections.get(id) ?? []);
+  here.sort((a, b) => rank(b.severity) - rank(a.severity));
+  return [...new Set(here.map((d) => show(pick(d.title, language))))];
+}
+
+/** Time since the first step: as precise as it is short. */
+function offsetText(us: number): string {
+  const s = us / 1e6;
+  if (s < 10) return `+${s.toFixed(3)}`;
+  if (s < 100) return `+${s.toFixed(1)}`;
+  const whole = Math.round(s);
+  const two = (n: number) => String(n).padStart(2, '0');
+  const rest = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+  return whole < 3600 ? `+${rest}` : `+${Math.floor(whole / 3600)}:${rest}`;
+}
+
 function Name({ node, quiet }: { node: StoryNode; quiet: boolean }) {
   const { t } = useSpeech();
+  const rest = commandAfter(nodeName(node), node.commandLine);
   return (
     <span className={`min-w-0 truncate ${quiet ? 'text-text-2' : ''}`}>
       {node.kind !== 'process' && <span className="mr-1 text-2xs text-muted">{kindWord(t, node.kind)}</span>}
       <span className={quiet ? '' : 'font-semibold'}>
         <Raw text={nodeName(node)} />
       </span>{' '}
-      {node.commandLine !== '' && (
+      {node.commandLine !== '' && rest !== '' && (
         <span className="text-text-2">
-          <Raw text={node.commandLine} code />
+          <Raw text={(rest ?? node.commandLine).trimStart()} code />
         </span>
       )}
     </span>

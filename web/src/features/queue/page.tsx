@@ -60,9 +60,9 @@ export function QueuePage() {
   useKeys({ showNew: release, escape: () => set({ sel: undefined }) });
   const blind = hosts.data !== undefined && !hosts.data.some((h) => h.state === 'reporting' || h.state === 'degraded');
   return (
-    <div className="flex h-full">
+    <div className="flex h-full flex-col md:flex-row">
       <div
-        className="flex min-w-0 flex-1 flex-col"
+        className="flex min-h-0 min-w-0 flex-1 flex-col"
         data-pane
         onPointerEnter={() => setOver(true)}
         onPointerLeave={() => setOver(false)}
@@ -129,7 +129,8 @@ export function QueuePage() {
             selected={search.sel}
             onSelect={(id) => set({ sel: id })}
             onOpen={open}
-            columns="7rem 9rem minmax(14rem,1.3fr) 8rem 6rem minmax(10rem,1fr)"
+            columns="6.5rem 7.5rem minmax(12rem,1.7fr) 5rem 4rem minmax(8rem,1fr)"
+            narrow={{ line: [0, 3, 1], below: 2 }}
             heads={[t.severity, t.columnTime, t.columnTitle, t.columnHost, t.columnUser, t.columnCommand]}
             row={(d) => [
               <Severity key="s" level={d.severity} />,
@@ -147,7 +148,7 @@ export function QueuePage() {
       <aside
         aria-label={t.details}
         data-pane
-        className="w-[26rem] shrink-0 overflow-auto border-l border-line bg-surface-1 p-4"
+        className={`max-h-1/2 shrink-0 overflow-auto border-line bg-surface-1 p-4 max-md:border-t md:max-h-none md:w-80 md:border-l xl:w-96 2xl:w-[26rem] ${chosen ? '' : 'max-md:hidden'}`}
       >
         {chosen ? <DetectionPane detection={chosen} tenant={tenant} /> : <p className="text-muted">{t.queueSelect}</p>}
       </aside>

@@ -40,6 +40,7 @@ export function ResponsePage() {
             selected={sel}
             onSelect={setSel}
             onOpen={setSel}
+            narrow={{ line: [0, 5, 1], below: 3 }}
             columns="6rem 9rem minmax(8rem,1fr) minmax(10rem,2fr) minmax(7rem,1fr) 7rem"
             heads={[t.actionVerb, t.actionState, t.host, t.actionTarget, t.actionBy, t.actionUpdated]}
             row={(a) => [

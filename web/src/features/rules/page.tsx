@@ -90,7 +90,8 @@ export function RulesPage() {
           selected={sel}
           onSelect={setSel}
           onOpen={setSel}
-          columns="7rem minmax(16rem,2fr) minmax(9rem,1fr) 9rem 5rem minmax(10rem,1.2fr)"
+          columns="6.5rem minmax(16rem,2.4fr) minmax(9rem,1fr) 9rem 4.5rem minmax(8rem,1fr)"
+          narrow={{ line: [0, 4], below: 1 }}
           heads={[t.ruleLevel, t.ruleTitle, t.attackLabel, t.ruleSource, t.ruleHits, t.ruleFile]}
           row={(r) => [
             <Severity key="l" level={r.level} />,
