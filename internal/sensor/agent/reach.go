@@ -36,7 +36,9 @@ func (a *Agent) keepReachable(ctx context.Context) (contain.Reach, error) {
 	if port == "" {
 		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	// An isolation that is not proven is taken down again: a host that is slow because it is under attack must
+	// have the time to start a process.
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil {
@@ -55,7 +57,9 @@ func (a *Agent) probeInside(ctx context.Context, to netip.AddrPort) string {
 		return err.Error()
 	}
 	defer dir.Close()
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	// An isolation that is not proven is taken down again: a host that is slow because it is under attack must
+	// have the time to start a process.
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", "probe", to.String()) //nolint:gosec // ourselves, with an address and port
 	cmd.Args[0] = "yagura-sensor"
