@@ -71,7 +71,10 @@ func (v *runVerb) enrol(ctx context.Context, s *shell) error {
 	if err != nil || text == "" {
 		return err
 	}
-	if _, err := uplink.LoadIdentity(s.config.IdentityDir()); err == nil || !errors.Is(err, uplink.ErrNotEnrolled) {
+	switch id, err := uplink.LoadIdentity(s.config.IdentityDir()); {
+	case err == nil:
+		return follow(ctx, s, id, text)
+	case !errors.Is(err, uplink.ErrNotEnrolled):
 		return err
 	}
 	deadline := time.Now().Add(30 * time.Second)
@@ -90,6 +93,20 @@ func (v *runVerb) enrol(ctx context.Context, s *shell) error {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// follow moves an enrolled host to the address of a token of the same server: `yagura up` may have been
+// started with another port. A token of another server is not used: this host is enrolled.
+func follow(ctx context.Context, s *shell, id *uplink.Identity, text string) error {
+	token, err := command.ParseToken(text)
+	if err != nil {
+		return err
+	}
+	moved, err := id.Follow(token)
+	if moved {
+		s.log.InfoContext(ctx, "the server has another address", slog.String("server", id.URL))
+	}
+	return err
 }
 
 func tokenText(text, file string) (string, error) {

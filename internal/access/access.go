@@ -39,7 +39,7 @@ const (
 // Errors a caller branches on. None says which part of a sign-in was wrong.
 var (
 	ErrRefused  = errors.New("name, password or code is wrong")
-	ErrLink     = errors.New("this sign-in link is used, expired or unknown: start `yagura up` again for a new one")
+	ErrLink     = errors.New("this sign-in link is used, expired or unknown: `yagura sign-in` makes a new one")
 	ErrSetUp    = errors.New("set-up is done: sign in with name, password and code")
 	ErrNoneOpen = errors.New("no session: sign in")
 	ErrNotFound = errors.New("not found")

@@ -202,7 +202,7 @@ func (d *Desk) Run(ctx context.Context) error {
 		err := d.Flush(ctx)
 		// a very large story that keeps growing takes a fifth of the time at most
 		pause = min(max(debounce, 4*time.Since(begin)), 10*time.Second)
-		if err != nil {
+		if err != nil && ctx.Err() == nil { // at the end the last flush above tries once more, with a time of its own
 			d.o.Log.ErrorContext(ctx, "incidents not kept, trying again", slog.Any("err", err))
 		}
 	}

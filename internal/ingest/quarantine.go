@@ -62,7 +62,7 @@ func (s *Service) logFull(ctx context.Context, t tenant.ID) {
 	s.o.Coverage.Report(context.WithoutCancel(ctx), coverage.Fault{
 		Tenant: t, Kind: "log-full", Class: coverage.ClassServer, Severity: detection.High,
 		What: detection.Said{En: "The server's event log is full: sensors keep their events until it takes more.", Ja: "サーバーのイベントログが満杯です。空きができるまで、センサーがイベントを保持します。"},
-		Fix:  detection.Said{En: "See in `yagura doctor` why it is not sealed; free disk space or raise stream.max_bytes.", Ja: "シールが進まない理由を `yagura doctor` で確認し、ディスクを空けるか stream.max_bytes を増やしてください。"},
+		Fix:  detection.Said{En: "See in `yagura doctor` why it is not sealed; free disk space or raise stream_max_bytes.", Ja: "シールが進まない理由を `yagura doctor` で確認し、ディスクを空けるか stream.max_bytes を増やしてください。"},
 	})
 }
 

@@ -76,7 +76,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		opts.Reserve = defaultReserve
 	}
 	if opts.MaxBytes <= 0 {
-		return nil, fmt.Errorf("open event log %s: its size is %d bytes: set stream.max_bytes", opts.Dir, opts.MaxBytes)
+		return nil, fmt.Errorf("open event log %s: its size is %d bytes: set stream_max_bytes", opts.Dir, opts.MaxBytes)
 	}
 	dir, err := filepath.Abs(opts.Dir)
 	if err != nil {
@@ -93,7 +93,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		JetStream:              true,
 		StoreDir:               dir,
 		SyncAlways:             true,
-		JetStreamMaxStore:      opts.MaxBytes * (Shards + 1), // each shard may take all; the sum is ours to bound
+		JetStreamMaxStore:      1 << 60, // the bound is ours, in Append: a log that is over a lowered MaxBytes must open all the same
 		JetStreamMaxMemory:     1 << 20,
 		DisableJetStreamBanner: true,
 		MaxPayload:             MaxRecordBytes + 64<<10,
@@ -206,7 +206,7 @@ func (l *Log) Append(ctx context.Context, shard int, batches []Batch) (seq uint6
 		return 0, fmt.Errorf("append %d batches in %d bytes to shard %d: more than %d bytes or %d batches: %w", len(batches), len(record), shard, MaxRecordBytes, MaxRecordBatches, ErrMalformed)
 	}
 	if have := l.Bytes(); have+int64(len(record)) > l.opts.MaxBytes {
-		return 0, fmt.Errorf("append to shard %d: %w: it holds %d of %d bytes: raise stream.max_bytes, or see why it is not sealed", shard, ErrFull, have, l.opts.MaxBytes)
+		return 0, fmt.Errorf("append to shard %d: %w: it holds %d of %d bytes: raise stream_max_bytes, or see why it is not sealed", shard, ErrFull, have, l.opts.MaxBytes)
 	}
 	if free, err := freeBytes(l.opts.Dir); err == nil && free-int64(len(record)) < l.opts.Reserve {
 		return 0, fmt.Errorf("append to shard %d: %w: the disk has %d bytes free and %d are kept in reserve: free space under %s", shard, ErrFull, free, l.opts.Reserve, l.opts.Dir)

@@ -191,6 +191,16 @@ func (id *Identity) take(der []byte) error {
 	return nil
 }
 
+// Follow lets an enrolled host find its server at another address: that of a token of the same server, which
+// the hashes of its CA and authority prove. Any other token changes nothing. It says whether the address moved.
+func (id *Identity) Follow(token command.Token) (bool, error) {
+	if token.URL == id.URL || token.Tenant != id.Tenant || token.CA != sha256.Sum256(id.CA.Raw) || token.Authority != command.AuthorityHash(id.Authority) {
+		return false, nil
+	}
+	id.URL = token.URL
+	return true, id.save()
+}
+
 // LoadIdentity reads what Enroll left.
 func LoadIdentity(dir string) (*Identity, error) {
 	b, err := os.ReadFile(filepath.Join(dir, identityFile))
