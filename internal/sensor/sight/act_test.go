@@ -3,6 +3,7 @@ package sight_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -44,6 +45,7 @@ func actMemfd(args []string) int {
 
 // actPtrace seizes the process it is given and pokes a word it has read back to where it was.
 func actPtrace(args []string) int {
+	runtime.LockOSThread() // the kernel knows the tracer by its thread
 	pid := atoi(args[0])
 	if err := syscall.PtraceAttach(pid); err != nil {
 		return 1
