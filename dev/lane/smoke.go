@@ -162,12 +162,18 @@ func tryExec(w *watch, dir string) error {
 	if err != nil {
 		return err
 	}
+	hashed := e
+	if e.HashState == event.HashPending { // the exec does not wait longer than 100 ms for it
+		if hashed, err = w.by(event.ProcessImageHashed, pid); err != nil {
+			return err
+		}
+	}
 	exit, xerr := w.by(event.ProcessExit, pid)
 	if xerr != nil {
 		return xerr
 	}
 	return errors.Join(fields(e, nil, "path", e.Actor.Path, "/usr/bin/bash", "command line", e.Actor.CommandLine, "/usr/bin/bash -c exit 7 two words \xff",
-		"cwd", e.Actor.Cwd, dir, "parent", e.Parent.PID, os.Getpid(), "parent's path", e.Parent.Path, self, "hash", e.HashState, event.HashKnown),
+		"cwd", e.Actor.Cwd, dir, "parent", e.Parent.PID, os.Getpid(), "parent's path", e.Parent.Path, self, "hash", hashed.HashState, event.HashKnown),
 		fields(exit, nil, "exit code", exit.ExitCode, 7, "path", exit.Actor.Path, "/usr/bin/bash"))
 }
 
