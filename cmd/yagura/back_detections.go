@@ -85,7 +85,7 @@ func rulesMessage(set *sigma.Ruleset, hits map[string]uint64) *consolev1.ListRul
 		})
 	}
 	for _, x := range set.Rejected() {
-		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Reason: x.Reason}) //nolint:gosec // a line number
+		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Reason: x.Reason})
 	}
 	return r
 }

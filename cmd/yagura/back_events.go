@@ -96,7 +96,7 @@ func depthFirst(nodes []eventstore.Node) []eventstore.Node {
 }
 
 func treeNode(n eventstore.Node, depth int) *consolev1.TreeNode {
-	m := &consolev1.TreeNode{Process: n.Ref.String(), Depth: uint32(max(0, depth))} //nolint:gosec // bounded by the query
+	m := &consolev1.TreeNode{Process: n.Ref.String(), Depth: uint32(max(0, depth))}
 	if n.Parent != (event.Key{}) {
 		m.Parent = event.Ref{Host: n.Ref.Host, Key: n.Parent}.String()
 	}

@@ -93,7 +93,7 @@ func (b *hostsBack) EnrolTokens(_ context.Context, t tenant.ID) ([]*consolev1.En
 }
 
 func enrolToken(k fleet.Token) *consolev1.EnrolToken {
-	return &consolev1.EnrolToken{Id: k.ID, Created: k.Created, Expires: k.Expires, UsesLeft: uint32(max(0, k.UsesLeft)), CreatedBy: k.CreatedBy} //nolint:gosec // bounded by fleet
+	return &consolev1.EnrolToken{Id: k.ID, Created: k.Created, Expires: k.Expires, UsesLeft: uint32(max(0, k.UsesLeft)), CreatedBy: k.CreatedBy}
 }
 
 func said(s detection.Said) *consolev1.Said { return &consolev1.Said{En: s.En, Ja: s.Ja} }

@@ -44,7 +44,7 @@ func (b *incidentsBack) Incidents(ctx context.Context, t tenant.ID, state string
 func incidentRowMessage(r incident.Row) *consolev1.IncidentRow {
 	return &consolev1.IncidentRow{
 		Id: r.ID.String(), Title: said(r.Title), Severity: r.Severity.String(), State: string(r.State), First: r.First, Last: r.Last,
-		Hostnames: r.Hostnames, Detections: uint32(max(0, r.Detections)), Processes: uint32(max(0, r.Processes)), //nolint:gosec // counts
+		Hostnames: r.Hostnames, Detections: uint32(max(0, r.Detections)), Processes: uint32(max(0, r.Processes)),
 		Attack: r.ATTACK, Entry: said(r.Entry), User: r.User, Owner: r.Owner, Created: r.Created,
 	}
 }
@@ -95,7 +95,7 @@ func (b *incidentsBack) cited(ctx context.Context, k incident.Kept) ([]byte, err
 	for chunk := range slices.Chunk(ids, 1000) {
 		a, err := b.store.Events(ctx, eventstore.Query{Tenant: k.Row.Tenant, IDs: chunk, Limit: len(chunk)})
 		if err != nil {
-			return k.Story, nil //nolint:nilerr // the store cannot be asked now: the story as it was written is better than none
+			return k.Story, nil // the store cannot be asked now: the story as it was written is better than none
 		}
 		for _, e := range a.Events {
 			delete(gone, e.ID.String())

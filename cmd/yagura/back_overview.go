@@ -35,7 +35,7 @@ func (b *overviewBack) Home(ctx context.Context, t tenant.ID) (*consolev1.Home, 
 		return nil, fmt.Errorf("count open incidents: %w", err)
 	}
 	h := &consolev1.Home{
-		Time: sum.Time, Hosts: uint32(sum.Hosts), HostsReporting: uint32(sum.Reporting), //nolint:gosec // counts
+		Time: sum.Time, Hosts: uint32(sum.Hosts), HostsReporting: uint32(sum.Reporting),
 		OpenBySeverity: map[string]uint32{}, CanaryOldestUs: sum.CanaryOldest, Lost_24H: sum.Lost24h, LostKnown: sum.LostKnown,
 	}
 	for _, r := range rows {

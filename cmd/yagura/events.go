@@ -94,7 +94,7 @@ func (v eventsListVerb) Run(s *shell) error {
 	}()
 	boundary := map[string]bool{} // ids of the oldest moment printed so far: the next page begins with them
 	for left := v.Limit; left > 0; {
-		q.Limit = min(left+uint32(len(boundary)), eventsPage) //nolint:gosec // a count
+		q.Limit = min(left+uint32(len(boundary)), eventsPage)
 		r, err := s.console().ListEvents(s.ctx, connect.NewRequest(q))
 		if err != nil {
 			return s.explain("list events", err)

@@ -136,7 +136,7 @@ func (x poison) Quarantine(ctx context.Context, b detect.Poison) error {
 		x.p.log.ErrorContext(ctx, "log record cannot be read", slog.Int("shard", b.Shard), slog.Uint64("record", b.Seq), slog.String("reason", b.Reason))
 		return nil
 	}
-	x.p.coverage.Quarantined(ctx, b.Tenant, event.ID{Host: b.Host, Stream: b.Stream, Lane: b.Lane, Seq: b.First}, uint64(max(0, b.Count)), time.Now().UnixMicro(), b.Reason) //nolint:gosec // a count
+	x.p.coverage.Quarantined(ctx, b.Tenant, event.ID{Host: b.Host, Stream: b.Stream, Lane: b.Lane, Seq: b.First}, uint64(max(0, b.Count)), time.Now().UnixMicro(), b.Reason)
 	return nil
 }
 

@@ -47,7 +47,7 @@ func (s *shell) width() int {
 	if !ok {
 		return 0
 	}
-	w, _, err := term.GetSize(int(f.Fd())) //nolint:gosec // a descriptor
+	w, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
 		return 0
 	}

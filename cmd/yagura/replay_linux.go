@@ -86,7 +86,7 @@ func (s *shell) drain(sp *spool.Spool, link *uplink.Link, events []*event.Event)
 		if now != left {
 			left, still = now, time.Now()
 		}
-		_ = bar.Set(len(events) - int(min(now, uint64(len(events))))) //nolint:gosec // bounded by len
+		_ = bar.Set(len(events) - int(min(now, uint64(len(events)))))
 		if time.Since(still) > time.Minute {
 			return partialf("replay: the server has taken nothing for a minute; %d events are left: look at `yagura doctor`", now)
 		}

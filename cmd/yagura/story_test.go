@@ -268,7 +268,7 @@ func (p smallPackage) install(t *testing.T) (pids []uint64) {
 			t.Errorf("dpkg: %v\n%s", err, out)
 			return nil
 		}
-		pids = append(pids, uint64(cmd.Process.Pid)) //nolint:gosec // a pid
+		pids = append(pids, uint64(cmd.Process.Pid))
 	}
 	b, err := os.ReadFile(p.pids)
 	if err != nil {
@@ -364,7 +364,7 @@ func (h *house) kinds(ids []string) (map[string]string, error) {
 	defer cancel()
 	out := map[string]string{}
 	for part := range slices.Chunk(ids, 200) {
-		r, err := c.ListEvents(ctx, connect.NewRequest(&consolev1.ListEventsRequest{Ids: part, Limit: uint32(len(part))})) //nolint:gosec // at most 200
+		r, err := c.ListEvents(ctx, connect.NewRequest(&consolev1.ListEventsRequest{Ids: part, Limit: uint32(len(part))}))
 		if err != nil {
 			return nil, err
 		}

@@ -132,7 +132,7 @@ func (c *Config) readFile(path string, root reflect.Value) error {
 	if err != nil {
 		return wrong("read configuration: %v: correct --config or remove it", "設定ファイルを読み取れません: %v。--config を確かめてください", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return wrong("read configuration: %v", "設定ファイルを読み取れません: %v", err).of(path, "")

@@ -26,7 +26,7 @@ func (m *Mistake) in(lang string) string {
 
 // Explain gives the mistakes of an error of Load in a language, one a line.
 func Explain(err error, lang string) string {
-	if list, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // walks the tree itself
+	if list, ok := err.(interface{ Unwrap() []error }); ok { // walks the tree itself
 		var lines []string
 		for _, e := range list.Unwrap() {
 			lines = append(lines, Explain(e, lang))

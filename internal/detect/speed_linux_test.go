@@ -42,7 +42,7 @@ func BenchmarkOwnRules(b *testing.B) {
 			return &event.Event{Kind: event.FileCreate, Actor: p("/usr/bin/node", "npm ci"), File: event.File{Path: fmt.Sprintf("/home/Alice/Work/node_modules/Thing%d/index.js", i)}}
 		},
 		"connect": func(i int) *event.Event {
-			return &event.Event{Kind: event.NetConnect, Initiated: true, Actor: p("/usr/bin/node", "npm ci"), RemoteAddr: netip.MustParseAddr("104.16.0.34"), RemotePort: uint64(1000 + i)} //nolint:gosec // small
+			return &event.Event{Kind: event.NetConnect, Initiated: true, Actor: p("/usr/bin/node", "npm ci"), RemoteAddr: netip.MustParseAddr("104.16.0.34"), RemotePort: uint64(1000 + i)}
 		},
 		"exit": func(int) *event.Event { return &event.Event{Kind: event.ProcessExit, Actor: p("/usr/bin/dash", "sh")} },
 	}

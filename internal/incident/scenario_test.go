@@ -92,7 +92,7 @@ func TestWriteScenarios(t *testing.T) {
 		for _, e := range s.tape.events {
 			fmt.Fprintf(&b, "%s %s\n", e.ID, e.Event.JSON())
 		}
-		if err := os.WriteFile(filepath.Join(*scenarios, s.name+".txtar"), b.Bytes(), 0o644); err != nil { //nolint:gosec // source text
+		if err := os.WriteFile(filepath.Join(*scenarios, s.name+".txtar"), b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

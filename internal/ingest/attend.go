@@ -68,7 +68,7 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
-	if offset, changed := src.boot(m.BootId, at-int64(m.BootNs/1000)); changed { //nolint:gosec // fits: ns/1000
+	if offset, changed := src.boot(m.BootId, at-int64(m.BootNs/1000)); changed {
 		if err := s.o.Fleet.SaveBoot(ctx, id, fleet.Boot{ID: hex.EncodeToString(m.BootId), Offset: offset, Seen: at}); err != nil {
 			return nil, s.internal(ctx, id, err)
 		}
@@ -101,7 +101,7 @@ func (src *source) watermarks(states []*sensorv1.StreamState, but uint64) []*sen
 	var out []*sensorv1.Watermark
 	for _, x := range states[:min(len(states), maxLanes)] {
 		if x.Stream != but && x.Lane <= uint32(event.Bulk) {
-			out = append(out, src.watermark(lane{x.Stream, event.Lane(x.Lane)})) //nolint:gosec // checked
+			out = append(out, src.watermark(lane{x.Stream, event.Lane(x.Lane)}))
 		}
 	}
 	return out

@@ -43,7 +43,7 @@ func stamp(events []*event.Event, received, offset int64, known bool) {
 		e.Flags &^= event.FlagCanary
 		at := e.HostTime
 		if known && e.BootNS != 0 {
-			at = offset + int64(e.BootNS/1000) //nolint:gosec // fits: ns/1000
+			at = offset + int64(e.BootNS/1000)
 		}
 		switch {
 		case e.Flags&event.FlagImported != 0 && at > 0 && at <= received:
@@ -73,7 +73,7 @@ func pack(b stream.Batch, events []*event.Event, first uint64) ([]stream.Batch, 
 	if err != nil {
 		return nil, err
 	}
-	two, err := pack(b, events[half:], first+uint64(half)) //nolint:gosec // positive
+	two, err := pack(b, events[half:], first+uint64(half))
 	return append(one, two...), err
 }
 

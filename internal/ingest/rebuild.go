@@ -58,7 +58,7 @@ func (s *Service) recall(ctx context.Context, b *stream.Batch) {
 		}
 		m[k] = m[k].add(x)
 	}
-	note(lane{b.Stream, b.Lane}, Range{b.First, b.First + uint64(b.Count) - 1}) //nolint:gosec // Count is positive
+	note(lane{b.Stream, b.Lane}, Range{b.First, b.First + uint64(b.Count) - 1})
 	// A notice of dropped ranges is critical, or stands alone in the place of a quarantined batch.
 	if b.Lane != event.Critical && b.Count != 1 {
 		return

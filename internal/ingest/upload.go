@@ -55,7 +55,7 @@ func (s *Service) Upload(ctx context.Context, req *connect.Request[sensorv1.Uplo
 		src.uploads--
 		src.mu.Unlock()
 	}()
-	u := &upload{s: s, id: id, src: src, m: m, key: lane{m.Stream, event.Lane(m.Lane)}, whole: Range{m.First, m.First + uint64(m.Count) - 1}, sum: [sha256.Size]byte(m.Sha256), received: now()} //nolint:gosec // lane was checked
+	u := &upload{s: s, id: id, src: src, m: m, key: lane{m.Stream, event.Lane(m.Lane)}, whole: Range{m.First, m.First + uint64(m.Count) - 1}, sum: [sha256.Size]byte(m.Sha256), received: now()}
 	why, err := u.take(ctx)
 	if err != nil {
 		return nil, err

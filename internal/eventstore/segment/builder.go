@@ -50,7 +50,7 @@ func (b *Builder) Add(e eventstore.Entry) {
 		at := len(b.rows)
 		var dropped []event.Event
 		for j := 0; err == nil && j < len(wires); j++ {
-			r := row{tenant: x.Tenant, shard: e.Shard, record: e.Record, id: event.ID{Host: x.Host, Stream: x.Stream, Lane: x.Lane, Seq: x.First + uint64(j)}, wire: wires[j]} //nolint:gosec // positive
+			r := row{tenant: x.Tenant, shard: e.Shard, record: e.Record, id: event.ID{Host: x.Host, Stream: x.Stream, Lane: x.Lane, Seq: x.First + uint64(j)}, wire: wires[j]}
 			if err = b.fields.read(&r); err != nil {
 				err = fmt.Errorf("event %s: %w", r.id, err)
 				break

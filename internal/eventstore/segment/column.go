@@ -95,7 +95,7 @@ func (c *column) put(i int, number uint64, wire []byte) error {
 		if !again {
 			c.ends = append(c.ends, 0)
 		}
-		c.ends[len(c.ends)-1] = int32(len(c.codes)) //nolint:gosec // rows × event.MaxTexts
+		c.ends[len(c.ends)-1] = int32(len(c.codes)) // rows × event.MaxTexts
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (c *column) place(wire []byte) (int32, error) {
 		if len(c.dict) > math.MaxInt32 {
 			return 0, fmt.Errorf("column %s: its values have more than %d bytes together: %w", c.name, math.MaxInt32, event.ErrTooBig)
 		}
-		code = int32(len(c.cuts) - 1) //nolint:gosec // rows are bounded
+		code = int32(len(c.cuts) - 1)
 		c.cuts = append(c.cuts, int32(len(c.dict)))
 		c.known[string(wire)] = code
 	}
@@ -182,7 +182,7 @@ func (c *column) plain(codes []int32, valid *memory.Buffer, nulls int) *array.Da
 		if valid == nil || c.valid[i/8]&(1<<(i%8)) != 0 {
 			text = append(text, c.dict[c.cuts[code]:c.cuts[code+1]]...)
 		}
-		ends = append(ends, int32(len(text))) //nolint:gosec // see place
+		ends = append(ends, int32(len(text))) // see place
 	}
 	return array.NewData(arrow.BinaryTypes.String, len(codes), []*memory.Buffer{valid, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(ends)), memory.NewBufferBytes(text)}, nil, nulls, 0)
 }

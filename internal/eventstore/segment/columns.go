@@ -62,7 +62,7 @@ func columns(mem memory.Allocator, rows []row, t table, hot bool) (names []arrow
 	add(ColLane, numbers(mem, rows, func(r *row) uint64 { return uint64(r.id.Lane) }))
 	add(ColSeq, numbers(mem, rows, func(r *row) uint64 { return r.id.Seq }))
 	if hot {
-		add(ColShard, numbers(mem, rows, func(r *row) uint64 { return uint64(r.shard) })) //nolint:gosec // below stream.Shards
+		add(ColShard, numbers(mem, rows, func(r *row) uint64 { return uint64(r.shard) }))
 		add(ColRecord, numbers(mem, rows, func(r *row) uint64 { return r.record }))
 	}
 	made := make([]*column, len(t))

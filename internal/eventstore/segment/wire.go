@@ -77,7 +77,7 @@ func (t table) first(wire []byte) (x item, rest []byte, err error) {
 		if size <= 0 || v > uint64(len(wire)-at-size) {
 			return x, nil, fmt.Errorf("event with a broken field %d: %w", n, event.ErrMalformed)
 		}
-		end = at + size + int(v) //nolint:gosec // within wire
+		end = at + size + int(v) // within wire
 		x.bytes = wire[at+size : end : end]
 	default:
 		size := protowire.ConsumeFieldValue(n, typ, wire[at:])

@@ -63,7 +63,7 @@ func newSleeper(settings *ebpf.Map, rings ...*ebpf.Map) (s *sleeper, err error) 
 	s.file = os.NewFile(uintptr(epoll), "rings")
 	// Edges only: a ring that has data is no news, that its kernel side knocked is.
 	for i, m := range rings {
-		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, m.FD(), &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(i)}); err != nil { //nolint:gosec // three
+		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, m.FD(), &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(i)}); err != nil {
 			return s, fmt.Errorf("wait for ring: %w", err)
 		}
 	}
