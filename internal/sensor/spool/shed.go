@@ -16,7 +16,7 @@ import (
 // room makes place for need bytes of a lane, or says errFull. flush is held.
 func (s *Spool) room(lane event.Lane, need int64) error {
 	for {
-		limit := s.o.MaxBytes
+		limit, crowded := s.o.MaxBytes, false
 		s.mu.Lock()
 		var used int64
 		for l := range s.lane {
@@ -24,7 +24,7 @@ func (s *Spool) room(lane event.Lane, need int64) error {
 		}
 		s.mu.Unlock()
 		if s.o.MinFree > 0 && s.freeSpace() < s.o.MinFree+need {
-			limit = min(limit, used) // others fill the disk: do not grow
+			limit, crowded = min(limit, used), used+need <= limit // others fill the disk: do not grow
 		}
 		if used+need <= limit {
 			return nil
@@ -32,6 +32,9 @@ func (s *Spool) room(lane event.Lane, need int64) error {
 		ok, err := s.shed(lane)
 		if err != nil {
 			return err
+		}
+		if !ok && crowded {
+			return fmt.Errorf("%w of %s: free some", errCrowded, s.dir)
 		}
 		if !ok {
 			return fmt.Errorf("spool holds %d bytes: %w", used, errFull)

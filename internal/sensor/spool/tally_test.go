@@ -141,3 +141,21 @@ func TestATallyCutShortUnderUsDoesNotStopTheSensor(t *testing.T) {
 		t.Errorf("stats %+v; want 100 events and no tally", st)
 	}
 }
+
+// TestADiskThatOthersFillCostsNothingWhileTheLineIsUp: whoever fills the disk must not blind the sensor.
+func TestADiskThatOthersFillCostsNothingWhileTheLineIsUp(t *testing.T) {
+	s := open(t, t.TempDir(), func(o *spool.Options) { o.MinFree = 1 << 60 })
+	defer s.Close()
+	for range 50 {
+		for _, k := range []event.Kind{event.ProcessExec, event.NetConnect, event.FileCreate} {
+			for range 20 {
+				s.Put(ev(k, "x"))
+			}
+		}
+		_ = s.Flush() // says that the disk is not used
+		drain(t, s, true)
+	}
+	if st := s.Stats(); st.Dropped != 0 || st.Problem == "" {
+		t.Errorf("stats %+v; want nothing dropped and the problem named", st)
+	}
+}

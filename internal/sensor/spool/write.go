@@ -34,6 +34,10 @@ func (b *Batch) header() *header {
 	return &header{lane: b.Lane, stream: b.Stream, first: b.First, count: uint32(b.Count), boot: b.Boot, size: uint32(len(b.Content)), sum: checksum(b.Content)}
 }
 
+// errCrowded says that others left too little room on the disk. That is no reason to lose anything while the
+// server can be reached: the batch waits in memory.
+var errCrowded = errors.New("others leave too little room on the disk")
+
 // errFull says that the budget is spent on what matters more.
 var errFull = errors.New(ReasonBudget)
 

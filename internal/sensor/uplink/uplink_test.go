@@ -673,6 +673,7 @@ func TestProxyThatRefusesIsOneClearSentence(t *testing.T) {
 		"no password":    {uplink.Proxy{URL: locked.url()}, "set proxy_user and proxy_password_file", uplink.ErrProxyAuth},
 		"wrong password": {uplink.Proxy{URL: locked.url(), User: "aki", Password: "wrong"}, "407", uplink.ErrProxyAuth},
 		"forbidden":      {uplink.Proxy{URL: wall.url()}, "answers 403 Forbidden to CONNECT", nil},
+		"nobody there":   {uplink.Proxy{URL: "http://127.0.0.1:1"}, "the proxy 127.0.0.1:1 cannot be reached", nil},
 		"not an address": {uplink.Proxy{URL: "socks9://user:secret@x"}, "http://HOST:PORT", nil},
 	} {
 		_, err := uplink.Enroll(t.Context(), filepath.Join(t.TempDir(), "i"), s.token(), uplink.Facts{}, c.conf)
