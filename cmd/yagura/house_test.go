@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,7 +30,7 @@ type house struct {
 // binaries finds bin/ of the tree; make builds it before these tests.
 func binaries(t *testing.T) string {
 	t.Helper()
-	bin, err := filepath.Abs("../../bin")
+	bin, err := filepath.Abs(cmp.Or(os.Getenv("YAGURA_BIN"), "../../bin"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,12 @@ func freePort(t *testing.T) string {
 // startHouse runs `yagura up` and waits until it can take events.
 func startHouse(t *testing.T, args ...string) *house {
 	t.Helper()
-	h := &house{t: t, bin: binaries(t), data: filepath.Join(t.TempDir(), "data")}
+	return startHouseIn(t, filepath.Join(t.TempDir(), "data"), args...)
+}
+
+func startHouseIn(t *testing.T, data string, args ...string) *house {
+	t.Helper()
+	h := &house{t: t, bin: binaries(t), data: data}
 	h.args = append([]string{"up", "--data", h.data, "--listen", freePort(t), "--sensor-listen", freePort(t)}, args...)
 	log, err := os.Create(filepath.Join(t.TempDir(), "up.log"))
 	if err != nil {
@@ -98,7 +104,7 @@ func (h *house) start() {
 	if err := h.cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	h.eventually(60*time.Second, "yagura up is ready", func() error {
+	h.eventually(3*time.Minute, "yagura up is ready", func() error {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			if h.cmd.ProcessState != nil {
@@ -189,7 +195,7 @@ func (h *house) eventually(within time.Duration, what string, f func() error) {
 func (h *house) reporting() string {
 	h.t.Helper()
 	var host string
-	h.eventually(60*time.Second, "the local host reports and its canary arrived", func() error {
+	h.eventually(3*time.Minute, "the local host reports and its canary arrived", func() error {
 		var hosts []struct {
 			ID         string `json:"id"`
 			State      string `json:"state"`
