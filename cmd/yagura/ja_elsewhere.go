@@ -39,7 +39,7 @@ var jaElsewhere = terminal.Sentences{
 	"%d event ids are more than %d: ask in parts":                                                                                     "イベント ID が %d 個あります。%d 個までに分けてください",
 	"kind %.40q is none of the registry: docs/events.md lists them":                                                                   "%q というイベントの種類はありません。一覧は docs/events.md にあります",
 	"only the machine of the server makes sign-in links: run `yagura sign-in` there: %w":                                              "サインイン用リンクはサーバーのマシンだけで作れます。そこで `yagura sign-in` を実行してください: %s",
-	"this sign-in link is used, expired or unknown: `yagura sign-in` makes a new one":                                            "このサインイン用リンクは使用済み、期限切れ、または無効です。`yagura sign-in` で作り直してください",
+	"this sign-in link is used, expired or unknown: `yagura sign-in` makes a new one":                                                 "このサインイン用リンクは使用済み、期限切れ、または無効です。`yagura sign-in` で作り直してください",
 	"console address %s: %w: give ADDRESS:PORT, such as 127.0.0.1:8443":                                                               "コンソールのアドレス %s: %s。127.0.0.1:8443 のように アドレス:ポート で指定してください",
 	"console address %s is not on the loopback: without a certificate the console answers on 127.0.0.1 only; reach it through ssh -L": "コンソールのアドレス %s はループバックではありません。コンソールは 127.0.0.1 だけで応答します。離れた場所からは ssh -L で接続してください",
 	"listen on %s: %w: another program has the port, choose one with --listen":                                                        "%s で待ち受けられません: %s。ほかのプログラムが使っています。--listen で別のポートを指定してください",
