@@ -37,7 +37,7 @@ var japanese = terminal.Sentences{
 	// names and states
 	"root": "root 権限", "btf": "BTF", "sight": "可視範囲", "isolate": "ネットワーク隔離", "nftables": "nftables", "proxy": "プロキシ", "identity": "識別情報",
 	"data": "データ", "sensor": "センサー", "server": "サーバー", "host": "ホスト", "events": "イベント", "spool": "スプール", "certificate": "証明書", "isolated": "ネットワーク隔離中",
-	"process": "プロセス", "file": "ファイル", "network": "ネットワーク", "memory": "メモリー",
+	"process": "プロセス", "file": "ファイル", "network": "ネットワーク", "dns": "DNS", "memory": "メモリー",
 	"ok": "正常", "warn": "注意", "fail": "異常", "full": "完全", "partial": "一部", "blind": "不可視",
 
 	// check
