@@ -51,8 +51,10 @@ func TestEveryTacticHasRules(t *testing.T) {
 			}
 		}
 	}
-	for _, tactic := range []string{"reconnaissance", "resource-development", "initial-access", "execution", "persistence", "privilege-escalation", "defense-evasion",
-		"credential-access", "discovery", "lateral-movement", "collection", "command-and-control", "exfiltration", "impact"} {
+	for _, tactic := range []string{
+		"reconnaissance", "resource-development", "initial-access", "execution", "persistence", "privilege-escalation", "defense-evasion",
+		"credential-access", "discovery", "lateral-movement", "collection", "command-and-control", "exfiltration", "impact",
+	} {
 		if count[tactic] == 0 {
 			t.Errorf("no rule for tactic %s", tactic)
 		}
@@ -127,10 +129,12 @@ func banned(t *testing.T) []string {
 }
 
 // generic names belong to the system that is attacked, not to the script that attacks it.
-var generic = map[string]bool{"authorized_keys": true, "ld.so.preload": true, "Login Data": true, "crontab": true, "shadow": true, "passwd": true,
+var generic = map[string]bool{
+	"authorized_keys": true, "ld.so.preload": true, "Login Data": true, "crontab": true, "shadow": true, "passwd": true,
 	"id_ed25519": true, "id_rsa": true, "auth.log": true, "syslog": true, "wtmp": true, "btmp": true, "lastlog": true, ".bash_history": true,
 	"Downloads": true, "cron.d": true, "system": true, "Cookies": true, "key4.db": true, "logins.json": true, "credentials": true, "python3": true,
-	"thunderbird": true, "chromium": true, "profile": true, "firefox": true, "default": true, "Default": true, "sudoers": true, "systemd": true, ".bashrc": true, ".profile": true}
+	"thunderbird": true, "chromium": true, "profile": true, "firefox": true, "default": true, "Default": true, "sudoers": true, "systemd": true, ".bashrc": true, ".profile": true,
+}
 
 // A rule of ours without both languages, samples or licence is refused, in words.
 func TestCheckRefusesHalfRules(t *testing.T) {

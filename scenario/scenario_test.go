@@ -93,8 +93,10 @@ func run(t *testing.T, set *sigma.Ruleset, list []event.Stamped) []incident.Stor
 		record.Set(s.Event)
 		for _, hit := range scratch.Judge(record, sigma.SkipFor(s.Event)) {
 			n++
-			if err := desk.Receive(t.Context(), detection.Detection{ID: detection.NewID(hit.Rule.ID, "1", s.ID), Tenant: tn, RuleID: hit.Rule.ID, RuleVersion: "1",
-				Title: hit.Rule.Title, Severity: hit.Rule.Severity, ATTACK: hit.Rule.ATTACK, Event: s, Detected: s.Event.Time}); err != nil {
+			if err := desk.Receive(t.Context(), detection.Detection{
+				ID: detection.NewID(hit.Rule.ID, "1", s.ID), Tenant: tn, RuleID: hit.Rule.ID, RuleVersion: "1",
+				Title: hit.Rule.Title, Severity: hit.Rule.Severity, ATTACK: hit.Rule.ATTACK, Event: s, Detected: s.Event.Time,
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}

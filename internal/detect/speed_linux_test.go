@@ -32,8 +32,10 @@ func BenchmarkOwnRules(b *testing.B) {
 	}
 	lanes := map[string]func(i int) *event.Event{
 		"exec": func(i int) *event.Event {
-			return &event.Event{Kind: event.ProcessExec, Actor: p("/usr/lib/go/pkg/tool/linux_amd64/compile", fmt.Sprintf("/usr/lib/go/pkg/tool/linux_amd64/compile -o /tmp/go-build%d/b001/_pkg_.a -trimpath /tmp/go-build%d/b001=> -p example.org/App/thing%d -lang=go1.26 -complete -buildid X -goversion go1.26.8 -c=2 -importcfg importcfg -pack ./a.go ./b.go", i, i, i)),
-				Parent: p("/usr/bin/go", "go build ./..."), Ancestors: []string{"/usr/bin/bash", "/usr/bin/tmux", "/usr/lib/systemd/systemd"}}
+			return &event.Event{
+				Kind: event.ProcessExec, Actor: p("/usr/lib/go/pkg/tool/linux_amd64/compile", fmt.Sprintf("/usr/lib/go/pkg/tool/linux_amd64/compile -o /tmp/go-build%d/b001/_pkg_.a -trimpath /tmp/go-build%d/b001=> -p example.org/App/thing%d -lang=go1.26 -complete -buildid X -goversion go1.26.8 -c=2 -importcfg importcfg -pack ./a.go ./b.go", i, i, i)),
+				Parent: p("/usr/bin/go", "go build ./..."), Ancestors: []string{"/usr/bin/bash", "/usr/bin/tmux", "/usr/lib/systemd/systemd"},
+			}
 		},
 		"shell": func(i int) *event.Event {
 			return &event.Event{Kind: event.ProcessExec, Actor: p("/usr/bin/dash", fmt.Sprintf("/bin/sh -c test -f /usr/include/A%d.h && echo yes || echo no", i)), Parent: p("/usr/bin/make", "make -j4 all"), Ancestors: []string{"/usr/bin/bash"}}

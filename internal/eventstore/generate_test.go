@@ -69,8 +69,10 @@ func (f *fleet) next(host int) *event.Event {
 	}
 	list := f.procs[host]
 	f.boot[host] += uint64(f.r.IntN(3_000_000))
-	e := &event.Event{OS: event.Linux, BootNS: f.boot[host], HostTime: f.now + int64(f.r.IntN(50)), Time: f.now, Received: f.now/1_000_000*1_000_000 + 400_000,
-		Parent: list[f.r.IntN(len(list))], Ancestors: []string{"/usr/sbin/sshd", "/usr/lib/systemd/systemd"}}
+	e := &event.Event{
+		OS: event.Linux, BootNS: f.boot[host], HostTime: f.now + int64(f.r.IntN(50)), Time: f.now, Received: f.now/1_000_000*1_000_000 + 400_000,
+		Parent: list[f.r.IntN(len(list))], Ancestors: []string{"/usr/sbin/sshd", "/usr/lib/systemd/systemd"},
+	}
 	switch n := f.r.IntN(100); {
 	case n < 12:
 		e.Kind, e.Actor, e.HashState = event.ProcessExec, f.process(host), event.HashKnown
@@ -79,8 +81,10 @@ func (f *fleet) next(host int) *event.Event {
 		e.Kind, e.ExitCode, e.CPUTime = event.ProcessExit, int64(f.r.IntN(3)), uint64(f.r.IntN(1e9))
 	case n < 70:
 		e.Kind = []event.Kind{event.FileCreate, event.FileModify, event.FileRename, event.FileDelete, event.FileChmod}[f.r.IntN(5)]
-		e.File = event.File{Path: fmt.Sprintf("/srv/app/data/%d/%s-%d.tmp", f.r.IntN(50), []string{"cache", "log", "obj"}[f.r.IntN(3)], f.r.IntN(50_000)), VolumeID: "254:1", FileID: fmt.Sprint(f.r.IntN(10_000_000)),
-			Size: uint64(f.r.IntN(1 << 20)), Mode: 0o100644, ModifiedTime: f.now - int64(f.r.IntN(1e9)), OwnerID: "1000", Links: 1}
+		e.File = event.File{
+			Path: fmt.Sprintf("/srv/app/data/%d/%s-%d.tmp", f.r.IntN(50), []string{"cache", "log", "obj"}[f.r.IntN(3)], f.r.IntN(50_000)), VolumeID: "254:1", FileID: fmt.Sprint(f.r.IntN(10_000_000)),
+			Size: uint64(f.r.IntN(1 << 20)), Mode: 0o100644, ModifiedTime: f.now - int64(f.r.IntN(1e9)), OwnerID: "1000", Links: 1,
+		}
 	case n < 90:
 		e.Kind, e.Protocol, e.Initiated = event.NetConnect, "tcp", true
 		e.LocalAddr, e.LocalPort = netip.AddrFrom4([4]byte{10, 0, byte(host >> 8), byte(host)}), uint64(32768+f.r.IntN(28000))

@@ -60,8 +60,10 @@ func (s *Store) Tree(ctx context.Context, t tenant.ID, root event.Ref, depth, ma
 
 // recordedBefore says whether everything known of a process lies before the horizon.
 func (s *Store) recordedBefore(ctx context.Context, t tenant.ID, root event.Ref, from int64) (bool, error) {
-	newest, err := s.Events(ctx, Query{Tenant: t, Host: root.Host, Process: root.Key, Limit: 1,
-		Kinds: []event.Kind{event.ProcessExec, event.ProcessExit, event.ProcessFork, event.ProcessRunning, event.ProcessImageHashed}})
+	newest, err := s.Events(ctx, Query{
+		Tenant: t, Host: root.Host, Process: root.Key, Limit: 1,
+		Kinds: []event.Kind{event.ProcessExec, event.ProcessExit, event.ProcessFork, event.ProcessRunning, event.ProcessImageHashed},
+	})
 	if err != nil {
 		return false, err
 	}

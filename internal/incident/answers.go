@@ -31,8 +31,15 @@ func sentence(en, ja, basis, conf string, facts ...fact) Sentence {
 // answers gives the five answers, the accounts and the techniques. Every sentence states something of each
 // event it cites, so that without the event it cannot be said.
 func (b *builder) answers() []Answer {
-	list := []Answer{{Answer: "when", Sentences: b.when()}, {Answer: "where", Sentences: b.where()}, {Answer: "what", Sentences: b.what()},
-		{Answer: "why", Sentences: b.why()}, {Answer: "who", Sentences: b.who()}, {Answer: "accounts", Sentences: b.accounts()}, {Answer: "how", Sentences: b.how()}}
+	list := []Answer{
+		{Answer: "when", Sentences: b.when()},
+		{Answer: "where", Sentences: b.where()},
+		{Answer: "what", Sentences: b.what()},
+		{Answer: "why", Sentences: b.why()},
+		{Answer: "who", Sentences: b.who()},
+		{Answer: "accounts", Sentences: b.accounts()},
+		{Answer: "how", Sentences: b.how()},
+	}
 	for i := range list {
 		for j := range list[i].Sentences {
 			s := &list[i].Sentences[j]
@@ -464,8 +471,10 @@ func (b *builder) who() []Sentence {
 	out := []Sentence{unknown("Unknown: nothing recorded identifies the attacker; no attribution.", "不明: 攻撃者を特定できる記録はありません(帰属なし)。")}
 	e := b.out.Entry
 	if (e.Route == "exploited_service" || e.Route == "logon" || e.Route == "another_host") && len(e.Chain) > 0 {
-		s := Sentence{Text: Said{En: "The only outside mark: " + e.Chain[0].Text.En + "; an address is not an identity.", Ja: "外部の手掛かりは一つのみ: " + e.Chain[0].Text.Ja + "。アドレスは身元ではありません。"},
-			EventIDs: append([]string{}, e.Chain[0].EventIDs...), Edges: []string{}, Basis: observed, Confidence: low}
+		s := Sentence{
+			Text:     Said{En: "The only outside mark: " + e.Chain[0].Text.En + "; an address is not an identity.", Ja: "外部の手掛かりは一つのみ: " + e.Chain[0].Text.Ja + "。アドレスは身元ではありません。"},
+			EventIDs: append([]string{}, e.Chain[0].EventIDs...), Edges: []string{}, Basis: observed, Confidence: low,
+		}
 		out = append(out, s)
 	}
 	return out

@@ -446,7 +446,8 @@ func (b *builder) byPlace() []candidate {
 		}
 		if strings.HasPrefix(file, "/media/") || strings.HasPrefix(file, "/run/media/") || strings.HasPrefix(file, "/mnt/") {
 			out = append(out, candidate{route: "removable", confidence: medium, rank: 5, time: im.time, facts: []fact{im.fact}, chain: []ChainStep{
-				step(b.ref(p), fmt.Sprintf("%s ran from a mounted medium at %s", file, clock(im.time)), fmt.Sprintf("%s に %s がマウントされたメディアから実行された", clock(im.time), file), im.fact)}})
+				step(b.ref(p), fmt.Sprintf("%s ran from a mounted medium at %s", file, clock(im.time)), fmt.Sprintf("%s に %s がマウントされたメディアから実行された", clock(im.time), file), im.fact),
+			}})
 			break
 		}
 	}
@@ -461,10 +462,12 @@ func (b *builder) byPlace() []candidate {
 		switch hubKind(p.parent) {
 		case hubPackages:
 			out = append(out, candidate{route: "package", confidence: medium, rank: 6, time: im.time, facts: []fact{im.fact}, chain: []ChainStep{
-				step(b.ref(p), fmt.Sprintf("%s started %s at %s", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が %s を起動した", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact)}})
+				step(b.ref(p), fmt.Sprintf("%s started %s at %s", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が %s を起動した", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact),
+			}})
 		case hubCron:
 			out = append(out, candidate{route: "scheduled", confidence: medium, rank: 7, time: im.time, facts: []fact{im.fact}, chain: []ChainStep{
-				step(b.ref(p), fmt.Sprintf("%s started %s at %s; nobody was seen writing its table", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が %s を起動した(設定を書いた者は観測されていない)", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact)}})
+				step(b.ref(p), fmt.Sprintf("%s started %s at %s; nobody was seen writing its table", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が %s を起動した(設定を書いた者は観測されていない)", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact),
+			}})
 		}
 	}
 	return out
@@ -508,12 +511,16 @@ func (b *builder) stopped() Stopped {
 		st.Why = Said{En: "no event names what started " + name, Ja: name + " を起動したものを示すイベントがない"}
 	case hubKind(q) != notHub:
 		st.Where = b.ref(q)
-		st.Why = Said{En: fmt.Sprintf("%s was started by %s (%s), which starts programs for everyone; no event shows who asked it to", name, label(q), hubKind(q)),
-			Ja: fmt.Sprintf("%s を起動した %s はあらゆるプログラムを起動するため、誰の要求かを示すイベントがない", name, label(q))}
+		st.Why = Said{
+			En: fmt.Sprintf("%s was started by %s (%s), which starts programs for everyone; no event shows who asked it to", name, label(q), hubKind(q)),
+			Ja: fmt.Sprintf("%s を起動した %s はあらゆるプログラムを起動するため、誰の要求かを示すイベントがない", name, label(q)),
+		}
 	case q.running.known():
 		st.Where = b.ref(q)
-		st.Why = Said{En: fmt.Sprintf("%s was started by %s (pid %d), which already ran when the sensor started", name, label(q), q.pid),
-			Ja: fmt.Sprintf("%s を起動した %s(pid %d)は、センサーの起動時に既に動いていた", name, label(q), q.pid)}
+		st.Why = Said{
+			En: fmt.Sprintf("%s was started by %s (pid %d), which already ran when the sensor started", name, label(q), q.pid),
+			Ja: fmt.Sprintf("%s を起動した %s(pid %d)は、センサーの起動時に既に動いていた", name, label(q), q.pid),
+		}
 	default:
 		st.Where = b.ref(q)
 		st.Why = Said{En: fmt.Sprintf("%s was started by %s (pid %d) on this host", name, label(q), q.pid), Ja: fmt.Sprintf("%s はこのホストの %s(pid %d)が起動した", name, label(q), q.pid)}

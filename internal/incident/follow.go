@@ -106,8 +106,10 @@ func (w *growth) fileRun(p *proc, ran fact, f *fileNode, wr *fileWrite) {
 		basis, conf = inferred, medium
 		why = Said{En: "the path that was written is the path that was run; a script's identity is not in the exec", Ja: "書かれたパスと実行されたパスが一致(スクリプトのため同一性は推定)"}
 	}
-	w.edge(link{kind: EdgeWroteExec, from: wr.by, to: f, facts: []fact{wr.fact}, basis: observed, confidence: high,
-		reason: Said{En: "wrote the file that was run later", Ja: "後に実行されたファイルを書いた"}})
+	w.edge(link{
+		kind: EdgeWroteExec, from: wr.by, to: f, facts: []fact{wr.fact}, basis: observed, confidence: high,
+		reason: Said{En: "wrote the file that was run later", Ja: "後に実行されたファイルを書いた"},
+	})
 	w.edge(link{kind: EdgeWroteExec, from: f, to: p, facts: []fact{wr.fact, ran}, basis: basis, confidence: conf, reason: why})
 }
 
@@ -144,8 +146,10 @@ func (w *growth) viaBrowser(p *proc, im *image, f *fileNode, wr *fileWrite, root
 		}
 		u := w.handoffEdges(h, conf)
 		facts := append([]fact{}, h.evidence...)
-		w.edge(link{kind: EdgeDownloaded, from: u, to: f, facts: append(facts, wr.fact), basis: inferred, confidence: conf,
-			reason: Said{En: "the browser asked for this address and then wrote the file", Ja: "ブラウザーがこの URL の相手に接続した後、ファイルを書いた"}})
+		w.edge(link{
+			kind: EdgeDownloaded, from: u, to: f, facts: append(facts, wr.fact), basis: inferred, confidence: conf,
+			reason: Said{En: "the browser asked for this address and then wrote the file", Ja: "ブラウザーがこの URL の相手に接続した後、ファイルを書いた"},
+		})
 	}
 	if strong == 0 {
 		w.download(f, wr)
@@ -180,8 +184,10 @@ func (w *growth) handoffEdges(h *handoff, conf string) *urlNode {
 	h.strength = conf
 	w.used[h] = u
 	giver, given := h.giver()
-	w.edge(link{kind: EdgeHandoff, from: giver, to: u, facts: []fact{given}, basis: observed, confidence: high,
-		reason: Said{En: "the program was started with this address on its command line", Ja: "この URL を引数に起動された"}})
+	w.edge(link{
+		kind: EdgeHandoff, from: giver, to: u, facts: []fact{given}, basis: observed, confidence: high,
+		reason: Said{En: "the program was started with this address on its command line", Ja: "この URL を引数に起動された"},
+	})
 	why := Said{En: "it ended at once, and the browser that already ran asked for this very host within 10 s", Ja: "起動したプログラムはすぐ終了し、既に動いていたブラウザーが 10 秒以内に同じ相手へ接続した"}
 	if h.stub == h.browser {
 		why = Said{En: "the browser was started with the address and asked for this very host within 10 s", Ja: "ブラウザーがこの URL で起動され、10 秒以内に同じ相手へ接続した"}
@@ -327,8 +333,10 @@ func (w *growth) scheduled(p *proc) {
 		}
 		if it.write.by == p {
 			what := itemWords[it.kind]
-			w.edge(link{kind: EdgeScheduled, from: p, to: it, facts: []fact{it.write.fact}, basis: observed, confidence: high,
-				reason: Said{En: "wrote the " + what.En, Ja: what.Ja + "を書いた"}})
+			w.edge(link{
+				kind: EdgeScheduled, from: p, to: it, facts: []fact{it.write.fact}, basis: observed, confidence: high,
+				reason: Said{En: "wrote the " + what.En, Ja: what.Ja + "を書いた"},
+			})
 			for _, q := range p.host.byScheduler {
 				if r, ok := it.ranBy(q); ok && len(runs) < maxRuns {
 					runs = append(runs, r)
@@ -455,10 +463,14 @@ func (w *growth) logons() {
 			facts = append(facts, f)
 		}
 		_ = child
-		w.edge(link{kind: EdgeLogon, from: w.addr(p.host, *acc), to: s, facts: facts[:1], basis: observed, confidence: high,
-			reason: Said{En: "the SSH server took this connection and started the session", Ja: "SSH サーバーがこの接続を受けてセッションを開始した"}})
-		w.edge(link{kind: EdgeLogon, from: s, to: p, facts: facts, basis: observed, confidence: high,
-			reason: Said{En: "first process of the session", Ja: "セッションの最初のプロセス"}})
+		w.edge(link{
+			kind: EdgeLogon, from: w.addr(p.host, *acc), to: s, facts: facts[:1], basis: observed, confidence: high,
+			reason: Said{En: "the SSH server took this connection and started the session", Ja: "SSH サーバーがこの接続を受けてセッションを開始した"},
+		})
+		w.edge(link{
+			kind: EdgeLogon, from: s, to: p, facts: facts, basis: observed, confidence: high,
+			reason: Said{En: "first process of the session", Ja: "セッションの最初のプロセス"},
+		})
 	}
 }
 

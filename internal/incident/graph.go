@@ -177,7 +177,7 @@ type activity struct {
 	files     map[fileKey]*fileNode
 	paths     map[string]*fileNode
 	removed   map[string]*fileNode // the last removed file of a path: what ran it is told after it is gone
-	order     []any // *proc and *fileNode by first sight, for eviction
+	order     []any                // *proc and *fileNode by first sight, for eviction
 	head      int
 	evicted   uint64
 	firstSeen int64

@@ -67,8 +67,10 @@ const maxGrowth = 4 * maxStoryNodes
 // grow finds what belongs to the seeds, over observed edges and inferred ones of at least medium
 // confidence, backwards and forwards.
 func (g *Graph) grow(seeds []*proc) *growth {
-	w := &growth{g: g, role: map[*proc]role{}, linked: map[[2]any]map[string]*link{}, urls: map[string]*urlNode{}, addrs: map[netip.AddrPort]*addrNode{},
-		hand: map[*activity][]*handoff{}, used: map[*handoff]*urlNode{}, folds: map[*proc]int{}}
+	w := &growth{
+		g: g, role: map[*proc]role{}, linked: map[[2]any]map[string]*link{}, urls: map[string]*urlNode{}, addrs: map[netip.AddrPort]*addrNode{},
+		hand: map[*activity][]*handoff{}, used: map[*handoff]*urlNode{}, folds: map[*proc]int{},
+	}
 	for _, s := range seeds {
 		if hubKind(s) != notHub {
 			w.join(s, passage)
@@ -236,8 +238,10 @@ func (w *growth) spawns() {
 		if len(facts) == 0 {
 			continue
 		}
-		w.edge(link{kind: EdgeSpawn, from: q, to: p, facts: facts, basis: observed, confidence: high,
-			reason: Said{En: "started it", Ja: "起動した"}})
+		w.edge(link{
+			kind: EdgeSpawn, from: q, to: p, facts: facts, basis: observed, confidence: high,
+			reason: Said{En: "started it", Ja: "起動した"},
+		})
 	}
 }
 

@@ -218,8 +218,10 @@ func (g *Graph) exec(a *activity, p *proc, e *event.Event, f fact) {
 			return
 		}
 	}
-	im := image{fact: f, path: g.once(e.Actor.Path), commandLine: e.Actor.CommandLine, interpreter: e.Actor.Interpreter, cwd: g.once(e.Actor.Cwd), sha: e.Actor.SHA256,
-		memory: e.Flags&event.FlagMemoryFile != 0, deleted: e.Flags&event.FlagDeleted != 0, file: fileKey{g.once(e.Actor.VolumeID), e.Actor.FileID}}
+	im := image{
+		fact: f, path: g.once(e.Actor.Path), commandLine: e.Actor.CommandLine, interpreter: e.Actor.Interpreter, cwd: g.once(e.Actor.Cwd), sha: e.Actor.SHA256,
+		memory: e.Flags&event.FlagMemoryFile != 0, deleted: e.Flags&event.FlagDeleted != 0, file: fileKey{g.once(e.Actor.VolumeID), e.Actor.FileID},
+	}
 	if n := len(p.images); n > 0 && !p.images[n-1].fact.known() {
 		p.images = p.images[:n-1] // the guess from a parent's mention or from the fork
 	}
@@ -402,8 +404,10 @@ func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
 }
 
 func (g *Graph) network(a *activity, p *proc, e *event.Event, f fact) {
-	c := conn{fact: f, local: netip.AddrPortFrom(e.LocalAddr, uint16(e.LocalPort)), remote: netip.AddrPortFrom(e.RemoteAddr, uint16(e.RemotePort)),
-		name: e.RemoteName, sent: e.BytesSent, got: e.BytesReceived, initiated: e.Initiated}
+	c := conn{
+		fact: f, local: netip.AddrPortFrom(e.LocalAddr, uint16(e.LocalPort)), remote: netip.AddrPortFrom(e.RemoteAddr, uint16(e.RemotePort)),
+		name: e.RemoteName, sent: e.BytesSent, got: e.BytesReceived, initiated: e.Initiated,
+	}
 	d := p.d()
 	switch e.Kind {
 	case event.NetConnect:

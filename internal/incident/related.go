@@ -60,7 +60,8 @@ func (st *story) shares(o *story) (Related, bool) {
 		for ad, id := range st.outside {
 			if other, ok := o.outside[ad]; ok {
 				return Related{Incident: o.row.ID.String(), EventIDs: []string{id.String(), other.String()}, Reason: Said{
-					En: fmt.Sprintf("both reached the address %s within 24 h", ad), Ja: fmt.Sprintf("24 時間以内に同じアドレス %s へ接続している", ad)}}, true
+					En: fmt.Sprintf("both reached the address %s within 24 h", ad), Ja: fmt.Sprintf("24 時間以内に同じアドレス %s へ接続している", ad),
+				}}, true
 			}
 		}
 	}
@@ -68,7 +69,8 @@ func (st *story) shares(o *story) (Related, bool) {
 		for _, h := range st.row.Hosts {
 			if o.on(h) {
 				return Related{Incident: o.row.ID.String(), EventIDs: []string{st.dets[0].Event.ID.String(), o.dets[0].Event.ID.String()}, Reason: Said{
-					En: fmt.Sprintf("the same account (%s) on the same host within 4 h", st.row.User), Ja: fmt.Sprintf("4 時間以内に同じホストの同じアカウント(%s)で起きている", st.row.User)}}, true
+					En: fmt.Sprintf("the same account (%s) on the same host within 4 h", st.row.User), Ja: fmt.Sprintf("4 時間以内に同じホストの同じアカウント(%s)で起きている", st.row.User),
+				}}, true
 			}
 		}
 	}

@@ -67,21 +67,29 @@ func TestWriteScenarios(t *testing.T) {
 		want        []string
 	}{
 		{"web-shell", "a service takes a connection, starts a shell, which downloads, runs from memory and calls back", webShell(), []string{
-			"incidents 1", "route exploited_service", "in sh -c curl", "in curl -so", "in /dev/shm/k", "in bash -i", "in id", "out convert a.png", "edge spawn", "edge wrote_executed", "edge downloaded_from"}},
+			"incidents 1", "route exploited_service", "in sh -c curl", "in curl -so", "in /dev/shm/k", "in bash -i", "in id", "out convert a.png", "edge spawn", "edge wrote_executed", "edge downloaded_from",
+		}},
 		{"web-shell-entry-not-seen", "the same on a host whose sensor sees no network: the entry is unknown, and the story says why", webShell().only(noNetwork), []string{
-			"incidents 1", "route unknown", "in sh -c curl", "in /dev/shm/k"}},
+			"incidents 1", "route unknown", "in sh -c curl", "in /dev/shm/k",
+		}},
 		{"spear-phish-browser-closed", "mail → link → browser → file → run → passwords → data out; the link starts the browser", spearPhish(false), []string{
-			"incidents 1", "route mail_link", "in thunderbird", "in /home/u/Downloads/invoice", "in cat /home", "out aplay", "edge url_handoff", "edge downloaded_from", "edge wrote_executed"}},
+			"incidents 1", "route mail_link", "in thunderbird", "in /home/u/Downloads/invoice", "in cat /home", "out aplay", "edge url_handoff", "edge downloaded_from", "edge wrote_executed",
+		}},
 		{"spear-phish-browser-open", "the same with the browser already running: the new process hands the address over and ends", spearPhish(true), []string{
-			"incidents 1", "route mail_link", "in thunderbird", "in /home/u/Downloads/invoice", "in cat /home", "out aplay", "edge url_handoff", "edge downloaded_from", "edge wrote_executed"}},
+			"incidents 1", "route mail_link", "in thunderbird", "in /home/u/Downloads/invoice", "in cat /home", "out aplay", "edge url_handoff", "edge downloaded_from", "edge wrote_executed",
+		}},
 		{"hand-off-by-time-alone", "the same without the browser's requests: time alone joins nothing", spearPhish(true).only(noNetwork), []string{
-			"incidents 1", "route unknown", "in /home/u/Downloads/invoice", "out thunderbird", "no-edge url_handoff", "related 1"}},
+			"incidents 1", "route unknown", "in /home/u/Downloads/invoice", "out thunderbird", "no-edge url_handoff", "related 1",
+		}},
 		{"persistence-cron", "a dropper writes a cron table; cron runs the stage a minute later", persistence(), []string{
-			"incidents 1", "route unknown", "in bash /tmp/x/dropper.sh", "in /tmp/x/stage", "out run-parts", "edge scheduled_by", "edge wrote_executed"}},
+			"incidents 1", "route unknown", "in bash /tmp/x/dropper.sh", "in /tmp/x/stage", "out run-parts", "edge scheduled_by", "edge wrote_executed",
+		}},
 		{"two-at-once-and-an-upgrade", "a web shell and a persistence story step by step beside each other, and a package upgrade", twoAtOnce(), []string{
-			"incidents 2", "apart sh -c id | bash /tmp/x/dropper.sh", "in /dev/shm/k", "in /tmp/x/stage", "out apt-get", "out dpkg", "out tool.postinst"}},
+			"incidents 2", "apart sh -c id | bash /tmp/x/dropper.sh", "in /dev/shm/k", "in /tmp/x/stage", "out apt-get", "out dpkg", "out tool.postinst",
+		}},
 		{"two-hosts", "a web shell on one host logs on to the next", twoHosts(), []string{
-			"incidents 1", "route exploited_service", "in ssh root@", "in cat /etc/shadow", "edge host_to_host", "edge logon_from"}},
+			"incidents 1", "route exploited_service", "in ssh root@", "in cat /etc/shadow", "edge host_to_host", "edge logon_from",
+		}},
 	} {
 		var b bytes.Buffer
 		fmt.Fprintf(&b, "authored: %s.\nWritten by internal/incident's tests (go test -run TestWriteScenarios -scenarios ../../scenario/testdata); no machine recorded it.\n-- want --\n", s.about)

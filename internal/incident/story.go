@@ -200,8 +200,10 @@ func (s Story) Without(gone map[string]bool) Story {
 	}
 	for _, c := range s.Entry.Chain {
 		if anyOf(c.EventIDs, gone) {
-			out.Entry = Entry{Route: unknownRouteName, Label: routeLabel(unknownRouteName), Stopped: Stopped{Where: c.Ref,
-				Why: Said{En: "an event of the chain is no longer stored", Ja: "経路の途中のイベントがもう保存されていない"}}}
+			out.Entry = Entry{Route: unknownRouteName, Label: routeLabel(unknownRouteName), Stopped: Stopped{
+				Where: c.Ref,
+				Why:   Said{En: "an event of the chain is no longer stored", Ja: "経路の途中のイベントがもう保存されていない"},
+			}}
 			break
 		}
 	}

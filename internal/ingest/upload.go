@@ -3,13 +3,12 @@ package ingest
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"time"
-
-	"encoding/hex"
 
 	"connectrpc.com/connect"
 

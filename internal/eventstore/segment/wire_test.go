@@ -11,8 +11,10 @@ import (
 // FuzzRead: what is written to a file without being decoded can be decoded by whoever queries it, with the times that
 // the file is sorted by.
 func FuzzRead(f *testing.F) {
-	whole := event.Event{Kind: event.ProcessExec, OS: event.Linux, BootNS: 7, Time: -5, Received: 9, Ancestors: []string{"/sbin/init", "/usr/bin/dash"},
-		Actor: event.Process{Key: event.LinuxKey(1, 2, 3), Path: "/usr/bin/true", SHA256: [32]byte{1}}}
+	whole := event.Event{
+		Kind: event.ProcessExec, OS: event.Linux, BootNS: 7, Time: -5, Received: 9, Ancestors: []string{"/sbin/init", "/usr/bin/dash"},
+		Actor: event.Process{Key: event.LinuxKey(1, 2, 3), Path: "/usr/bin/true", SHA256: [32]byte{1}},
+	}
 	f.Add(whole.Append(nil))
 	long := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 1<<40)
 	f.Add(long)

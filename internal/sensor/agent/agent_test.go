@@ -478,8 +478,10 @@ func TestCanaryThatWasCutShortIsClaimedAllTheSame(t *testing.T) {
 	const nonce = "cut-short-nonce"
 	key := event.Key{7}
 	a.o.Canary = func(context.Context, string) (int, error) {
-		a.canary.look(&event.Event{Kind: event.ProcessExec, Actor: event.Process{Key: key, CommandLine: "yagura-sensor canary " + nonce},
-			Parent: event.Process{PID: uint64(os.Getpid())}})
+		a.canary.look(&event.Event{
+			Kind: event.ProcessExec, Actor: event.Process{Key: key, CommandLine: "yagura-sensor canary " + nonce},
+			Parent: event.Process{PID: uint64(os.Getpid())},
+		})
 		return 4711, context.DeadlineExceeded
 	}
 	if err := a.runCanary(t.Context(), nonce); !errors.Is(err, context.DeadlineExceeded) {

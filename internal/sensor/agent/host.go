@@ -61,8 +61,16 @@ func (h *host) Report() *sensorv1.ReportRequest {
 				for _, one := range []struct {
 					name string
 					n    uint64
-				}{{"seen", c.Seen}, {"filtered", c.Filtered}, {"repeated", c.Repeated}, {"throttled", c.Throttled}, {"submitted", c.Submitted},
-					{"ring_full", c.RingFull}, {"no_scratch", c.NoScratch}, {"missed", c.Missed}} {
+				}{
+					{"seen", c.Seen},
+					{"filtered", c.Filtered},
+					{"repeated", c.Repeated},
+					{"throttled", c.Throttled},
+					{"submitted", c.Submitted},
+					{"ring_full", c.RingFull},
+					{"no_scratch", c.NoScratch},
+					{"missed", c.Missed},
+				} {
 					add(one.name+"."+class, one.n)
 				}
 			}

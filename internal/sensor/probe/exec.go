@@ -20,8 +20,10 @@ type fileInfo struct {
 
 func (f *fields) file() fileInfo {
 	b, le := f.take(fileBytes), binary.LittleEndian
-	return fileInfo{ino: le.Uint64(b), size: le.Uint64(b[8:]), mtime: int64(le.Uint64(b[16:])), ctime: int64(le.Uint64(b[24:])),
-		magic: le.Uint64(b[32:]), dev: le.Uint32(b[40:]), mode: le.Uint32(b[44:]), nlink: le.Uint32(b[48:]), uid: le.Uint32(b[52:])}
+	return fileInfo{
+		ino: le.Uint64(b), size: le.Uint64(b[8:]), mtime: int64(le.Uint64(b[16:])), ctime: int64(le.Uint64(b[24:])),
+		magic: le.Uint64(b[32:]), dev: le.Uint32(b[40:]), mode: le.Uint32(b[44:]), nlink: le.Uint32(b[48:]), uid: le.Uint32(b[52:]),
+	}
 }
 
 const magicTmpfs = 0x01021994

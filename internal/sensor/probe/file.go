@@ -12,8 +12,10 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-var fileKinds = [...]event.Kind{recCreate: event.FileCreate, recModify: event.FileModify, recRename: event.FileRename,
-	recDelete: event.FileDelete, recChmod: event.FileChmod, recRead: event.FileReadCredential, recLink: event.FileLink}
+var fileKinds = [...]event.Kind{
+	recCreate: event.FileCreate, recModify: event.FileModify, recRename: event.FileRename,
+	recDelete: event.FileDelete, recChmod: event.FileChmod, recRead: event.FileReadCredential, recLink: event.FileLink,
+}
 
 func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
 	info, mode, how := f.file(), f.u32(), f.u32()
@@ -75,8 +77,10 @@ func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
 			return nil, fmt.Errorf("watch credential name %q: %w", credential.Name, err)
 		}
 	}
-	return handle(map[uint32]string{handleOpen: "open_done", handleWrite: "write_done", handleRename: "rename_done",
-		handleDelete: "delete_done", handleChmod: "chmod_done", handleLink: "link_done"})(p, c)
+	return handle(map[uint32]string{
+		handleOpen: "open_done", handleWrite: "write_done", handleRename: "rename_done",
+		handleDelete: "delete_done", handleChmod: "chmod_done", handleLink: "link_done",
+	})(p, c)
 }
 
 // cut gives the bytes before the first NUL.

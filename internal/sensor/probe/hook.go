@@ -56,8 +56,10 @@ func plan() []*hook {
 		{group: "network", name: "net", spec: bpf.LoadNet, attach: attachNet, without: "connections", main: true},
 		{group: "dns", name: "dns", spec: bpf.LoadDns, attach: attachTracing("query_seen", "answer_seen"), without: "DNS queries", main: true},
 		{group: "file", name: "file", spec: bpf.LoadFile, attach: attachFile, without: "files", main: true},
-		{group: "memory", name: "memory", spec: bpf.LoadMemory, attach: handle(map[uint32]string{handlePtrace: "ptrace_done",
-			handleVMWrite: "vm_write_done", handleMemfd: "memfd_done"}), without: "ptrace, memory writes and memory files", main: true},
+		{group: "memory", name: "memory", spec: bpf.LoadMemory, attach: handle(map[uint32]string{
+			handlePtrace:  "ptrace_done",
+			handleVMWrite: "vm_write_done", handleMemfd: "memfd_done",
+		}), without: "ptrace, memory writes and memory files", main: true},
 		{group: "process", name: "life", spec: bpf.LoadLife, attach: attachTracing("fork_seen", "exit_seen"), without: "forks and exits"},
 		{group: "process", name: "exec", spec: bpf.LoadExec, attach: attachTracing("exec_seen"), without: "execs", main: true},
 		{group: dispatcher, name: "syscall", spec: bpf.LoadSyscall, attach: attachCalls, without: "system calls", main: true},

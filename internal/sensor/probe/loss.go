@@ -99,8 +99,10 @@ func (m *lossMeter) report(ctx context.Context, emit func(*event.Event)) {
 		if n <= m.before[class] {
 			continue
 		}
-		emit(&event.Event{Kind: event.SensorLoss, OS: event.Linux, BootNS: now, HostTime: m.p.clock.host(now), Subject: class,
-			Count: n - m.before[class], FromNS: m.since, ToNS: now, Reason: "the ring to the sensor was full"})
+		emit(&event.Event{
+			Kind: event.SensorLoss, OS: event.Linux, BootNS: now, HostTime: m.p.clock.host(now), Subject: class,
+			Count: n - m.before[class], FromNS: m.since, ToNS: now, Reason: "the ring to the sensor was full",
+		})
 		m.before[class] = n
 	}
 	m.since = now

@@ -239,6 +239,10 @@ func (p *Probe) Executed() Image {
 // than that for a batch to fill.
 const bulkDrain = 50 * time.Millisecond
 
+// calmRounds is for how many rounds after a critical record the sensor looks by itself: a program that starts
+// twenty others a second must not pay for a knock with each.
+const calmRounds = 5
+
 // rest sleeps until the rings are worth another look: for one drain when critical records come, longer when only
 // others do, and until a kernel program knocks when nothing does.
 func (d *drain) rest(now, second uint64) {
@@ -249,10 +253,13 @@ func (d *drain) rest(now, second uint64) {
 	if due := time.Duration(second + uint64(time.Second) - now); due < most {
 		most = max(due, time.Millisecond)
 	}
-	came, critical := d.came, d.cameCritical
+	came := d.came
+	if d.calm++; d.cameCritical {
+		d.calm = 0
+	}
 	d.came, d.cameCritical = false, false
 	switch {
-	case critical || d.left:
+	case d.calm < calmRounds || d.left:
 		d.p.sleep.nap(d.p.opts.Drain)
 	case came:
 		d.p.sleep.doze(asleepCritical, max(d.p.opts.Drain, min(bulkDrain, most)), func() bool {
@@ -283,6 +290,7 @@ type drain struct {
 
 	// What the last round found; rest goes by it.
 	came, cameCritical bool
+	calm               int  // rounds since a critical record came
 	left               bool // a record was left for the next round
 }
 

@@ -104,9 +104,11 @@ type head struct {
 
 func (f *fields) head() head {
 	b, le := f.take(headBytes), binary.LittleEndian
-	return head{kind: le.Uint16(b), version: b[2], flags: b[3], length: le.Uint32(b[4:]), bootNS: le.Uint64(b[16:]), start: le.Uint64(b[24:]),
+	return head{
+		kind: le.Uint16(b), version: b[2], flags: b[3], length: le.Uint32(b[4:]), bootNS: le.Uint64(b[16:]), start: le.Uint64(b[24:]),
 		tgid: le.Uint32(b[32:]), cgid: le.Uint64(b[40:]), parentStart: le.Uint64(b[48:]), parentTgid: le.Uint32(b[56:]),
-		uid: le.Uint32(b[60:]), euid: le.Uint32(b[64:]), execID: le.Uint32(b[68:]), comm: cut(b[72:88])}
+		uid: le.Uint32(b[60:]), euid: le.Uint32(b[64:]), execID: le.Uint32(b[68:]), comm: cut(b[72:88]),
+	}
 }
 
 // texts holds the texts behind the fixed part, by tag. They alias the record.

@@ -146,12 +146,14 @@ func TestRecordsThatLieAreRefused(t *testing.T) {
 
 func TestDNSMessagesAreReadInBounds(t *testing.T) {
 	name := dnsmessage.MustNewName("www.example.test.")
-	m := dnsmessage.Message{Header: dnsmessage.Header{ID: 9, Response: true},
+	m := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: 9, Response: true},
 		Questions: []dnsmessage.Question{{Name: name, Type: dnsmessage.TypeAAAA, Class: dnsmessage.ClassINET}},
 		Answers: []dnsmessage.Resource{
 			{Header: dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET}, Body: &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName("cdn.example.test.")}},
 			{Header: dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET}, Body: &dnsmessage.AAAAResource{AAAA: [16]byte{15: 1}}},
-		}}
+		},
+	}
 	b, err := m.Pack()
 	if err != nil {
 		t.Fatal(err)
@@ -206,8 +208,10 @@ func benchmarkDecode(b *testing.B, r []byte) {
 }
 
 func BenchmarkDecodeExec(b *testing.B) {
-	benchmarkDecode(b, record(recExec, processFixed, map[uint16]string{textPath: "bash\x00bin\x00usr\x00", textArgv: "bash\x00-c\x00id\x00",
-		textCwd: "work\x00", textCgroup: "ssh.service\x00system.slice\x00"}))
+	benchmarkDecode(b, record(recExec, processFixed, map[uint16]string{
+		textPath: "bash\x00bin\x00usr\x00", textArgv: "bash\x00-c\x00id\x00",
+		textCwd: "work\x00", textCgroup: "ssh.service\x00system.slice\x00",
+	}))
 }
 
 func BenchmarkDecodeFile(b *testing.B) {

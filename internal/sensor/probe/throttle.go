@@ -91,6 +91,8 @@ func (d *decoder) calm(p *Probe, now uint64, emit func(*event.Event)) {
 
 // end tells that a throttling is over. Held is what the process's bucket counted up to now.
 func (t *throttled) end(c *clock, held, boot uint64) *event.Event {
-	return &event.Event{Kind: event.SensorThrottle, OS: event.Linux, BootNS: boot, HostTime: c.host(boot), Actor: t.actor, Parent: t.parent,
-		Subject: t.class, State: "stop", Lane: uint64(t.lane), FromNS: t.since, ToNS: boot, Count: held - t.before}
+	return &event.Event{
+		Kind: event.SensorThrottle, OS: event.Linux, BootNS: boot, HostTime: c.host(boot), Actor: t.actor, Parent: t.parent,
+		Subject: t.class, State: "stop", Lane: uint64(t.lane), FromNS: t.since, ToNS: boot, Count: held - t.before,
+	}
 }

@@ -103,8 +103,10 @@ func (v *vigil) keep(ctx context.Context, p *Probe, now uint64, emit func(*event
 	}
 	for i, c := range p.Capabilities() {
 		if c != before[i] {
-			emit(&event.Event{Kind: event.SensorCapability, OS: event.Linux, BootNS: now, HostTime: p.clock.host(now), Subject: c.Class,
-				State: c.State, Reason: c.Reason, FromNS: v.last, ToNS: now})
+			emit(&event.Event{
+				Kind: event.SensorCapability, OS: event.Linux, BootNS: now, HostTime: p.clock.host(now), Subject: c.Class,
+				State: c.State, Reason: c.Reason, FromNS: v.last, ToNS: now,
+			})
 		}
 	}
 	v.last = now

@@ -319,6 +319,8 @@ func (t *Tree) logon(e *event.Event) *event.Event {
 	if e.Kind == event.ProcessRunning {
 		return nil
 	}
-	return &event.Event{Kind: event.AuthLogon, OS: e.OS, BootNS: e.BootNS, HostTime: e.HostTime, Actor: e.Actor, Parent: e.Parent,
-		Ancestors: slices.Clone(e.Ancestors), Subject: "session " + strconv.Quote(session)}
+	return &event.Event{
+		Kind: event.AuthLogon, OS: e.OS, BootNS: e.BootNS, HostTime: e.HostTime, Actor: e.Actor, Parent: e.Parent,
+		Ancestors: slices.Clone(e.Ancestors), Subject: "session " + strconv.Quote(session),
+	}
 }

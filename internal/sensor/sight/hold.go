@@ -26,8 +26,10 @@ func (s *Sight) exec(e *event.Event) {
 		return
 	}
 	who, execID, at := e.Actor, e.Actor.ExecID, e.BootNS
-	want := image.Want{PID: who.PID, Path: who.Path, Volume: who.VolumeID, Inode: seen.Inode, Size: int64(e.File.Size), Mtime: e.File.ModifiedTime,
-		Time: e.HostTime, Kernel: seen}
+	want := image.Want{
+		PID: who.PID, Path: who.Path, Volume: who.VolumeID, Inode: seen.Inode, Size: int64(e.File.Size), Mtime: e.File.ModifiedTime,
+		Time: e.HostTime, Kernel: seen,
+	}
 	r, ok, err := s.hasher.Ask(want, func(r image.Result) { s.hashed(who, at, r) })
 	switch {
 	case err != nil:
@@ -79,8 +81,10 @@ func (s *Sight) hashed(who event.Process, at uint64, r image.Result) {
 		return
 	}
 	boot, host := s.probe.Now()
-	late := &event.Event{Kind: event.ProcessImageHashed, OS: event.Linux, BootNS: boot, HostTime: host, Actor: who,
-		FromNS: at}
+	late := &event.Event{
+		Kind: event.ProcessImageHashed, OS: event.Linux, BootNS: boot, HostTime: host, Actor: who,
+		FromNS: at,
+	}
 	s.note(late, who.ExecID, r)
 	s.tree.Complete(late)
 	s.pass(late)

@@ -56,8 +56,10 @@ func Open(ctx context.Context, opts Options) (*Sight, error) {
 	}
 	alarm := time.NewTimer(time.Hour)
 	alarm.Stop()
-	return &Sight{log: opts.Log, probe: p, tree: proctree.New(opts.Slots, proctree.NewUsers("/etc/passwd")),
-		hasher: image.New(opts.Image), held: map[event.Key]*hold{}, alarm: alarm}, nil
+	return &Sight{
+		log: opts.Log, probe: p, tree: proctree.New(opts.Slots, proctree.NewUsers("/etc/passwd")),
+		hasher: image.New(opts.Image), held: map[event.Key]*hold{}, alarm: alarm,
+	}, nil
 }
 
 // Close detaches the probes. Run must have returned.
@@ -116,8 +118,10 @@ func (s *Sight) CapabilityEvents() []*event.Event {
 	var all []*event.Event
 	for _, c := range s.probe.Capabilities() {
 		boot, host := s.probe.Now()
-		all = append(all, &event.Event{Kind: event.SensorCapability, OS: event.Linux, BootNS: boot, HostTime: host,
-			Subject: c.Class, State: c.State, Reason: c.Reason})
+		all = append(all, &event.Event{
+			Kind: event.SensorCapability, OS: event.Linux, BootNS: boot, HostTime: host,
+			Subject: c.Class, State: c.State, Reason: c.Reason,
+		})
 	}
 	return all
 }
