@@ -12,6 +12,7 @@ import (
 // silent, with the time since when, and it reports again once the sensor goes on.
 func TestAFrozenSensorIsSeen(t *testing.T) {
 	needRoot(t)
+	t.Parallel() // it only waits
 	h := startHouse(t)
 	h.reporting()
 	pid := sensorStatus(h).PID
