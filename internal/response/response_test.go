@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,12 +23,15 @@ import (
 
 // shelf is a store in memory; package controldb's tests hold the real one to the same words.
 type shelf struct {
+	mu       sync.Mutex // the relay's Run saves while a test reads
 	commands map[string]response.Stored
 	actions  map[string]response.Action
 	lists    []response.List
 }
 
 func (s *shelf) AddCommand(_ context.Context, c response.Stored, actions []response.Action) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, known := s.commands[c.Nonce]; known {
 		return response.ErrDuplicate
 	}
@@ -39,11 +43,15 @@ func (s *shelf) AddCommand(_ context.Context, c response.Stored, actions []respo
 }
 
 func (s *shelf) SaveAction(_ context.Context, a response.Action) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.actions[a.ID] = a
 	return nil
 }
 
 func (s *shelf) OpenActions(context.Context) (out []response.Action, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, a := range s.actions {
 		if a.State == response.Queued || a.State == response.Delivered || a.State == response.Running {
 			out = append(out, a)
@@ -53,6 +61,8 @@ func (s *shelf) OpenActions(context.Context) (out []response.Action, _ error) {
 }
 
 func (s *shelf) OpenCommands(context.Context) (out []response.Stored, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, c := range s.commands {
 		out = append(out, c)
 	}
@@ -60,6 +70,8 @@ func (s *shelf) OpenCommands(context.Context) (out []response.Stored, _ error) {
 }
 
 func (s *shelf) Actions(_ context.Context, _ tenant.ID, id string, _ int) (out []response.Action, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if a, ok := s.actions[id]; ok {
 		out = append(out, a)
 	}
@@ -67,11 +79,15 @@ func (s *shelf) Actions(_ context.Context, _ tenant.ID, id string, _ int) (out [
 }
 func (s *shelf) Lasting(context.Context) ([]response.Action, error) { return nil, nil }
 func (s *shelf) SaveList(_ context.Context, l response.List) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.lists = append(s.lists, l)
 	return nil
 }
 
 func (s *shelf) Lists(context.Context) ([]response.List, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.lists[max(0, len(s.lists)-1):], nil
 }
 
@@ -155,7 +171,11 @@ func (d *desk) say(c *command.Command, state command.State) error {
 	return d.relay.Outcome(d.t.Context(), d.host, d.key.Public(), o, sig)
 }
 
-func (d *desk) state(id string) response.State { return d.shelf.actions[id].State }
+func (d *desk) state(id string) response.State {
+	d.shelf.mu.Lock()
+	defer d.shelf.mu.Unlock()
+	return d.shelf.actions[id].State
+}
 
 func TestCommandThatNobodyTakesExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
