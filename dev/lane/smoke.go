@@ -39,9 +39,16 @@ func smoke(r *report) {
 		name string
 		try  func(*watch, string) error
 	}{
-		{"exec, with parent and exit code", tryExec}, {"exec of a script", tryScript}, {"file: create", tryCreate}, {"file: modify", tryModify},
-		{"file: chmod", tryChmod}, {"file: rename", tryRename}, {"file: delete", tryDelete}, {"file: read of a secret", trySecret},
-		{"tcp: listen, connect, accept, close", tryTCP}, {"dns: query with its answer", tryDNS},
+		{"exec, with parent and exit code", tryExec},
+		{"exec of a script", tryScript},
+		{"file: create", tryCreate},
+		{"file: modify", tryModify},
+		{"file: chmod", tryChmod},
+		{"file: rename", tryRename},
+		{"file: delete", tryDelete},
+		{"file: read of a secret", trySecret},
+		{"tcp: listen, connect, accept, close", tryTCP},
+		{"dns: query with its answer", tryDNS},
 	} {
 		r.row("watch: "+a.name, a.try(w, dir))
 	}

@@ -95,8 +95,10 @@ func (t *tape) write(name, path, inode string) event.Stamped {
 
 func (t *tape) net(k event.Kind, name, local, remote string) event.Stamped {
 	l, r := netip.MustParseAddrPort(local), netip.MustParseAddrPort(remote)
-	return t.add(event.Event{Kind: k, Initiated: k == event.NetConnect, Protocol: "tcp", Actor: *t.procs[name], Parent: t.up(name),
-		LocalAddr: l.Addr(), LocalPort: uint64(l.Port()), RemoteAddr: r.Addr(), RemotePort: uint64(r.Port())})
+	return t.add(event.Event{
+		Kind: k, Initiated: k == event.NetConnect, Protocol: "tcp", Actor: *t.procs[name], Parent: t.up(name),
+		LocalAddr: l.Addr(), LocalPort: uint64(l.Port()), RemoteAddr: r.Addr(), RemotePort: uint64(r.Port()),
+	})
 }
 
 func (t *tape) connect(name, remote string) event.Stamped {
@@ -109,8 +111,10 @@ func (t *tape) reads(name, path string) event.Stamped {
 
 func (t *tape) detect(s event.Stamped, title string, sev detection.Severity, attack ...string) {
 	id := "rule-" + strings.ReplaceAll(title, " ", "-")
-	t.dets = append(t.dets, detection.Detection{ID: detection.NewID(id, "1", s.ID), Tenant: tenantMain, RuleID: id, RuleVersion: "1", Title: detection.Said{En: title, Ja: title + "(日本語)"},
-		Severity: sev, ATTACK: attack, Event: s, Detected: s.Event.Time})
+	t.dets = append(t.dets, detection.Detection{
+		ID: detection.NewID(id, "1", s.ID), Tenant: tenantMain, RuleID: id, RuleVersion: "1", Title: detection.Said{En: title, Ja: title + "(日本語)"},
+		Severity: sev, ATTACK: attack, Event: s, Detected: s.Event.Time,
+	})
 }
 
 func (t *tape) ref(name string) string {
@@ -248,8 +252,10 @@ func spearPhish(open bool) *tape {
 	c := t.connect("net", "198.51.100.7:80")
 	c.Event.RemoteName = "files.example"
 	t.write(browser, "/home/u/Downloads/invoice.crdownload", "500")
-	t.add(event.Event{Kind: event.FileRename, Actor: *t.procs[browser], Parent: t.up(browser), File: event.File{Path: "/home/u/Downloads/invoice", VolumeID: "0:25", FileID: "500"},
-		OldFile: event.File{Path: "/home/u/Downloads/invoice.crdownload"}})
+	t.add(event.Event{
+		Kind: event.FileRename, Actor: *t.procs[browser], Parent: t.up(browser), File: event.File{Path: "/home/u/Downloads/invoice", VolumeID: "0:25", FileID: "500"},
+		OldFile: event.File{Path: "/home/u/Downloads/invoice.crdownload"},
+	})
 	t.wait(20)
 	run := t.startFile("payload", "shell", 60, "/home/u/Downloads/invoice", "/home/u/Downloads/invoice", "500")
 	t.detect(run, "downloaded file run", detection.Medium, "T1204.002", "tactic:execution")

@@ -127,8 +127,10 @@ func (s *shapes) run() *event.Event {
 	before := parent
 	before.Key, before.PID, before.StartNS = child.Key, child.PID, child.StartNS
 	above := []string{grand.Path}
-	exec := &event.Event{Kind: event.ProcessExec, HashState: 1, Actor: child, Parent: parent, Ancestors: above,
-		File: event.File{Path: child.Path, VolumeID: "254:0", FileID: child.FileID, Size: 48_000, Mode: 0o100755, ModifiedTime: 1_690_000_000_000_000, OwnerID: "0", Links: 1}}
+	exec := &event.Event{
+		Kind: event.ProcessExec, HashState: 1, Actor: child, Parent: parent, Ancestors: above,
+		File: event.File{Path: child.Path, VolumeID: "254:0", FileID: child.FileID, Size: 48_000, Mode: 0o100755, ModifiedTime: 1_690_000_000_000_000, OwnerID: "0", Links: 1},
+	}
 	s.pending = append(s.pending, exec)
 	if s.living = append(s.living, child); len(s.living) > 24 {
 		gone := s.living[0]
@@ -168,9 +170,11 @@ func (s *shapes) file() *event.Event {
 func (s *shapes) connect() *event.Event {
 	actor, parent := s.actor()
 	s.port = 32768 + (s.port+7)%28_000
-	e := event.Event{Kind: event.NetConnect, Actor: actor, Parent: parent, Ancestors: []string{s.daemons[0].Path}, Initiated: true, Protocol: "tcp",
+	e := event.Event{
+		Kind: event.NetConnect, Actor: actor, Parent: parent, Ancestors: []string{s.daemons[0].Path}, Initiated: true, Protocol: "tcp",
 		LocalAddr: netip.AddrFrom4([4]byte{10, 1, byte(s.boot >> 8), byte(s.boot)}), LocalPort: s.port,
-		RemoteAddr: netip.AddrFrom4([4]byte{10, 2, byte(s.r.IntN(4)), byte(s.r.IntN(200))}), RemotePort: []uint64{443, 5432, 6379, 8080}[s.r.IntN(4)]}
+		RemoteAddr: netip.AddrFrom4([4]byte{10, 2, byte(s.r.IntN(4)), byte(s.r.IntN(200))}), RemotePort: []uint64{443, 5432, 6379, 8080}[s.r.IntN(4)],
+	}
 	done := e
 	done.Kind, done.BytesSent, done.BytesReceived = event.NetClose, uint64(s.r.IntN(4000)), uint64(s.r.IntN(200_000))
 	s.pending = append(s.pending, &done)
@@ -180,7 +184,9 @@ func (s *shapes) connect() *event.Event {
 func (s *shapes) ask() *event.Event {
 	actor, parent := s.actor()
 	name := domains[s.r.IntN(len(domains))]
-	return &event.Event{Kind: event.DNSQuery, Actor: actor, Parent: parent, Ancestors: []string{s.daemons[0].Path}, Initiated: true, Protocol: "udp", Query: fmt.Sprintf("%s-%d.example.net", name, s.r.IntN(60)), QueryType: 1,
+	return &event.Event{
+		Kind: event.DNSQuery, Actor: actor, Parent: parent, Ancestors: []string{s.daemons[0].Path}, Initiated: true, Protocol: "udp", Query: fmt.Sprintf("%s-%d.example.net", name, s.r.IntN(60)), QueryType: 1,
 		LocalAddr: netip.AddrFrom4([4]byte{10, 1, byte(s.boot >> 8), byte(s.boot)}), LocalPort: 40_000, RemoteAddr: netip.AddrFrom4([4]byte{10, 0, 0, 53}), RemotePort: 53,
-		Answers: []string{fmt.Sprintf("10.2.%d.%d", s.r.IntN(4), s.r.IntN(200))}}
+		Answers: []string{fmt.Sprintf("10.2.%d.%d", s.r.IntN(4), s.r.IntN(200))},
+	}
 }

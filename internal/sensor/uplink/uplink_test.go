@@ -272,6 +272,7 @@ func (a *agent) Outcomes() []*sensorv1.Outcome {
 	defer a.mu.Unlock()
 	return a.outcomes
 }
+
 func (a *agent) Reported(sent []*sensorv1.Outcome) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -279,21 +280,25 @@ func (a *agent) Reported(sent []*sensorv1.Outcome) {
 		a.outcomes = nil
 	}
 }
+
 func (a *agent) Command(_ context.Context, s command.Signed) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.commands = append(a.commands, s)
 }
+
 func (a *agent) Nonce(_ context.Context, n string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.nonces = append(a.nonces, n)
 }
+
 func (a *agent) List(_ context.Context, l []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.lists = append(a.lists, l)
 }
+
 func (a *agent) Clock(t time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
