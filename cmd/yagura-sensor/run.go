@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
 	"github.com/yagura-edr/yagura/internal/sensor/sight"
@@ -35,6 +37,9 @@ func (v *runVerb) Run(s *shell) error {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	defer cancel(nil)
 	if v.StdinLease {
+		// A session of its own: Ctrl+C is for the server, which ends this by the pipe, and the kernel's autogroups
+		// then give the sensor its own share of the CPU. It fails for who leads a group already, which is as good.
+		_, _ = unix.Setsid()
 		// Not waited for: a read of standard input ends with the process.
 		go func() {
 			_, _ = io.Copy(io.Discard, s.in)

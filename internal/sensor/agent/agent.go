@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,7 +105,7 @@ func New(o Options) (*Agent, error) {
 
 // Run works until ctx ends: then it stops seeing, writes and sends what it has, signs off and returns nil.
 func (a *Agent) Run(ctx context.Context) error {
-	a.lowerOOMScore(ctx)
+	a.takePrecedence(ctx)
 	for _, u := range a.journal.unfinished() {
 		a.finish(ctx, u.nonce, u.outcome)
 	}
@@ -210,12 +209,5 @@ func (a *Agent) start() {
 		for _, c := range classes {
 			a.put(&event.Event{Kind: event.SensorCapability, OS: event.Linux, Subject: c, State: "blind", Reason: a.o.Blind})
 		}
-	}
-}
-
-// lowerOOMScore asks the kernel to kill others first when memory runs out.
-func (a *Agent) lowerOOMScore(ctx context.Context) {
-	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0); err != nil {
-		a.log.DebugContext(ctx, "oom score stays", slog.Any("err", err)) // needs CAP_SYS_RESOURCE
 	}
 }
