@@ -101,12 +101,16 @@ func (p *pool) run(ctx context.Context, w *worker, q Request, entries []Entry, o
 	close(over)
 	watch.Wait()
 	var fault *Fault
-	if err == nil || errors.As(err, &fault) && fault.Code != "memory" {
+	answered := err == nil || errors.As(err, &fault) && fault.Code != "memory"
+	if answered && reason == "" {
 		p.put(w)
 		return a, err
 	}
 	w.kill()
 	w.reap()
+	if answered { // and ended in the same moment, because its caller gave up: nobody may be given this process
+		return a, err
+	}
 	if reason == "" && errors.As(err, &fault) {
 		return Answer{}, err
 	}

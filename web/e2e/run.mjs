@@ -344,7 +344,11 @@ for (const language of ['en', 'ja']) {
         await ready();
         await page.waitForTimeout(400);
         const row = page.locator('[role=row][data-id], [role=row][data-ref]').first();
-        if ((await row.count()) > 0) await row.click();
+        if ((await row.count()) > 0) {
+          const list = page.locator('[role=grid], [role=treegrid]').first();
+          if ((await list.count()) > 0) await list.hover(); // a live list stands still under the pointer
+          await row.click();
+        }
         await page.waitForTimeout(150);
         await page.evaluate(
           `(() => { const module = undefined; const exports = undefined; const define = undefined; ${axeSource} })()`,

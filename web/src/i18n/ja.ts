@@ -74,7 +74,7 @@ export const ja: Messages = {
   signInFailed: '利用者名、パスワード、コードのいずれかが違います。',
   signInEnded: 'セッションが終了しました。もう一度サインインしてください。',
   linkBad:
-    'このサインイン用リンクは使用済みか期限切れ、または無効です。`yagura up` をもう一度実行すると新しいリンクが出ます。',
+    'このサインイン用リンクは使用済みか期限切れ、または無効です。`yagura sign-in` で新しいリンクを作れます。',
   setUpDone: '設定は完了しています。利用者名、パスワード、コードでサインインしてください。',
   tooMany: '誤りが続いたため受け付けを止めています。15 分ほどお待ちください。',
   linkChecking: 'リンクを確認中…',
@@ -320,6 +320,7 @@ export const ja: Messages = {
   eventHost: 'ホスト',
   tailTitle: '届いた順のイベント',
   tailPause: '一時停止',
+  tailPointed: '一覧にポインターを載せている間は止まります',
   tailResume: '再開',
   tailWaiting: '次のイベントを待っています…',
   tailKinds: '種類',

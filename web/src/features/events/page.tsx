@@ -31,13 +31,14 @@ const kinds = [
   'sensor.canary',
 ];
 
-/** Events as the server judges them, newest first; paused while one is selected. */
+/** Events as the server judges them, newest first; they stand still while one is selected or pointed at. */
 export function EventsPage() {
   const { t, language } = useSpeech();
   const search = useSearch({ from: '/t/$tenant/events' });
   const navigate = useNavigate({ from: '/t/$tenant/events' });
   const [paused, setPaused] = useState(false);
-  const { rows, error, retry } = useTail(search.kind, search.host, paused || search.sel !== undefined);
+  const [pointed, setPointed] = useState(false); // a row that moves away under the pointer cannot be clicked
+  const { rows, error, retry } = useTail(search.kind, search.host, paused || pointed || search.sel !== undefined);
   const chosen = rows.find((e) => e.id === search.sel);
   const set = (next: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...next }), replace: true });
   return (
@@ -68,6 +69,7 @@ export function EventsPage() {
           {paused || search.sel ? t.tailResume : t.tailPause}
         </Button>
         <span className="tnum text-xs text-muted">{rows.length}</span>
+        {pointed && !paused && !search.sel && <span className="text-xs text-muted">{t.tailPointed}</span>}
       </header>
       {error !== undefined && <Failure error={error} retry={retry} />}
       {error === undefined && rows.length === 0 && (
@@ -76,7 +78,11 @@ export function EventsPage() {
         </p>
       )}
       {rows.length > 0 && (
-        <div className="flex min-h-0 flex-1 flex-col md:flex-row">
+        <div
+          className="flex min-h-0 flex-1 flex-col md:flex-row"
+          onPointerEnter={(e) => setPointed(e.pointerType === 'mouse')}
+          onPointerLeave={() => setPointed(false)}
+        >
           <Rows
             label={t.tailTitle}
             items={rows}
