@@ -1,12 +1,15 @@
 package sight_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -182,5 +185,43 @@ func TestDNSQueryCarriesItsAnswer(t *testing.T) {
 	})
 	if connect.RemoteName != "c2.example.test" {
 		t.Errorf("RemoteName = %q", connect.RemoteName)
+	}
+}
+
+// TestQueriesAreReadWhenTheirRingHasLapped: a record lies where others lay before, so what is left of those must
+// not be taken for its own.
+func TestQueriesAreReadWhenTheirRingHasLapped(t *testing.T) {
+	w := watch(t)
+	c, err := net.Dial("udp", "127.0.0.89:53") // nobody listens: the questions are seen all the same
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ask := func(id uint16, name string) {
+		q := dnsmessage.Message{
+			Header:    dnsmessage.Header{ID: id},
+			Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(name), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}},
+		}
+		b, err := q.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Write(b) // refused by the port in answer to the one before
+		_, _ = c.Write(b)
+	}
+	// More than the ring holds (2 MiB, 1,168 bytes each), in bursts that it does hold.
+	for i := range 5000 {
+		ask(uint16(i), strings.Repeat("x", 1+i%50)+".lap.example.test.")
+		if i%250 == 0 {
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	for i := range 20 {
+		name := fmt.Sprintf("behind%d.lap.example.test", i)
+		ask(uint16(9000+i), name+".")
+		w.find(t, name, func(e *event.Event) bool { return e.Kind == event.DNSQuery && e.Query == name })
+	}
+	if w.has(func(e *event.Event) bool { return e.Kind == event.SensorLoss && e.Subject == "sensor" }) {
+		t.Error("records were not understood")
 	}
 }

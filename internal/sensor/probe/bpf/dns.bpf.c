@@ -120,7 +120,8 @@ static __always_inline int send(struct datagram *d, __u16 type, bool with_task)
 		len = DNS_BYTES;
 	r->tag = TEXT_DNS;
 	r->len = len;
-	r->head.len = sizeof(*r) - DNS_BYTES + len; /* what lies behind is left over from other records */
+	/* Not by sizeof, which counts padding: what lies behind is left over from other records. */
+	r->head.len = __builtin_offsetof(struct dns_record, message) + len;
 	if (bpf_probe_read_kernel(r->message, len, d->message)) {
 		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
 		COUNT(CLASS_DNS, filtered);
