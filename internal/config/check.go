@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/mail"
@@ -59,17 +58,9 @@ func (k *checker) listeners() {
 		if n, err := net.LookupPort("tcp", port); err != nil || n < 0 {
 			k.add(key, fmt.Sprintf("%q is no port", port), fmt.Sprintf("%q はポート番号ではありません", port))
 		}
-		if key == "listen" && !loopback(host) && c.TLSCert == "" && c.Hostname == "" {
-			k.add(key, "an address other than loopback needs tls_cert and tls_key, or hostname", "ループバック以外のアドレスには、tls_cert と tls_key、または hostname が必要です")
+		if key == "listen" && !loopback(host) {
+			k.add(key, "the console answers on the loopback only: reach it from elsewhere through ssh -L", "コンソールはループバックでのみ応答します。ほかのマシンからは ssh -L で接続してください")
 		}
-	}
-	if (c.TLSCert == "") != (c.TLSKey == "") {
-		k.add("tls_cert", "tls_cert and tls_key only work together", "tls_cert と tls_key は両方とも指定してください")
-	} else if c.TLSCert != "" {
-		if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
-			k.add("tls_cert", "cannot be used: "+err.Error(), "使えません: "+err.Error())
-		}
-		k.secret("tls_key", c.TLSKey)
 	}
 }
 

@@ -15,27 +15,15 @@ type Bytes int64
 // Server is the configuration of `yagura up` and `yagura server`.
 type Server struct {
 	Data          string        `key:"data" help:"data directory of the server, private to its user" ja:"サーバーのデータディレクトリー(所有者だけが読めること)"`
-	Listen        string        `key:"listen" default:"127.0.0.1:8443" help:"address of the console; other than loopback it needs tls_cert and tls_key, or hostname" ja:"コンソールのアドレス。ループバック以外では tls_cert と tls_key、または hostname が必要"`
+	Listen        string        `key:"listen" default:"127.0.0.1:8443" help:"address of the console, on the loopback: reach it from elsewhere through ssh -L" ja:"コンソールのアドレス(ループバックのみ。ほかのマシンからは ssh -L で接続する)"`
 	SensorListen  string        `key:"sensor_listen" default:"127.0.0.1:8444" help:"address for sensors, always mutual TLS" ja:"センサー用のアドレス(常に相互 TLS)"`
-	Hostname      string        `key:"hostname" help:"name under which browsers and sensors reach this server; certificates are made for it" ja:"ブラウザーとセンサーがこのサーバーに接続するときの名前。証明書もこの名前で作る"`
-	TLSCert       string        `key:"tls_cert" help:"PEM file with the console's certificate chain" ja:"コンソールの証明書チェーン(PEM ファイル)"`
-	TLSKey        string        `key:"tls_key" help:"PEM file with its key, readable by the server's user only" ja:"その秘密鍵(PEM ファイル、サーバーのユーザーだけが読めること)"`
+	Hostname      string        `key:"hostname" help:"name under which sensors of other hosts reach this server; their tokens and the certificate carry it" ja:"ほかのホストのセンサーがこのサーバーに接続するときの名前。登録トークンと証明書に入る"`
 	Rules         []string      `key:"rules" help:"folders of further Sigma rules, beside our own" ja:"追加の Sigma ルールのフォルダー(標準ルールに加えて使う)"`
 	LogLevel      string        `key:"log_level" default:"info" enum:"debug,info,warn,error" help:"least level that is logged" ja:"記録するログの最低レベル"`
-	Language      string        `key:"language" default:"auto" enum:"auto,en,ja" help:"language of sentences that the server itself writes; auto takes that of the environment" ja:"サーバーが書く文の言語。auto は環境の言語に従う"`
 	RetentionDays int           `key:"retention_days" default:"30" min:"1" max:"3650" help:"days that events are kept, counted from when they were received" ja:"イベントの保存日数(受信時刻から数える)"`
 	SealInterval  time.Duration `key:"seal_interval" default:"60s" min:"1s" max:"1h" help:"how often events are moved from the log into sealed files" ja:"イベントをログから確定ファイルへ移す間隔"`
 	StreamMax     Bytes         `key:"stream_max_bytes" default:"4GiB" min:"64MiB" help:"size of the log; when it is full, sensors keep their events until there is room" ja:"ログの上限。いっぱいになると、空きができるまでセンサーがイベントを手元に保持する"`
-	HTTP          HTTP          `key:"http"`
 	Notify        Notify        `key:"notify"`
-}
-
-// HTTP bounds what one client may cost.
-type HTTP struct {
-	MaxRequest        Bytes         `key:"max_request_bytes" default:"16MiB" min:"1MiB" help:"largest request that is read" ja:"受け付けるリクエストの最大サイズ"`
-	ReadHeaderTimeout time.Duration `key:"read_header_timeout" default:"10s" min:"1s" max:"5m" help:"time a client has to send its headers" ja:"クライアントがヘッダーを送り終えるまでの時間"`
-	IdleTimeout       time.Duration `key:"idle_timeout" default:"2m" min:"5s" max:"1h" help:"time an unused connection is kept" ja:"使われない接続を保つ時間"`
-	MaxConnections    int           `key:"max_connections" default:"20000" min:"16" max:"1000000" help:"connections that are open at the same time, sensors and browsers together" ja:"同時に開く接続の上限(センサーとブラウザーの合計)"`
 }
 
 // Notify says who is told of incidents and silent failures, and how.

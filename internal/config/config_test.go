@@ -59,7 +59,7 @@ func TestStrictFile(t *testing.T) {
 		{"listen: [a]", "listen wants a value"},
 		{"listen:", "listen wants a value"},
 		{"rules: /a", "rules wants a list"},
-		{"http: 3", "http wants keys with values"},
+		{"notify: 3", "notify wants keys with values"},
 		{"- a", "configuration wants keys with values"},
 		{"retention_days: 0", "retention_days: 0 is outside 1 to 3650"},
 		{"retention_days: yes", `"yes" is no whole number`},
@@ -199,11 +199,9 @@ func TestCheckFindsWhatWillNotWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ in, key, want string }{
-		{"listen: 0.0.0.0:8443", "listen", "needs tls_cert"},
+		{"listen: 0.0.0.0:8443", "listen", "ssh -L"},
 		{"listen: nowhere", "listen", "HOST:PORT"},
 		{"sensor_listen: 127.0.0.1:notaport", "sensor_listen", "no port"},
-		{"tls_cert: /x", "tls_cert", "only work together"},
-		{"tls_cert: /x\ntls_key: /y", "tls_cert", "cannot be used"},
 		{"rules: [/nonexistent]", "rules", "no folder"},
 		{"notify: {public_url: yagura}", "notify.public_url", "no URL"},
 		{"notify: {timezone: Asia/Edo}", "notify.timezone", "no time zone"},

@@ -64,7 +64,7 @@ func (k Key) bounds() string {
 }
 
 // Example is the file shown in docs/config.md; a test loads it.
-const Example = `listen: 0.0.0.0:8443
+const Example = `listen: 127.0.0.1:8443
 sensor_listen: 0.0.0.0:8444
 hostname: yagura.example.com
 retention_days: 90
