@@ -1,6 +1,6 @@
 #!/bin/sh
 # need.sh WORD...: makes sure that what a target needs is on this machine, and installs it with apt-get
-# when it is not (as root, or through sudo). Words: go, gcc, g++, test, generate, lane.
+# when it is not (as root, or through sudo). Words: go, gcc, g++, test, ci, generate, lane.
 set -eu
 say() { echo "need: $*" >&2; }
 
@@ -40,6 +40,9 @@ for word; do
 		want debootstrap debootstrap
 		[ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || packages="$packages fonts-noto-cjk"
 		[ -e /etc/ssl/certs/ca-certificates.crt ] || packages="$packages ca-certificates"
+		;;
+	ci) # what only a throw-away machine should get: it brings a service
+		[ -x /usr/sbin/sshd ] || packages="$packages openssh-server"
 		;;
 	generate)
 		want protoc protobuf-compiler
