@@ -34,7 +34,6 @@ type host struct {
 	name   string
 	stream uint64
 	boot   [16]byte
-	shapes *shapes
 	source source
 	lanes  [len(event.Lanes)]lane
 	count  *counts
@@ -124,7 +123,7 @@ func (h *host) run(ctx context.Context, rate float64) {
 	defer tick.Stop()
 	begin, made := time.Now(), 0
 	for {
-		now := time.Now()
+		var now time.Time
 		select {
 		case <-ctx.Done():
 			for i := range h.lanes {

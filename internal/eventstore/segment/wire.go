@@ -63,7 +63,7 @@ func (t table) first(wire []byte) (x item, rest []byte, err error) {
 		return x, nil, fmt.Errorf("event with a broken tag: %w", event.ErrMalformed)
 	}
 	x.field = t.field(n)
-	end := at
+	var end int
 	varint := false
 	switch typ {
 	case protowire.VarintType:
