@@ -185,7 +185,8 @@ function HealthDot() {
   const t = useText();
   const { data } = useQuery(reads.home());
   const { tenant } = useParams({ from: '/t/$tenant' });
-  const failures = data?.silentFailures.length ?? 0;
+  // What is only held back, counted and named is told on Home; nothing has failed.
+  const failures = data?.silentFailures.filter((f) => f.severity !== 'informational').length ?? 0;
   const proven = data !== undefined && data.hosts > 0 && data.canaryOldestUs >= 0n;
   const tone = failures > 0 ? 'bg-critical-bg text-critical' : proven ? 'bg-ok-bg text-ok' : 'bg-warn-bg text-warn';
   return (
