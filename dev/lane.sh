@@ -26,7 +26,10 @@ if [ "$(uname -m)" != x86_64 ]; then
 	exit 0
 fi
 cache=$PWD/.tools/lane
-mirror=${LANE_MIRROR:-http://deb.debian.org/debian}
+# The mirror that this machine takes its own packages from, unless another is named.
+mirror=${LANE_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -v -e security -e '^cdrom' | grep 'debian/*$' | head -1)}
+mirror=${mirror%/}
+[ -n "$mirror" ] || { echo "lane: this machine has no Debian mirror: name one with LANE_MIRROR=URL" >&2; exit 2; }
 mkdir -p "$cache"
 work=$(mktemp -d /tmp/yagura-lane.XXXXXX)
 pids=()
