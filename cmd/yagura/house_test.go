@@ -121,20 +121,26 @@ func (h *house) stop() {
 	if h.cmd == nil || h.cmd.Process == nil {
 		return
 	}
-	_ = h.cmd.Process.Signal(syscall.SIGTERM)
+	endInOrder(h.t, "yagura up", h.cmd)
+	h.cmd = nil
+}
+
+// endInOrder asks a program to end, with SIGTERM, and gives it 30 s.
+func endInOrder(t *testing.T, name string, cmd *exec.Cmd) {
+	t.Helper()
+	_ = cmd.Process.Signal(syscall.SIGTERM)
 	done := make(chan error, 1)
-	go func() { done <- h.cmd.Wait() }()
+	go func() { done <- cmd.Wait() }()
 	select {
 	case err := <-done:
 		if err != nil {
-			h.t.Errorf("yagura up after SIGTERM: %v", err)
+			t.Errorf("%s after SIGTERM: %v", name, err)
 		}
 	case <-time.After(30 * time.Second):
-		_ = h.cmd.Process.Kill()
+		_ = cmd.Process.Kill()
 		<-done
-		h.t.Error("yagura up did not end within 30 s of SIGTERM")
+		t.Errorf("%s did not end within 30 s of SIGTERM", name)
 	}
-	h.cmd = nil
 }
 
 // kill ends the server at once, as a power cut would.

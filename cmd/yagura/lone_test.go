@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -78,19 +77,7 @@ func (s *lone) stop() {
 	if s.cmd == nil {
 		return
 	}
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	done := make(chan error, 1)
-	go func() { done <- s.cmd.Wait() }()
-	select {
-	case err := <-done:
-		if err != nil {
-			s.t.Errorf("yagura-sensor after SIGTERM: %v", err)
-		}
-	case <-time.After(30 * time.Second):
-		_ = s.cmd.Process.Kill()
-		<-done
-		s.t.Error("yagura-sensor did not end within 30 s of SIGTERM")
-	}
+	endInOrder(s.t, "yagura-sensor", s.cmd)
 	s.cmd = nil
 }
 
