@@ -21,13 +21,12 @@ const MaxJSONLine = 8 * MaxEventBytes
 // the form of `yagura-sensor watch` and of recordings. Absent fields are left out, kind and os are
 // names, texts stand in Text form. Extra is left out.
 func (e *Event) JSON() []byte {
-	b := []byte{'{'}
+	b := append(make([]byte, 0, 2<<10), '{')
 	key := func(name string) {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendQuote(b, name)
-		b = append(b, ':')
+		b = append(append(append(b, '"'), name...), '"', ':')
 	}
 	for _, f := range registry.Fields() {
 		v := e.Value(Number(f.Number))

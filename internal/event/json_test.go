@@ -84,3 +84,16 @@ func FuzzFromJSON(f *testing.F) {
 		}
 	})
 }
+
+// An event of a busy host as `yagura-sensor watch` and the list of events print it.
+func BenchmarkJSON(b *testing.B) {
+	e := &event.Event{Kind: event.FileCreate, OS: event.Linux, BootNS: 1, HostTime: 1, Ancestors: []string{"/usr/bin/dash", "/usr/bin/bash"}}
+	for _, p := range []*event.Process{&e.Actor, &e.Parent} {
+		*p = event.Process{PID: 28706, Path: "/usr/bin/dash", CommandLine: "/bin/sh /usr/sbin/debootstrap bookworm /var/tmp/root", Cwd: "/work", UserName: "root", Comm: "debootstrap"}
+	}
+	e.File.Path = "/var/tmp/root/var/cache/apt/archives/partial/groff-base_1.22.4-10_amd64.deb"
+	b.ReportAllocs()
+	for b.Loop() {
+		e.JSON()
+	}
+}

@@ -215,8 +215,13 @@ var Places = []Place{
 	{Base: 280, Go: "OldFile", Prefix: "old_file", OCSF: "file_diff", Hunt: "Previous", Shape: &file, En: "the file before a rename", Ja: "改名前のファイル"},
 }
 
-// Fields returns every field with its full number, Go path and name, in order of number.
-func Fields() []Field {
+// Fields returns every field with its full number, Go path and name, in order of number. It is one list for all
+// callers: they must not change it.
+func Fields() []Field { return fields }
+
+var fields = collect()
+
+func collect() []Field {
 	all := append([]Field(nil), Top...)
 	for _, p := range Places {
 		for _, f := range p.Shape.Fields {
