@@ -50,7 +50,7 @@ func TestScenarios(t *testing.T) {
 				}
 			}
 			stories := run(t, set, events(t, lines))
-			for _, w := range strings.Split(strings.TrimSpace(want), "\n") {
+			for w := range strings.SplitSeq(strings.TrimSpace(want), "\n") {
 				if why := check(stories, w); why != "" {
 					t.Errorf("%s: %s", w, why)
 				}
@@ -62,7 +62,7 @@ func TestScenarios(t *testing.T) {
 func events(t *testing.T, lines string) []event.Stamped {
 	t.Helper()
 	var out []event.Stamped
-	for _, l := range strings.Split(strings.TrimSpace(lines), "\n") {
+	for l := range strings.SplitSeq(strings.TrimSpace(lines), "\n") {
 		id, body, _ := strings.Cut(l, " ")
 		i, err := event.ParseID(id)
 		if err != nil {

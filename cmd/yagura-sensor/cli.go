@@ -72,7 +72,7 @@ type shell struct {
 // say gives a sentence in the caller's language.
 func (s *shell) say(en string, args ...any) string { return s.tongue.Say(en, args...) }
 
-func (s *shell) printf(format string, args ...any) { fmt.Fprintf(s.out, format, args...) }
+func (s *shell) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format, args...) }
 
 func (s *shell) printJSON(v any) error {
 	e := json.NewEncoder(s.out)
@@ -124,7 +124,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 
 // fail prints err as one sentence in the caller's language.
 func (s *shell) fail(err error, code int) int {
-	fmt.Fprintf(s.err, "yagura-sensor: %s\n", event.Show(s.tongue.Text(strings.TrimSpace(err.Error()))))
+	_, _ = fmt.Fprintf(s.err, "yagura-sensor: %s\n", event.Show(s.tongue.Text(strings.TrimSpace(err.Error()))))
 	return code
 }
 

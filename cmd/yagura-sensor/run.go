@@ -58,7 +58,7 @@ func (v *runVerb) Run(s *shell) error {
 		o.Source = eye
 		defer func() {
 			if err := eye.Close(); err != nil {
-				s.log.Warn("probes not closed", slog.Any("err", err))
+				s.log.WarnContext(s.ctx, "probes not closed", slog.Any("err", err))
 			}
 		}()
 	}

@@ -74,7 +74,7 @@ func (v *watchVerb) Run(s *shell) error {
 	wg.Wait()
 	_ = w.Flush() // the reader may be gone
 	if cerr := eye.Close(); cerr != nil {
-		s.log.Warn("probes not closed", slog.Any("err", cerr))
+		s.log.WarnContext(s.ctx, "probes not closed", slog.Any("err", cerr))
 	}
 	if stopped {
 		return nil

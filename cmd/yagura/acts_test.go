@@ -60,8 +60,8 @@ func TestActs(t *testing.T) {
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)
 	}
-	died := make(chan error, 1)
-	go func() { died <- victim.Wait() }()
+	died := make(chan struct{})
+	go func() { _ = victim.Wait(); close(died) }()
 	t.Cleanup(func() { _ = victim.Process.Kill() })
 	var process string
 	h.eventually(20*time.Second, "the victim's exec is stored", func() error {

@@ -65,8 +65,7 @@ func (b *actionsBack) action(t tenant.ID, a response.Action) *consolev1.Action {
 func (b *actionsBack) SetOperatorList(ctx context.Context, t tenant.ID, list []byte, _ string) (uint64, error) {
 	g, err := b.relay.SetOperatorList(ctx, t, list)
 	if err != nil {
-		var refusal *command.Refusal
-		if errors.As(err, &refusal) {
+		if _, ok := errors.AsType[*command.Refusal](err); ok {
 			return 0, fmt.Errorf("%w: %w", err, console.ErrRefused)
 		}
 		return 0, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/yagura-edr/yagura/internal/console"
 	"github.com/yagura-edr/yagura/internal/coverage"
@@ -53,8 +54,8 @@ func (b *eventsBack) Tree(ctx context.Context, t tenant.ID, process event.Ref, d
 		m.Stopped = "the tree is deeper or wider: ask for more with --depth and --limit"
 	}
 	// The chain above comes first, its eldest at depth 0.
-	for i := len(tree.Above) - 1; i >= 0; i-- {
-		m.Nodes = append(m.Nodes, treeNode(tree.Above[i], len(tree.Above)-1-i))
+	for i, v := range slices.Backward(tree.Above) {
+		m.Nodes = append(m.Nodes, treeNode(v, len(tree.Above)-1-i))
 	}
 	for _, n := range depthFirst(tree.Nodes) {
 		m.Nodes = append(m.Nodes, treeNode(n, len(tree.Above)+n.Depth))
@@ -83,8 +84,8 @@ func depthFirst(nodes []eventstore.Node) []eventstore.Node {
 		seen[i] = true
 		out = append(out, nodes[i])
 		below := children[nodes[i].Ref.Key]
-		for j := len(below) - 1; j >= 0; j-- {
-			stack = append(stack, below[j])
+		for _, b := range slices.Backward(below) {
+			stack = append(stack, b)
 		}
 	}
 	for i, n := range nodes { // a parent that is not in the answer must not hide its children

@@ -66,7 +66,7 @@ func TestOneClearSentence(t *testing.T) {
 func TestWithoutRootTheServerSaysThatNothingIsWatched(t *testing.T) {
 	needRoot(t)
 	bin := binaries(t)
-	dir, err := os.MkdirTemp("", "yagura-user-")
+	dir, err := os.MkdirTemp("", "yagura-user-") //nolint:usetesting // t.TempDir lies in a folder that the other user may not enter
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,8 +138,7 @@ func endInOrder(t *testing.T, name string, cmd *exec.Cmd) {
 		}
 	case <-time.After(30 * time.Second):
 		_ = cmd.Process.Kill()
-		<-done
-		t.Errorf("%s did not end within 30 s of SIGTERM", name)
+		t.Errorf("%s did not end within 30 s of SIGTERM, killed: %v", name, <-done)
 	}
 }
 

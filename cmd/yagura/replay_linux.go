@@ -60,7 +60,7 @@ func (s *shell) drain(sp *spool.Spool, link *uplink.Link, events []*event.Event)
 	spooled, linked := make(chan error, 1), make(chan error, 1)
 	go func() { spooled <- sp.Run(ctx) }()
 	go func() { linked <- link.Run(ctx) }()
-	defer func() { cancel(); <-linked; <-spooled }()
+	defer func() { cancel(); _, _ = <-linked, <-spooled }()
 	bar := progressbar.NewOptions(len(events), progressbar.OptionSetWriter(s.stderr), progressbar.OptionSetVisibility(!s.json), progressbar.OptionSetDescription(s.say("replaying")), progressbar.OptionClearOnFinish())
 	for i, e := range events {
 		sp.Put(e)

@@ -177,8 +177,9 @@ func doingOf(verb command.Verb, host event.HostID) string {
 		return fmt.Sprintf("resume in %s", host)
 	case command.Release:
 		return fmt.Sprintf("release %s", host)
+	default:
+		return fmt.Sprintf("isolate %s", host)
 	}
-	return fmt.Sprintf("isolate %s", host)
 }
 
 // await polls the action until the host has spoken its last word.

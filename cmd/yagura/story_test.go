@@ -304,7 +304,7 @@ func (p *smallPackage) install(t *testing.T) (pids []uint64) {
 	if err != nil {
 		t.Errorf("the package's script did not run: %v", err)
 	}
-	for _, f := range strings.Fields(string(b)) {
+	for f := range strings.FieldsSeq(string(b)) {
 		n, _ := strconv.ParseUint(f, 10, 64)
 		pids = append(pids, n)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -130,10 +131,7 @@ func (w *watch) by(kind event.Kind, pid uint64) (*event.Event, error) {
 }
 
 // fields compares what an event says with what was done: name, got, want, three at a time.
-func fields(e *event.Event, err error, triples ...any) error {
-	if err != nil {
-		return err
-	}
+func fields(e *event.Event, triples ...any) error {
 	var errs []error
 	if e.Actor.UserID != "0" || e.Actor.UserName != "root" {
 		errs = append(errs, fmt.Errorf("%s: user %q %q; want 0 root", e.Kind, e.Actor.UserID, e.Actor.UserName))
@@ -179,14 +177,14 @@ func tryExec(w *watch, dir string) error {
 	if xerr != nil {
 		return xerr
 	}
-	return errors.Join(fields(e, nil, "path", e.Actor.Path, "/usr/bin/bash", "command line", e.Actor.CommandLine, "/usr/bin/bash -c exit 7 two words \xff",
+	return errors.Join(fields(e, "path", e.Actor.Path, "/usr/bin/bash", "command line", e.Actor.CommandLine, "/usr/bin/bash -c exit 7 two words \xff",
 		"cwd", e.Actor.Cwd, dir, "parent", e.Parent.PID, os.Getpid(), "parent's path", e.Parent.Path, self, "hash", hashed.HashState, event.HashKnown),
 		fields(exit, nil, "exit code", exit.ExitCode, 7, "path", exit.Actor.Path, "/usr/bin/bash"))
 }
 
 func tryScript(w *watch, dir string) error {
 	script := filepath.Join(dir, "job.sh")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil { //nolint:gosec // to be run
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
 		return fmt.Errorf("script: %w", err)
 	}
 	pid, err := do(dir, script)
@@ -197,7 +195,7 @@ func tryScript(w *watch, dir string) error {
 	if err != nil {
 		return err
 	}
-	return fields(e, nil, "script", e.Actor.Interpreter, script, "path", e.Actor.Path, "/usr/bin/sh")
+	return fields(e, "script", e.Actor.Interpreter, script, "path", e.Actor.Path, "/usr/bin/sh")
 }
 
 func tryCreate(w *watch, dir string) error {
@@ -209,7 +207,7 @@ func tryCreate(w *watch, dir string) error {
 	if err != nil {
 		return err
 	}
-	return fields(e, nil, "path", e.File.Path, dir+"/a.txt", "actor", e.Actor.Path, "/usr/bin/sh", "has an id", e.File.FileID != "", true)
+	return fields(e, "path", e.File.Path, dir+"/a.txt", "actor", e.Actor.Path, "/usr/bin/sh", "has an id", e.File.FileID != "", true)
 }
 
 func tryModify(w *watch, dir string) error {
@@ -221,7 +219,7 @@ func tryModify(w *watch, dir string) error {
 	if err != nil {
 		return err
 	}
-	return fields(e, nil, "path", e.File.Path, dir+"/a.txt")
+	return fields(e, "path", e.File.Path, dir+"/a.txt")
 }
 
 func tryChmod(w *watch, dir string) error {
@@ -233,7 +231,7 @@ func tryChmod(w *watch, dir string) error {
 	if err != nil {
 		return err
 	}
-	return fields(e, nil, "path", e.File.Path, dir+"/a.txt", "mode", e.File.Mode&0o7777, 0o4755, "command line", e.Actor.CommandLine, "/usr/bin/chmod 4755 a.txt")
+	return fields(e, "path", e.File.Path, dir+"/a.txt", "mode", e.File.Mode&0o7777, 0o4755, "command line", e.Actor.CommandLine, "/usr/bin/chmod 4755 a.txt")
 }
 
 func tryRename(w *watch, dir string) error {
@@ -245,7 +243,7 @@ func tryRename(w *watch, dir string) error {
 	if err != nil {
 		return err
 	}
-	return fields(e, nil, "from", e.OldFile.Path, dir+"/a.txt", "to", e.File.Path, dir+"/b.txt")
+	return fields(e, "from", e.OldFile.Path, dir+"/a.txt", "to", e.File.Path, dir+"/b.txt")
 }
 
 func tryDelete(w *watch, dir string) error {
@@ -257,7 +255,7 @@ func tryDelete(w *watch, dir string) error {
 	if err != nil {
 		return err
 	}
-	return fields(e, nil, "path", e.File.Path, dir+"/b.txt")
+	return fields(e, "path", e.File.Path, dir+"/b.txt")
 }
 
 func trySecret(w *watch, dir string) error {
@@ -273,7 +271,7 @@ func trySecret(w *watch, dir string) error {
 	if err != nil {
 		return err
 	}
-	return fields(e, nil, "path", e.File.Path, secret)
+	return fields(e, "path", e.File.Path, secret)
 }
 
 // tryTCP serves one connection of a bash.
@@ -337,7 +335,7 @@ func tryDNS(w *watch, dir string) error {
 		if err != nil {
 			return
 		}
-		reply := append(b[:n:n], answer...)
+		reply := slices.Concat(b[:n], []byte(answer))
 		reply[2], reply[3], reply[7] = 0x81, 0x80, 1
 		_, _ = server.WriteTo(reply, from)
 	}()
@@ -353,7 +351,7 @@ func tryDNS(w *watch, dir string) error {
 	if err != nil {
 		return err
 	}
-	return fields(e, nil, "name", e.Query, "c2.example.test", "type", e.QueryType, 1, "answers", strings.Join(e.Answers, " "), "127.0.0.88", "actor", e.Actor.Path, self)
+	return fields(e, "name", e.Query, "c2.example.test", "type", e.QueryType, 1, "answers", strings.Join(e.Answers, " "), "127.0.0.88", "actor", e.Actor.Path, self)
 }
 
 // acts are what this program does when it is started again as a process of its own.

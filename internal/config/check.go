@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/mail"
@@ -55,7 +56,7 @@ func (k *checker) listeners() {
 			k.add(key, fmt.Sprintf("%q is no HOST:PORT", address), fmt.Sprintf("%q は「ホスト:ポート」の形ではありません", address))
 			continue
 		}
-		if n, err := net.LookupPort("tcp", port); err != nil || n < 0 {
+		if _, err := net.DefaultResolver.LookupPort(context.Background(), "tcp", port); err != nil {
 			k.add(key, fmt.Sprintf("%q is no port", port), fmt.Sprintf("%q はポート番号ではありません", port))
 		}
 		if key == "listen" && !loopback(host) {

@@ -74,9 +74,13 @@ func (a *Access) CreateFirstUser(ctx context.Context, u access.User, link access
 // ReplaceUser uses up a reset link and puts u in the place of every user of the tenant.
 func (a *Access) ReplaceUser(ctx context.Context, u access.User, link access.Hash, now int64) error {
 	return a.db.tx(ctx, func(tx *sql.Tx) error {
-		for _, table := range []string{"access_session", "access_guess", "access_user"} {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = $1`, u.Tenant.String()); err != nil {
-				return fmt.Errorf("empty %s: %w", table, err)
+		for _, empty := range []string{
+			`DELETE FROM access_session WHERE tenant_id = $1`,
+			`DELETE FROM access_guess WHERE tenant_id = $1`,
+			`DELETE FROM access_user WHERE tenant_id = $1`,
+		} {
+			if _, err := tx.ExecContext(ctx, empty, u.Tenant.String()); err != nil {
+				return fmt.Errorf("%s: %w", empty, err)
 			}
 		}
 		return accessUser(ctx, tx, u, link, 1, now)

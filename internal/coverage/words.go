@@ -52,75 +52,89 @@ func classWord(class string) detection.Said {
 }
 
 func saidNever(name string, enrolled int64) (what, fix detection.Said) {
-	return detection.Said{
-			En: fmt.Sprintf("%s was enrolled at %s and never reported.", name, clock(enrolled)),
-			Ja: fmt.Sprintf("%s は %s に登録されましたが、一度も報告していません。", name, clock(enrolled)),
-		}, detection.Said{
-			En: "Start yagura-sensor on the host; `yagura-sensor check` says what stands in its way.",
-			Ja: "ホストで yagura-sensor を起動してください。妨げているものは `yagura-sensor check` で分かります。",
-		}
+	what = detection.Said{
+		En: fmt.Sprintf("%s was enrolled at %s and never reported.", name, clock(enrolled)),
+		Ja: fmt.Sprintf("%s は %s に登録されましたが、一度も報告していません。", name, clock(enrolled)),
+	}
+	fix = detection.Said{
+		En: "Start yagura-sensor on the host; `yagura-sensor check` says what stands in its way.",
+		Ja: "ホストで yagura-sensor を起動してください。妨げているものは `yagura-sensor check` で分かります。",
+	}
+	return what, fix
 }
 
 func saidSilent(name string, r Row) (what, fix detection.Said) {
 	if r.Reason == reasonSignedOff {
-		return detection.Said{
-				En: fmt.Sprintf("%s: the sensor was stopped on request at %s; the host is unwatched since.", name, clock(r.From)),
-				Ja: fmt.Sprintf("%s: センサーは %s に要求により停止し、以後このホストは監視されていません。", name, clock(r.From)),
-			}, detection.Said{
-				En: "If nobody meant to stop it, find out who did; then start yagura-sensor again.",
-				Ja: "意図した停止でなければ誰が止めたかを調べ、yagura-sensor を再び起動してください。",
-			}
-	}
-	return detection.Said{
-			En: fmt.Sprintf("%s is silent: no sign of life since %s. What happened there since cannot be known.", name, clock(r.From)),
-			Ja: fmt.Sprintf("%s は沈黙しています。%s 以降、応答がありません。それ以後の出来事は不明です。", name, clock(r.From)),
-		}, detection.Said{
-			En: "See whether the host is up and reaches the server; on it, `systemctl status yagura-sensor` and `yagura-sensor check`.",
-			Ja: "ホストが起動してサーバーに届くかを確認してください。ホスト上では `systemctl status yagura-sensor` と `yagura-sensor check` を実行します。",
+		what = detection.Said{
+			En: fmt.Sprintf("%s: the sensor was stopped on request at %s; the host is unwatched since.", name, clock(r.From)),
+			Ja: fmt.Sprintf("%s: センサーは %s に要求により停止し、以後このホストは監視されていません。", name, clock(r.From)),
 		}
+		fix = detection.Said{
+			En: "If nobody meant to stop it, find out who did; then start yagura-sensor again.",
+			Ja: "意図した停止でなければ誰が止めたかを調べ、yagura-sensor を再び起動してください。",
+		}
+		return what, fix
+	}
+	what = detection.Said{
+		En: fmt.Sprintf("%s is silent: no sign of life since %s. What happened there since cannot be known.", name, clock(r.From)),
+		Ja: fmt.Sprintf("%s は沈黙しています。%s 以降、応答がありません。それ以後の出来事は不明です。", name, clock(r.From)),
+	}
+	fix = detection.Said{
+		En: "See whether the host is up and reaches the server; on it, `systemctl status yagura-sensor` and `yagura-sensor check`.",
+		Ja: "ホストが起動してサーバーに届くかを確認してください。ホスト上では `systemctl status yagura-sensor` と `yagura-sensor check` を実行します。",
+	}
+	return what, fix
 }
 
 func saidNoTelemetry(name string, r Row) (what, fix detection.Said) {
-	return detection.Said{
-			En: fmt.Sprintf("%s sends heartbeats but no part of its canary came through since %s: it is online and sees nothing.", name, clock(r.From)),
-			Ja: fmt.Sprintf("%s はハートビートを送っていますが、%s 以降カナリアが一つも届いていません。接続中でも何も見えていません。", name, clock(r.From)),
-		}, detection.Said{
-			En: "Restart the sensor; if it stays, run `yagura-sensor check` and look for other programs that use eBPF.",
-			Ja: "センサーを再起動してください。続く場合は `yagura-sensor check` を実行し、eBPF を使う他のプログラムを調べてください。",
-		}
+	what = detection.Said{
+		En: fmt.Sprintf("%s sends heartbeats but no part of its canary came through since %s: it is online and sees nothing.", name, clock(r.From)),
+		Ja: fmt.Sprintf("%s はハートビートを送っていますが、%s 以降カナリアが一つも届いていません。接続中でも何も見えていません。", name, clock(r.From)),
+	}
+	fix = detection.Said{
+		En: "Restart the sensor; if it stays, run `yagura-sensor check` and look for other programs that use eBPF.",
+		Ja: "センサーを再起動してください。続く場合は `yagura-sensor check` を実行し、eBPF を使う他のプログラムを調べてください。",
+	}
+	return what, fix
 }
 
 func saidDegraded(name string, r Row) (what, fix detection.Said) {
 	w := classWord(r.Class)
-	return detection.Said{
-			En: fmt.Sprintf("%s: %s are %s since %s: %s.", name, w.En, r.State, clock(r.From), or(r.Reason, "no reason given")),
-			Ja: fmt.Sprintf("%s: %s は %s から%sです(%s)。", name, w.Ja, clock(r.From), stateJa[r.State], or(r.Reason, "理由の記載なし")),
-		}, detection.Said{
-			En: "Run `yagura-sensor check` on the host: it names the hook and what the kernel lacks. Until then an empty answer about this class means unknown.",
-			Ja: "ホストで `yagura-sensor check` を実行すると、フックと不足している機能が分かります。それまでこの種類の「該当なし」は「不明」を意味します。",
-		}
+	what = detection.Said{
+		En: fmt.Sprintf("%s: %s are %s since %s: %s.", name, w.En, r.State, clock(r.From), or(r.Reason, "no reason given")),
+		Ja: fmt.Sprintf("%s: %s は %s から%sです(%s)。", name, w.Ja, clock(r.From), stateJa[r.State], or(r.Reason, "理由の記載なし")),
+	}
+	fix = detection.Said{
+		En: "Run `yagura-sensor check` on the host: it names the hook and what the kernel lacks. Until then an empty answer about this class means unknown.",
+		Ja: "ホストで `yagura-sensor check` を実行すると、フックと不足している機能が分かります。それまでこの種類の「該当なし」は「不明」を意味します。",
+	}
+	return what, fix
 }
 
 func saidDrops(name string, class string, lost uint64, since int64) (what, fix detection.Said) {
 	w := classWord(class)
-	return detection.Said{
-			En: fmt.Sprintf("%s lost %d %s since %s.", name, lost, w.En, clock(since)),
-			Ja: fmt.Sprintf("%s で %s 以降、%sが %d 件欠損しました。", name, clock(since), w.Ja, lost),
-		}, detection.Said{
-			En: "The host's coverage names each span and its reason; look for a flood of events there, and give the sensor's spool more room if it was full.",
-			Ja: "ホストのカバレッジに各区間と理由があります。その時間のイベントの急増を調べ、スプールが一杯だった場合は容量を増やしてください。",
-		}
+	what = detection.Said{
+		En: fmt.Sprintf("%s lost %d %s since %s.", name, lost, w.En, clock(since)),
+		Ja: fmt.Sprintf("%s で %s 以降、%sが %d 件欠損しました。", name, clock(since), w.Ja, lost),
+	}
+	fix = detection.Said{
+		En: "The host's coverage names each span and its reason; look for a flood of events there, and give the sensor's spool more room if it was full.",
+		Ja: "ホストのカバレッジに各区間と理由があります。その時間のイベントの急増を調べ、スプールが一杯だった場合は容量を増やしてください。",
+	}
+	return what, fix
 }
 
 func saidHeld(name, class string, n uint64, since int64, who string) (what, fix detection.Said) {
 	w := classWord(class)
-	return detection.Said{
-			En: fmt.Sprintf("%s: %d %s of loud processes were counted and not sent since %s; most of %s.", name, n, w.En, clock(since), who),
-			Ja: fmt.Sprintf("%s: %s 以降、大量に発生させるプロセスの%s %d 件は件数のみ記録し、送信していません。最多は %s です。", name, clock(since), w.Ja, n, who),
-		}, detection.Said{
-			En: "Nothing if that is a build or a backup: reads of secrets, execs and connections are never held back for it. Otherwise look at that process.",
-			Ja: "ビルドやバックアップであれば対応は不要です。秘密情報の読み取り、実行、接続はこの理由で止められません。心当たりがなければそのプロセスを調べてください。",
-		}
+	what = detection.Said{
+		En: fmt.Sprintf("%s: %d %s of loud processes were counted and not sent since %s; most of %s.", name, n, w.En, clock(since), who),
+		Ja: fmt.Sprintf("%s: %s 以降、大量に発生させるプロセスの%s %d 件は件数のみ記録し、送信していません。最多は %s です。", name, clock(since), w.Ja, n, who),
+	}
+	fix = detection.Said{
+		En: "Nothing if that is a build or a backup: reads of secrets, execs and connections are never held back for it. Otherwise look at that process.",
+		Ja: "ビルドやバックアップであれば対応は不要です。秘密情報の読み取り、実行、接続はこの理由で止められません。心当たりがなければそのプロセスを調べてください。",
+	}
+	return what, fix
 }
 
 var stateJa = map[State]string{Full: "正常", Partial: "一部のみ", Blind: "不可視", Unprotected: "無防備", Silent: "沈黙", Unknown: "不明"}

@@ -130,8 +130,7 @@ func (s *Store) unsealed(ctx context.Context, shard int, from, to uint64, maxRow
 	rows, size := 0, 0
 	for last = from - 1; last < to; {
 		seq, batches, err := r.Next(ctx)
-		var damaged *stream.DamagedError
-		if errors.As(err, &damaged) {
+		if _, ok := errors.AsType[*stream.DamagedError](err); ok {
 			last = seq // reported when it was read for the first time
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -165,7 +166,7 @@ func (p *pool) start() (*worker, error) {
 	if len(p.command) == 0 {
 		return nil, errors.New("start a worker: no command is set")
 	}
-	cmd := exec.Command(p.command[0], append(append([]string(nil), p.command[1:]...), p.role)...)
+	cmd := exec.Command(p.command[0], append(slices.Clone(p.command[1:]), p.role)...) //nolint:gosec,noctx // our own program; it outlives the call that starts it
 	// A worker needs nothing of our environment, and must not see what it may hold.
 	cmd.Env = []string{"TZ=UTC"}
 	cmd.SysProcAttr = dieWithParent()

@@ -31,7 +31,7 @@ func children(t *testing.T) (pids []int) {
 	}
 	for _, name := range tasks {
 		b, _ := os.ReadFile(name)
-		for _, f := range strings.Fields(string(b)) {
+		for f := range strings.FieldsSeq(string(b)) {
 			pid, _ := strconv.Atoi(f)
 			line, _ := os.ReadFile("/proc/" + f + "/cmdline")
 			if bytes.Contains(line, []byte("\x00worker\x00")) {

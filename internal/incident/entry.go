@@ -241,7 +241,7 @@ func (b *builder) byService() []candidate {
 			if len(q.did().accepts) > 16 {
 				c.confidence = medium // a busy service: the nearest connection may not be the one
 			}
-			if _, isOther := b.fromHost(k); isOther {
+			if b.fromHost(k) {
 				c.route, c.rank = "another_host", 2
 			}
 			out = append(out, c)
@@ -272,14 +272,15 @@ func (b *builder) leadsToDetection(p *proc) bool {
 	return false
 }
 
-func (b *builder) fromHost(k *proc) (*proc, bool) {
+// fromHost says that a process of a host in the story led to k.
+func (b *builder) fromHost(k *proc) bool {
 	for _, l := range b.lines {
 		if l.kind == EdgeHostToHost && l.to == any(k) {
-			p, ok := l.from.(*proc)
-			return p, ok
+			_, ok := l.from.(*proc)
+			return ok
 		}
 	}
-	return nil, false
+	return false
 }
 
 // byLogon finds the session that a first process belongs to.
@@ -290,7 +291,7 @@ func (b *builder) byLogon() []candidate {
 		if !ok || l.kind != EdgeLogon {
 			continue
 		}
-		_, acc := sshAccept(s.top)
+		acc := sshAccept(s.top)
 		im := s.top.firstExec()
 		if acc == nil || im == nil {
 			continue
@@ -304,7 +305,7 @@ func (b *builder) byLogon() []candidate {
 			step(b.ref(s), fmt.Sprintf("the SSH server took a connection from %s at %s", acc.remote, clock(acc.time)), fmt.Sprintf("SSH サーバーが %s に %s からの接続を受けた", clock(acc.time), acc.remote), acc.fact),
 			step(b.ref(s.top), fmt.Sprintf("a session of %s began with %s at %s", userOf(s.top), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s のセッションが %s で始まった", clock(im.time), userOf(s.top), quoteJa(im.commandLine)), began, im.fact),
 		}
-		if _, isOther := b.fromHost(s.top); isOther {
+		if b.fromHost(s.top) {
 			c.route = "another_host"
 		}
 		out = append(out, c)
@@ -468,6 +469,7 @@ func (b *builder) byPlace() []candidate {
 			out = append(out, candidate{route: "scheduled", confidence: medium, rank: 7, time: im.time, facts: []fact{im.fact}, chain: []ChainStep{
 				step(b.ref(p), fmt.Sprintf("%s started %s at %s; nobody was seen writing its table", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が %s を起動した(設定を書いた者は観測されていない)", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact),
 			}})
+		default: // the others are no route by themselves
 		}
 	}
 	return out

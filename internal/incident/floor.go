@@ -163,7 +163,7 @@ func (f *floor) regrow(st *story) {
 // settleDirty regrows what changed until nothing merges any more, and takes waiting detections in.
 func (f *floor) settleDirty(now time.Time) []mergeOf {
 	var out []mergeOf
-	for round := 0; round < 16; round++ {
+	for range 16 {
 		for s := range f.dirty {
 			if st := f.open[s]; st != nil && st.hostKey == "" {
 				f.regrow(st)

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -49,21 +50,12 @@ func (a *activity) ranFiles(p *proc, im *image) []*fileNode {
 	out := filesOf(p, im)
 	for _, f := range p.ran {
 		for _, r := range f.runs {
-			if r.id == im.id && !contains(out, f) {
+			if r.id == im.id && !slices.Contains(out, f) {
 				out = append(out, f)
 			}
 		}
 	}
 	return out
-}
-
-func contains(l []*fileNode, f *fileNode) bool {
-	for _, x := range l {
-		if x == f {
-			return true
-		}
-	}
-	return false
 }
 
 func lastWrite(f *fileNode, before int64) *fileWrite {
@@ -396,7 +388,7 @@ func (w *growth) peers(p *proc) {
 			w.join(kid, full)
 		}
 	}
-	if _, acc := sshAccept(p); acc != nil && hubKind(p) == notHub {
+	if acc := sshAccept(p); acc != nil && hubKind(p) == notHub {
 		if e := w.g.across(p, *acc); e != nil {
 			w.edge(link{kind: EdgeHostToHost, from: e.by, to: p, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
 			if hubKind(e.by) == notHub {
@@ -453,7 +445,7 @@ func (w *growth) logons() {
 		if p.parent == nil || hubKind(p.parent) != hubSSH || hubKind(p) != notHub {
 			continue
 		}
-		child, acc := sshAccept(p)
+		acc := sshAccept(p)
 		if acc == nil {
 			continue
 		}
@@ -462,7 +454,6 @@ func (w *growth) logons() {
 		if f := p.host.logons[p.session]; f.known() && p.session != "" {
 			facts = append(facts, f)
 		}
-		_ = child
 		w.edge(link{
 			kind: EdgeLogon, from: w.addr(p.host, *acc), to: s, facts: facts[:1], basis: observed, confidence: high,
 			reason: Said{En: "the SSH server took this connection and started the session", Ja: "SSH サーバーがこの接続を受けてセッションを開始した"},
@@ -475,13 +466,13 @@ func (w *growth) logons() {
 }
 
 // sshAccept climbs from a session's first process through the SSH server to the connection it came from.
-func sshAccept(p *proc) (*proc, *conn) {
+func sshAccept(p *proc) *conn {
 	below := p
 	for up, n := p.parent, 0; up != nil && n < 4 && hubKind(up) == hubSSH; up, n = up.parent, n+1 {
 		if c := acceptBefore(up, below.start); c != nil {
-			return below, c
+			return c
 		}
 		below = up
 	}
-	return nil, nil
+	return nil
 }

@@ -104,13 +104,13 @@ func (w *growth) join(p *proc, r role) {
 	w.queue = append(w.queue, p)
 }
 
-func (w *growth) edge(l link) *link {
+func (w *growth) edge(l link) {
 	k := [2]any{l.from, l.to}
 	if have := w.linked[k][l.kind]; have != nil {
 		for _, f := range l.facts {
 			have.facts = addCited(have.facts, f)
 		}
-		return have
+		return
 	}
 	n := &l
 	if w.linked[k] == nil {
@@ -118,7 +118,6 @@ func (w *growth) edge(l link) *link {
 	}
 	w.linked[k][l.kind] = n
 	w.links = append(w.links, n)
-	return n
 }
 
 func addCited(l []fact, f fact) []fact {

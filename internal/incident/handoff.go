@@ -40,7 +40,7 @@ const (
 
 // urlIn gives the first web address on a command line.
 func urlIn(cmd string) string {
-	for _, w := range strings.Fields(cmd) {
+	for w := range strings.FieldsSeq(cmd) {
 		if strings.HasPrefix(w, "http://") || strings.HasPrefix(w, "https://") {
 			return w
 		}

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -49,10 +50,8 @@ func (a *activity) touch(p *proc) {
 	if p.story == 0 || len(a.touched) >= maxFacts {
 		return
 	}
-	for _, s := range a.touched {
-		if s == p.story {
-			return
-		}
+	if slices.Contains(a.touched, p.story) {
+		return
 	}
 	a.touched = append(a.touched, p.story)
 }
@@ -214,7 +213,7 @@ func (g *Graph) exec(a *activity, p *proc, e *event.Event, f fact) {
 		}
 	}
 	for i := range p.images {
-		if p.images[i].fact.id == f.id && p.images[i].fact.known() {
+		if p.images[i].id == f.id && p.images[i].known() {
 			return
 		}
 	}
@@ -222,7 +221,7 @@ func (g *Graph) exec(a *activity, p *proc, e *event.Event, f fact) {
 		fact: f, path: g.once(e.Actor.Path), commandLine: e.Actor.CommandLine, interpreter: e.Actor.Interpreter, cwd: g.once(e.Actor.Cwd), sha: e.Actor.SHA256,
 		memory: e.Flags&event.FlagMemoryFile != 0, deleted: e.Flags&event.FlagDeleted != 0, file: fileKey{g.once(e.Actor.VolumeID), e.Actor.FileID},
 	}
-	if n := len(p.images); n > 0 && !p.images[n-1].fact.known() {
+	if n := len(p.images); n > 0 && !p.images[n-1].known() {
 		p.images = p.images[:n-1] // the guess from a parent's mention or from the fork
 	}
 	p.images = append(p.images, im)
@@ -255,7 +254,7 @@ func (g *Graph) exec(a *activity, p *proc, e *event.Event, f fact) {
 func (g *Graph) ran(a *activity, p *proc, im *image) {
 	note := func(n *fileNode, byPath bool) {
 		for _, r := range n.runs {
-			if r.id == im.fact.id {
+			if r.id == im.id {
 				return
 			}
 		}
@@ -272,12 +271,12 @@ func (g *Graph) ran(a *activity, p *proc, im *image) {
 	}
 	switch {
 	case im.file.id != "":
-		note(g.fileByID(a, im.file, im.path, im.fact.time), false)
+		note(g.fileByID(a, im.file, im.path, im.time), false)
 	case im.path != "":
-		note(g.fileByPath(a, im.path, im.fact.time), true)
+		note(g.fileByPath(a, im.path, im.time), true)
 	}
 	if s := scriptOf(im); s != "" {
-		note(g.fileByPath(a, s, im.fact.time), true)
+		note(g.fileByPath(a, s, im.time), true)
 	}
 }
 

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -66,12 +67,10 @@ func (st *story) shares(o *story) (Related, bool) {
 		}
 	}
 	if apart < sameUserWithin && telling(st.row.User) && st.row.User == o.row.User && len(st.dets) > 0 && len(o.dets) > 0 {
-		for _, h := range st.row.Hosts {
-			if o.on(h) {
-				return Related{Incident: o.row.ID.String(), EventIDs: []string{st.dets[0].Event.ID.String(), o.dets[0].Event.ID.String()}, Reason: Said{
-					En: fmt.Sprintf("the same account (%s) on the same host within 4 h", st.row.User), Ja: fmt.Sprintf("4 時間以内に同じホストの同じアカウント(%s)で起きている", st.row.User),
-				}}, true
-			}
+		if slices.ContainsFunc(st.row.Hosts, o.on) {
+			return Related{Incident: o.row.ID.String(), EventIDs: []string{st.dets[0].Event.ID.String(), o.dets[0].Event.ID.String()}, Reason: Said{
+				En: fmt.Sprintf("the same account (%s) on the same host within 4 h", st.row.User), Ja: fmt.Sprintf("4 時間以内に同じホストの同じアカウント(%s)で起きている", st.row.User),
+			}}, true
 		}
 	}
 	return Related{}, false

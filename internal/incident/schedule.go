@@ -2,6 +2,7 @@ package incident
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -145,7 +146,7 @@ func (it *item) matches(p *proc, boss *proc) (itemRun, bool) {
 		if p.parent != nil && p.parent != boss && hubKind(p.parent) == notHub && !sameCommand(p.parent, p) {
 			return itemRun{}, false // the job's own child: spawn says it already
 		}
-		for _, word := range strings.Fields(im.commandLine) {
+		for word := range strings.FieldsSeq(im.commandLine) {
 			word = strings.Trim(word, `"';&|()`)
 			if !strings.Contains(word, "/") || inSystemFolder(word) {
 				continue
@@ -174,7 +175,7 @@ func (it *item) matches(p *proc, boss *proc) (itemRun, bool) {
 // named gives the files that have the path, or had it until they were removed.
 func (a *activity) named(path string) (out []*fileNode) {
 	for _, n := range [...]*fileNode{a.paths[path], a.removed[path]} {
-		if n != nil && !contains(out, n) {
+		if n != nil && !slices.Contains(out, n) {
 			out = append(out, n)
 		}
 	}

@@ -3,6 +3,7 @@ package incident_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -388,7 +389,7 @@ func TestEverySentenceGoesWithAnyEventItCites(t *testing.T) {
 				less := incident.FromEvents(rest, tp.dets, incident.Context{})
 				for i, a := range whole.Answers {
 					for _, s := range a.Sentences {
-						if !contains(s.EventIDs, id) {
+						if !slices.Contains(s.EventIDs, id) {
 							continue
 						}
 						for _, l := range less.Answers[i].Sentences {
@@ -406,15 +407,6 @@ func TestEverySentenceGoesWithAnyEventItCites(t *testing.T) {
 			}
 		})
 	}
-}
-
-func contains(l []string, s string) bool {
-	for _, x := range l {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // twoHosts: a web shell on one host logs on to the next.

@@ -31,8 +31,7 @@ func FuzzOpenBatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte, count uint16) {
 		events, err := s.open(content, int(count))
 		if err != nil {
-			var bad *poison
-			if !errors.As(err, &bad) {
+			if _, ok := errors.AsType[*poison](err); !ok {
 				t.Fatalf("open: %v is not poison", err)
 			}
 			return

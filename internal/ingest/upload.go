@@ -205,8 +205,7 @@ func (u *upload) prepare(ctx context.Context, mine []*flight) (batches []stream.
 		return nil, "", connect.NewError(connect.CodeCanceled, context.Cause(ctx))
 	}
 	events, err := u.s.open(u.m.Content, int(u.m.Count))
-	var bad *poison
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*poison](err); ok {
 		why, lost := bad.reason, uint64(0)
 		for _, f := range mine {
 			more, err := pack(base, []*event.Event{notice(base, f.Range, why)}, f.First)

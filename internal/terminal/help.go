@@ -3,6 +3,7 @@ package terminal
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -49,14 +50,15 @@ func Help(t *Tongue) kong.HelpPrinter {
 }
 
 func summary(t *Tongue, n *kong.Node) string {
-	out := n.Path()
+	var out strings.Builder
+	out.WriteString(n.Path())
 	for _, p := range n.Positional {
-		out += " " + p.Summary()
+		out.WriteString(" " + p.Summary())
 	}
 	if len(n.Children) > 0 {
-		return out + " " + t.Say("VERB [FLAGS]")
+		return out.String() + " " + t.Say("VERB [FLAGS]")
 	}
-	return out + " " + t.Say("[FLAGS]")
+	return out.String() + " " + t.Say("[FLAGS]")
 }
 
 type helpPage struct {
@@ -64,7 +66,7 @@ type helpPage struct {
 	tongue *Tongue
 }
 
-func (h *helpPage) line(format string, args ...any) { fmt.Fprintf(h, format+"\n", args...) }
+func (h *helpPage) line(format string, args ...any) { _, _ = fmt.Fprintf(h, format+"\n", args...) }
 
 func (h *helpPage) text(text string) {
 	if text == "" {
@@ -129,7 +131,7 @@ func (h *helpPage) flags(n *kong.Node) {
 			group := "Flags:"
 			if f.Group != nil {
 				group = f.Group.Title
-			} else if n.Parent != nil && !owns(n, f) {
+			} else if n.Parent != nil && !slices.Contains(n.Flags, f) {
 				group = "Flags of every verb:"
 			}
 			if rows[group] == nil {
@@ -144,15 +146,6 @@ func (h *helpPage) flags(n *kong.Node) {
 		}
 	}
 	h.rows("Flags of every verb:", rows["Flags of every verb:"])
-}
-
-func owns(n *kong.Node, f *kong.Flag) bool {
-	for _, own := range n.Flags {
-		if own == f {
-			return true
-		}
-	}
-	return false
 }
 
 func flagName(f *kong.Flag) string {

@@ -97,7 +97,7 @@ func children(pid int, word string) []int {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, f := range files {
 		b, _ := os.ReadFile(f)
-		for _, c := range strings.Fields(string(b)) {
+		for c := range strings.FieldsSeq(string(b)) {
 			if child, err := strconv.Atoi(c); err == nil && strings.Contains(cmdline(child), word) {
 				out = append(out, child)
 			}

@@ -77,8 +77,7 @@ func serve(ctx context.Context, f *eventstore.Frames, q eventstore.Request) erro
 	if err == nil {
 		return f.WriteAnswer(a)
 	}
-	var broken *brokenPipe
-	if errors.As(err, &broken) {
+	if _, ok := errors.AsType[*brokenPipe](err); ok {
 		return err
 	}
 	return f.WriteFault(eventstore.Fault{Code: code(ctx, err), Message: err.Error()})

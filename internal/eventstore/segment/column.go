@@ -153,6 +153,7 @@ func (c *column) finish(rows int) arrow.Array {
 	case registry.Texts:
 		// A list of dictionary values is nothing that the Parquet writer takes.
 		return made(arrow.ListOf(arrow.BinaryTypes.String), []*memory.Buffer{memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(c.ends))}, []arrow.ArrayData{c.plain(c.codes, nil, 0)})
+	default: // kept as texts
 	}
 	if c.various() {
 		return array.MakeFromData(c.plain(c.codes, valid, c.nulls))

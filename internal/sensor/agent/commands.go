@@ -127,8 +127,9 @@ func (a *Agent) act(ctx context.Context, cmd *command.Command, o order) (detail 
 			return "", p, err
 		}
 		return fmt.Sprintf("released, proven after %.0f ms", p.Millis), p, nil
+	default:
+		return "", nil, fmt.Errorf("this sensor (%s) cannot do %s: update it", a.o.Version, cmd.Verb)
 	}
-	return "", nil, fmt.Errorf("this sensor (%s) cannot do %s: update it", a.o.Version, cmd.Verb)
 }
 
 // refuse answers a command that is not obeyed. One that was taken before and whose outcome the server

@@ -85,8 +85,8 @@ func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
 
 // cut gives the bytes before the first NUL.
 func cut(b []byte) []byte {
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		return b[:i]
+	if before, _, ok := bytes.Cut(b, []byte{0}); ok {
+		return before
 	}
 	return b
 }

@@ -2,22 +2,21 @@ package probe
 
 import "github.com/yagura-edr/yagura/internal/event"
 
-func (d *decoder) fork(f *fields, e *event.Event, emit func(*event.Event)) error {
+func (d *decoder) fork(f *fields, e *event.Event, emit func(*event.Event)) {
 	childStart, childTgid := f.u64(), f.u32()
 	if f.short {
-		return nil
+		return
 	}
 	e.Kind = event.ProcessFork
 	d.name(&e.Target, childStart, childTgid)
 	e.Target.ExecID = e.Actor.ExecID
 	emit(e)
-	return nil
 }
 
-func (d *decoder) exit(f *fields, e *event.Event, emit func(*event.Event)) error {
+func (d *decoder) exit(f *fields, e *event.Event, emit func(*event.Event)) {
 	cpu, code := f.u64(), f.u32()
 	if f.short {
-		return nil
+		return
 	}
 	e.Kind = event.ProcessExit
 	e.CPUTime = cpu
@@ -26,5 +25,4 @@ func (d *decoder) exit(f *fields, e *event.Event, emit func(*event.Event)) error
 		e.ExitCode = int64(code >> 8 & 0xff)
 	}
 	emit(e)
-	return nil
 }

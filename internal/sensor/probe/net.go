@@ -8,11 +8,11 @@ import (
 
 var netKinds = [...]event.Kind{recConnect: event.NetConnect, recAccept: event.NetAccept, recListen: event.NetListen, recClose: event.NetClose}
 
-func (d *decoder) net(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
+func (d *decoder) net(f *fields, h *head, e *event.Event, emit func(*event.Event)) {
 	s := f.sock()
 	sent, received, initiated, errno := f.u64(), f.u64(), f.u32(), f.u32()
 	if f.short {
-		return nil
+		return
 	}
 	e.Kind = netKinds[h.kind]
 	s.fill(e)
@@ -22,5 +22,4 @@ func (d *decoder) net(f *fields, h *head, e *event.Event, emit func(*event.Event
 		e.Reason = "not connected: " + unix.Errno(errno).Error()
 	}
 	emit(e)
-	return nil
 }

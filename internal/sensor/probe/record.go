@@ -160,11 +160,11 @@ func (d *decoder) decode(b []byte, emit func(*event.Event)) error {
 	case recExec, recTask:
 		err = d.process(&f, &h, e, emit)
 	case recFork:
-		err = d.fork(&f, e, emit)
+		d.fork(&f, e, emit)
 	case recExit:
-		err = d.exit(&f, e, emit)
+		d.exit(&f, e, emit)
 	case recConnect, recAccept, recListen, recClose:
-		err = d.net(&f, &h, e, emit)
+		d.net(&f, &h, e, emit)
 	case recDNSQuery, recDNSAnswer:
 		err = d.dns(&f, &h, e, emit)
 	case recCreate, recModify, recRename, recDelete, recChmod, recRead, recLink:

@@ -192,13 +192,14 @@ func (t *Tree) Complete(e *event.Event) {
 
 // complete fills the actor p, parent, ancestors and target of an event from the tree.
 func (t *Tree) complete(e *event.Event, p *process) {
-	if e.Kind == event.ProcessFork {
+	switch {
+	case e.Kind == event.ProcessFork:
 		// fork has named the child
-	} else if e.Target.Key != (event.Key{}) {
+	case e.Target.Key != (event.Key{}):
 		if i, ok := t.byKey[e.Target.Key]; ok {
 			t.show(&e.Target, &t.slots[i])
 		}
-	} else if e.Target.PID != 0 {
+	case e.Target.PID != 0:
 		if i, ok := t.byPID[e.Target.PID]; ok && t.slots[i].exited == 0 {
 			t.show(&e.Target, &t.slots[i])
 		}

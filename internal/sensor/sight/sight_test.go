@@ -198,10 +198,5 @@ func TestExecCarriesWhatTheNewImageIs(t *testing.T) {
 func (w *watcher) has(fits func(*event.Event) bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, e := range w.events {
-		if fits(e) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.events, fits)
 }

@@ -146,7 +146,7 @@ type oldTally struct {
 func readTallies(dir string) (out []oldTally, err error) {
 	entries, lerr := os.ReadDir(dir)
 	if lerr != nil {
-		return nil, nil // nothing was left
+		return nil, nil //nolint:nilerr // nothing was left
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())

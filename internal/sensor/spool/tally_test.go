@@ -102,7 +102,7 @@ func TestADamagedTallyIsSaidAndStopsNothing(t *testing.T) {
 }
 
 func TestATallyInMemoryIsPreferredAndCleanedUp(t *testing.T) {
-	volatile, err := os.MkdirTemp("/dev/shm", "yagura-test-*")
+	volatile, err := os.MkdirTemp("/dev/shm", "yagura-test-*") //nolint:usetesting // it must lie in memory
 	if err != nil {
 		t.Skipf("no file system in memory: %v", err)
 	}
