@@ -99,7 +99,9 @@ func (b *builder) add(e *event.Event, lane event.Lane, now time.Time, report *Ra
 	b.open.ends = append(b.open.ends, int32(len(b.open.b)))
 	b.open.count++
 	if report != nil {
-		b.open.reports = append(b.open.reports, *report)
+		r := *report
+		r.at = seq
+		b.open.reports = append(b.open.reports, r)
 	}
 	if b.open.count >= event.MaxBatchEvents || len(b.open.b) >= cutAt {
 		b.cut()

@@ -118,23 +118,19 @@ func (s *Spool) freeEarly(seg *segment) error {
 func (s *Spool) giveUpSegment(seg *segment) error {
 	var reclaimed []Range
 	if seg.lane == event.Critical {
-		reclaimed = s.reportsIn(seg)
+		reclaimed = s.reportsIn(seg) // streams.json may say that they are reported: their markers outrank it
 	}
 	s.mu.Lock()
 	missing := s.lane[seg.lane].accepted(seg.stream).missing(seg.span())
 	s.mu.Unlock()
 	var lost []Range
 	for _, m := range missing {
-		r := Range{Stream: seg.stream, Lane: seg.lane, First: m.from, Last: m.to, Reason: ReasonBudget}
-		marker := filepath.Join(s.dir, rangeName(seg.lane, seg.stream, m.from, m.to)+extShed)
-		if f, err := os.OpenFile(marker, os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
-			r.marker = marker
-			_ = f.Close() // empty
-		}
-		lost = append(lost, r)
+		lost = append(lost, Range{Stream: seg.stream, Lane: seg.lane, First: m.from, Last: m.to, Reason: ReasonBudget})
 	}
+	s.mark(lost)
+	s.mark(reclaimed)
 	if err := os.Remove(seg.path); err != nil {
-		for _, r := range lost {
+		for _, r := range append(lost, reclaimed...) {
 			_ = os.Remove(r.marker)
 		}
 		return fmt.Errorf("shed: %w", err)
@@ -151,6 +147,18 @@ func (s *Spool) giveUpSegment(seg *segment) error {
 	s.log.Warn("spool over its budget, oldest batches of the lane dropped", slog.String("lane", seg.lane.String()),
 		slog.Uint64("first", seg.first), slog.Uint64("last", seg.last))
 	return nil
+}
+
+// mark makes the marker files of ranges.
+func (s *Spool) mark(ranges []Range) {
+	for i := range ranges {
+		r := &ranges[i]
+		marker := filepath.Join(s.dir, rangeName(r.Lane, r.Stream, r.First, r.Last)+extShed)
+		if f, err := os.OpenFile(marker, os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+			r.marker = marker
+			_ = f.Close() // empty
+		}
+	}
 }
 
 // reportsIn reads the dropped events of a file of the critical lane, so that losing it loses no account.

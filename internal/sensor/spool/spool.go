@@ -76,14 +76,15 @@ type Spool struct {
 
 	active [3]*segment // being written
 
-	mu      sync.Mutex // guards what follows; never held across I/O
-	lane    [3]queue
-	state   map[uint64]*streamState
-	lost    []Range // not yet in a dropped event
-	stats   Stats
-	problem string
-	dirty   bool             // streams.json is behind
-	more    [3]chan struct{} // closed and replaced when a lane got something to send
+	mu        sync.Mutex // guards what follows; never held across I/O
+	lane      [3]queue
+	state     map[uint64]*streamState
+	lost      []Range // not yet in a dropped event
+	stats     Stats
+	problem   string
+	dirty     bool             // streams.json is behind
+	remembers bool             // streams.json was read: a stream that it does not know had nothing sealed
+	more      [3]chan struct{} // closed and replaced when a lane got something to send
 }
 
 // Range is a run of numbers that were given out and will never arrive.
@@ -92,6 +93,7 @@ type Range struct {
 	Lane        event.Lane
 	First, Last uint64
 	Reason      string
+	at          uint64 // number of the dropped event that reports it
 	marker      string // file that keeps the range over a crash until the dropped event is on disk
 }
 

@@ -116,6 +116,7 @@ func (s *Spool) readState() {
 	if json.Unmarshal(b, &list) != nil {
 		return
 	}
+	s.remembers = true
 	for _, t := range list {
 		if t == nil || t.Stream == s.stream {
 			continue
@@ -188,7 +189,7 @@ func (s *Spool) readFolder() error {
 	seen := map[key]*account{}
 	for _, a := range all {
 		if slices.ContainsFunc(shed, func(r Range) bool {
-			return r.Stream == a.seg.stream && r.Lane == a.seg.lane && r.First >= a.seg.first && !a.seg.freed && a.seg.size > 0 && s.within(a.seg, r)
+			return r.Stream == a.seg.stream && r.Lane == a.seg.lane && !a.seg.freed && a.seg.size > 0 && s.within(a.seg, r)
 		}) {
 			_ = os.Remove(a.seg.path) // a crash cut the shedding short: finish it
 			continue
@@ -202,10 +203,7 @@ func (s *Spool) readFolder() error {
 		}
 	}
 	for _, r := range shed {
-		if t := s.stateOf(r.Stream); t.gone(r.Lane, span{r.First, r.Last}) {
-			_ = os.Remove(r.marker)
-			continue
-		}
+		// Also when streams.json has it as reported: the report may have been given up since.
 		a := seen[key{r.Stream, uint64(r.Lane)}]
 		if a != nil {
 			a.have.add(span{r.First, r.Last})
@@ -213,6 +211,7 @@ func (s *Spool) readFolder() error {
 		s.stats.Dropped += r.Last - r.First + 1
 		s.loseLocked(r)
 		s.stateOf(r.Stream).through(r.Lane, r.Last)
+		s.stateOf(r.Stream).report(r.Lane, span{r.First, r.Last}) // no hole to be reported once more
 	}
 	for k, a := range seen {
 		s.holes(k.stream, event.Lane(k.first), a)
@@ -227,7 +226,8 @@ func (s *Spool) readFolder() error {
 	return nil
 }
 
-// within says whether a range being shed lies in a file.
+// within says whether a file holds a record of a range being shed. A range whose report was lost with another file
+// has none: the file around it stays.
 func (s *Spool) within(seg *segment, r Range) bool {
 	f, err := os.Open(seg.path)
 	if err != nil {
@@ -235,7 +235,7 @@ func (s *Spool) within(seg *segment, r Range) bool {
 	}
 	defer f.Close()
 	records, _, err := walk(f, seg.size)
-	return err == nil && len(records) > 0 && r.First <= records[len(records)-1].last()
+	return err == nil && slices.ContainsFunc(records, func(h found) bool { return r.First <= h.first && h.first <= r.Last })
 }
 
 // account is which numbers of a stream and lane are here, and where damage was seen.
@@ -296,8 +296,8 @@ func (s *Spool) holes(stream uint64, lane event.Lane, a *account) {
 	if len(a.have) > 0 {
 		durable = max(durable, a.have[len(a.have)-1].to)
 		last = max(last, durable)
-		if t.Sealed[lane] == 0 {
-			from = a.have[0].from // what came before was freed or reported in its time
+		if t.Sealed[lane] == 0 && !s.remembers {
+			from = a.have[0].from // what came before may have been freed in its time
 		}
 	}
 	t.through(lane, last)

@@ -135,10 +135,17 @@ func noSpace(err error) bool {
 func (r *raw) halves() (a, b raw) {
 	n := r.count / 2
 	cut := r.ends[n-1]
-	a = raw{first: r.first, count: n, ends: r.ends[:n], b: r.b[:cut], reports: r.reports}
+	a = raw{first: r.first, count: n, ends: r.ends[:n], b: r.b[:cut]}
 	b = raw{first: r.first + uint64(n), count: r.count - n, b: r.b[cut:]}
 	for _, e := range r.ends[n:] {
 		b.ends = append(b.ends, e-cut)
+	}
+	for _, report := range r.reports {
+		if report.at < b.first {
+			a.reports = append(a.reports, report)
+		} else {
+			b.reports = append(b.reports, report)
+		}
 	}
 	return a, b
 }
