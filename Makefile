@@ -56,7 +56,7 @@ bench-sigma: ## rule engine, events per second
 bench-store: ## log, segments, bytes per event
 	$(GO) test -tags $(TAGS) -run '^$$' -bench . -benchmem ./internal/stream ./internal/eventstore/...
 
-bench-sensor: build ## run time of each BPF program, exec storm, Pss and CPU (root)
+bench-sensor: ## run time of each BPF program, exec storm, Pss at rest (root)
 	bash dev/bench/sensor.sh
 
 bench-latency: build ## kernel timestamp to live stream and to searchable at 0 to 5,000 events/s, memory (root)
