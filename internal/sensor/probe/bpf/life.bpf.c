@@ -13,13 +13,6 @@ struct fork_record {
 	__u64 child_parent_start;
 };
 
-struct exit_record {
-	struct head head;
-	__u64 cpu_ns;
-	__u32 code; /* as wait gives it: signal in the low 7 bits, status above 8 */
-	__u32 pad;
-};
-
 SEC("tp_btf/sched_process_fork")
 int fork_seen(__u64 *ctx)
 {

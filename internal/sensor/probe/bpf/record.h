@@ -94,6 +94,13 @@ struct head {
 	char comm[16];
 };
 
+struct exit_record {
+	struct head head;
+	__u64 cpu_ns;
+	__u32 code; /* as wait gives it: signal in the low 7 bits, status above 8 */
+	__u32 pad;
+};
+
 struct fileinfo {
 	__u64 ino;
 	__u64 size;
