@@ -42,7 +42,7 @@ func (b *hostsBack) host(h fleet.Host, health coverage.HostHealth) *consolev1.Ho
 	m := &consolev1.Host{
 		Id: h.ID.String(), Name: h.Name, Os: h.OS, Kernel: h.Kernel, Version: h.Version,
 		State: health.State, Enrolled: h.Enrolled, LastSeen: h.LastSeen, LastCanary: health.LastCanary,
-		Lost_24H: health.Lost24h, ClockSkewUs: h.ClockSkew, SpoolEvents: h.SpoolEvents,
+		Lost_24H: health.Lost24h, Held_24H: health.Held24h, ClockSkewUs: h.ClockSkew, SpoolEvents: h.SpoolEvents,
 		Isolated: b.relay.Isolated(h.ID), Addresses: h.Addresses, SilentSince: health.SilentSince,
 	}
 	if h.Revoked != 0 {
@@ -55,7 +55,7 @@ func (b *hostsBack) host(h fleet.Host, health coverage.HostHealth) *consolev1.Ho
 }
 
 func cell(c coverage.Cell) *consolev1.CoverageCell {
-	return &consolev1.CoverageCell{HostId: c.Host.String(), Hostname: c.Name, Class: c.Class, State: string(c.State), Since: c.Since, Lost: c.Lost, Reason: c.Reason}
+	return &consolev1.CoverageCell{HostId: c.Host.String(), Hostname: c.Name, Class: c.Class, State: string(c.State), Since: c.Since, Lost: c.Lost, Held: c.Held, Reason: c.Reason}
 }
 
 func (b *hostsBack) Hostname(_ context.Context, t tenant.ID, h event.HostID) string {

@@ -36,7 +36,7 @@ func (b *overviewBack) Home(ctx context.Context, t tenant.ID) (*consolev1.Home, 
 	}
 	h := &consolev1.Home{
 		Time: sum.Time, Hosts: uint32(sum.Hosts), HostsReporting: uint32(sum.Reporting),
-		OpenBySeverity: map[string]uint32{}, CanaryOldestUs: sum.CanaryOldest, Lost_24H: sum.Lost24h, LostKnown: sum.LostKnown,
+		OpenBySeverity: map[string]uint32{}, CanaryOldestUs: sum.CanaryOldest, Lost_24H: sum.Lost24h, Held_24H: sum.Held24h, LostKnown: sum.LostKnown,
 	}
 	for _, r := range rows {
 		if r.State != incident.StateClosed {

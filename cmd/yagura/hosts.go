@@ -47,8 +47,8 @@ func (hostsVerb) Run(s *shell) error {
 		if h.Isolated {
 			state += s.say(", isolated")
 		}
-		rows = append(rows, []string{h.Name, state, terminal.Clock(h.LastSeen), terminal.Clock(h.LastCanary), h.Os, fmt.Sprint(h.Lost_24H), sees, h.Id})
+		rows = append(rows, []string{h.Name, state, terminal.Clock(h.LastSeen), terminal.Clock(h.LastCanary), h.Os, fmt.Sprint(h.Lost_24H), fmt.Sprint(h.Held_24H), sees, h.Id})
 	}
-	s.table([]string{"NAME", "STATE", "LAST SEEN", "LAST CANARY", "OS", "LOST 24H", "SEES", "HOST"}, rows)
+	s.table([]string{"NAME", "STATE", "LAST SEEN", "LAST CANARY", "OS", "LOST 24H", "HELD BACK", "SEES", "HOST"}, rows)
 	return nil
 }

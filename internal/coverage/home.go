@@ -23,6 +23,7 @@ type Cell struct {
 	State  State
 	Since  int64
 	Lost   uint64 // in the last 24 hours
+	Held   uint64 // held back of one loud process in the last 24 hours: by design, and counted
 	Reason string
 }
 
@@ -44,6 +45,7 @@ type HostHealth struct {
 	SilentSince int64 // 0 unless silent
 	LastCanary  int64 // 0: none ever came through
 	Lost24h     uint64
+	Held24h     uint64 // as Cell.Held
 	Cells       []Cell
 }
 
@@ -62,6 +64,7 @@ type Summary struct {
 	SilentFailures []SilentFailure
 	Health         map[event.HostID]HostHealth
 	Lost24h        uint64
+	Held24h        uint64
 	LostKnown      bool  // false: no host reports, so loss cannot be known
 	CanaryOldest   int64 // µs since the last canary of the reporting host where it is longest ago; -1: one was never proven, or none reports
 	Strip          []Mark
@@ -110,6 +113,7 @@ func (c *Coverage) Summary(ctx context.Context, t tenant.ID) (Summary, error) {
 		}
 		s.Hosts++
 		s.Lost24h += h.Lost24h
+		s.Held24h += h.Held24h
 		s.Cells = append(s.Cells, h.Cells...)
 		s.SilentFailures = append(s.SilentFailures, failuresOf(k, h, byHost[k.Host], at)...)
 		if h.State == "reporting" || h.State == "degraded" {
@@ -167,9 +171,14 @@ func healthOf(k Known, rows []Row, passed int64) HostHealth {
 	}
 	seen := false
 	for _, r := range rows {
-		h.Lost24h += r.Lost
-		if r.Class != CanaryClass {
-			cell(r.Class).Lost += r.Lost
+		if bulkHeld(r) {
+			h.Held24h += r.Lost
+			cell(r.Class).Held += r.Lost
+		} else {
+			h.Lost24h += r.Lost
+			if r.Class != CanaryClass {
+				cell(r.Class).Lost += r.Lost
+			}
 		}
 		if r.To != 0 {
 			continue

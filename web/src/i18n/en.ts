@@ -138,6 +138,7 @@ export const en = {
   classMemory: 'memory',
   classSensor: 'sensor',
   lostEvents: (x: number) => `${s(x, 'event', 'events')} lost`,
+  heldEvents: (x: number) => `${s(x, 'event', 'events')} held back, by design`,
   // hosts
   hostsTitle: 'Hosts',
   hostName: 'Host',

@@ -73,8 +73,7 @@ export const ja: Messages = {
   setUpSubmit: '利用者を作成してサインイン',
   signInFailed: '利用者名、パスワード、コードのいずれかが違います。',
   signInEnded: 'セッションが終了しました。もう一度サインインしてください。',
-  linkBad:
-    'このサインイン用リンクは使用済みか期限切れ、または無効です。`yagura sign-in` で新しいリンクを作れます。',
+  linkBad: 'このサインイン用リンクは使用済みか期限切れ、または無効です。`yagura sign-in` で新しいリンクを作れます。',
   setUpDone: '設定は完了しています。利用者名、パスワード、コードでサインインしてください。',
   tooMany: '誤りが続いたため受け付けを止めています。15 分ほどお待ちください。',
   linkChecking: 'リンクを確認中…',
@@ -131,6 +130,7 @@ export const ja: Messages = {
   classMemory: 'メモリー',
   classSensor: 'センサー',
   lostEvents: (x) => `${n(x)} 件欠損`,
+  heldEvents: (x) => `${n(x)} 件抑制(仕様)`,
   hostsTitle: 'ホスト',
   hostName: 'ホスト',
   hostState: '状態',

@@ -552,6 +552,7 @@ type Home struct {
 	CanaryStrip     []*HealthMark          `protobuf:"bytes,11,rep,name=canary_strip,json=canaryStrip,proto3" json:"canary_strip,omitempty"` // 24 h, one mark per 15 minutes
 	EventsPerSecond uint64                 `protobuf:"varint,12,opt,name=events_per_second,json=eventsPerSecond,proto3" json:"events_per_second,omitempty"`
 	EventsKnown     bool                   `protobuf:"varint,13,opt,name=events_known,json=eventsKnown,proto3" json:"events_known,omitempty"`
+	Held_24H        uint64                 `protobuf:"varint,14,opt,name=held_24h,json=held24h,proto3" json:"held_24h,omitempty"` // held back of loud processes: by design, counted, and no loss
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -675,6 +676,13 @@ func (x *Home) GetEventsKnown() bool {
 		return x.EventsKnown
 	}
 	return false
+}
+
+func (x *Home) GetHeld_24H() uint64 {
+	if x != nil {
+		return x.Held_24H
+	}
+	return 0
 }
 
 type HealthMark struct {
@@ -838,6 +846,7 @@ type CoverageCell struct {
 	Since         int64                  `protobuf:"varint,5,opt,name=since,proto3" json:"since,omitempty"`
 	Lost          uint64                 `protobuf:"varint,6,opt,name=lost,proto3" json:"lost,omitempty"`
 	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	Held          uint64                 `protobuf:"varint,8,opt,name=held,proto3" json:"held,omitempty"` // both of 24 h
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -919,6 +928,13 @@ func (x *CoverageCell) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *CoverageCell) GetHeld() uint64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
 }
 
 type ListHostsRequest struct {
@@ -1019,6 +1035,7 @@ type Host struct {
 	Isolated      bool                   `protobuf:"varint,14,opt,name=isolated,proto3" json:"isolated,omitempty"`
 	Addresses     []string               `protobuf:"bytes,15,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	SilentSince   int64                  `protobuf:"varint,16,opt,name=silent_since,json=silentSince,proto3" json:"silent_since,omitempty"`
+	Held_24H      uint64                 `protobuf:"varint,17,opt,name=held_24h,json=held24h,proto3" json:"held_24h,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1161,6 +1178,13 @@ func (x *Host) GetAddresses() []string {
 func (x *Host) GetSilentSince() int64 {
 	if x != nil {
 		return x.SilentSince
+	}
+	return 0
+}
+
+func (x *Host) GetHeld_24H() uint64 {
+	if x != nil {
+		return x.Held_24H
 	}
 	return 0
 }
@@ -3994,7 +4018,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x04Said\x12\x0e\n" +
 	"\x02en\x18\x01 \x01(\tR\x02en\x12\x0e\n" +
 	"\x02ja\x18\x02 \x01(\tR\x02ja\"\x10\n" +
-	"\x0eGetHomeRequest\"\x97\x05\n" +
+	"\x0eGetHomeRequest\"\xb2\x05\n" +
 	"\x04Home\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x14\n" +
 	"\x05hosts\x18\x02 \x01(\rR\x05hosts\x12'\n" +
@@ -4010,7 +4034,8 @@ const file_console_v1_console_proto_rawDesc = "" +
 	" \x01(\bR\tlostKnown\x12@\n" +
 	"\fcanary_strip\x18\v \x03(\v2\x1d.yagura.console.v1.HealthMarkR\vcanaryStrip\x12*\n" +
 	"\x11events_per_second\x18\f \x01(\x04R\x0feventsPerSecond\x12!\n" +
-	"\fevents_known\x18\r \x01(\bR\veventsKnown\x1aA\n" +
+	"\fevents_known\x18\r \x01(\bR\veventsKnown\x12\x19\n" +
+	"\bheld_24h\x18\x0e \x01(\x04R\aheld24h\x1aA\n" +
 	"\x13OpenBySeverityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"6\n" +
@@ -4026,7 +4051,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x04what\x18\x05 \x01(\v2\x17.yagura.console.v1.SaidR\x04what\x12)\n" +
 	"\x03fix\x18\x06 \x01(\v2\x17.yagura.console.v1.SaidR\x03fix\x12\x14\n" +
 	"\x05since\x18\a \x01(\x03R\x05since\x12\x1a\n" +
-	"\bseverity\x18\b \x01(\tR\bseverity\"\xb1\x01\n" +
+	"\bseverity\x18\b \x01(\tR\bseverity\"\xc5\x01\n" +
 	"\fCoverageCell\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\tR\x06hostId\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x14\n" +
@@ -4034,10 +4059,11 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x05state\x18\x04 \x01(\tR\x05state\x12\x14\n" +
 	"\x05since\x18\x05 \x01(\x03R\x05since\x12\x12\n" +
 	"\x04lost\x18\x06 \x01(\x04R\x04lost\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\"\x12\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x12\n" +
+	"\x04held\x18\b \x01(\x04R\x04held\"\x12\n" +
 	"\x10ListHostsRequest\"B\n" +
 	"\x11ListHostsResponse\x12-\n" +
-	"\x05hosts\x18\x01 \x03(\v2\x17.yagura.console.v1.HostR\x05hosts\"\xd8\x03\n" +
+	"\x05hosts\x18\x01 \x03(\v2\x17.yagura.console.v1.HostR\x05hosts\"\xf3\x03\n" +
 	"\x04Host\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x0e\n" +
@@ -4056,7 +4082,8 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\fspool_events\x18\r \x01(\x04R\vspoolEvents\x12\x1a\n" +
 	"\bisolated\x18\x0e \x01(\bR\bisolated\x12\x1c\n" +
 	"\taddresses\x18\x0f \x03(\tR\taddresses\x12!\n" +
-	"\fsilent_since\x18\x10 \x01(\x03R\vsilentSince\"\xb2\x01\n" +
+	"\fsilent_since\x18\x10 \x01(\x03R\vsilentSince\x12\x19\n" +
+	"\bheld_24h\x18\x11 \x01(\x04R\aheld24h\"\xb2\x01\n" +
 	"\x15ListDetectionsRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1a\n" +

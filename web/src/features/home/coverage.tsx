@@ -125,6 +125,7 @@ function Cell({ cell }: { cell: CoverageCell | undefined }) {
     <td className="px-2 py-1 align-top" title={cell.reason || undefined}>
       <Sight state={cell.state} />
       {cell.lost > 0n && <div className="text-2xs text-high">{t.lostEvents(Number(cell.lost))}</div>}
+      {cell.held > 0n && <div className="text-2xs text-muted">{t.heldEvents(Number(cell.held))}</div>}
       {cell.state !== 'full' && cell.since > 0n && (
         <div className="text-2xs text-muted">
           <Age at={micros(cell.since)} />

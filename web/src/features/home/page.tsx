@@ -90,6 +90,7 @@ function Facts({ home }: { home: Home }) {
         name={t.homeLost}
         known={home.lostKnown}
         text={home.lostKnown ? count(home.lost24h) : t.homeLostUnknown}
+        note={home.held24h > 0n ? t.heldEvents(Number(home.held24h)) : undefined}
         tone={home.lost24h > 0n ? 'bad' : 'plain'}
       />
       <Figure

@@ -105,9 +105,12 @@ function Lost({ host }: { host: Host }) {
   const { t, language } = useSpeech();
   if (host.lastSeen <= 0n) return <span className="text-warn">{t.notKnown}</span>;
   return (
-    <span className={`tnum ${host.lost24h > 0n ? 'font-semibold text-high' : ''}`}>
-      {host.lost24h.toLocaleString(language)}
-    </span>
+    <>
+      <span className={`tnum ${host.lost24h > 0n ? 'font-semibold text-high' : ''}`}>
+        {host.lost24h.toLocaleString(language)}
+      </span>
+      {host.held24h > 0n && <span className="ml-2 text-2xs text-muted">{t.heldEvents(Number(host.held24h))}</span>}
+    </>
   );
 }
 
@@ -137,6 +140,7 @@ function Details({ host }: { host: Host }) {
               )}
             </div>
             {c.lost > 0n && <p className="text-xs text-high">{t.lostEvents(Number(c.lost))}</p>}
+            {c.held > 0n && <p className="text-xs text-muted">{t.heldEvents(Number(c.held))}</p>}
             {c.reason && (
               <p className="text-xs text-text-2">
                 <Raw text={c.reason} full />
