@@ -23,8 +23,9 @@ for rate in $rates; do
 	echo "== $rate events/s"
 	load=
 	if [ "$rate" != 0 ]; then
-		# Behind everything that is measured: two cores are few for the generator and all it feeds, and it would take both.
-		nice -n 10 "$work/load" -rate "$rate" -for "$((seconds + 10))s" >"$work/load.json" &
+		# Behind everything that is measured: two cores are few for the generator and all it feeds, and its many processes
+		# would take both at any other niceness.
+		nice -n 19 "$work/load" -rate "$rate" -for "$((seconds + 10))s" >"$work/load.json" &
 		load=$!
 		sleep 5
 	fi

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/yagura-edr/yagura/internal/durable"
 )
 
 // Key seals secrets that the database must not hold in plain.
@@ -46,12 +48,8 @@ func LoadKey(path string) (Key, error) {
 	if err != nil {
 		return k, fmt.Errorf("write key file %s: %w", path, err)
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return k, fmt.Errorf("sync key file's folder: %w", err)
-	}
-	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
-		return k, fmt.Errorf("sync key file's folder: %w", err)
+	if err := durable.SyncFolder(filepath.Dir(path)); err != nil {
+		return k, fmt.Errorf("keep key file: %w", err)
 	}
 	return k, nil
 }

@@ -24,21 +24,22 @@ var mayImport = map[string]string{
 	"internal/event/generate": "internal/event/registry",
 	"internal/tenant":         "",
 	"internal/detection":      "internal/event internal/tenant",
-	"internal/command":        "internal/event internal/tenant",
+	"internal/command":        "internal/event internal/tenant internal/durable",
+	"internal/durable":        "",
 
 	"internal/sigma":           "internal/event internal/event/registry internal/detection",
 	"internal/stream":          "internal/event internal/tenant",
 	"internal/eventstore":      "internal/event internal/event/registry internal/tenant internal/stream",
 	"internal/eventstore/duck": "internal/event internal/event/registry internal/tenant internal/eventstore internal/eventstore/segment",
 	// Only worker processes link it: the server and the CLI carry no Parquet writer.
-	"internal/eventstore/segment": "internal/event internal/event/registry internal/tenant internal/eventstore",
+	"internal/eventstore/segment": "internal/event internal/event/registry internal/tenant internal/eventstore internal/durable",
 	"rules":                       "internal/sigma internal/detection internal/event",
 
 	"internal/ingest":   words + " internal/stream internal/fleet internal/coverage internal/response " + gen,
-	"internal/fleet":    words,
+	"internal/fleet":    words + " internal/durable",
 	"internal/coverage": words,
 	"internal/response": words,
-	"internal/access":   words,
+	"internal/access":   words + " internal/durable",
 	"internal/detect":   words + " internal/sigma internal/stream",
 	"internal/incident": words,
 
@@ -85,7 +86,7 @@ func allowed(pkg string) (list string, ok bool) {
 // sensorMayImport holds for everything that is linked into the sensor.
 func sensorMayImport(imp string) bool {
 	return strings.HasPrefix(imp, "internal/sensor/") || strings.HasPrefix(imp, "internal/gen/") ||
-		imp == "internal/terminal" || imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/sigma"
+		imp == "internal/terminal" || imp == "internal/durable" || imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/sigma"
 }
 
 // TestImports must run with -count=1: go list reads the source in a child process, so the test cache

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -123,7 +124,7 @@ func (a *Authority) sign(ops *Operators, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(a.dir, listFile), list); err != nil {
+	if err := durable.Replace(filepath.Join(a.dir, listFile), list); err != nil {
 		return fmt.Errorf("keep operator list: %w", err)
 	}
 	a.list, a.ops = list, ops
@@ -135,31 +136,7 @@ func writeKey(path string, key ed25519.PrivateKey) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", filepath.Base(path), err)
 	}
-	return writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-}
-
-// writeFile replaces path so that a crash leaves the old or the new file, whole.
-func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(f.Name())))
-	}
-	if runtime.GOOS == "windows" { // cannot sync a directory, and need not
-		return nil
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("sync %s: %w", path, err)
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.Replace(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
 func readKey(path string) (ed25519.PrivateKey, error) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/eventstore"
 )
 
@@ -30,5 +31,5 @@ func (b *Builder) WriteQuarantine(dir string) ([]eventstore.Quarantined, error) 
 			return nil, fmt.Errorf("write quarantine: %w", err)
 		}
 	}
-	return b.Bad, syncDir(folder)
+	return b.Bad, durable.SyncFolder(folder)
 }

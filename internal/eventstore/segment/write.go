@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
+	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/event/registry"
 	"github.com/yagura-edr/yagura/internal/eventstore"
 	"github.com/yagura-edr/yagura/internal/tenant"
@@ -57,7 +58,7 @@ func (b *Builder) WriteSegments(dir, token string) (files []eventstore.File, err
 		}
 	}
 	for d := range folders {
-		if err := syncDir(filepath.Join(dir, d)); err != nil {
+		if err := durable.SyncFolder(filepath.Join(dir, d)); err != nil {
 			return files, err
 		}
 	}
@@ -170,18 +171,6 @@ func writeParquet(f *os.File, rows []row, fields table, meta map[string]string) 
 	return w.Close()
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("fsync folder: %w", err)
-	}
-	defer func() { _ = d.Close() }()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("fsync folder %s: %w", dir, err)
-	}
-	return nil
-}
-
 // Settle fsyncs a file written by somebody else, gives it its final name and fsyncs the folder.
 func Settle(tmp, final string) (size int64, err error) {
 	f, err := os.OpenFile(tmp, os.O_RDWR, 0)
@@ -199,5 +188,5 @@ func Settle(tmp, final string) (size int64, err error) {
 	if err := os.Rename(tmp, final); err != nil {
 		return 0, fmt.Errorf("settle %s: %w", final, err)
 	}
-	return st.Size(), syncDir(filepath.Dir(final))
+	return st.Size(), durable.SyncFolder(filepath.Dir(final))
 }

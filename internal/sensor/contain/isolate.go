@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/durable"
 )
 
 // Reach is what must stay reachable while a host is isolated: the server, or the proxy on the way to it.
@@ -330,16 +332,7 @@ func (i *Isolator) save(s saved) error {
 	if err != nil {
 		return fmt.Errorf("keep state of isolation: %w", err)
 	}
-	f, err := os.OpenFile(i.o.StateFile+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("keep state of isolation: %w", err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(i.o.StateFile+".new", i.o.StateFile)
-	}
-	if err != nil {
+	if err := durable.Replace(i.o.StateFile, b); err != nil {
 		return fmt.Errorf("keep state of isolation: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -113,7 +114,7 @@ func (s *Spool) create(b *Batch) (*segment, error) {
 		return nil, fmt.Errorf("make spool file: %w", err)
 	}
 	seg.file = f
-	if err := syncDir(s.dir); err != nil {
+	if err := durable.SyncFolder(s.dir); err != nil {
 		return nil, fmt.Errorf("make spool file: %w", err)
 	}
 	s.active[b.Lane] = seg
@@ -152,19 +153,4 @@ func (s *Spool) abandon(lane event.Lane) {
 	if empty {
 		_ = os.Remove(seg.path) // left over: removed at the next start
 	}
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	err = d.Sync()
-	if cerr := d.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	return nil
 }

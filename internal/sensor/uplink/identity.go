@@ -28,6 +28,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/event"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
 	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
@@ -266,15 +267,15 @@ func (id *Identity) save() error {
 		return fmt.Errorf("encode key: %w", err)
 	}
 	// The identity last: it is what says that the host is enrolled.
-	if err := replace(filepath.Join(id.dir, keyFile), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+	if err := durable.Replace(filepath.Join(id.dir, keyFile), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return err
 	}
 	if len(list) > 0 {
-		if err := replace(filepath.Join(id.dir, listFile), list); err != nil {
+		if err := durable.Replace(filepath.Join(id.dir, listFile), list); err != nil {
 			return err
 		}
 	}
-	return replace(filepath.Join(id.dir, identityFile), append(b, '\n'))
+	return durable.Replace(filepath.Join(id.dir, identityFile), append(b, '\n'))
 }
 
 // KeepList keeps a list that the chain adopted, for the next start.
@@ -282,7 +283,7 @@ func (id *Identity) KeepList(list []byte) error {
 	id.mu.Lock()
 	id.list = bytes.Clone(list)
 	id.mu.Unlock()
-	return replace(filepath.Join(id.dir, listFile), list)
+	return durable.Replace(filepath.Join(id.dir, listFile), list)
 }
 
 // Chain gives what commands are checked against, with the list kept so far if it is whole.
@@ -406,26 +407,4 @@ func (l *Link) renew(ctx context.Context) error {
 	l.http.CloseIdleConnections() // so that the next call shows the new one
 	l.log.InfoContext(ctx, "certificate renewed", slog.Time("expiry", id.Expiry()))
 	return nil
-}
-
-// replace writes a file (0600) so that a crash leaves the old one or the new one, whole.
-func replace(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("sync folder of %s: %w", path, err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
