@@ -179,7 +179,7 @@ func tryExec(w *watch, dir string) error {
 	}
 	return errors.Join(fields(e, "path", e.Actor.Path, "/usr/bin/bash", "command line", e.Actor.CommandLine, "/usr/bin/bash -c exit 7 two words \xff",
 		"cwd", e.Actor.Cwd, dir, "parent", e.Parent.PID, os.Getpid(), "parent's path", e.Parent.Path, self, "hash", hashed.HashState, event.HashKnown),
-		fields(exit, nil, "exit code", exit.ExitCode, 7, "path", exit.Actor.Path, "/usr/bin/bash"))
+		fields(exit, "exit code", exit.ExitCode, 7, "path", exit.Actor.Path, "/usr/bin/bash"))
 }
 
 func tryScript(w *watch, dir string) error {
@@ -311,10 +311,10 @@ func tryTCP(w *watch, dir string) error {
 		return err
 	}
 	return errors.Join(
-		fields(connect, nil, "remote", connect.RemoteAddr, "127.0.0.1", "remote port", connect.RemotePort, port, "initiated", connect.Initiated, true, "actor", connect.Actor.Path, "/usr/bin/bash"),
-		fields(listen, nil, "port", listen.LocalPort, port),
-		fields(accept, nil, "port", accept.LocalPort, port, "remote port", accept.RemotePort, connect.LocalPort, "initiated", accept.Initiated, false),
-		fields(closed, nil, "sent", closed.BytesSent, 5, "actor", closed.Actor.PID, pid))
+		fields(connect, "remote", connect.RemoteAddr, "127.0.0.1", "remote port", connect.RemotePort, port, "initiated", connect.Initiated, true, "actor", connect.Actor.Path, "/usr/bin/bash"),
+		fields(listen, "port", listen.LocalPort, port),
+		fields(accept, "port", accept.LocalPort, port, "remote port", accept.RemotePort, connect.LocalPort, "initiated", accept.Initiated, false),
+		fields(closed, "sent", closed.BytesSent, 5, "actor", closed.Actor.PID, pid))
 }
 
 // A question for the A record of c2.example.test, and its answer 127.0.0.88.
