@@ -148,6 +148,7 @@ export const en = {
   hostSeen: 'Last seen',
   hostCanary: 'Last canary',
   hostLost: 'Lost, 24 h',
+  hostHeld: 'Held back',
   hostSpool: 'Waiting in spool',
   hostSkew: 'Clock skew',
   hostAddresses: 'Addresses',

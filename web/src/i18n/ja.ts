@@ -139,6 +139,7 @@ export const ja: Messages = {
   hostSeen: '最終報告',
   hostCanary: '最終カナリア',
   hostLost: '欠損(24 時間)',
+  hostHeld: '抑制(仕様)',
   hostSpool: '送信待ち',
   hostSkew: '時計のずれ',
   hostAddresses: 'アドレス',

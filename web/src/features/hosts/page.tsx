@@ -37,7 +37,7 @@ function HostState({ state }: { state: string }) {
 }
 
 export function HostsPage() {
-  const t = useText();
+  const { t, language } = useSpeech();
   const { data, error, isPending, refetch } = useQuery(reads.hosts());
   const { sel } = useSearch({ from: '/t/$tenant/hosts' });
   const navigate = useNavigate({ from: '/t/$tenant/hosts' });
@@ -70,8 +70,8 @@ export function HostsPage() {
             onSelect={(id) => void navigate({ search: { sel: id }, replace: true })}
             onOpen={() => undefined}
             narrow={{ line: [0, 6], below: 1 }}
-            columns="minmax(9rem,1fr) 15rem minmax(8rem,1fr) 7rem 7rem 7rem 6rem"
-            heads={[t.hostName, t.hostState, t.hostOs, t.hostVersion, t.hostSeen, t.hostCanary, t.hostLost]}
+            columns="minmax(9rem,1fr) 15rem minmax(8rem,1fr) 7rem 7rem 7rem 6rem 6rem"
+            heads={[t.hostName, t.hostState, t.hostOs, t.hostVersion, t.hostSeen, t.hostCanary, t.hostLost, t.hostHeld]}
             row={(h) => [
               <span key="n" className="font-semibold">
                 <Raw text={h.name || h.id} />
@@ -85,6 +85,9 @@ export function HostsPage() {
               <Age key="a" at={micros(h.lastSeen)} />,
               <Age key="c" at={micros(h.lastCanary)} />,
               <Lost key="l" host={h} />,
+              <span key="b" className="tnum text-muted">
+                {h.held24h.toLocaleString(language)}
+              </span>,
             ]}
           />
         )}
@@ -105,12 +108,9 @@ function Lost({ host }: { host: Host }) {
   const { t, language } = useSpeech();
   if (host.lastSeen <= 0n) return <span className="text-warn">{t.notKnown}</span>;
   return (
-    <>
-      <span className={`tnum ${host.lost24h > 0n ? 'font-semibold text-high' : ''}`}>
-        {host.lost24h.toLocaleString(language)}
-      </span>
-      {host.held24h > 0n && <span className="ml-2 text-2xs text-muted">{t.heldEvents(Number(host.held24h))}</span>}
-    </>
+    <span className={`tnum ${host.lost24h > 0n ? 'font-semibold text-high' : ''}`}>
+      {host.lost24h.toLocaleString(language)}
+    </span>
   );
 }
 
@@ -164,6 +164,9 @@ function Details({ host }: { host: Host }) {
         </Fact>
         <Fact name={t.hostLost}>
           <Lost host={host} />
+        </Fact>
+        <Fact name={t.hostHeld}>
+          <span className="tnum">{host.held24h.toLocaleString(language)}</span>
         </Fact>
         <Fact name={t.hostSpool}>
           <span className="tnum">{host.spoolEvents.toLocaleString(language)}</span>
