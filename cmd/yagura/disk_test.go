@@ -106,16 +106,26 @@ func TestAFullDiskOnEitherSideLosesNothingUncounted(t *testing.T) {
 	if host := h.host(); host.State != "reporting" || host.LastSeen <= sent {
 		t.Errorf("a sensor with a full disk: %+v; want it to go on from memory", host)
 	}
+	const unused = "cannot use its disk"
+	h.eventually(60*time.Second, "doctor says that the sensor's disk is full", func() error {
+		if out := h.doctor(); !strings.Contains(out, unused) {
+			return fmt.Errorf("%s", out)
+		}
+		return nil
+	})
 	free()
 	stop()
-	h.eventually(30*time.Second, "the sensor uses its disk again", func() error {
+	h.eventually(60*time.Second, "the sensor uses its disk again and says so", func() error {
 		if st := s.status(); time.Since(st.Since) < 0 || st.Spool.Problem != "" {
 			return fmt.Errorf("%+v", st)
+		}
+		if out := h.doctor(); strings.Contains(out, unused) {
+			return fmt.Errorf("%s", out)
 		}
 		return nil
 	})
 	if a := books.settle(t, 2*time.Minute); a.dropped > 0 {
-		t.Logf("%d events were dropped and reported while the sensor's disk was full", a.dropped)
+		t.Errorf("%d events were dropped while the sensor's disk was full; the server was there to take them", a.dropped)
 	}
 }
 

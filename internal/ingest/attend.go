@@ -128,6 +128,7 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 	s.o.Fleet.Reported(id.Host, skew, m.SpoolEvents, m.SpoolBytes)
 	s.o.Coverage.Reported(ctx, id.Tenant, id.Host, capabilities(m.Capabilities), m.GoingDown)
 	s.skew(ctx, id, m.WallTime, at)
+	s.disk(ctx, id, m)
 	for _, x := range m.Outcomes {
 		s.outcome(ctx, id, x)
 	}
@@ -162,6 +163,15 @@ func (s *Service) skew(ctx context.Context, id fleet.Identity, host, server int6
 		s.o.Coverage.Report(ctx, faultClock(id, host, server))
 	} else {
 		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "clock-skew")
+	}
+}
+
+// disk notes whether the sensor can keep events while it cannot send them.
+func (s *Service) disk(ctx context.Context, id fleet.Identity, m *sensorv1.ReportRequest) {
+	if len(m.SpoolProblem) > 0 && !m.GoingDown {
+		s.o.Coverage.Report(ctx, faultDisk(id, string(m.SpoolProblem[:min(len(m.SpoolProblem), 512)])))
+	} else {
+		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "spool")
 	}
 }
 

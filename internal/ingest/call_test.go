@@ -212,6 +212,35 @@ func TestHostClockThatIsOffIsTold(t *testing.T) {
 	}
 }
 
+func TestSensorWithoutItsDiskIsTold(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	x := s.enrol(t)
+	x.hello(t)
+	for _, step := range []struct {
+		problem string
+		down    bool
+		faults  int
+	}{{"no space left on device \x1b[2J", false, 1}, {"", false, 0}, {strings.Repeat("x", 100_000), false, 1}, {"no space left on device", true, 0}} {
+		if _, err := x.Report(t.Context(), connect.NewRequest(&sensorv1.ReportRequest{WallTime: time.Now().UnixMicro(), Stream: x.stream, SpoolProblem: []byte(step.problem), GoingDown: step.down})); err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.coverage.SilentFailures(t.Context(), s.tenant)
+		found := 0
+		for _, f := range list {
+			if strings.HasSuffix(f.ID, "/spool") {
+				found++
+				if strings.Contains(f.What.En, "\x1b") || len(f.What.En) > 1000 {
+					t.Errorf("%.40q: told as %q", step.problem, f.What.En)
+				}
+			}
+		}
+		if err != nil || found != step.faults {
+			t.Errorf("%.40q, down %v: %+v, %v; want %d", step.problem, step.down, list, err, step.faults)
+		}
+	}
+}
+
 func TestCloneIsFoundByABootThatReturns(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -112,6 +112,20 @@ func faultClock(id fleet.Identity, host, server int64) coverage.Fault {
 	}
 }
 
+func faultDisk(id fleet.Identity, why string) coverage.Fault {
+	return coverage.Fault{
+		Tenant: id.Tenant, Host: id.Host, Kind: "spool", Class: coverage.ClassSensorDegraded, Severity: detection.Medium,
+		What: detection.Said{
+			En: "The sensor cannot use its disk (" + event.Show(why) + "). It goes on from memory: while the server is out of reach, events will be lost.",
+			Ja: "センサーがディスクを使えません(" + event.Show(why) + ")。メモリーで動作を続けていますが、サーバーに届かない間のイベントは失われます。",
+		},
+		Fix: detection.Said{
+			En: "Free space below the sensor's data folder, or mend its file system; the sensor uses it again by itself.",
+			Ja: "センサーのデータフォルダーの空きを増やすか、ファイルシステムを修復してください。センサーは自動的に使用を再開します。",
+		},
+	}
+}
+
 func faultForeign(id fleet.Identity, why string) coverage.Fault {
 	return coverage.Fault{
 		Tenant: id.Tenant, Host: id.Host, Kind: "foreign-command", Class: coverage.ClassTamper, Severity: detection.High,

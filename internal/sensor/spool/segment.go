@@ -96,6 +96,7 @@ func (s *Spool) appendDisk(b *Batch) error {
 		return fmt.Errorf("write %s: %w", filepath.Base(seg.path), err)
 	}
 	b.at, b.seg = seg.size, seg
+	s.spare = max(0, s.spare-need)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seg.size += need

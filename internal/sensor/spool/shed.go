@@ -13,7 +13,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-// room makes place for need bytes of a lane, or says errFull. flush is held.
+// room makes place for need bytes of a lane, or says errFull or errCrowded. flush is held.
 func (s *Spool) room(lane event.Lane, need int64) error {
 	for {
 		limit, crowded := s.o.MaxBytes, false
@@ -24,19 +24,26 @@ func (s *Spool) room(lane event.Lane, need int64) error {
 		}
 		s.mu.Unlock()
 		if s.o.MinFree > 0 && s.freeSpace() < s.o.MinFree+need {
-			limit, crowded = min(limit, used), used+need <= limit // others fill the disk: do not grow
+			limit, crowded = min(limit, used+s.spare), used+need <= limit // others fill the disk: do not grow
 		}
 		if used+need <= limit {
 			return nil
 		}
-		ok, err := s.shed(lane)
+		n, err := s.freeOne()
 		if err != nil {
 			return err
 		}
-		if !ok && crowded {
+		s.spare += n
+		switch {
+		case n > 0:
+			continue
+		case crowded:
 			return fmt.Errorf("%w of %s: free some", errCrowded, s.dir)
 		}
-		if !ok {
+		if n, err = s.giveUpOne(lane); err != nil {
+			return err
+		}
+		if n == 0 {
 			return fmt.Errorf("spool holds %d bytes: %w", used, errFull)
 		}
 	}
@@ -50,27 +57,35 @@ func (s *Spool) freeSpace() int64 {
 	return int64(st.Bavail) * st.Bsize
 }
 
-// shed gives up one file: first one that the server has accepted whole (nothing is lost by that), then the
-// oldest of the lowest lane, never of a lane above the one that needs the place. flush is held.
-func (s *Spool) shed(lane event.Lane) (bool, error) {
+// freeOne empties one file that the server has accepted whole, of the lowest lane that has one, and gives its bytes;
+// 0 when there is none. Nothing is lost by it. flush is held.
+func (s *Spool) freeOne() (int64, error) {
 	for l := event.Bulk + 1; l > 0; l-- {
 		if seg := s.oldest(l-1, true); seg != nil {
-			return true, s.freeEarly(seg)
+			n := seg.size
+			return n, s.freeEarly(seg)
 		}
 	}
+	return 0, nil
+}
+
+// giveUpOne deletes the oldest file of the lowest lane, never of one above the lane that needs the place, and gives
+// its bytes; 0 when there is none. What of it the server does not have is lost and reported. flush is held.
+func (s *Spool) giveUpOne(lane event.Lane) (int64, error) {
 	for l := event.Bulk + 1; l > lane; l-- {
 		seg := s.oldest(l-1, false)
 		if seg == nil && s.active[l-1] != nil && s.active[l-1].size > 0 {
 			if err := s.rotate(l - 1); err != nil {
-				return false, err
+				return 0, err
 			}
 			seg = s.oldest(l-1, false)
 		}
 		if seg != nil {
-			return true, s.giveUpSegment(seg)
+			n := seg.size
+			return n, s.giveUpSegment(seg)
 		}
 	}
-	return false, nil
+	return 0, nil
 }
 
 // oldest gives the oldest closed file of a lane: accepted whole, or any, those being sent last.

@@ -75,6 +75,7 @@ type Spool struct {
 	flush sync.Mutex    // one writer at a time; held across I/O, guards active, before mu
 
 	active [3]*segment // being written
+	spare  int64       // bytes freed for the batch being kept, which a disk that others fill may take again; flush is held
 
 	mu        sync.Mutex // guards what follows; never held across I/O
 	lane      [3]queue

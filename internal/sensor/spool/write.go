@@ -92,20 +92,28 @@ func (s *Spool) keep(lane event.Lane, r raw) error {
 	}
 	b := &Batch{Stream: s.stream, Lane: lane, First: r.first, Count: r.count, Boot: s.o.Boot, Content: content, reports: r.reports}
 	b.size, b.sum = uint32(len(content)), checksum(content)
-	err := s.migrate(lane)
-	if err == nil {
-		err = s.appendDisk(b)
-	}
-	for try := 0; try < 4 && err != nil && !errors.Is(err, errFull); try++ {
-		// Once more, into a new file; on a full disk after giving up what matters less.
-		if noSpace(err) {
-			if ok, serr := s.shed(lane); !ok || serr != nil {
-				break
-			}
-		}
+	s.spare = 0
+	var err error
+	for range 5 {
 		if err = s.migrate(lane); err == nil {
 			err = s.appendDisk(b)
 		}
+		if err == nil || errors.Is(err, errFull) {
+			break
+		}
+		if !noSpace(err) {
+			continue // once more, into a new file
+		}
+		// What the server has goes first. Then the batch may wait in memory. Only when that is full, too, is
+		// something given up, on what matters less or is older.
+		n, serr := s.freeOne()
+		if n == 0 && serr == nil && !s.fitsMemory(b) {
+			n, serr = s.giveUpOne(lane)
+		}
+		if n == 0 || serr != nil {
+			break
+		}
+		s.spare += n
 	}
 	switch {
 	case err == nil:
@@ -129,7 +137,7 @@ func (s *Spool) keep(lane event.Lane, r raw) error {
 }
 
 func noSpace(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.Is(err, errCrowded) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 func (r *raw) halves() (a, b raw) {
@@ -200,6 +208,13 @@ func (s *Spool) appendMemory(b *Batch) bool {
 		s.giveUp(v, ReasonMemory)
 	}
 	return fits
+}
+
+// fitsMemory says whether a batch has room in memory without anything being shed there.
+func (s *Spool) fitsMemory(b *Batch) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.memory()+len(b.Content) <= s.o.MaxMemory
 }
 
 // memory is the bytes of batches in memory. mu is held.

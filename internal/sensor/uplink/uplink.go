@@ -270,6 +270,9 @@ func (l *Link) reports(ctx context.Context) error {
 	}
 }
 
+// maxProblem bounds the sentence about the disk in a heartbeat.
+const maxProblem = 512
+
 func (l *Link) report(ctx context.Context, down bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -277,6 +280,7 @@ func (l *Link) report(ctx context.Context, down bool) error {
 	req.Stream, req.GoingDown = l.o.Spool.Stream(), down
 	st := l.o.Spool.Stats()
 	req.SpoolBytes, req.SpoolEvents = uint64(st.Bytes)+uint64(st.Memory), st.Events
+	req.SpoolProblem = []byte(st.Problem[:min(len(st.Problem), maxProblem)])
 	for lane, n := range st.Produced {
 		req.Produced = append(req.Produced, &sensorv1.StreamState{Stream: req.Stream, Lane: uint32(lane), Last: n})
 	}

@@ -1184,8 +1184,9 @@ type ReportRequest struct {
 	Capabilities  []*Capability          `protobuf:"bytes,6,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	SpoolBytes    uint64                 `protobuf:"varint,7,opt,name=spool_bytes,json=spoolBytes,proto3" json:"spool_bytes,omitempty"`
 	SpoolEvents   uint64                 `protobuf:"varint,8,opt,name=spool_events,json=spoolEvents,proto3" json:"spool_events,omitempty"`
-	Produced      []*StreamState         `protobuf:"bytes,9,rep,name=produced,proto3" json:"produced,omitempty"`                      // per lane: last number given out
-	GoingDown     bool                   `protobuf:"varint,10,opt,name=going_down,json=goingDown,proto3" json:"going_down,omitempty"` // signed off: silence is expected
+	Produced      []*StreamState         `protobuf:"bytes,9,rep,name=produced,proto3" json:"produced,omitempty"`                              // per lane: last number given out
+	GoingDown     bool                   `protobuf:"varint,10,opt,name=going_down,json=goingDown,proto3" json:"going_down,omitempty"`         // signed off: silence is expected
+	SpoolProblem  []byte                 `protobuf:"bytes,11,opt,name=spool_problem,json=spoolProblem,proto3" json:"spool_problem,omitempty"` // why the sensor's disk is not used, at most 512 bytes; empty: it is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1288,6 +1289,13 @@ func (x *ReportRequest) GetGoingDown() bool {
 		return x.GoingDown
 	}
 	return false
+}
+
+func (x *ReportRequest) GetSpoolProblem() []byte {
+	if x != nil {
+		return x.SpoolProblem
+	}
+	return nil
 }
 
 type Counter struct {
@@ -1581,7 +1589,7 @@ const file_sensor_v1_sensor_proto_rawDesc = "" +
 	"\tSignature\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x1c\n" +
 	"\talgorithm\x18\x02 \x01(\tR\talgorithm\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xab\x03\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xd0\x03\n" +
 	"\rReportRequest\x12\x17\n" +
 	"\aboot_ns\x18\x01 \x01(\x04R\x06bootNs\x12\x1b\n" +
 	"\twall_time\x18\x02 \x01(\x03R\bwallTime\x12\x16\n" +
@@ -1595,7 +1603,8 @@ const file_sensor_v1_sensor_proto_rawDesc = "" +
 	"\bproduced\x18\t \x03(\v2\x1d.yagura.sensor.v1.StreamStateR\bproduced\x12\x1d\n" +
 	"\n" +
 	"going_down\x18\n" +
-	" \x01(\bR\tgoingDown\"3\n" +
+	" \x01(\bR\tgoingDown\x12#\n" +
+	"\rspool_problem\x18\v \x01(\fR\fspoolProblem\"3\n" +
 	"\aCounter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value\"\x95\x01\n" +
