@@ -7,7 +7,7 @@ var jaSaid = terminal.Sentences{
 	// headings of tables and pages
 	"ACTION": "アクション", "BY": "実行者", "ATT&CK": "ATT&CK", "COMMAND LINE": "コマンドライン", "DETECTION": "検知", "DETECTIONS": "検知数", "EXPIRES": "期限",
 	"FILE": "ファイル", "FIRST": "最初", "HITS": "件数", "HOST": "ホスト", "HOSTS": "ホスト", "INCIDENT": "インシデント", "LAST CANARY": "最終カナリア",
-	"LAST SEEN": "最終報告", "LEVEL": "重大度", "LOG SOURCE": "ログソース", "LOST 24H": "欠損 24h", "HELD BACK": "抑制 24h", "MADE BY": "作成者", "NAME": "名前", "OUTCOME": "結果",
+	"LAST SEEN": "最終報告", "LEVEL": "重大度", "LOG SOURCE": "ログソース", "LOST 24H": "欠損 24h", "HELD BACK": "件数のみ 24h", "MADE BY": "作成者", "NAME": "名前", "OUTCOME": "結果",
 	"PROCESS": "プロセス", "RULE": "ルール", "SEES": "可視範囲", "SEVERITY": "重大度", "STATE": "状態", "TARGET": "対象", "TIME": "時刻", "TITLE": "題名",
 	"TOKEN": "トークン", "USES LEFT": "残り回数", "VERB": "動作",
 	"PID": "PID", "OS": "OS", "notify": "通知",
