@@ -326,6 +326,30 @@ func TestProbeThatStopsIsNamedWithin90Seconds(t *testing.T) {
 	})
 }
 
+// A sensor that starts again and again and never shows its canary is no healthy one, however often it says Hello.
+func TestSensorThatDiesBeforeEachCanaryIsMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		for range 5 {
+			w.hello()
+			w.c.NextNonce(w.host)
+			time.Sleep(30 * time.Second)
+		}
+		if c := w.cell("process"); c.State != coverage.Partial || !strings.Contains(c.Reason, "did not come through") {
+			t.Errorf("after 150 s and five starts: %+v; want a missed canary", c)
+		}
+		w.hello()
+		if c := w.cell("process"); c.State != coverage.Partial {
+			t.Errorf("after one more Hello: %+v; want a proof, not a promise", c)
+		}
+		w.live(65 * time.Second)
+		if c := w.cell("process"); c.State != coverage.Full {
+			t.Errorf("after a canary: %+v", c)
+		}
+	})
+}
+
 func TestOnlyTheProcessTheSensorNamedIsTheCanary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatch(t)

@@ -89,12 +89,16 @@ func (c *Coverage) Connected(ctx context.Context, t tenant.ID, id event.HostID, 
 	c.flush(ctx)
 }
 
-// back starts the clock of proof anew: what was missed while nobody could run it says nothing. A nonce is
-// due at once, but not for a host that reconnects every second.
+// back begins another connection. A host that was silent, or was proven whole, starts the clock of proof anew: what was
+// missed while nobody could run it says nothing. One that was neither goes on under the old clock, or a sensor that dies
+// again and again before its canary is due would never be missed. A nonce is due at once, but not for a host that
+// reconnects every second.
 func (h *host) back(at int64) {
+	if h.silent || h.passedThisTime() && len(h.missed) == 0 {
+		h.watched, h.proven = 0, [parts]int64{}
+		clear(h.missed)
+	}
 	h.silent = false
-	h.watched, h.proven = 0, [parts]int64{}
-	clear(h.missed)
 	if at-h.issued > 5e6 {
 		h.issued = 0
 	}
