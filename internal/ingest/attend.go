@@ -166,10 +166,13 @@ func (s *Service) skew(ctx context.Context, id fleet.Identity, host, server int6
 	}
 }
 
+// maxProblem bounds what a sensor says of its disk, in bytes.
+const maxProblem = 512
+
 // disk notes whether the sensor can keep events while it cannot send them.
 func (s *Service) disk(ctx context.Context, id fleet.Identity, m *sensorv1.ReportRequest) {
 	if len(m.SpoolProblem) > 0 && !m.GoingDown {
-		s.o.Coverage.Report(ctx, faultDisk(id, string(m.SpoolProblem[:min(len(m.SpoolProblem), 512)])))
+		s.o.Coverage.Report(ctx, faultDisk(id, string(m.SpoolProblem[:min(len(m.SpoolProblem), maxProblem)])))
 	} else {
 		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "spool")
 	}

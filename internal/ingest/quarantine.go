@@ -2,18 +2,13 @@ package ingest
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 
 	"github.com/google/uuid"
 
-	"github.com/yagura-edr/yagura/internal/coverage"
-	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/fleet"
-	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
 // maxKept batches of one host are kept a day; what comes beyond is counted and not kept: a hostile host
@@ -53,83 +48,5 @@ func (s *Service) quarantine(ctx context.Context, u *upload, reason string, lost
 	}
 	if err := s.o.Cellar.SaveQuarantine(ctx, q); err != nil {
 		s.log.WarnContext(ctx, "quarantine not listed", slog.Any("host", u.id.Host), slog.Any("err", err))
-	}
-}
-
-// logFull tells an operator that the log takes no more; logTook ends that.
-func (s *Service) logFull(ctx context.Context, t tenant.ID) {
-	s.full.Store(true)
-	s.o.Coverage.Report(context.WithoutCancel(ctx), coverage.Fault{
-		Tenant: t, Kind: "log-full", Class: coverage.ClassServer, Severity: detection.High,
-		What: detection.Said{En: "The server's event log is full: sensors keep their events until it takes more.", Ja: "サーバーのイベントログが満杯です。空きができるまで、センサーがイベントを保持します。"},
-		Fix:  detection.Said{En: "See in `yagura doctor` why it is not sealed; free disk space or raise stream_max_bytes.", Ja: "シールが進まない理由を `yagura doctor` で確認し、ディスクを空けるか stream.max_bytes を増やしてください。"},
-	})
-}
-
-func (s *Service) logTook(ctx context.Context, t tenant.ID) {
-	if s.full.Load() {
-		s.full.Store(false)
-		s.o.Coverage.Clear(context.WithoutCancel(ctx), t, event.HostID{}, "log-full")
-	}
-}
-
-func faultConflict(id fleet.Identity, streamID uint64, laneNumber uint32, first uint64) coverage.Fault {
-	return coverage.Fault{
-		Tenant: id.Tenant, Host: id.Host, Kind: "id-conflict", Class: coverage.ClassTamper, Severity: detection.High,
-		What: detection.Said{
-			En: fmt.Sprintf("The sensor sent other content under event ids that it had used before (stream %016x, lane %d, from %d). The first content stands.", streamID, laneNumber, first),
-			Ja: fmt.Sprintf("センサーが使用済みのイベント ID(ストリーム %016x、レーン %d、%d から)で異なる内容を送りました。最初の内容を有効とします。", streamID, laneNumber, first),
-		},
-		Fix: detection.Said{
-			En: "A restored snapshot or a cloned machine does this, and so does somebody who holds its key. Enrol the machine again and revoke this host.",
-			Ja: "スナップショットの復元や複製されたマシン、または鍵を持つ第三者が原因です。マシンを登録し直し、このホストを失効させてください。",
-		},
-	}
-}
-
-func faultClone(id fleet.Identity, why string) coverage.Fault {
-	return coverage.Fault{
-		Tenant: id.Tenant, Host: id.Host, Kind: "clone", Class: coverage.ClassTamper, Severity: detection.High,
-		What: detection.Said{
-			En: "Two machines seem to use one identity: " + why + ".",
-			Ja: "二台のマシンが一つの ID を使っているようです(" + why + ")。",
-		},
-		Fix: detection.Said{
-			En: "Remove the sensor's data folder on the copy and enrol it with a new token; if no copy is known, revoke this host.",
-			Ja: "複製側のセンサーのデータフォルダーを消し、新しいトークンで登録してください。複製に心当たりがなければ、このホストを失効させてください。",
-		},
-	}
-}
-
-func faultClock(id fleet.Identity, host, server int64) coverage.Fault {
-	return coverage.Fault{
-		Tenant: id.Tenant, Host: id.Host, Kind: "clock-skew", Class: coverage.ClassClockSkew, Severity: detection.Low,
-		What: detection.Said{
-			En: fmt.Sprintf("The host's clock says %s where the server's says %s. Times shown are the server's estimate.", clock(host), clock(server)),
-			Ja: fmt.Sprintf("ホストの時計は %s、サーバーの時計は %s です。表示される時刻はサーバーの推定です。", clock(host), clock(server)),
-		},
-		Fix: detection.Said{En: "Set the clock of the host, by NTP if you can.", Ja: "ホストの時計を合わせてください(可能なら NTP で)。"},
-	}
-}
-
-func faultDisk(id fleet.Identity, why string) coverage.Fault {
-	return coverage.Fault{
-		Tenant: id.Tenant, Host: id.Host, Kind: "spool", Class: coverage.ClassSensorDegraded, Severity: detection.Medium,
-		What: detection.Said{
-			En: "The sensor cannot use its disk (" + event.Show(why) + "). It goes on from memory: while the server is out of reach, events will be lost.",
-			Ja: "センサーがディスクを使えません(" + event.Show(why) + ")。メモリーで動作を続けていますが、サーバーに届かない間のイベントは失われます。",
-		},
-		Fix: detection.Said{
-			En: "Free space below the sensor's data folder, or mend its file system; the sensor uses it again by itself.",
-			Ja: "センサーのデータフォルダーの空きを増やすか、ファイルシステムを修復してください。センサーは自動的に使用を再開します。",
-		},
-	}
-}
-
-func faultForeign(id fleet.Identity, why string) coverage.Fault {
-	return coverage.Fault{
-		Tenant: id.Tenant, Host: id.Host, Kind: "foreign-command", Class: coverage.ClassTamper, Severity: detection.High,
-		What: detection.Said{En: "A command reached the sensor that did not come through this server's queue: " + event.Show(why) + ".", Ja: "このサーバーの待ち行列を経ていないコマンドがセンサーに届きました(" + event.Show(why) + ")。"},
-		Fix:  detection.Said{En: "Somebody may hold the server's listener or its data. Compare the actions with the audit, and replace the server's keys.", Ja: "第三者がサーバーの受け口かデータを握っている可能性があります。操作の一覧を監査記録と照合し、サーバーの鍵を交換してください。"},
 	}
 }
