@@ -28,7 +28,7 @@ func Load(dirs ...string) (*sigma.Ruleset, error) {
 	}
 	for _, d := range dirs {
 		if err := b.AddDir(d); err != nil {
-			return nil, fmt.Errorf("load rules: %w", err)
+			return nil, err // it names the folder
 		}
 	}
 	return b.Build(), nil

@@ -70,11 +70,13 @@ var jaElsewhere = terminal.Sentences{
 	"key %s can be read by others (mode %o): chmod 600 it: %w":                                                  "鍵 %s が他のユーザーから読めます(モード %s)。chmod 600 を実行してください: %s",
 
 	// events, rules, the store
-	"process %q is not HOST/p-…":   "%q は HOST/p-… の形ではありません",
-	"open event log %s: %w":        "イベントログ %s を開けません: %s",
-	"open event store %s: %w":      "イベントストア %s を開けません: %s",
-	"open control database %s: %w": "管理データベース %s を開けません: %s",
-	"the query is too wide":        "条件が広すぎます",
+	"process %q is not HOST/p-…":                                         "%q は HOST/p-… の形ではありません",
+	"incident id %q does not start with i-":                              "インシデント ID %q が i- で始まっていません",
+	"host id %q does not start with h-":                                  "ホスト ID %q が h- で始まっていません",
+	"open event log %s: %w":                                              "イベントログ %s を開けません: %s",
+	"open event store %s: %w":                                            "イベントストア %s を開けません: %s",
+	"open control database %s: %w":                                       "管理データベース %s を開けません: %s",
+	"the query is too wide":                                              "条件が広すぎます",
 	"the tree is deeper or wider: ask for more with --depth and --limit": "ツリーはさらに続きます。--depth と --limit で広げてください",
 	"not yaml": "YAML ではない", "too big": "大きすぎる", "bad document": "文書の誤り", "bad condition": "condition の誤り", "bad modifier": "知らない修飾子", "bad value": "値の誤り",
 	"bad regex": "正規表現の誤り", "needs pipeline": "パイプラインが必要", "obsolete": "廃止された書き方", "correlation": "相関ルール(未対応)", "duplicate id": "ID の重複", "no author": "作者の記載なし",
