@@ -12,6 +12,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
 	"github.com/yagura-edr/yagura/internal/sensor/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/sight"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 	"github.com/yagura-edr/yagura/internal/terminal"
@@ -90,6 +91,14 @@ func (v *checkVerb) sight(s *shell, add adder) (blind bool) {
 	}
 	for _, c := range eye.Capabilities() {
 		add(c.Class, c.State, "%s", c.Reason)
+	}
+	switch eye.Names() {
+	case probe.NamesKernel:
+		add("names", "ok", "of files renamed, removed, linked or changed by path: from the kernel")
+	case probe.NamesExt4:
+		add("names", "ok", "of files renamed, removed, linked or changed by path: from the kernel on ext4; elsewhere the last name is what the caller wrote, and marked so")
+	default:
+		add("names", "ok", "of files renamed, removed, linked or changed by path: the last name is what the caller wrote, and marked so")
 	}
 	if err := eye.Close(); err != nil {
 		add("sight", "warn", "probes do not detach: %v", err)

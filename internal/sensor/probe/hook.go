@@ -42,6 +42,11 @@ type hook struct {
 	without string
 	// main is false for a hook whose absence leaves the class partial, not blind.
 	main bool
+	// finer is true for a hook that makes what others see more certain: that a kernel has none lowers no class, that
+	// somebody takes it away does.
+	finer bool
+	// instead is a hook that is loaded only where this one does not work.
+	instead *hook
 
 	programs *ebpf.Collection
 	links    []io.Closer
@@ -56,6 +61,10 @@ func plan() []*hook {
 		{group: "network", name: "net", spec: bpf.LoadNet, attach: attachNet, without: "connections", main: true},
 		{group: "dns", name: "dns", spec: bpf.LoadDns, attach: attachTracing("query_seen", "answer_seen"), without: "DNS queries", main: true},
 		{group: "file", name: "file", spec: bpf.LoadFile, attach: attachFile, without: "files", main: true},
+		{group: "file", name: "witness", spec: bpf.LoadWitness, attach: attachTracing("unlink_asked", "rename_asked", "chmod_asked", "link_asked", "symlink_asked"),
+			without: "names in the kernel", finer: true, instead: &hook{
+				group: "file", name: "ext4", spec: bpf.LoadExt4, attach: attachTracing("unlink_begun", "inode_changed"), without: "names on ext4", finer: true,
+			}},
 		{group: "memory", name: "memory", spec: bpf.LoadMemory, attach: handle(map[uint32]string{
 			handlePtrace:  "ptrace_done",
 			handleVMWrite: "vm_write_done", handleMemfd: "memfd_done",
@@ -126,7 +135,7 @@ func attachOne(c *ebpf.Collection, name string) (link.Link, error) {
 var sharedMaps = []string{"ring_critical", "ring_network", "ring_bulk", "scratch", "counters", "sequences", "settings"}
 
 // callMaps lists those that the objects with system call handlers share beside them.
-var callMaps = []string{"calls", "handlers", "buckets"}
+var callMaps = []string{"calls", "handlers", "buckets", "witnesses"}
 
 // size puts the ring sizes of the options into a spec: each object must ask for what the shared map is.
 func (p *Probe) size(spec *ebpf.CollectionSpec) {
@@ -153,13 +162,47 @@ func (p *Probe) makeMaps() error {
 
 func (p *Probe) loadHooks(ctx context.Context, cache *btf.Cache) {
 	for _, h := range plan() {
-		if h.err = p.loadHook(h, cache); h.err != nil {
-			p.log.WarnContext(ctx, "hook not available", slog.String("hook", h.name), slog.Any("err", h.err))
+		for ; h != nil; h = h.instead {
+			if h.err = p.loadHook(h, cache); h.err != nil {
+				level := slog.LevelWarn
+				if h.finer {
+					level = slog.LevelDebug
+				}
+				p.log.Log(ctx, level, "hook not available", slog.String("hook", h.name), slog.Any("err", h.err))
+			}
+			p.mu.Lock()
+			p.hooks = append(p.hooks, h)
+			p.mu.Unlock()
+			if h.err == nil {
+				break
+			}
 		}
-		p.mu.Lock()
-		p.hooks = append(p.hooks, h)
-		p.mu.Unlock()
 	}
+}
+
+// Where the last name of a file comes from that a call renames, removes, links or changes by path.
+const (
+	NamesKernel = "kernel" // always the kernel
+	NamesExt4   = "ext4"   // the kernel on ext4, else memory of the caller, and marked
+	NamesCaller = "caller" // memory of the caller, and marked
+)
+
+// Names says where such names come from on this kernel, as one of the constants above.
+func (p *Probe) Names() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.hooks {
+		if h.err != nil {
+			continue
+		}
+		switch h.name {
+		case "witness":
+			return NamesKernel
+		case "ext4":
+			return NamesExt4
+		}
+	}
+	return NamesCaller
 }
 
 func (p *Probe) loadHook(h *hook, cache *btf.Cache) error {
@@ -218,6 +261,9 @@ func (p *Probe) Capabilities() []Capability {
 		if i < 0 {
 			i = len(all)
 			all = append(all, Capability{Class: h.group, State: StateFull})
+		}
+		if h.finer && !errors.Is(h.err, ErrRemoved) && !errors.Is(h.err, errDetached) {
+			continue
 		}
 		if h.err != nil {
 			all[i].lower(h.main, h.without+" are not seen: "+reason(h.err))

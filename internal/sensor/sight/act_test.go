@@ -13,12 +13,13 @@ import (
 // acts are what a test needs a process of its own for: the test binary runs them when its first argument names
 // one.
 var acts = map[string]func(args []string) int{
-	"exit":   func([]string) int { return 7 },
-	"memfd":  actMemfd,
-	"ptrace": actPtrace,
-	"poke":   actPoke,
-	"spin":   func([]string) int { select {} },
-	"mass":   actMass,
+	"exit":    func([]string) int { return 7 },
+	"memfd":   actMemfd,
+	"ptrace":  actPtrace,
+	"poke":    actPoke,
+	"spin":    func([]string) int { select {} },
+	"mass":    actMass,
+	"overlay": actOverlay,
 }
 
 // actMemfd copies a program into memory and runs it there.

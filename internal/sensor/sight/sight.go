@@ -68,6 +68,9 @@ func (s *Sight) Close() error { return s.probe.Close() }
 // Capabilities says what can be seen, by class.
 func (s *Sight) Capabilities() []probe.Capability { return s.probe.Capabilities() }
 
+// Names says where the last name of a file comes from that a call changes by path: probe.NamesKernel and so on.
+func (s *Sight) Names() string { return s.probe.Names() }
+
 // Counters says what became of the acts seen, by class.
 func (s *Sight) Counters() (map[string]probe.Counters, error) { return s.probe.Counters() }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //go:build ignore
 
-/* Files are made, changed, renamed, removed, and secrets are read. Where a call gives or takes a descriptor,
- * the file is taken from it; where it takes a path, the folder is the kernel's and the rest is what user
- * memory says at the end of the call, marked as such. */
-#include "syscall.h"
+/* Files are made, changed, renamed, removed, and secrets are read. Where a call gives or takes a descriptor, the
+ * file is taken from it. Where it takes a path, the names are those that a hook inside the call noted (witness.h);
+ * without one, the folder is the kernel's and the rest is what user memory says at the end of the call, marked as
+ * such. */
+#include "witness.h"
 
 #define FMODE_READ 1
 #define FMODE_WRITE 2
@@ -320,22 +321,56 @@ static __always_inline int send_named(struct scratch *s, __u32 end)
 	return 0;
 }
 
+/* moved says whether an object has another name, or lies in another folder, than when it was noted. */
+static __always_inline bool moved(struct place *p)
+{
+	struct dentry *object = p->object;
+	return object_in(object, p->inode) &&
+	       (BPF_CORE_READ(object, d_parent) != p->folder || BPF_CORE_READ(object, d_name.hash_len) != p->hash);
+}
+
+/* put_rename appends both names of the object that was moved; end when nothing noted was. */
+static __always_inline __u32 put_rename(struct scratch *s, __u32 end, struct witness *w)
+{
+	__u32 middle, after;
+
+	for (int i = 0; i < PLACES; i++) {
+		struct place *p = &w->place[i];
+		if (!p->inode || !moved(p))
+			continue;
+		middle = put_noted(s, end, TEXT_OLD_BASE, p);
+		if (middle == end)
+			return end;
+		after = put_object(s, middle, TEXT_PATH, p);
+		if (after == middle)
+			return end;
+		fill_file(&((struct file_record *)s->rec)->file, p->inode);
+		return after;
+	}
+	return end;
+}
+
 SEC("tp_btf/sys_exit")
 int rename_done(__u64 *ctx)
 {
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call *call = call_of(regs);
+	struct witness *w = witness_of(task, HANDLE_RENAME);
 	struct scratch *s;
-	__u32 end = sizeof(struct file_record);
+	__u32 begin = sizeof(struct file_record), end = begin;
 
 	if (!call)
 		return 0;
 	s = named(task, REC_FILE_RENAME);
 	if (!s)
 		return 0;
-	end = put_named(s, end, task, regs, call->dir, call->path, TEXT_OLD_BASE, TEXT_OLD_USER);
-	end = put_named(s, end, task, regs, call->dir2, call->path2, TEXT_PATH, TEXT_USER);
+	if (w)
+		end = put_rename(s, begin, w);
+	if (end == begin) {
+		end = put_named(s, end, task, regs, call->dir, call->path, TEXT_OLD_BASE, TEXT_OLD_USER);
+		end = put_named(s, end, task, regs, call->dir2, call->path2, TEXT_PATH, TEXT_USER);
+	}
 	return send_named(s, end);
 }
 
@@ -345,8 +380,9 @@ int delete_done(__u64 *ctx)
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call *call = call_of(regs);
+	struct witness *w = witness_of(task, HANDLE_DELETE);
 	struct scratch *s;
-	__u32 end = sizeof(struct file_record);
+	__u32 begin = sizeof(struct file_record), end = begin;
 
 	if (!call)
 		return 0;
@@ -355,7 +391,13 @@ int delete_done(__u64 *ctx)
 	s = named(task, REC_FILE_DELETE);
 	if (!s)
 		return 0;
-	return send_named(s, put_named(s, end, task, regs, call->dir, call->path, TEXT_PATH, TEXT_USER));
+	if (w)
+		end = put_noted(s, begin, TEXT_PATH, &w->place[0]);
+	if (end != begin)
+		((struct file_record *)s->rec)->file = w->file;
+	else
+		end = put_named(s, end, task, regs, call->dir, call->path, TEXT_PATH, TEXT_USER);
+	return send_named(s, end);
 }
 
 SEC("tp_btf/sys_exit")
@@ -364,9 +406,10 @@ int chmod_done(__u64 *ctx)
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call *call = call_of(regs);
+	struct witness *w;
 	struct scratch *s;
 	struct file *file;
-	__u32 end = sizeof(struct file_record), mode;
+	__u32 begin = sizeof(struct file_record), end = begin, mode;
 
 	if (!call)
 		return 0;
@@ -380,14 +423,56 @@ int chmod_done(__u64 *ctx)
 			return 0;
 		return report(task, REC_FILE_CHMOD, file, mode, 0);
 	}
+	w = witness_of(task, HANDLE_CHMOD);
 	s = named(task, REC_FILE_CHMOD);
 	if (!s)
 		return 0;
 	((struct file_record *)s->rec)->mode = mode;
-	return send_named(s, put_named(s, end, task, regs, call->dir, call->path, TEXT_PATH, TEXT_USER));
+	if (w)
+		end = put_object(s, begin, TEXT_PATH, &w->place[0]);
+	if (end != begin)
+		fill_file(&((struct file_record *)s->rec)->file, w->place[0].inode);
+	else
+		end = put_named(s, end, task, regs, call->dir, call->path, TEXT_PATH, TEXT_USER);
+	return send_named(s, end);
 }
 
 enum link_how { LINK_HARD = 0, LINK_SYMBOLIC = 1 };
+
+/* put_link appends what a new link leads to and where it lies: both known when a hook saw the link made (place 1),
+ * else the newest name of the object that was linked. end when one of the two is not known. */
+static __always_inline __u32 put_link(struct scratch *s, __u32 end, struct witness *w, __u8 how)
+{
+	struct place *to = &w->place[1];
+	struct inode *inode = w->place[0].inode;
+	struct dentry *made = to->object;
+	__u32 middle, after;
+	char *says;
+
+	if (w->places == 2) {
+		inode = BPF_CORE_READ(made, d_inode);
+	} else {
+		made = first_name(inode);
+		to->mnt = 0;
+	}
+	if (!inode || made == w->place[0].object)
+		return end;
+	to->object = made;
+	to->inode = inode;
+	if (how == LINK_SYMBOLIC) { /* what it says, relative to where it lies */
+		says = BPF_CORE_READ(inode, i_link);
+		middle = says ? put_kernel(s, end, TEXT_OLD_USER, says) : end;
+	} else {
+		middle = put_noted(s, end, TEXT_OLD_BASE, &w->place[0]);
+	}
+	if (middle == end)
+		return end;
+	after = put_object(s, middle, TEXT_PATH, to);
+	if (after == middle)
+		return end;
+	fill_file(&((struct file_record *)s->rec)->file, inode);
+	return after;
+}
 
 SEC("tp_btf/sys_exit")
 int link_done(__u64 *ctx)
@@ -395,8 +480,9 @@ int link_done(__u64 *ctx)
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call *call = call_of(regs);
+	struct witness *w = witness_of(task, HANDLE_LINK);
 	struct scratch *s;
-	__u32 end = sizeof(struct file_record);
+	__u32 begin = sizeof(struct file_record), end = begin;
 
 	if (!call)
 		return 0;
@@ -404,7 +490,11 @@ int link_done(__u64 *ctx)
 	if (!s)
 		return 0;
 	((struct file_record *)s->rec)->how = call->how;
-	if (call->how == LINK_SYMBOLIC) /* what it says, relative to where it lies */
+	if (w)
+		end = put_link(s, begin, w, call->how);
+	if (end != begin)
+		return send_named(s, end);
+	if (call->how == LINK_SYMBOLIC)
 		end = put_user(s, end, TEXT_OLD_USER, (void *)call_arg(regs, call->path));
 	else
 		end = put_named(s, end, task, regs, call->dir, call->path, TEXT_OLD_BASE, TEXT_OLD_USER);

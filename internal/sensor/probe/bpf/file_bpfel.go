@@ -29,6 +29,7 @@ const (
 	FileMapSecrets      = "secrets"
 	FileMapSequences    = "sequences"
 	FileMapSettings     = "settings"
+	FileMapWitnesses    = "witnesses"
 	FileProgChmodDone   = "chmod_done"
 	FileProgDeleteDone  = "delete_done"
 	FileProgLinkDone    = "link_done"
@@ -104,6 +105,7 @@ type FileMapSpecs struct {
 	Secrets      *ebpf.MapSpec `ebpf:"secrets"`
 	Sequences    *ebpf.MapSpec `ebpf:"sequences"`
 	Settings     *ebpf.MapSpec `ebpf:"settings"`
+	Witnesses    *ebpf.MapSpec `ebpf:"witnesses"`
 }
 
 // FileVariableSpecs contains global variables before they are loaded into the kernel.
@@ -145,6 +147,7 @@ type FileMaps struct {
 	Secrets      *ebpf.Map `ebpf:"secrets"`
 	Sequences    *ebpf.Map `ebpf:"sequences"`
 	Settings     *ebpf.Map `ebpf:"settings"`
+	Witnesses    *ebpf.Map `ebpf:"witnesses"`
 }
 
 func (m *FileMaps) Close() error {
@@ -162,6 +165,7 @@ func (m *FileMaps) Close() error {
 		m.Secrets,
 		m.Sequences,
 		m.Settings,
+		m.Witnesses,
 	)
 }
 

@@ -62,18 +62,38 @@ struct list_head {
 	struct list_head *next, *prev;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct timespec64 {
 	__s64 tv_sec;
 	long tv_nsec;
 };
 
 struct qstr {
+	union {
+		struct {
+			__u32 hash;
+			__u32 len;
+		};
+		__u64 hash_len;
+	};
 	const unsigned char *name;
 };
 
 struct super_block {
 	__u32 s_dev;
 	unsigned long s_magic;
+	struct mount *s_mounts; /* 6.17 and later */
+};
+
+struct super_block___old {
+	struct list_head s_mounts;
 };
 
 struct inode {
@@ -81,6 +101,8 @@ struct inode {
 	kuid_t i_uid;
 	struct super_block *i_sb;
 	unsigned long i_ino;
+	char *i_link; /* of a symbolic link: what it says, where it fits */
+	struct hlist_head i_dentry;
 	unsigned int i_nlink;
 	__s64 i_size;
 	/* 6.11 and later */
@@ -112,16 +134,29 @@ struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	struct super_block *d_sb;
+	union {
+		struct hlist_node d_alias;
+	} d_u;
 };
 
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
 };
+
+struct mnt_namespace;
 
 struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct mount *mnt_next_for_sb; /* 6.17 and later */
+	struct mnt_namespace *mnt_ns;
+};
+
+struct mount___old {
+	struct list_head mnt_instance;
 };
 
 struct path {
@@ -212,6 +247,7 @@ struct pid_namespace {
 };
 
 struct nsproxy {
+	struct mnt_namespace *mnt_ns;
 	struct pid_namespace *pid_ns_for_children;
 };
 

@@ -27,6 +27,7 @@ const (
 	MemoryMapScratch      = "scratch"
 	MemoryMapSequences    = "sequences"
 	MemoryMapSettings     = "settings"
+	MemoryMapWitnesses    = "witnesses"
 	MemoryProgMemfdDone   = "memfd_done"
 	MemoryProgPtraceDone  = "ptrace_done"
 	MemoryProgVmWriteDone = "vm_write_done"
@@ -94,6 +95,7 @@ type MemoryMapSpecs struct {
 	Scratch      *ebpf.MapSpec `ebpf:"scratch"`
 	Sequences    *ebpf.MapSpec `ebpf:"sequences"`
 	Settings     *ebpf.MapSpec `ebpf:"settings"`
+	Witnesses    *ebpf.MapSpec `ebpf:"witnesses"`
 }
 
 // MemoryVariableSpecs contains global variables before they are loaded into the kernel.
@@ -133,6 +135,7 @@ type MemoryMaps struct {
 	Scratch      *ebpf.Map `ebpf:"scratch"`
 	Sequences    *ebpf.Map `ebpf:"sequences"`
 	Settings     *ebpf.Map `ebpf:"settings"`
+	Witnesses    *ebpf.Map `ebpf:"witnesses"`
 }
 
 func (m *MemoryMaps) Close() error {
@@ -148,6 +151,7 @@ func (m *MemoryMaps) Close() error {
 		m.Scratch,
 		m.Sequences,
 		m.Settings,
+		m.Witnesses,
 	)
 }
 

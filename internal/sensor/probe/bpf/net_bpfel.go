@@ -27,6 +27,7 @@ const (
 	NetMapScratch      = "scratch"
 	NetMapSequences    = "sequences"
 	NetMapSettings     = "settings"
+	NetMapWitnesses    = "witnesses"
 	NetProgAcceptDone  = "accept_done"
 	NetProgStateSeen   = "state_seen"
 )
@@ -92,6 +93,7 @@ type NetMapSpecs struct {
 	Scratch      *ebpf.MapSpec `ebpf:"scratch"`
 	Sequences    *ebpf.MapSpec `ebpf:"sequences"`
 	Settings     *ebpf.MapSpec `ebpf:"settings"`
+	Witnesses    *ebpf.MapSpec `ebpf:"witnesses"`
 }
 
 // NetVariableSpecs contains global variables before they are loaded into the kernel.
@@ -131,6 +133,7 @@ type NetMaps struct {
 	Scratch      *ebpf.Map `ebpf:"scratch"`
 	Sequences    *ebpf.Map `ebpf:"sequences"`
 	Settings     *ebpf.Map `ebpf:"settings"`
+	Witnesses    *ebpf.Map `ebpf:"witnesses"`
 }
 
 func (m *NetMaps) Close() error {
@@ -146,6 +149,7 @@ func (m *NetMaps) Close() error {
 		m.Scratch,
 		m.Sequences,
 		m.Settings,
+		m.Witnesses,
 	)
 }
 

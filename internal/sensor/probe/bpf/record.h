@@ -419,21 +419,26 @@ static __always_inline struct sock *sock_of(struct file *file)
 	return BPF_CORE_READ(socket, sk);
 }
 
+#define WALK_BYTES 0x1fff
+#define WALK_CUT (1 << 16)    /* it had to stop early */
+#define WALK_ROOTED (1 << 17) /* it came by the root of the mount that it was given: the object lies in that mount */
+
 /*
  * path_walk writes the components of a path, leaf first, each ended by NUL, at offset off of this CPU's
- * scratch and returns how many bytes that took; bit 16 says that it had to stop early. A global function, so
- * that the verifier looks at its loop once and not once per caller.
+ * scratch and returns how many bytes that took, and the bits above. A global function, so that the verifier
+ * looks at its loop once and not once per caller.
  */
 __noinline int path_walk(__u64 dentry_addr, __u64 vfsmount_addr, __u32 off)
 {
 	__u32 zero = 0;
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 	struct vfsmount *vfs = (void *)vfsmount_addr;
+	struct mount *first = (void *)(vfsmount_addr - bpf_core_field_offset(struct mount, mnt));
 
 	if (!s || !dentry_addr || !vfs)
 		return 0;
 	s->dentry = (void *)dentry_addr;
-	s->mnt = (void *)(vfsmount_addr - bpf_core_field_offset(struct mount, mnt));
+	s->mnt = first;
 	s->root = BPF_CORE_READ(vfs, mnt_root);
 	s->n = 0;
 	for (int i = 0; i < PATH_STEPS; i++) {
@@ -442,7 +447,7 @@ __noinline int path_walk(__u64 dentry_addr, __u64 vfsmount_addr, __u32 off)
 		if (dentry == s->root) {
 			struct mount *mnt = s->mnt, *up = BPF_CORE_READ(mnt, mnt_parent);
 			if (up == mnt || !up)
-				return s->n;
+				return s->n | WALK_ROOTED;
 			s->dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
 			s->root = BPF_CORE_READ(up, mnt.mnt_root);
 			s->mnt = up;
@@ -459,10 +464,10 @@ __noinline int path_walk(__u64 dentry_addr, __u64 vfsmount_addr, __u32 off)
 		s->n += len;
 		parent = BPF_CORE_READ(dentry, d_parent);
 		if (parent == dentry) /* a memfd, or a tree that is no longer mounted */
-			return s->n;
+			return s->n | (s->mnt == first ? 0 : WALK_ROOTED);
 		s->dentry = parent;
 	}
-	return s->n | 1 << 16;
+	return s->n | WALK_CUT | (s->mnt == first ? 0 : WALK_ROOTED);
 }
 
 /* text_head puts the tag and length of a text at off. */
@@ -478,9 +483,9 @@ static __always_inline __u32 put_path(struct scratch *s, __u32 end, __u16 tag, s
 				      struct vfsmount *mnt)
 {
 	int n = path_walk((__u64)dentry, (__u64)mnt, end + 4);
-	if (n & 1 << 16)
+	if (n & WALK_CUT)
 		((struct head *)s->rec)->flags |= HEAD_PATH_CUT;
-	n &= 0x1fff;
+	n &= WALK_BYTES;
 	text_head(s, end, tag, n);
 	return end + 4 + n;
 }

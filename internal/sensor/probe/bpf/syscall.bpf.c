@@ -5,26 +5,27 @@
  * that failed changed nothing and are not looked at. */
 #include "syscall.h"
 
-#define TS_COMPAT 2
-
 SEC("tp_btf/sys_exit")
 int call_done(__u64 *ctx)
 {
 	long ret = ctx[1];
-	struct call *call;
+	struct call *call = call_of((void *)ctx[0]);
 	struct task_struct *task;
 
-	/* Addresses of mmap are large positive numbers; errors are the last 4095 negative ones. */
-	if (ret < 0 && ret >= -4095)
-		return 0;
-	call = call_of((void *)ctx[0]);
 	if (!call || !call->handler)
 		return 0;
 	task = bpf_get_current_task_btf();
-	if (is_self(task->tgid))
-		return 0;
 	/* 32-bit programs number their calls otherwise. */
-	if (bpf_core_field_exists(task->thread_info.status) && task->thread_info.status & TS_COMPAT)
+	if (is_compat(task))
+		return 0;
+	/* Addresses of mmap are large positive numbers; errors are the last 4095 negative ones. */
+	if (ret < 0 && ret >= -4095) {
+		/* What was noted for this call must not speak for the next one. */
+		if (call->path != NO_ARG)
+			witness_of(task, call->handler);
+		return 0;
+	}
+	if (is_self(task->tgid))
 		return 0;
 	bpf_tail_call(ctx, &handlers, call->handler);
 	return 0;

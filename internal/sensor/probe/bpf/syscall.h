@@ -55,6 +55,55 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } handlers SEC(".maps");
 
+#define PLACES 4
+#define NAME_BYTES 256
+
+/* Where an object lies: its name, and the folder that it is in. */
+struct place {
+	struct dentry *object;
+	struct inode *inode; /* of object; 0: none is noted here, or it is only about to be made */
+	struct dentry *folder;
+	struct inode *folder_inode;
+	struct vfsmount *mnt; /* 0: not known */
+	__u64 hash;	      /* of the name, with its length */
+	char name[NAME_BYTES];
+};
+
+/* What the call of a thread acts on: see witness.h. */
+struct witness {
+	__u64 start;	/* start_boottime of the thread */
+	__u32 handler;	/* of the call; 0: it has ended */
+	__u32 places;	/* noted so far */
+	struct fileinfo file;
+	struct place place[PLACES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 512);
+	__type(key, __u32); /* thread */
+	__type(value, struct witness);
+} witnesses SEC(".maps");
+
+/* witness_of gives what was noted for the call that ends now. It is spent by that. */
+static __always_inline struct witness *witness_of(struct task_struct *task, __u32 handler)
+{
+	__u32 tid = task->pid;
+	struct witness *w = bpf_map_lookup_elem(&witnesses, &tid);
+	if (!w || w->handler != handler || w->start != task->start_boottime)
+		return 0;
+	w->handler = HANDLE_NONE;
+	return w;
+}
+
+#define TS_COMPAT 2
+
+/* is_compat says whether the call is one of a 32-bit program, whose numbers mean other calls. */
+static __always_inline bool is_compat(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->thread_info.status) && task->thread_info.status & TS_COMPAT;
+}
+
 static __always_inline __u32 call_number(void *regs)
 {
 	struct pt_regs___x86 *x86 = regs;

@@ -26,6 +26,7 @@ const (
 	SyscallMapScratch      = "scratch"
 	SyscallMapSequences    = "sequences"
 	SyscallMapSettings     = "settings"
+	SyscallMapWitnesses    = "witnesses"
 	SyscallProgCallDone    = "call_done"
 )
 
@@ -88,6 +89,7 @@ type SyscallMapSpecs struct {
 	Scratch      *ebpf.MapSpec `ebpf:"scratch"`
 	Sequences    *ebpf.MapSpec `ebpf:"sequences"`
 	Settings     *ebpf.MapSpec `ebpf:"settings"`
+	Witnesses    *ebpf.MapSpec `ebpf:"witnesses"`
 }
 
 // SyscallVariableSpecs contains global variables before they are loaded into the kernel.
@@ -126,6 +128,7 @@ type SyscallMaps struct {
 	Scratch      *ebpf.Map `ebpf:"scratch"`
 	Sequences    *ebpf.Map `ebpf:"sequences"`
 	Settings     *ebpf.Map `ebpf:"settings"`
+	Witnesses    *ebpf.Map `ebpf:"witnesses"`
 }
 
 func (m *SyscallMaps) Close() error {
@@ -140,6 +143,7 @@ func (m *SyscallMaps) Close() error {
 		m.Scratch,
 		m.Sequences,
 		m.Settings,
+		m.Witnesses,
 	)
 }
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+//go:build ignore
+
+/* What a call by path acts on, for every file system: the functions by which the kernel asks its security modules
+ * before it changes a name. They run whether such a module is there or not, where the kernel has trampolines. */
+#include "witness.h"
+
+/* asked gives the witness of the call that runs now, empty; 0 when it is not a call of that kind: io_uring, a
+ * kernel thread. */
+static __always_inline struct witness *asked(__u32 handler)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call *call = called(task);
+	struct witness *w;
+
+	if (!call || call->handler != handler || call->path == NO_ARG)
+		return 0;
+	w = witness_for(task, handler);
+	if (w)
+		w->places = 0;
+	return w;
+}
+
+SEC("fentry/security_path_unlink")
+int unlink_asked(__u64 *ctx)
+{
+	const struct path *dir = (void *)ctx[0];
+	struct dentry *dentry = (void *)ctx[1];
+	struct witness *w = asked(HANDLE_DELETE);
+
+	if (!w)
+		return 0;
+	note(&w->place[0], dentry, dir->mnt);
+	fill_file(&w->file, BPF_CORE_READ(dentry, d_inode));
+	return 0;
+}
+
+SEC("fentry/security_path_rename")
+int rename_asked(__u64 *ctx)
+{
+	const struct path *from = (void *)ctx[0];
+	struct dentry *dentry = (void *)ctx[1];
+	struct witness *w = asked(HANDLE_RENAME);
+
+	if (w)
+		note(&w->place[0], dentry, from->mnt);
+	return 0;
+}
+
+SEC("fentry/security_path_chmod")
+int chmod_asked(__u64 *ctx)
+{
+	const struct path *path = (void *)ctx[0];
+	struct witness *w = asked(HANDLE_CHMOD);
+
+	if (w)
+		note(&w->place[0], path->dentry, path->mnt);
+	return 0;
+}
+
+SEC("fentry/security_path_link")
+int link_asked(__u64 *ctx)
+{
+	struct dentry *dentry = (void *)ctx[0], *made = (void *)ctx[2];
+	const struct path *dir = (void *)ctx[1];
+	struct witness *w = asked(HANDLE_LINK);
+
+	if (!w)
+		return 0;
+	/* A hard link lies in the mount of what it leads to. */
+	note(&w->place[0], dentry, dir->mnt);
+	note(&w->place[1], made, dir->mnt);
+	w->places = 2;
+	return 0;
+}
+
+SEC("fentry/security_path_symlink")
+int symlink_asked(__u64 *ctx)
+{
+	const struct path *dir = (void *)ctx[0];
+	struct dentry *made = (void *)ctx[1];
+	struct witness *w = asked(HANDLE_LINK);
+
+	if (!w)
+		return 0;
+	w->place[0].object = 0;
+	note(&w->place[1], made, dir->mnt);
+	w->places = 2;
+	return 0;
+}

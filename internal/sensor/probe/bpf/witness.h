@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * What a call that takes a path acted on, told by the kernel. At the end of such a call only the caller's memory
+ * still says the last name, and another thread may have written another one there meanwhile. So a hook inside the
+ * call, where every file system comes by (witness.bpf.c) or inside one of them (ext4.bpf.c), notes the objects, and
+ * the handler at the end of the call (file.bpf.c) writes the path from them.
+ */
+#ifndef YAGURA_WITNESS_H
+#define YAGURA_WITNESS_H
+
+#include "syscall.h"
+
+#define S_IFLNK 0120000
+#define S_IFDIR 0040000
+
+/* object_in says whether a dentry is still what it was, and not its memory used again. */
+static __always_inline bool object_in(struct dentry *dentry, struct inode *inode)
+{
+	return dentry && inode && BPF_CORE_READ(dentry, d_inode) == inode;
+}
+
+/* first_name gives the newest name of a file, 0 when it has none yet. */
+static __always_inline struct dentry *first_name(struct inode *inode)
+{
+	struct hlist_node *node = BPF_CORE_READ(inode, i_dentry.first);
+	return node ? (void *)node - bpf_core_field_offset(struct dentry, d_u.d_alias) : 0;
+}
+
+/* note writes down an object and the name it has now; mnt may be 0. */
+static __always_inline void note(struct place *p, struct dentry *dentry, struct vfsmount *mnt)
+{
+	p->object = dentry;
+	p->inode = BPF_CORE_READ(dentry, d_inode);
+	p->folder = BPF_CORE_READ(dentry, d_parent);
+	p->folder_inode = BPF_CORE_READ(dentry, d_parent, d_inode);
+	p->mnt = mnt;
+	p->hash = BPF_CORE_READ(dentry, d_name.hash_len);
+	if (bpf_probe_read_kernel_str(p->name, sizeof(p->name), BPF_CORE_READ(dentry, d_name.name)) <= 0)
+		p->folder = 0;
+}
+
+/* called gives the call that a hook is inside of, if its end will be handled. */
+static __always_inline struct call *called(struct task_struct *task)
+{
+	if (is_compat(task))
+		return 0;
+	return call_of((void *)bpf_task_pt_regs(task));
+}
+
+static const struct witness blank;
+
+/* witness_for gives the place to note what the call that runs now acts on; empty at its first use in a call. */
+static __always_inline struct witness *witness_for(struct task_struct *task, __u32 handler)
+{
+	__u32 tid = task->pid;
+	struct witness *w = bpf_map_lookup_elem(&witnesses, &tid);
+	if (!w) {
+		bpf_map_update_elem(&witnesses, &tid, &blank, BPF_ANY);
+		w = bpf_map_lookup_elem(&witnesses, &tid);
+		if (!w)
+			return 0;
+	}
+	if (w->start != task->start_boottime || w->handler != handler) {
+		w->start = task->start_boottime;
+		w->handler = handler;
+		w->places = 0;
+		for (int i = 0; i < PLACES; i++)
+			w->place[i].inode = 0;
+	}
+	return w;
+}
+
+#define MOUNTS_TRIED 16
+
+/*
+ * place_walk is path_walk for an object of which the mount may not be known: of the mounts of its file system, it
+ * takes the one the process stands in, the one its root is in, or the first that its mount namespace has and that
+ * reaches the object. Negative when there is none.
+ */
+__noinline int place_walk(__u64 dentry_addr, __u64 vfsmount_addr, __u32 off)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct dentry *dentry = (void *)dentry_addr;
+	struct super_block *sb;
+	struct super_block___old *old;
+	struct vfsmount *vfs;
+	struct mount *mnt = 0;
+	struct mount___old *mnt_old;
+	struct mnt_namespace *ns;
+	struct list_head *at = 0, *head = 0;
+	int n;
+
+	if (!dentry)
+		return -1;
+	if (vfsmount_addr)
+		return path_walk(dentry_addr, vfsmount_addr, off);
+	sb = BPF_CORE_READ(dentry, d_sb);
+	vfs = BPF_CORE_READ(task, fs, pwd.mnt);
+	if (BPF_CORE_READ(vfs, mnt_sb) == sb) {
+		n = path_walk(dentry_addr, (__u64)vfs, off);
+		if (n & WALK_ROOTED)
+			return n;
+	}
+	vfs = BPF_CORE_READ(task, fs, root.mnt);
+	if (BPF_CORE_READ(vfs, mnt_sb) == sb) {
+		n = path_walk(dentry_addr, (__u64)vfs, off);
+		if (n & WALK_ROOTED)
+			return n;
+	}
+	ns = BPF_CORE_READ(task, nsproxy, mnt_ns);
+	if (bpf_core_field_exists(mnt->mnt_next_for_sb)) {
+		mnt = BPF_CORE_READ(sb, s_mounts);
+	} else {
+		old = (void *)sb;
+		head = (void *)sb + bpf_core_field_offset(struct super_block___old, s_mounts);
+		at = BPF_CORE_READ(old, s_mounts.next);
+		mnt = (void *)at - bpf_core_field_offset(struct mount___old, mnt_instance);
+	}
+	for (int i = 0; i < MOUNTS_TRIED; i++) {
+		LOOP_HEAD();
+		if (!mnt || (head && at == head))
+			break;
+		if (BPF_CORE_READ(mnt, mnt_ns) == ns) {
+			n = path_walk(dentry_addr, (__u64)mnt + bpf_core_field_offset(struct mount, mnt), off);
+			if (n & WALK_ROOTED)
+				return n;
+		}
+		if (bpf_core_field_exists(mnt->mnt_next_for_sb)) {
+			mnt = BPF_CORE_READ(mnt, mnt_next_for_sb);
+		} else {
+			mnt_old = (void *)mnt;
+			at = BPF_CORE_READ(mnt_old, mnt_instance.next);
+			mnt = (void *)at - bpf_core_field_offset(struct mount___old, mnt_instance);
+		}
+	}
+	return -1;
+}
+
+/* put_walked ends a text that begins with bytes already there by the path of a dentry; end when it has none. */
+static __always_inline __u32 put_walked(struct scratch *s, __u32 end, __u16 tag, __u32 bytes, struct dentry *dentry,
+					struct vfsmount *mnt)
+{
+	int n = place_walk((__u64)dentry, (__u64)mnt, end + 4 + bytes);
+	if (n < 0)
+		return end;
+	if (n & WALK_CUT)
+		((struct head *)s->rec)->flags |= HEAD_PATH_CUT;
+	n = (n & WALK_BYTES) + bytes;
+	text_head(s, end, tag, n);
+	return end + 4 + n;
+}
+
+/* put_noted appends the path that a place had when it was noted; end when it is not known any more. */
+static __always_inline __u32 put_noted(struct scratch *s, __u32 end, __u16 tag, struct place *p)
+{
+	__u64 at = end + 4;
+	asm volatile("%0 &= 16383" : "+r"(at));
+	if (!object_in(p->folder, p->folder_inode))
+		return end;
+	long len = bpf_probe_read_kernel_str(&s->rec[at], NAME_BYTES, p->name);
+	if (len <= 1)
+		return end;
+	return put_walked(s, end, tag, len, p->folder, p->mnt);
+}
+
+/* put_object appends the path that an object has now; end when it is none any more. */
+static __always_inline __u32 put_object(struct scratch *s, __u32 end, __u16 tag, struct place *p)
+{
+	if (!object_in(p->object, p->inode))
+		return end;
+	return put_walked(s, end, tag, 0, p->object, p->mnt);
+}
+
+#endif
