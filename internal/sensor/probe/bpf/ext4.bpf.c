@@ -17,15 +17,16 @@ int unlink_begun(__u64 *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct dentry *dentry = (void *)ctx[1];
 	struct call *call = called(task);
+	struct inode *inode = dentry->d_inode;
 	struct witness *w;
 
-	if (!call || call->handler != HANDLE_DELETE || nested(task))
+	if (!inode || !call || call->handler != HANDLE_DELETE || nested(task))
 		return 0;
 	w = witness_for(task, HANDLE_DELETE);
 	if (!w)
 		return 0;
 	note(&w->place[0], dentry, 0);
-	fill_file(&w->file, BPF_CORE_READ(dentry, d_inode));
+	fill_known(&w->file, inode);
 	return 0;
 }
 

@@ -26,12 +26,13 @@ int unlink_asked(__u64 *ctx)
 {
 	const struct path *dir = (void *)ctx[0];
 	struct dentry *dentry = (void *)ctx[1];
-	struct witness *w = asked(HANDLE_DELETE);
+	struct inode *inode = dentry->d_inode;
+	struct witness *w = inode ? asked(HANDLE_DELETE) : 0;
 
 	if (!w)
 		return 0;
 	note(&w->place[0], dentry, dir->mnt);
-	fill_file(&w->file, BPF_CORE_READ(dentry, d_inode));
+	fill_known(&w->file, inode);
 	return 0;
 }
 
