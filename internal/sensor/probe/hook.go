@@ -80,15 +80,19 @@ const dispatcher = "syscall"
 
 var dispatched = map[string]bool{"file": true, "memory": true, "network": false} // value: blind without it
 
-// attachNet attaches the socket states, and the handler that learns who accepted a connection.
+// attachNet attaches the socket states, in the order in which they look, and the handler that learns who accepted a
+// connection.
 func attachNet(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
-	state, err := attachOne(c, "state_seen")
+	states, err := attachTracing("state_seen", "state_again")(p, c)
 	if err != nil {
-		return nil, err
+		return states, err
 	}
 	accept, err := handle(map[uint32]string{handleAccept: "accept_done"})(p, c)
-	return append(accept, state), err
+	return append(accept, states...), err
 }
+
+// doubled are the programs whose misses lose nothing: what one of them missed, the other sees.
+var doubled = map[string]bool{"state_seen": true, "state_again": true}
 
 func (h *hook) close() error {
 	var errs []error

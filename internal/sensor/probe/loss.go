@@ -55,8 +55,8 @@ func (p *Probe) Counters() (map[string]Counters, error) {
 		if h.programs == nil || h.group == dispatcher {
 			continue
 		}
-		for _, program := range h.programs.Programs {
-			if stats, err := program.Stats(); err == nil {
+		for name, program := range h.programs.Programs {
+			if stats, err := program.Stats(); err == nil && !doubled[name] {
 				c := all[h.group]
 				c.Missed += stats.RecursionMisses
 				all[h.group] = c
@@ -71,19 +71,30 @@ type kernelCounters struct {
 	Seen, Filtered, Repeated, Throttled, Submitted, RingFull, NoScratch uint64
 }
 
+// loss is one way in which acts of a class are lost.
+type loss struct{ class, reason string }
+
+// Ways to lose an act, as an event says it.
+const (
+	lostRingFull  = "the ring to the sensor was full"
+	lostNoScratch = "two records were built on one processor at the same time"
+	lostMissed    = "the kernel skipped a program that was running on that processor already"
+	lostUndecoded = "a record was not understood" // ours on both ends, so a fault of ours
+)
+
 // lossMeter turns growing loss counters into sensor.loss events.
 type lossMeter struct {
 	p         *Probe
-	before    map[string]uint64
+	before    map[loss]uint64
 	since     uint64
-	undecoded atomic.Uint64 // records that did not decode: ours on both ends, so a fault of ours
+	undecoded atomic.Uint64 // records
 }
 
 func newLossMeter(p *Probe) *lossMeter {
-	return &lossMeter{p: p, before: map[string]uint64{}, since: bootNow()}
+	return &lossMeter{p: p, before: map[loss]uint64{}, since: bootNow()}
 }
 
-// report emits one sensor.loss for each class that lost something since the last report.
+// report emits one sensor.loss for each class, and each way, in which something was lost since the last report.
 func (m *lossMeter) report(ctx context.Context, emit func(*event.Event)) {
 	now := bootNow()
 	counters, err := m.p.Counters()
@@ -91,19 +102,19 @@ func (m *lossMeter) report(ctx context.Context, emit func(*event.Event)) {
 		m.p.log.ErrorContext(ctx, "loss not countable", slog.Any("err", err))
 		return
 	}
-	lost := map[string]uint64{"sensor": m.undecoded.Load()}
+	lost := map[loss]uint64{{"sensor", lostUndecoded}: m.undecoded.Load()}
 	for class, c := range counters {
-		lost[class] = c.Lost()
+		lost[loss{class, lostRingFull}], lost[loss{class, lostNoScratch}], lost[loss{class, lostMissed}] = c.RingFull, c.NoScratch, c.Missed
 	}
-	for class, n := range lost {
-		if n <= m.before[class] {
+	for way, n := range lost {
+		if n <= m.before[way] {
 			continue
 		}
 		emit(&event.Event{
-			Kind: event.SensorLoss, OS: event.Linux, BootNS: now, HostTime: m.p.clock.host(now), Subject: class,
-			Count: n - m.before[class], FromNS: m.since, ToNS: now, Reason: "the ring to the sensor was full",
+			Kind: event.SensorLoss, OS: event.Linux, BootNS: now, HostTime: m.p.clock.host(now), Subject: way.class,
+			Count: n - m.before[way], FromNS: m.since, ToNS: now, Reason: way.reason,
 		})
-		m.before[class] = n
+		m.before[way] = n
 	}
 	m.since = now
 }

@@ -29,6 +29,7 @@ const (
 	NetMapSettings     = "settings"
 	NetMapWitnesses    = "witnesses"
 	NetProgAcceptDone  = "accept_done"
+	NetProgStateAgain  = "state_again"
 	NetProgStateSeen   = "state_seen"
 )
 
@@ -75,6 +76,7 @@ type NetSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type NetProgramSpecs struct {
 	AcceptDone *ebpf.ProgramSpec `ebpf:"accept_done"`
+	StateAgain *ebpf.ProgramSpec `ebpf:"state_again"`
 	StateSeen  *ebpf.ProgramSpec `ebpf:"state_seen"`
 }
 
@@ -164,12 +166,14 @@ type NetVariables struct {
 // It can be passed to LoadNetObjects or ebpf.CollectionSpec.LoadAndAssign.
 type NetPrograms struct {
 	AcceptDone *ebpf.Program `ebpf:"accept_done"`
+	StateAgain *ebpf.Program `ebpf:"state_again"`
 	StateSeen  *ebpf.Program `ebpf:"state_seen"`
 }
 
 func (p *NetPrograms) Close() error {
 	return _NetClose(
 		p.AcceptDone,
+		p.StateAgain,
 		p.StateSeen,
 	)
 }
