@@ -95,8 +95,8 @@ func (v *checkVerb) sight(s *shell, add adder) (blind bool) {
 	switch eye.Names() {
 	case probe.NamesKernel:
 		add("names", "ok", "of files renamed, removed, linked or changed by path: from the kernel")
-	case probe.NamesExt4:
-		add("names", "ok", "of files renamed, removed, linked or changed by path: from the kernel on ext4; elsewhere the last name is what the caller wrote, and marked so")
+	case probe.NamesSingle:
+		add("names", "ok", "of files renamed, removed, linked or changed by path: from the kernel; of a file of several names (hard links) that is changed or linked, the last one is what the caller wrote, and marked so")
 	default:
 		add("names", "ok", "of files renamed, removed, linked or changed by path: the last name is what the caller wrote, and marked so")
 	}

@@ -63,7 +63,8 @@ func plan() []*hook {
 		{group: "file", name: "file", spec: bpf.LoadFile, attach: attachFile, without: "files", main: true},
 		{group: "file", name: "witness", spec: bpf.LoadWitness, attach: attachTracing("unlink_asked", "rename_asked", "chmod_asked", "link_asked", "symlink_asked"),
 			without: "names in the kernel", finer: true, instead: &hook{
-				group: "file", name: "ext4", spec: bpf.LoadExt4, attach: attachTracing("unlink_begun", "inode_changed"), without: "names on ext4", finer: true,
+				group: "file", name: "ctime", spec: bpf.LoadCtime, attach: attachTracing("ctime_set", "ctime_exchanged", "ctime_kept"),
+				without: "names in the kernel", finer: true,
 			}},
 		{group: "memory", name: "memory", spec: bpf.LoadMemory, attach: handle(map[uint32]string{
 			handlePtrace:  "ptrace_done",
@@ -187,7 +188,7 @@ func (p *Probe) loadHooks(ctx context.Context, cache *btf.Cache) {
 // Where the last name of a file comes from that a call renames, removes, links or changes by path.
 const (
 	NamesKernel = "kernel" // always the kernel
-	NamesExt4   = "ext4"   // the kernel on ext4, else memory of the caller, and marked
+	NamesSingle = "single" // the kernel; memory of the caller, and marked, for chmod and link of a file of several names
 	NamesCaller = "caller" // memory of the caller, and marked
 )
 
@@ -202,8 +203,8 @@ func (p *Probe) Names() string {
 		switch h.name {
 		case "witness":
 			return NamesKernel
-		case "ext4":
-			return NamesExt4
+		case "ctime":
+			return NamesSingle
 		}
 	}
 	return NamesCaller

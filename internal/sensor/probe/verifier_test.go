@@ -14,8 +14,8 @@ import (
 func TestLoopsCloseWithAJump(t *testing.T) {
 	specs := append(plan(), &hook{name: "snapshot", spec: bpf.LoadSnapshot})
 	for _, h := range specs {
-		if h.instead != nil {
-			specs = append(specs, h.instead)
+		for h = h.instead; h != nil; h = h.instead {
+			specs = append(specs, h)
 		}
 	}
 	for _, h := range specs {

@@ -374,6 +374,27 @@ int rename_done(__u64 *ctx)
 	return send_named(s, end);
 }
 
+/* unhashed says whether a name cannot be found any more. */
+static __always_inline bool unhashed(struct dentry *dentry)
+{
+	return !BPF_CORE_READ(dentry, d_hash.pprev);
+}
+
+/* put_removed appends the name that a file lost; end when that is not known. */
+static __always_inline __u32 put_removed(struct scratch *s, __u32 end, struct witness *w)
+{
+	if (w->places == 1)
+		return put_noted(s, end, TEXT_PATH, &w->place[0]);
+	if (w->places > PLACES)
+		return end;
+	for (int i = 0; i < PLACES; i++) {
+		struct place *p = &w->place[i];
+		if (i < w->places && (!object_in(p->object, p->inode) || unhashed(p->object)))
+			return put_noted(s, end, TEXT_PATH, p);
+	}
+	return end;
+}
+
 SEC("tp_btf/sys_exit")
 int delete_done(__u64 *ctx)
 {
@@ -392,7 +413,7 @@ int delete_done(__u64 *ctx)
 	if (!s)
 		return 0;
 	if (w)
-		end = put_noted(s, begin, TEXT_PATH, &w->place[0]);
+		end = put_removed(s, begin, w);
 	if (end != begin)
 		((struct file_record *)s->rec)->file = w->file;
 	else

@@ -75,6 +75,10 @@ struct timespec64 {
 	long tv_nsec;
 };
 
+struct hlist_bl_node {
+	struct hlist_bl_node *next, **pprev;
+};
+
 struct qstr {
 	union {
 		struct {
@@ -131,6 +135,7 @@ struct inode___61 {
 };
 
 struct dentry {
+	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;

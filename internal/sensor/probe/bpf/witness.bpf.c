@@ -32,6 +32,7 @@ int unlink_asked(__u64 *ctx)
 	if (!w)
 		return 0;
 	note(&w->place[0], dentry, dir->mnt);
+	w->places = 1;
 	fill_known(&w->file, inode);
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * What a call that takes a path acted on, told by the kernel. At the end of such a call only the caller's memory
  * still says the last name, and another thread may have written another one there meanwhile. So a hook inside the
- * call, where every file system comes by (witness.bpf.c) or inside one of them (ext4.bpf.c), notes the objects, and
- * the handler at the end of the call (file.bpf.c) writes the path from them.
+ * call notes the objects, and the handler at the end of the call (file.bpf.c) writes the path from them: where the
+ * kernel asks its security modules (witness.bpf.c), or where it sets an inode's change time (ctime.bpf.c).
  */
 #ifndef YAGURA_WITNESS_H
 #define YAGURA_WITNESS_H
@@ -19,11 +19,23 @@ static __always_inline bool object_in(struct dentry *dentry, struct inode *inode
 	return dentry && inode && BPF_CORE_READ(dentry, d_inode) == inode;
 }
 
+/* name_at gives the name that a link of an inode's list of names belongs to. */
+static __always_inline struct dentry *name_at(struct hlist_node *node)
+{
+	return node ? (void *)node - bpf_core_field_offset(struct dentry, d_u.d_alias) : 0;
+}
+
 /* first_name gives the newest name of a file, 0 when it has none yet. */
 static __always_inline struct dentry *first_name(struct inode *inode)
 {
+	return name_at(BPF_CORE_READ(inode, i_dentry.first));
+}
+
+/* only_name gives the name of a file that has one; 0 for others. A name that a call uses is always among them. */
+static __always_inline struct dentry *only_name(struct inode *inode)
+{
 	struct hlist_node *node = BPF_CORE_READ(inode, i_dentry.first);
-	return node ? (void *)node - bpf_core_field_offset(struct dentry, d_u.d_alias) : 0;
+	return node && !BPF_CORE_READ(node, next) ? name_at(node) : 0;
 }
 
 /* note writes down an object and the name it has now; mnt may be 0. */
@@ -68,6 +80,98 @@ static __always_inline struct witness *witness_for(struct task_struct *task, __u
 			w->place[i].inode = 0;
 	}
 	return w;
+}
+
+/* nested says that a file system above the one at work acts in its own name: overlayfs, whose names are not these. */
+static __always_inline bool nested(struct task_struct *task)
+{
+	return task->cred != task->real_cred;
+}
+
+/* renaming notes every object once, under the names that it has before it moves: both folders, what moves, and what
+ * it takes the place of. Which of them moves shows at the end of the call. */
+static __always_inline void renaming(struct witness *w, struct inode *inode)
+{
+	struct hlist_node *node = BPF_CORE_READ(inode, i_dentry.first);
+
+	for (int i = 0; i < PLACES; i++) {
+		if (w->place[i].inode == inode)
+			return;
+	}
+	for (int i = 0; i < PLACES && node; i++) {
+		/* The newest count. */
+		note(&w->place[w->places & (PLACES - 1)], name_at(node), 0);
+		w->places++;
+		node = BPF_CORE_READ(node, next);
+	}
+}
+
+/* removing notes the names of the file that is removed by one of them. Which one shows at the end of the call. */
+static __always_inline void removing(struct witness *w, struct inode *inode)
+{
+	struct hlist_node *node = BPF_CORE_READ(inode, i_dentry.first);
+
+	if (w->places) /* noted already */
+		return;
+	for (int i = 0; i < PLACES && node; i++) {
+		note(&w->place[i], name_at(node), 0);
+		w->places = i + 1;
+		node = BPF_CORE_READ(node, next);
+	}
+	if (node) /* too many */
+		w->places = PLACES + 1;
+	fill_known(&w->file, inode);
+}
+
+/* linking notes the file that gets a new name; a symbolic link that is being made has none yet. */
+static __always_inline void linking(struct witness *w, struct inode *inode, __u32 kind)
+{
+	struct dentry *dentry = only_name(inode);
+
+	if (kind == S_IFDIR)
+		return;
+	w->place[0].object = 0;
+	w->place[0].inode = dentry || !first_name(inode) ? inode : 0;
+	if (dentry)
+		note(&w->place[0], dentry, 0);
+}
+
+/* changing is for hooks that see every inode whose data a call changes, and when: before a name moves or goes. */
+static __always_inline int changing(struct inode *inode)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call *call = called(task);
+	struct witness *w;
+	struct dentry *dentry;
+	__u32 kind;
+
+	if (!call || call->path == NO_ARG || call->handler < HANDLE_RENAME || call->handler > HANDLE_LINK || nested(task))
+		return 0;
+	w = witness_for(task, call->handler);
+	if (!w)
+		return 0;
+	kind = inode->i_mode & S_IFMT;
+	switch (call->handler) {
+	case HANDLE_RENAME:
+		renaming(w, inode);
+		break;
+	case HANDLE_LINK:
+		linking(w, inode, kind);
+		break;
+	case HANDLE_DELETE:
+		if (kind != S_IFDIR)
+			removing(w, inode);
+		break;
+	case HANDLE_CHMOD:
+		/* A link on the way to the file, read for the first time today, is not it. */
+		dentry = kind == S_IFLNK ? 0 : only_name(inode);
+		if (dentry)
+			note(&w->place[0], dentry, 0);
+		else
+			w->place[0].inode = 0;
+		break;
+	}
+	return 0;
 }
 
 #define MOUNTS_TRIED 16
@@ -155,7 +259,7 @@ static __always_inline __u32 put_noted(struct scratch *s, __u32 end, __u16 tag, 
 {
 	__u64 at = end + 4;
 	asm volatile("%0 &= 16383" : "+r"(at));
-	if (!object_in(p->folder, p->folder_inode))
+	if (!p->inode || !object_in(p->folder, p->folder_inode))
 		return end;
 	long len = bpf_probe_read_kernel_str(&s->rec[at], NAME_BYTES, p->name);
 	if (len <= 1)
