@@ -68,7 +68,7 @@ image() {
 	cp -a "$work/base" "$root"
 	depmod -b "$kernel" "$release" 2>/dev/null || true
 	: >"$root/lane/modules"
-	modprobe -d "$kernel" -S "$release" --show-depends -a veth nf_tables 2>/dev/null | awk '$1 == "insmod" {print $2}' | while read -r module; do
+	modprobe -d "$kernel" -S "$release" --show-depends -a veth nf_tables overlay 2>/dev/null | awk '$1 == "insmod" {print $2}' | while read -r module; do
 		program=$(basename "$module" .xz)
 		case $module in *.xz) xz -dc "$module" >"$root/lane/$program" ;; *) cp "$module" "$root/lane/$program" ;; esac
 		grep -qx "$program" "$root/lane/modules" || echo "$program" >>"$root/lane/modules"

@@ -41,11 +41,11 @@ var japanese = terminal.Sentences{
 	"names": "ファイル名", "ok": "正常", "warn": "注意", "fail": "異常", "full": "完全", "partial": "一部", "blind": "不可視",
 
 	// check
-	"not root: start it with sudo, or give it CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_KILL and CAP_SYS_PTRACE":                                                                       "root ではありません。sudo で起動するか、CAP_BPF、CAP_PERFMON、CAP_NET_ADMIN、CAP_KILL、CAP_SYS_PTRACE を与えてください",
-	"this kernel describes no types (/sys/kernel/btf/vmlinux is missing): use one built with CONFIG_DEBUG_INFO_BTF=y":                                                                 "このカーネルには BTF がありません(/sys/kernel/btf/vmlinux がない)。CONFIG_DEBUG_INFO_BTF=y でビルドされたカーネルを使ってください",
-	"of files renamed, removed, linked or changed by path: from the kernel":                                                                                                           "パスによる改名、削除、リンク、モード変更の対象: カーネルから取得",
+	"not root: start it with sudo, or give it CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_KILL and CAP_SYS_PTRACE":                                                                                      "root ではありません。sudo で起動するか、CAP_BPF、CAP_PERFMON、CAP_NET_ADMIN、CAP_KILL、CAP_SYS_PTRACE を与えてください",
+	"this kernel describes no types (/sys/kernel/btf/vmlinux is missing): use one built with CONFIG_DEBUG_INFO_BTF=y":                                                                                "このカーネルには BTF がありません(/sys/kernel/btf/vmlinux がない)。CONFIG_DEBUG_INFO_BTF=y でビルドされたカーネルを使ってください",
+	"of files renamed, removed, linked or changed by path: from the kernel":                                                                                                                          "パスによる改名、削除、リンク、モード変更の対象: カーネルから取得",
 	"of files renamed, removed, linked or changed by path: from the kernel; of a file of several names (hard links) that is changed or linked, the last one is what the caller wrote, and marked so": "パスによる改名、削除、リンク、モード変更の対象: カーネルから取得。複数の名前を持つファイル(ハードリンク)のモード変更とリンクだけは末尾の名前が呼び出し元の申告で、イベントにその印が付く",
-	"of files renamed, removed, linked or changed by path: the last name is what the caller wrote, and marked so":                                                                     "パスによる改名、削除、リンク、モード変更の対象: 末尾の名前は呼び出し元の申告で、イベントにその印が付く",
+	"of files renamed, removed, linked or changed by path: the last name is what the caller wrote, and marked so":                                                                                    "パスによる改名、削除、リンク、モード変更の対象: 末尾の名前は呼び出し元の申告で、イベントにその印が付く",
 	"probes do not detach: %v":                                            "プローブを外せません: %v",
 	"runs with pid %d, version %s":                                        "pid %d で動いています(版 %s)",
 	"%s, made at the first start":                                         "%s(最初の起動時に作成)",
