@@ -78,7 +78,7 @@ func guest(r *report) {
 var verdict = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+)`)
 
 // notHere are tests that need a rate which emulation does not reach, or a compiler.
-const notHere = "TestOneLoudProcessIsThrottledAndCounted|TestLoudProcessCannotHide|Storm"
+const notHere = "TestOneLoudProcessIsThrottledAndCounted|TestLoudProcessCannotHide|TestAnInterruptedLook|Storm"
 
 // tests runs the tests of one package of the sensor.
 func tests(r *report, name string) {

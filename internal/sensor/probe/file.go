@@ -79,7 +79,7 @@ func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
 	}
 	return handle(map[uint32]string{
 		handleOpen: "open_done", handleWrite: "write_done", handleRename: "rename_done",
-		handleDelete: "delete_done", handleChmod: "chmod_done", handleLink: "link_done",
+		handleDelete: "delete_done", handleChmod: "chmod_done", handleLink: "link_done", handleTruncate: "truncate_done",
 	})(p, c)
 }
 

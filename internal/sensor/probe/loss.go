@@ -23,6 +23,7 @@ type Counters struct {
 	Submitted uint64 // handed to a ring
 	RingFull  uint64 // lost: no room in the ring
 	NoScratch uint64 // lost: no room to build the record
+	Rescued   uint64 // of those submitted: told by a second program, because the kernel had skipped the first
 	Missed    uint64 // lost: the kernel did not run the program, which was running already on that CPU
 }
 
@@ -46,6 +47,7 @@ func (p *Probe) Counters() (map[string]Counters, error) {
 			c.Submitted += n.Submitted
 			c.RingFull += n.RingFull
 			c.NoScratch += n.NoScratch
+			c.Rescued += n.Rescued
 		}
 		all[class] = c
 	}
@@ -68,7 +70,7 @@ func (p *Probe) Counters() (map[string]Counters, error) {
 
 // kernelCounters mirrors struct counters of record.h.
 type kernelCounters struct {
-	Seen, Filtered, Repeated, Throttled, Submitted, RingFull, NoScratch uint64
+	Seen, Filtered, Repeated, Throttled, Submitted, RingFull, NoScratch, Rescued uint64
 }
 
 // loss is one way in which acts of a class are lost.

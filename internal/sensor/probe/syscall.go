@@ -20,6 +20,8 @@ const (
 	handlePtrace  = 8
 	handleVMWrite = 9
 	handleMemfd   = 10
+
+	handleTruncate = 11
 )
 
 // call mirrors struct call: which handler a system call has, and where its arguments stand.
@@ -39,7 +41,12 @@ const (
 
 	linkHard     = 0
 	linkSymbolic = 1
+
+	acceptMany = 1
 )
+
+// calls32 is where the calls of 32-bit programs begin in the table: they are numbered otherwise.
+const calls32 = 512
 
 // calls gives the system calls that both architectures have; calls_amd64.go adds the old ones.
 func calls() map[uint32]call {
@@ -70,6 +77,7 @@ func calls() map[uint32]call {
 		unix.SYS_COPY_FILE_RANGE:   file(handleWrite, 2),
 		unix.SYS_SPLICE:            file(handleWrite, 2),
 		unix.SYS_FTRUNCATE:         with(file(handleWrite, 0), none, writeSize),
+		unix.SYS_TRUNCATE:          path(handleTruncate, none, 0, none),
 		unix.SYS_FALLOCATE:         with(file(handleWrite, 0), none, writeSize),
 		unix.SYS_MMAP:              with(file(handleWrite, 4), none, writeMap),
 		unix.SYS_RENAMEAT2:         pair(handleRename, 0, 1, 2, 3, 0),

@@ -81,6 +81,7 @@ func changeAll(t *testing.T, w *watcher, base string) {
 		{"unlink", event.FileDelete, way("gone"), "", func() error { return unix.Unlink(in("way/gone")) }, false},
 		{"unlinkat", event.FileDelete, "a/at", "", func() error { return unix.Unlinkat(fd, "at", 0) }, false},
 		{"chmod", event.FileChmod, way("mode"), "", func() error { return unix.Chmod(in("way/mode"), 0o4711) }, false},
+		{"truncate", event.FileModify, way("two"), "", func() error { return unix.Truncate(in("way/two"), 1) }, false},
 		{"chmod of a folder", event.FileChmod, "b", "", func() error { return unix.Fchmodat(unix.AT_FDCWD, in("b"), 0o711, 0) }, false},
 		{"hard link", event.FileLink, "b/hard", "a/hard", func() error { return unix.Link(in("a/hard"), in("b/hard")) }, false},
 		{"second hard link", event.FileLink, "b/hard3", "", func() error { return unix.Link(in("a/hard"), in("b/hard3")) }, true},

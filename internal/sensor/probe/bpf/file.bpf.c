@@ -421,41 +421,57 @@ int delete_done(__u64 *ctx)
 	return send_named(s, end);
 }
 
+/* send_object sends a record about the one object of a call, with the name that it has. */
+static __always_inline int send_object(struct task_struct *task, void *regs, struct call *call, __u16 type, __u32 mode)
+{
+	struct witness *w = witness_of(task, call->handler);
+	struct scratch *s = named(task, type);
+	struct file_record *r;
+	__u32 begin = sizeof(struct file_record), end = begin;
+
+	if (!s)
+		return 0;
+	r = (void *)s->rec;
+	r->mode = mode;
+	if (w)
+		end = put_object(s, begin, TEXT_PATH, &w->place[0]);
+	if (end != begin)
+		fill_file(&r->file, w->place[0].inode);
+	else
+		end = put_named(s, end, task, regs, call->dir, call->path, TEXT_PATH, TEXT_USER);
+	return send_named(s, end);
+}
+
 SEC("tp_btf/sys_exit")
 int chmod_done(__u64 *ctx)
 {
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call *call = call_of(regs);
-	struct witness *w;
-	struct scratch *s;
 	struct file *file;
-	__u32 begin = sizeof(struct file_record), end = begin, mode;
+	__u32 mode;
 
 	if (!call)
 		return 0;
 	mode = call_arg(regs, call->value);
-	if (call->path == NO_ARG) {
-		file = file_of(task, call_arg(regs, call->fd));
-		if (!file || pseudo(BPF_CORE_READ(file, f_inode, i_sb, s_magic)))
-			return 0;
-		COUNT(CLASS_FILE, seen);
-		if (!spend(task, CLASS_FILE, BUDGET_FILE))
-			return 0;
-		return report(task, REC_FILE_CHMOD, file, mode, 0);
-	}
-	w = witness_of(task, HANDLE_CHMOD);
-	s = named(task, REC_FILE_CHMOD);
-	if (!s)
+	if (call->path != NO_ARG)
+		return send_object(task, regs, call, REC_FILE_CHMOD, mode);
+	file = file_of(task, call_arg(regs, call->fd));
+	if (!file || pseudo(BPF_CORE_READ(file, f_inode, i_sb, s_magic)))
 		return 0;
-	((struct file_record *)s->rec)->mode = mode;
-	if (w)
-		end = put_object(s, begin, TEXT_PATH, &w->place[0]);
-	if (end != begin)
-		fill_file(&((struct file_record *)s->rec)->file, w->place[0].inode);
-	else
-		end = put_named(s, end, task, regs, call->dir, call->path, TEXT_PATH, TEXT_USER);
-	return send_named(s, end);
+	COUNT(CLASS_FILE, seen);
+	if (!spend(task, CLASS_FILE, BUDGET_FILE))
+		return 0;
+	return report(task, REC_FILE_CHMOD, file, mode, 0);
+}
+
+SEC("tp_btf/sys_exit")
+int truncate_done(__u64 *ctx)
+{
+	void *regs = (void *)ctx[0];
+	struct call *call = call_of(regs);
+
+	return call ? send_object(bpf_get_current_task_btf(), regs, call, REC_FILE_MODIFY, 0) : 0;
 }
 
 enum link_how { LINK_HARD = 0, LINK_SYMBOLIC = 1 };

@@ -16,26 +16,27 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	FileMapBuckets      = "buckets"
-	FileMapCalls        = "calls"
-	FileMapChanges      = "changes"
-	FileMapCounters     = "counters"
-	FileMapHandlers     = "handlers"
-	FileMapReads        = "reads"
-	FileMapRingBulk     = "ring_bulk"
-	FileMapRingCritical = "ring_critical"
-	FileMapRingNetwork  = "ring_network"
-	FileMapScratch      = "scratch"
-	FileMapSecrets      = "secrets"
-	FileMapSequences    = "sequences"
-	FileMapSettings     = "settings"
-	FileMapWitnesses    = "witnesses"
-	FileProgChmodDone   = "chmod_done"
-	FileProgDeleteDone  = "delete_done"
-	FileProgLinkDone    = "link_done"
-	FileProgOpenDone    = "open_done"
-	FileProgRenameDone  = "rename_done"
-	FileProgWriteDone   = "write_done"
+	FileMapBuckets       = "buckets"
+	FileMapCalls         = "calls"
+	FileMapChanges       = "changes"
+	FileMapCounters      = "counters"
+	FileMapHandlers      = "handlers"
+	FileMapReads         = "reads"
+	FileMapRingBulk      = "ring_bulk"
+	FileMapRingCritical  = "ring_critical"
+	FileMapRingNetwork   = "ring_network"
+	FileMapScratch       = "scratch"
+	FileMapSecrets       = "secrets"
+	FileMapSequences     = "sequences"
+	FileMapSettings      = "settings"
+	FileMapWitnesses     = "witnesses"
+	FileProgChmodDone    = "chmod_done"
+	FileProgDeleteDone   = "delete_done"
+	FileProgLinkDone     = "link_done"
+	FileProgOpenDone     = "open_done"
+	FileProgRenameDone   = "rename_done"
+	FileProgTruncateDone = "truncate_done"
+	FileProgWriteDone    = "write_done"
 )
 
 // LoadFile returns the embedded CollectionSpec for File.
@@ -80,12 +81,13 @@ type FileSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileProgramSpecs struct {
-	ChmodDone  *ebpf.ProgramSpec `ebpf:"chmod_done"`
-	DeleteDone *ebpf.ProgramSpec `ebpf:"delete_done"`
-	LinkDone   *ebpf.ProgramSpec `ebpf:"link_done"`
-	OpenDone   *ebpf.ProgramSpec `ebpf:"open_done"`
-	RenameDone *ebpf.ProgramSpec `ebpf:"rename_done"`
-	WriteDone  *ebpf.ProgramSpec `ebpf:"write_done"`
+	ChmodDone    *ebpf.ProgramSpec `ebpf:"chmod_done"`
+	DeleteDone   *ebpf.ProgramSpec `ebpf:"delete_done"`
+	LinkDone     *ebpf.ProgramSpec `ebpf:"link_done"`
+	OpenDone     *ebpf.ProgramSpec `ebpf:"open_done"`
+	RenameDone   *ebpf.ProgramSpec `ebpf:"rename_done"`
+	TruncateDone *ebpf.ProgramSpec `ebpf:"truncate_done"`
+	WriteDone    *ebpf.ProgramSpec `ebpf:"write_done"`
 }
 
 // FileMapSpecs contains maps before they are loaded into the kernel.
@@ -179,12 +181,13 @@ type FileVariables struct {
 //
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FilePrograms struct {
-	ChmodDone  *ebpf.Program `ebpf:"chmod_done"`
-	DeleteDone *ebpf.Program `ebpf:"delete_done"`
-	LinkDone   *ebpf.Program `ebpf:"link_done"`
-	OpenDone   *ebpf.Program `ebpf:"open_done"`
-	RenameDone *ebpf.Program `ebpf:"rename_done"`
-	WriteDone  *ebpf.Program `ebpf:"write_done"`
+	ChmodDone    *ebpf.Program `ebpf:"chmod_done"`
+	DeleteDone   *ebpf.Program `ebpf:"delete_done"`
+	LinkDone     *ebpf.Program `ebpf:"link_done"`
+	OpenDone     *ebpf.Program `ebpf:"open_done"`
+	RenameDone   *ebpf.Program `ebpf:"rename_done"`
+	TruncateDone *ebpf.Program `ebpf:"truncate_done"`
+	WriteDone    *ebpf.Program `ebpf:"write_done"`
 }
 
 func (p *FilePrograms) Close() error {
@@ -194,6 +197,7 @@ func (p *FilePrograms) Close() error {
 		p.LinkDone,
 		p.OpenDone,
 		p.RenameDone,
+		p.TruncateDone,
 		p.WriteDone,
 	)
 }

@@ -350,6 +350,8 @@ struct pt_regs___x86 {
 	unsigned long dx;
 	unsigned long r10;
 	unsigned long r8;
+	unsigned long bx;
+	unsigned long cx;
 	unsigned long orig_ax;
 };
 

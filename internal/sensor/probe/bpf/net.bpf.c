@@ -58,7 +58,7 @@ static __always_inline void send_state(struct net_record *r, __u16 type, struct 
 }
 
 /* settled tells how a connection that has an owner began or that it ended, once. */
-static __always_inline void settled(struct sock *sk, int before, int after)
+static __always_inline bool settled(struct sock *sk, int before, int after)
 {
 	struct net_record r;
 	struct owner *owner;
@@ -70,13 +70,13 @@ static __always_inline void settled(struct sock *sk, int before, int after)
 	else if (after == TCP_CLOSE)
 		type = REC_CLOSE;
 	else
-		return;
+		return false;
 	owner = bpf_map_lookup_elem(&owners, &key);
 	if (!owner)
-		return; /* never accepted, older than the sensor, or told already */
+		return false; /* never accepted, older than the sensor, or told already */
 	if (after == TCP_ESTABLISHED) {
 		if (owner->told)
-			return;
+			return false;
 		owner->told = 1;
 	}
 	__builtin_memset(&r, 0, sizeof(r));
@@ -87,6 +87,7 @@ static __always_inline void settled(struct sock *sk, int before, int after)
 	if (after == TCP_CLOSE)
 		bpf_map_delete_elem(&owners, &key);
 	send_state(&r, type, sk, after);
+	return true;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -125,23 +126,35 @@ int state_again(__u64 *ctx)
 {
 	struct sock *sk = (void *)ctx[0];
 
-	if (sk->sk_protocol == IPPROTO_TCP)
-		settled(sk, ctx[1], ctx[2]);
+	if (sk->sk_protocol == IPPROTO_TCP && settled(sk, ctx[1], ctx[2]))
+		COUNT(CLASS_NETWORK, rescued);
 	return 0;
 }
+
+/* socketcall(2) of 32-bit programs is many calls in one. */
+enum accept_how { ACCEPT_PLAIN = 0, ACCEPT_MANY = 1 };
+#define SOCKETCALL_ACCEPT 5
+#define SOCKETCALL_ACCEPT4 18
 
 SEC("tp_btf/sys_exit")
 int accept_done(__u64 *ctx)
 {
+	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct file *file = file_of(task, ctx[1]);
+	struct call *call = call_of(regs);
 	struct owner mine;
 	struct net_record r;
 	struct sock *sk;
 	__u64 key;
 
-	if (!file)
+	if (!file || !call)
 		return 0;
+	if (call->how == ACCEPT_MANY) {
+		__u32 which = call_arg(regs, 0);
+		if (which != SOCKETCALL_ACCEPT && which != SOCKETCALL_ACCEPT4)
+			return 0;
+	}
 	sk = sock_of(file);
 	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;

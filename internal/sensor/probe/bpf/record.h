@@ -131,6 +131,7 @@ struct counters {
 	__u64 submitted; /* handed to a ring */
 	__u64 ring_full; /* lost: no room in the ring */
 	__u64 no_scratch; /* lost: no room to build the record */
+	__u64 rescued;	  /* told by a second look: the kernel had skipped the first */
 };
 
 /* 32 KiB is the most that a per-CPU value may have. */

@@ -15,13 +15,10 @@ int call_done(__u64 *ctx)
 	if (!call || !call->handler)
 		return 0;
 	task = bpf_get_current_task_btf();
-	/* 32-bit programs number their calls otherwise. */
-	if (is_compat(task))
-		return 0;
 	/* Addresses of mmap are large positive numbers; errors are the last 4095 negative ones. */
 	if (ret < 0 && ret >= -4095) {
 		/* What was noted for this call must not speak for the next one. */
-		if (call->path != NO_ARG)
+		if (by_path(call))
 			witness_of(task, call->handler);
 		return 0;
 	}

@@ -10,6 +10,7 @@
 #include "record.h"
 
 #define SYSCALL_MAX 512
+#define CALLS_32 SYSCALL_MAX /* from here on in the table: the calls of 32-bit programs, which are numbered otherwise */
 
 enum handler {
 	HANDLE_NONE = 0,
@@ -23,7 +24,8 @@ enum handler {
 	HANDLE_PTRACE = 8,
 	HANDLE_VM_WRITE = 9,
 	HANDLE_MEMFD = 10,
-	HANDLE_MAX = 11,
+	HANDLE_TRUNCATE = 11,
+	HANDLE_MAX = 12,
 };
 
 /* What a number of this architecture means to its handler; filled by package probe. */
@@ -41,9 +43,16 @@ struct call {
 
 #define NO_ARG 0xff
 
+/* by_path says whether what a call acts on is known by the names that a hook inside it notes: see witness.h. */
+static __always_inline bool by_path(struct call *call)
+{
+	return call->path != NO_ARG &&
+	       ((call->handler >= HANDLE_RENAME && call->handler <= HANDLE_LINK) || call->handler == HANDLE_TRUNCATE);
+}
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SYSCALL_MAX);
+	__uint(max_entries, CALLS_32 + SYSCALL_MAX);
 	__type(key, __u32);
 	__type(value, struct call);
 } calls SEC(".maps");
@@ -104,22 +113,42 @@ static __always_inline bool is_compat(struct task_struct *task)
 	return bpf_core_field_exists(task->thread_info.status) && task->thread_info.status & TS_COMPAT;
 }
 
+/* call_number gives the place of the running call in the table of calls; beyond its end for none. */
 static __always_inline __u32 call_number(void *regs)
 {
 	struct pt_regs___x86 *x86 = regs;
 	struct pt_regs___arm64 *arm = regs;
+	__u64 number = SYSCALL_MAX;
 	if (bpf_core_field_exists(x86->orig_ax))
-		return x86->orig_ax;
-	if (bpf_core_field_exists(arm->syscallno))
-		return arm->syscallno;
-	return SYSCALL_MAX;
+		number = x86->orig_ax;
+	else if (bpf_core_field_exists(arm->syscallno))
+		number = (__u32)arm->syscallno;
+	if (number >= SYSCALL_MAX)
+		return CALLS_32 + SYSCALL_MAX;
+	return is_compat(bpf_get_current_task_btf()) ? CALLS_32 + number : number;
 }
 
+/* call_arg gives an argument of the running call. */
 static __always_inline __u64 call_arg(void *regs, __u8 n)
 {
 	struct pt_regs___x86 *x86 = regs;
 	struct pt_regs___arm64 *arm = regs;
 	if (bpf_core_field_exists(x86->orig_ax)) {
+		if (is_compat(bpf_get_current_task_btf())) {
+			switch (n) {
+			case 0:
+				return (__u32)x86->bx;
+			case 1:
+				return (__u32)x86->cx;
+			case 2:
+				return (__u32)x86->dx;
+			case 3:
+				return (__u32)x86->si;
+			case 4:
+				return (__u32)x86->di;
+			}
+			return 0;
+		}
 		switch (n) {
 		case 0:
 			return x86->di;

@@ -13,7 +13,7 @@ static __always_inline struct witness *asked(__u32 handler)
 	struct call *call = called(task);
 	struct witness *w;
 
-	if (!call || call->handler != handler || call->path == NO_ARG)
+	if (!call || call->handler != handler || !by_path(call))
 		return 0;
 	w = witness_for(task, handler);
 	if (w)
@@ -54,6 +54,17 @@ int chmod_asked(__u64 *ctx)
 {
 	const struct path *path = (void *)ctx[0];
 	struct witness *w = asked(HANDLE_CHMOD);
+
+	if (w)
+		note(&w->place[0], path->dentry, path->mnt);
+	return 0;
+}
+
+SEC("fentry/security_path_truncate")
+int truncate_asked(__u64 *ctx)
+{
+	const struct path *path = (void *)ctx[0];
+	struct witness *w = asked(HANDLE_TRUNCATE);
 
 	if (w)
 		note(&w->place[0], path->dentry, path->mnt);

@@ -54,8 +54,6 @@ static __always_inline void note(struct place *p, struct dentry *dentry, struct 
 /* called gives the call that a hook is inside of, if its end will be handled. */
 static __always_inline struct call *called(struct task_struct *task)
 {
-	if (is_compat(task))
-		return 0;
 	return call_of((void *)bpf_task_pt_regs(task));
 }
 
@@ -145,7 +143,7 @@ static __always_inline int changing(struct inode *inode)
 	struct dentry *dentry;
 	__u32 kind;
 
-	if (!call || call->path == NO_ARG || call->handler < HANDLE_RENAME || call->handler > HANDLE_LINK || nested(task))
+	if (!call || !by_path(call) || nested(task))
 		return 0;
 	w = witness_for(task, call->handler);
 	if (!w)
@@ -163,6 +161,7 @@ static __always_inline int changing(struct inode *inode)
 			removing(w, inode);
 		break;
 	case HANDLE_CHMOD:
+	case HANDLE_TRUNCATE:
 		/* A link on the way to the file, read for the first time today, is not it. */
 		dentry = kind == S_IFLNK ? 0 : only_name(inode);
 		if (dentry)

@@ -16,22 +16,23 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	WitnessMapBuckets       = "buckets"
-	WitnessMapCalls         = "calls"
-	WitnessMapCounters      = "counters"
-	WitnessMapHandlers      = "handlers"
-	WitnessMapRingBulk      = "ring_bulk"
-	WitnessMapRingCritical  = "ring_critical"
-	WitnessMapRingNetwork   = "ring_network"
-	WitnessMapScratch       = "scratch"
-	WitnessMapSequences     = "sequences"
-	WitnessMapSettings      = "settings"
-	WitnessMapWitnesses     = "witnesses"
-	WitnessProgChmodAsked   = "chmod_asked"
-	WitnessProgLinkAsked    = "link_asked"
-	WitnessProgRenameAsked  = "rename_asked"
-	WitnessProgSymlinkAsked = "symlink_asked"
-	WitnessProgUnlinkAsked  = "unlink_asked"
+	WitnessMapBuckets        = "buckets"
+	WitnessMapCalls          = "calls"
+	WitnessMapCounters       = "counters"
+	WitnessMapHandlers       = "handlers"
+	WitnessMapRingBulk       = "ring_bulk"
+	WitnessMapRingCritical   = "ring_critical"
+	WitnessMapRingNetwork    = "ring_network"
+	WitnessMapScratch        = "scratch"
+	WitnessMapSequences      = "sequences"
+	WitnessMapSettings       = "settings"
+	WitnessMapWitnesses      = "witnesses"
+	WitnessProgChmodAsked    = "chmod_asked"
+	WitnessProgLinkAsked     = "link_asked"
+	WitnessProgRenameAsked   = "rename_asked"
+	WitnessProgSymlinkAsked  = "symlink_asked"
+	WitnessProgTruncateAsked = "truncate_asked"
+	WitnessProgUnlinkAsked   = "unlink_asked"
 )
 
 // LoadWitness returns the embedded CollectionSpec for Witness.
@@ -76,11 +77,12 @@ type WitnessSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WitnessProgramSpecs struct {
-	ChmodAsked   *ebpf.ProgramSpec `ebpf:"chmod_asked"`
-	LinkAsked    *ebpf.ProgramSpec `ebpf:"link_asked"`
-	RenameAsked  *ebpf.ProgramSpec `ebpf:"rename_asked"`
-	SymlinkAsked *ebpf.ProgramSpec `ebpf:"symlink_asked"`
-	UnlinkAsked  *ebpf.ProgramSpec `ebpf:"unlink_asked"`
+	ChmodAsked    *ebpf.ProgramSpec `ebpf:"chmod_asked"`
+	LinkAsked     *ebpf.ProgramSpec `ebpf:"link_asked"`
+	RenameAsked   *ebpf.ProgramSpec `ebpf:"rename_asked"`
+	SymlinkAsked  *ebpf.ProgramSpec `ebpf:"symlink_asked"`
+	TruncateAsked *ebpf.ProgramSpec `ebpf:"truncate_asked"`
+	UnlinkAsked   *ebpf.ProgramSpec `ebpf:"unlink_asked"`
 }
 
 // WitnessMapSpecs contains maps before they are loaded into the kernel.
@@ -165,11 +167,12 @@ type WitnessVariables struct {
 //
 // It can be passed to LoadWitnessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WitnessPrograms struct {
-	ChmodAsked   *ebpf.Program `ebpf:"chmod_asked"`
-	LinkAsked    *ebpf.Program `ebpf:"link_asked"`
-	RenameAsked  *ebpf.Program `ebpf:"rename_asked"`
-	SymlinkAsked *ebpf.Program `ebpf:"symlink_asked"`
-	UnlinkAsked  *ebpf.Program `ebpf:"unlink_asked"`
+	ChmodAsked    *ebpf.Program `ebpf:"chmod_asked"`
+	LinkAsked     *ebpf.Program `ebpf:"link_asked"`
+	RenameAsked   *ebpf.Program `ebpf:"rename_asked"`
+	SymlinkAsked  *ebpf.Program `ebpf:"symlink_asked"`
+	TruncateAsked *ebpf.Program `ebpf:"truncate_asked"`
+	UnlinkAsked   *ebpf.Program `ebpf:"unlink_asked"`
 }
 
 func (p *WitnessPrograms) Close() error {
@@ -178,6 +181,7 @@ func (p *WitnessPrograms) Close() error {
 		p.LinkAsked,
 		p.RenameAsked,
 		p.SymlinkAsked,
+		p.TruncateAsked,
 		p.UnlinkAsked,
 	)
 }
