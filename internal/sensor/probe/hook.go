@@ -61,11 +61,13 @@ func plan() []*hook {
 		{group: "network", name: "net", spec: bpf.LoadNet, attach: attachNet, without: "connections", main: true},
 		{group: "dns", name: "dns", spec: bpf.LoadDns, attach: attachTracing("query_seen", "answer_seen"), without: "DNS queries", main: true},
 		{group: "file", name: "file", spec: bpf.LoadFile, attach: attachFile, without: "files", main: true},
-		{group: "file", name: "witness", spec: bpf.LoadWitness, attach: attachTracing("unlink_asked", "rename_asked", "chmod_asked", "truncate_asked", "link_asked", "symlink_asked"),
+		{
+			group: "file", name: "witness", spec: bpf.LoadWitness, attach: attachTracing("unlink_asked", "rename_asked", "chmod_asked", "truncate_asked", "link_asked", "symlink_asked"),
 			without: "names in the kernel", finer: true, instead: &hook{
 				group: "file", name: "ctime", spec: bpf.LoadCtime, attach: attachTracing("ctime_set", "ctime_exchanged", "ctime_kept"),
 				without: "names in the kernel", finer: true,
-			}},
+			},
+		},
 		{group: "memory", name: "memory", spec: bpf.LoadMemory, attach: handle(map[uint32]string{
 			handlePtrace:  "ptrace_done",
 			handleVMWrite: "vm_write_done", handleMemfd: "memfd_done",

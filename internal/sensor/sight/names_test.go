@@ -31,7 +31,7 @@ func TestNamesComeFromTheKernel(t *testing.T) {
 	w := watch(t)
 	for _, parent := range []string{t.TempDir(), "/dev/shm"} {
 		t.Run(strings.Split(parent, "/")[1], func(t *testing.T) {
-			base, err := os.MkdirTemp(parent, "names")
+			base, err := os.MkdirTemp(parent, "names") //nolint:usetesting // on the file system that is meant
 			if err != nil {
 				t.Skipf("needs %s: %v", parent, err)
 			}
@@ -61,7 +61,7 @@ func changeAll(t *testing.T, w *watcher, base string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	kernel := w.Sight.Names() != probe.NamesCaller
 	// Without a hook inside the call, a name is what the caller wrote: the link stays in it.
 	way := func(name string) string {
