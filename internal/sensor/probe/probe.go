@@ -14,7 +14,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -63,9 +62,8 @@ type Probe struct {
 	iter  *link.Iter
 	snap  *ebpf.Collection
 
-	mu     sync.Mutex // guards hooks and stolen
-	hooks  []*hook
-	stolen []io.Closer // links that somebody closed under us
+	mu    sync.Mutex // guards hooks
+	hooks []*hook
 
 	clock *clock
 	loss  *lossMeter

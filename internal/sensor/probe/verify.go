@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -84,6 +85,19 @@ func holds(table *ebpf.Map, number uint32, program *ebpf.Program) bool {
 	return table.Lookup(number, &have) == nil && ok && ebpf.ProgramID(have) == want
 }
 
+// stolen holds the links that somebody closed under us. They are never closed, and kept from the collector, which
+// would close them, also when their Probe is long gone: their numbers may be other files' by now.
+var stolen struct {
+	mu    sync.Mutex // guards links
+	links []io.Closer
+}
+
+func keep(link io.Closer) {
+	stolen.mu.Lock()
+	defer stolen.mu.Unlock()
+	stolen.links = append(stolen.links, link)
+}
+
 // vigil looks after the hooks while the sensor runs.
 type vigil struct {
 	next uint64 // when to look again
@@ -127,8 +141,7 @@ func (p *Probe) verify(ctx context.Context) (news bool) {
 		h.err, news = err, true
 		p.log.ErrorContext(ctx, "a hook was taken away from the running sensor", slog.String("hook", h.name))
 		for _, c := range gone {
-			// Never closed, and kept from the collector, which would close it: its number may be another file's by now.
-			p.stolen = append(p.stolen, c)
+			keep(c)
 			for i, l := range h.links {
 				if l == c {
 					h.links = append(h.links[:i:i], h.links[i+1:]...)
