@@ -77,10 +77,18 @@ func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
 			return nil, fmt.Errorf("watch credential name %q: %w", credential.Name, err)
 		}
 	}
-	return handle(map[uint32]string{
+	links, err := handle(map[uint32]string{
 		handleOpen: "open_done", handleWrite: "write_done", handleRename: "rename_done",
 		handleDelete: "delete_done", handleChmod: "chmod_done", handleLink: "link_done", handleTruncate: "truncate_done",
 	})(p, c)
+	if err != nil || c.Programs["uring_done"] == nil {
+		return links, err
+	}
+	requests, err := attachOne(c, "uring_done")
+	if err != nil {
+		return links, err
+	}
+	return append(links, requests), nil
 }
 
 // cut gives the bytes before the first NUL.

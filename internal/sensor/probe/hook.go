@@ -86,12 +86,20 @@ var dispatched = map[string]bool{"file": true, "memory": true, "network": false}
 // attachNet attaches the socket states, in the order in which they look, and the handler that learns who accepted a
 // connection.
 func attachNet(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
-	states, err := attachTracing("state_seen", "state_again")(p, c)
+	links, err := attachTracing("state_seen", "state_again")(p, c)
 	if err != nil {
-		return states, err
+		return links, err
 	}
 	accept, err := handle(map[uint32]string{handleAccept: "accept_done"})(p, c)
-	return append(accept, states...), err
+	links = append(links, accept...)
+	if err != nil || c.Programs["uring_accepted"] == nil {
+		return links, err
+	}
+	requests, err := attachOne(c, "uring_accepted")
+	if err != nil {
+		return links, err
+	}
+	return append(links, requests), nil
 }
 
 // doubled are the programs whose misses lose nothing: what one of them missed, the other sees.
@@ -218,6 +226,9 @@ func (p *Probe) loadHook(h *hook, cache *btf.Cache) error {
 		return fmt.Errorf("read object %s: %w", h.name, err)
 	}
 	p.size(spec)
+	if err := prune(spec, cache); err != nil {
+		return err
+	}
 	replace := map[string]*ebpf.Map{}
 	for name := range spec.Maps {
 		if m := p.maps[name]; m != nil {
@@ -235,6 +246,29 @@ func (p *Probe) loadHook(h *hook, cache *btf.Cache) error {
 	}
 	if err != nil {
 		return errors.Join(err, h.close())
+	}
+	return nil
+}
+
+// optional are programs for what a kernel may be built without: without it there is nothing to see.
+var optional = []string{"uring_done", "uring_accepted"}
+
+// prune takes the optional programs out of an object for which this kernel has no tracepoint.
+func prune(spec *ebpf.CollectionSpec, cache *btf.Cache) error {
+	for _, name := range optional {
+		program := spec.Programs[name]
+		if program == nil {
+			continue
+		}
+		kernel, err := cache.Kernel()
+		if err != nil {
+			return fmt.Errorf("read the kernel's types: %w", err)
+		}
+		if _, err := kernel.AnyTypesByName("btf_trace_" + program.AttachTo); errors.Is(err, btf.ErrNotFound) {
+			delete(spec.Programs, name)
+		} else if err != nil {
+			return fmt.Errorf("look for tracepoint %s: %w", program.AttachTo, err)
+		}
 	}
 	return nil
 }

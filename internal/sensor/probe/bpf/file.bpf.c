@@ -178,23 +178,14 @@ static __always_inline int changed(struct task_struct *task, struct file *file, 
 	return report(task, REC_FILE_MODIFY, file, 0, 0);
 }
 
-enum open_how { OPEN_PLAIN = 0, OPEN_STRUCT = 1, OPEN_CREAT = 2 };
-
-SEC("tp_btf/sys_exit")
-int open_done(__u64 *ctx)
+/* opened tells what an open file says about its opening: it was made, it was emptied, it holds a secret. */
+static __always_inline int opened(struct task_struct *task, struct file *file, bool emptied)
 {
-	void *regs = (void *)ctx[0];
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file *file = file_of(task, ctx[1]);
-	struct call *call;
-	struct inode *inode;
+	__u32 mode = BPF_CORE_READ(file, f_mode);
 	struct change_key key = {};
-	__u64 flags = 0, now;
-	__u32 mode;
+	struct inode *inode;
+	__u64 now;
 
-	if (!file)
-		return 0;
-	mode = BPF_CORE_READ(file, f_mode);
 	if (mode & FMODE_PATH)
 		return 0;
 	inode = regular(file);
@@ -221,10 +212,23 @@ int open_done(__u64 *ctx)
 			report(task, REC_FILE_READ, file, 0, 0);
 		}
 	}
-	if (!(mode & FMODE_WRITE))
-		return 0;
-	call = call_of(regs);
-	if (!call)
+	if (mode & FMODE_WRITE && emptied)
+		return changed(task, file, inode, true);
+	return 0;
+}
+
+enum open_how_given { OPEN_PLAIN = 0, OPEN_STRUCT = 1, OPEN_CREAT = 2 };
+
+SEC("tp_btf/sys_exit")
+int open_done(__u64 *ctx)
+{
+	void *regs = (void *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file = file_of(task, ctx[1]);
+	struct call *call = call_of(regs);
+	__u64 flags = 0;
+
+	if (!file || !call)
 		return 0;
 	if (call->how == OPEN_CREAT)
 		flags = O_TRUNC;
@@ -232,12 +236,20 @@ int open_done(__u64 *ctx)
 		bpf_probe_read_user(&flags, sizeof(flags), (void *)call_arg(regs, call->value));
 	else
 		flags = call_arg(regs, call->value);
-	if (flags & O_TRUNC)
-		return changed(task, file, inode, true);
-	return 0;
+	return opened(task, file, flags & O_TRUNC);
 }
 
 enum write_how { WRITE_BYTES = 0, WRITE_SIZE = 1, WRITE_MAP = 2 };
+
+/* written tells that a process changes what is in an open file. */
+static __always_inline int written(struct task_struct *task, struct file *file)
+{
+	struct inode *inode = regular(file);
+
+	if (!inode || !(BPF_CORE_READ(file, f_mode) & FMODE_WRITE))
+		return 0;
+	return changed(task, file, inode, false);
+}
 
 SEC("tp_btf/sys_exit")
 int write_done(__u64 *ctx)
@@ -246,7 +258,6 @@ int write_done(__u64 *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct call *call = call_of(regs);
 	struct file *file;
-	struct inode *inode;
 
 	if (!call)
 		return 0;
@@ -258,12 +269,7 @@ int write_done(__u64 *ctx)
 			return 0;
 	}
 	file = file_of(task, call_arg(regs, call->fd));
-	if (!file)
-		return 0;
-	inode = regular(file);
-	if (!inode || !(BPF_CORE_READ(file, f_mode) & FMODE_WRITE))
-		return 0;
-	return changed(task, file, inode, false);
+	return file ? written(task, file) : 0;
 }
 
 /* put_named appends where a path argument leads: the folder that it starts from, and the argument itself. */
@@ -537,4 +543,92 @@ int link_done(__u64 *ctx)
 		end = put_named(s, end, task, regs, call->dir, call->path, TEXT_OLD_BASE, TEXT_OLD_USER);
 	end = put_named(s, end, task, regs, call->dir2, call->path2, TEXT_PATH, TEXT_USER);
 	return send_named(s, end);
+}
+
+/* The other requests of an io_uring that this looks at (uapi/linux/io_uring.h). */
+enum {
+	URING_WRITEV = 2,
+	URING_WRITE_FIXED = 5,
+	URING_FALLOCATE = 17,
+	URING_OPENAT = 18,
+	URING_WRITE = 23,
+	URING_OPENAT2 = 28,
+	URING_FTRUNCATE = 55,
+	URING_WRITEV_FIXED = 61,
+};
+
+/* named_done tells what a request did to the names that its witness noted. Without one there is nothing to tell: the
+ * path that the request named is gone. */
+static __always_inline int named_done(struct task_struct *task, struct io_kiocb *req, __u8 op)
+{
+	__u32 handler = uring_handler(op);
+	struct witness *w = witness_spent((__u64)req, 0, handler);
+	__u16 type = op == URING_RENAMEAT ? REC_FILE_RENAME : op == URING_UNLINKAT ? REC_FILE_DELETE : REC_FILE_LINK;
+	struct scratch *s;
+	__u32 begin = sizeof(struct file_record), end = begin;
+
+	if (!w || BPF_CORE_READ(req, cqe.res) < 0)
+		return 0;
+	s = named(task, type);
+	if (!s)
+		return 0;
+	if (op == URING_RENAMEAT) {
+		end = put_rename(s, begin, w);
+	} else if (op == URING_UNLINKAT) {
+		end = put_removed(s, begin, w);
+		((struct file_record *)s->rec)->file = w->file;
+	} else {
+		((struct file_record *)s->rec)->how = op == URING_SYMLINKAT ? LINK_SYMBOLIC : LINK_HARD;
+		end = put_link(s, begin, w, op == URING_SYMLINKAT ? LINK_SYMBOLIC : LINK_HARD);
+	}
+	if (end != begin)
+		return send_named(s, end);
+	scratch_give(s);
+	COUNT(CLASS_FILE, filtered);
+	return 0;
+}
+
+/* uring_done is to a request of an io_uring what the handlers above are to a call. The thread that it runs in is one
+ * of the process that asked. */
+SEC("tp_btf/io_uring_complete")
+int uring_done(__u64 *ctx)
+{
+	struct io_kiocb *req = (void *)ctx[1];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct io_open *open = (void *)req;
+	struct file *file;
+	__s32 result;
+	__u8 op;
+
+	if (!req || !bpf_core_field_exists(req->cqe.res) || is_self(task->tgid))
+		return 0;
+	op = BPF_CORE_READ(req, opcode);
+	result = BPF_CORE_READ(req, cqe.res);
+	switch (op) {
+	case URING_WRITE:
+	case URING_WRITEV:
+	case URING_WRITE_FIXED:
+	case URING_WRITEV_FIXED:
+		if (result <= 0)
+			return 0;
+		return written(task, BPF_CORE_READ(req, file));
+	case URING_FALLOCATE:
+	case URING_FTRUNCATE:
+		if (result < 0)
+			return 0;
+		return written(task, BPF_CORE_READ(req, file));
+	case URING_OPENAT:
+	case URING_OPENAT2:
+		/* Into a slot of the ring: no descriptor; what is written through it is seen. */
+		if (result < 0 || (bpf_core_field_exists(open->file_slot) && BPF_CORE_READ(open, file_slot)))
+			return 0;
+		file = file_of(task, result);
+		return file ? opened(task, file, BPF_CORE_READ(open, how.flags) & O_TRUNC) : 0;
+	case URING_RENAMEAT:
+	case URING_UNLINKAT:
+	case URING_SYMLINKAT:
+	case URING_LINKAT:
+		return named_done(task, req, op);
+	}
+	return 0;
 }

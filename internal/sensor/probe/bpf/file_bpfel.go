@@ -36,6 +36,7 @@ const (
 	FileProgOpenDone     = "open_done"
 	FileProgRenameDone   = "rename_done"
 	FileProgTruncateDone = "truncate_done"
+	FileProgUringDone    = "uring_done"
 	FileProgWriteDone    = "write_done"
 )
 
@@ -87,6 +88,7 @@ type FileProgramSpecs struct {
 	OpenDone     *ebpf.ProgramSpec `ebpf:"open_done"`
 	RenameDone   *ebpf.ProgramSpec `ebpf:"rename_done"`
 	TruncateDone *ebpf.ProgramSpec `ebpf:"truncate_done"`
+	UringDone    *ebpf.ProgramSpec `ebpf:"uring_done"`
 	WriteDone    *ebpf.ProgramSpec `ebpf:"write_done"`
 }
 
@@ -187,6 +189,7 @@ type FilePrograms struct {
 	OpenDone     *ebpf.Program `ebpf:"open_done"`
 	RenameDone   *ebpf.Program `ebpf:"rename_done"`
 	TruncateDone *ebpf.Program `ebpf:"truncate_done"`
+	UringDone    *ebpf.Program `ebpf:"uring_done"`
 	WriteDone    *ebpf.Program `ebpf:"write_done"`
 }
 
@@ -198,6 +201,7 @@ func (p *FilePrograms) Close() error {
 		p.OpenDone,
 		p.RenameDone,
 		p.TruncateDone,
+		p.UringDone,
 		p.WriteDone,
 	)
 }

@@ -266,6 +266,7 @@ struct sched_entity {
 
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int flags;
 	int pid;
 	int tgid;
 	int exit_code;
@@ -287,6 +288,40 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+	void *worker_private;
+};
+
+/* One request of an io_uring. */
+struct io_cqe {
+	__s32 res;
+};
+
+struct io_wq_work;
+
+struct io_kiocb {
+	struct file *file;
+	__u8 opcode;
+	struct io_cqe cqe;
+	struct io_wq_work {
+		int cancel_seq;
+	} work;
+};
+
+struct io_worker {
+	struct io_wq_work *cur_work;
+};
+
+struct open_how {
+	__u64 flags;
+};
+
+struct io_open {
+	__u32 file_slot;
+	struct open_how how;
+};
+
+struct io_accept {
+	__u32 file_slot;
 };
 
 struct linux_binprm {

@@ -131,30 +131,16 @@ int state_again(__u64 *ctx)
 	return 0;
 }
 
-/* socketcall(2) of 32-bit programs is many calls in one. */
-enum accept_how { ACCEPT_PLAIN = 0, ACCEPT_MANY = 1 };
-#define SOCKETCALL_ACCEPT 5
-#define SOCKETCALL_ACCEPT4 18
-
-SEC("tp_btf/sys_exit")
-int accept_done(__u64 *ctx)
+/* accepted tells that a process took a connection, and keeps its name for the end of that. */
+static __always_inline int accepted(struct task_struct *task, struct file *file)
 {
-	void *regs = (void *)ctx[0];
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file *file = file_of(task, ctx[1]);
-	struct call *call = call_of(regs);
 	struct owner mine;
 	struct net_record r;
 	struct sock *sk;
 	__u64 key;
 
-	if (!file || !call)
+	if (!file)
 		return 0;
-	if (call->how == ACCEPT_MANY) {
-		__u32 which = call_arg(regs, 0);
-		if (which != SOCKETCALL_ACCEPT && which != SOCKETCALL_ACCEPT4)
-			return 0;
-	}
 	sk = sock_of(file);
 	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
@@ -172,4 +158,44 @@ int accept_done(__u64 *ctx)
 		bpf_map_update_elem(&owners, &key, &mine, BPF_ANY);
 	submit(&ring_network, RING_NETWORK, CLASS_NETWORK, &r.head, sizeof(r));
 	return 0;
+}
+
+/* socketcall(2) of 32-bit programs is many calls in one. */
+enum accept_how { ACCEPT_PLAIN = 0, ACCEPT_MANY = 1 };
+#define SOCKETCALL_ACCEPT 5
+#define SOCKETCALL_ACCEPT4 18
+
+SEC("tp_btf/sys_exit")
+int accept_done(__u64 *ctx)
+{
+	void *regs = (void *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct call *call = call_of(regs);
+	__u32 which;
+
+	if (!call)
+		return 0;
+	if (call->how == ACCEPT_MANY) {
+		which = call_arg(regs, 0);
+		if (which != SOCKETCALL_ACCEPT && which != SOCKETCALL_ACCEPT4)
+			return 0;
+	}
+	return accepted(task, file_of(task, ctx[1]));
+}
+
+#define URING_ACCEPT 13 /* uapi/linux/io_uring.h */
+
+/* A request of an io_uring that takes one connection, into a descriptor. Those that take many tell no request. */
+SEC("tp_btf/io_uring_complete")
+int uring_accepted(__u64 *ctx)
+{
+	struct io_kiocb *req = (void *)ctx[1];
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct io_accept *accept = (void *)req;
+
+	if (!req || !bpf_core_field_exists(req->cqe.res) || BPF_CORE_READ(req, opcode) != URING_ACCEPT || is_self(task->tgid))
+		return 0;
+	if (BPF_CORE_READ(req, cqe.res) < 0 || (bpf_core_field_exists(accept->file_slot) && BPF_CORE_READ(accept, file_slot)))
+		return 0;
+	return accepted(task, file_of(task, BPF_CORE_READ(req, cqe.res)));
 }

@@ -16,21 +16,22 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	NetMapBuckets      = "buckets"
-	NetMapCalls        = "calls"
-	NetMapCounters     = "counters"
-	NetMapHandlers     = "handlers"
-	NetMapOwners       = "owners"
-	NetMapRingBulk     = "ring_bulk"
-	NetMapRingCritical = "ring_critical"
-	NetMapRingNetwork  = "ring_network"
-	NetMapScratch      = "scratch"
-	NetMapSequences    = "sequences"
-	NetMapSettings     = "settings"
-	NetMapWitnesses    = "witnesses"
-	NetProgAcceptDone  = "accept_done"
-	NetProgStateAgain  = "state_again"
-	NetProgStateSeen   = "state_seen"
+	NetMapBuckets        = "buckets"
+	NetMapCalls          = "calls"
+	NetMapCounters       = "counters"
+	NetMapHandlers       = "handlers"
+	NetMapOwners         = "owners"
+	NetMapRingBulk       = "ring_bulk"
+	NetMapRingCritical   = "ring_critical"
+	NetMapRingNetwork    = "ring_network"
+	NetMapScratch        = "scratch"
+	NetMapSequences      = "sequences"
+	NetMapSettings       = "settings"
+	NetMapWitnesses      = "witnesses"
+	NetProgAcceptDone    = "accept_done"
+	NetProgStateAgain    = "state_again"
+	NetProgStateSeen     = "state_seen"
+	NetProgUringAccepted = "uring_accepted"
 )
 
 // LoadNet returns the embedded CollectionSpec for Net.
@@ -75,9 +76,10 @@ type NetSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type NetProgramSpecs struct {
-	AcceptDone *ebpf.ProgramSpec `ebpf:"accept_done"`
-	StateAgain *ebpf.ProgramSpec `ebpf:"state_again"`
-	StateSeen  *ebpf.ProgramSpec `ebpf:"state_seen"`
+	AcceptDone    *ebpf.ProgramSpec `ebpf:"accept_done"`
+	StateAgain    *ebpf.ProgramSpec `ebpf:"state_again"`
+	StateSeen     *ebpf.ProgramSpec `ebpf:"state_seen"`
+	UringAccepted *ebpf.ProgramSpec `ebpf:"uring_accepted"`
 }
 
 // NetMapSpecs contains maps before they are loaded into the kernel.
@@ -165,9 +167,10 @@ type NetVariables struct {
 //
 // It can be passed to LoadNetObjects or ebpf.CollectionSpec.LoadAndAssign.
 type NetPrograms struct {
-	AcceptDone *ebpf.Program `ebpf:"accept_done"`
-	StateAgain *ebpf.Program `ebpf:"state_again"`
-	StateSeen  *ebpf.Program `ebpf:"state_seen"`
+	AcceptDone    *ebpf.Program `ebpf:"accept_done"`
+	StateAgain    *ebpf.Program `ebpf:"state_again"`
+	StateSeen     *ebpf.Program `ebpf:"state_seen"`
+	UringAccepted *ebpf.Program `ebpf:"uring_accepted"`
 }
 
 func (p *NetPrograms) Close() error {
@@ -175,6 +178,7 @@ func (p *NetPrograms) Close() error {
 		p.AcceptDone,
 		p.StateAgain,
 		p.StateSeen,
+		p.UringAccepted,
 	)
 }
 

@@ -78,9 +78,9 @@ struct place {
 	char name[NAME_BYTES];
 };
 
-/* What the call of a thread acts on: see witness.h. */
+/* What a call or a request acts on: see witness.h. */
 struct witness {
-	__u64 start;	/* start_boottime of the thread */
+	__u64 start;	/* start_boottime of the thread; 0 of a request */
 	__u32 handler;	/* of the call; 0: it has ended */
 	__u32 places;	/* noted so far */
 	struct fileinfo file;
@@ -90,19 +90,23 @@ struct witness {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 512);
-	__type(key, __u32); /* thread */
+	__type(key, __u64); /* thread, or address of the request */
 	__type(value, struct witness);
 } witnesses SEC(".maps");
+
+static __always_inline struct witness *witness_spent(__u64 key, __u64 start, __u32 handler)
+{
+	struct witness *w = bpf_map_lookup_elem(&witnesses, &key);
+	if (!w || w->handler != handler || w->start != start)
+		return 0;
+	w->handler = HANDLE_NONE;
+	return w;
+}
 
 /* witness_of gives what was noted for the call that ends now. It is spent by that. */
 static __always_inline struct witness *witness_of(struct task_struct *task, __u32 handler)
 {
-	__u32 tid = task->pid;
-	struct witness *w = bpf_map_lookup_elem(&witnesses, &tid);
-	if (!w || w->handler != handler || w->start != task->start_boottime)
-		return 0;
-	w->handler = HANDLE_NONE;
-	return w;
+	return witness_spent(task->pid, task->start_boottime, handler);
 }
 
 #define TS_COMPAT 2

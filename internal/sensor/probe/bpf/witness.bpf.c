@@ -5,19 +5,14 @@
  * before it changes a name. They run whether such a module is there or not, where the kernel has trampolines. */
 #include "witness.h"
 
-/* asked gives the witness of the call that runs now, empty; 0 when it is not a call of that kind: io_uring, a
- * kernel thread. */
+/* asked gives the witness of what runs now, empty; 0 when its end will not be handled as that. */
 static __always_inline struct witness *asked(__u32 handler)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct call *call = called(task);
-	struct witness *w;
+	struct witness *w = witness_for(bpf_get_current_task_btf());
 
-	if (!call || call->handler != handler || !by_path(call))
+	if (!w || w->handler != handler)
 		return 0;
-	w = witness_for(task, handler);
-	if (w)
-		w->places = 0;
+	w->places = 0;
 	return w;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
- * What a call that takes a path acted on, told by the kernel. At the end of such a call only the caller's memory
+ * What a call that takes a path, or a request of an io_uring, acted on, told by the kernel. At the end of such a call only the caller's memory
  * still says the last name, and another thread may have written another one there meanwhile. So a hook inside the
  * call notes the objects, and the handler at the end of the call (file.bpf.c) writes the path from them: where the
  * kernel asks its security modules (witness.bpf.c), or where it sets an inode's change time (ctime.bpf.c).
@@ -51,27 +51,70 @@ static __always_inline void note(struct place *p, struct dentry *dentry, struct 
 		p->folder = 0;
 }
 
-/* called gives the call that a hook is inside of, if its end will be handled. */
-static __always_inline struct call *called(struct task_struct *task)
+#define PF_IO_WORKER 0x10
+
+/* Requests of an io_uring that take paths (uapi/linux/io_uring.h). Each runs in a thread of its own. */
+enum uring_op {
+	URING_RENAMEAT = 35,
+	URING_UNLINKAT = 36,
+	URING_SYMLINKAT = 38,
+	URING_LINKAT = 39,
+};
+
+static __always_inline __u32 uring_handler(__u8 op)
 {
-	return call_of((void *)bpf_task_pt_regs(task));
+	switch (op) {
+	case URING_RENAMEAT:
+		return HANDLE_RENAME;
+	case URING_UNLINKAT:
+		return HANDLE_DELETE;
+	case URING_SYMLINKAT:
+	case URING_LINKAT:
+		return HANDLE_LINK;
+	}
+	return HANDLE_NONE;
 }
 
 static const struct witness blank;
 
-/* witness_for gives the place to note what the call that runs now acts on; empty at its first use in a call. */
-static __always_inline struct witness *witness_for(struct task_struct *task, __u32 handler)
+/* witness_for gives the place to note what is acted on by whatever the thread does now, a call or a request of an
+ * io_uring; empty at its first use in that. 0 when its end will not be handled. */
+static __always_inline struct witness *witness_for(struct task_struct *task)
 {
-	__u32 tid = task->pid;
-	struct witness *w = bpf_map_lookup_elem(&witnesses, &tid);
+	__u64 key = task->pid, start = task->start_boottime;
+	__u32 handler = HANDLE_NONE;
+	struct witness *w;
+
+	if (task->flags & PF_IO_WORKER) {
+		struct io_worker *worker;
+		struct io_wq_work *work;
+		struct io_kiocb *req;
+		if (!bpf_core_field_exists(task->worker_private)) /* before 5.17 */
+			return 0;
+		worker = BPF_CORE_READ(task, worker_private);
+		work = BPF_CORE_READ(worker, cur_work);
+		if (!work)
+			return 0;
+		req = (void *)work - bpf_core_field_offset(struct io_kiocb, work);
+		handler = uring_handler(BPF_CORE_READ(req, opcode));
+		key = (__u64)req;
+		start = 0;
+	} else {
+		struct call *call = call_of((void *)bpf_task_pt_regs(task));
+		if (call && by_path(call))
+			handler = call->handler;
+	}
+	if (handler == HANDLE_NONE)
+		return 0;
+	w = bpf_map_lookup_elem(&witnesses, &key);
 	if (!w) {
-		bpf_map_update_elem(&witnesses, &tid, &blank, BPF_ANY);
-		w = bpf_map_lookup_elem(&witnesses, &tid);
+		bpf_map_update_elem(&witnesses, &key, &blank, BPF_ANY);
+		w = bpf_map_lookup_elem(&witnesses, &key);
 		if (!w)
 			return 0;
 	}
-	if (w->start != task->start_boottime || w->handler != handler) {
-		w->start = task->start_boottime;
+	if (w->start != start || w->handler != handler) {
+		w->start = start;
 		w->handler = handler;
 		w->places = 0;
 		for (int i = 0; i < PLACES; i++)
@@ -138,18 +181,14 @@ static __always_inline void linking(struct witness *w, struct inode *inode, __u3
 static __always_inline int changing(struct inode *inode)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call *call = called(task);
-	struct witness *w;
+	struct witness *w = nested(task) ? 0 : witness_for(task);
 	struct dentry *dentry;
 	__u32 kind;
 
-	if (!call || !by_path(call) || nested(task))
-		return 0;
-	w = witness_for(task, call->handler);
 	if (!w)
 		return 0;
 	kind = inode->i_mode & S_IFMT;
-	switch (call->handler) {
+	switch (w->handler) {
 	case HANDLE_RENAME:
 		renaming(w, inode);
 		break;
