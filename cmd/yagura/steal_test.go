@@ -42,6 +42,14 @@ func TestAStolenProbeIsSeen(t *testing.T) {
 			return nil
 		})
 		t.Logf("%s blind %.1f s after its link was closed", theft.class, time.Since(start).Seconds())
+		// And it is an attack, not only a fault.
+		h.eventually(10*time.Second, "a detection of it", func() error {
+			out := h.cli(0, "detections")
+			if !strings.Contains(out, "Sensor's sight taken away") {
+				return fmt.Errorf("detections:\n%s", out)
+			}
+			return nil
+		})
 		if out := h.doctor(); !strings.Contains(out, theft.words+" are blind since") {
 			t.Errorf("doctor does not say it:\n%s", out)
 		}
