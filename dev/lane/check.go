@@ -86,7 +86,7 @@ func table(page string, files []string) error {
 	}
 	line(heads...)
 	line(rule...)
-	for _, name := range []string{"btf", "process", "file", "memory", "network", "dns", "isolate", "nftables"} {
+	for _, name := range []string{"btf", "process", "file", "memory", "network", "dns", "names", "isolate", "nftables"} {
 		cells := []string{name}
 		for _, k := range kernels {
 			i := slices.IndexFunc(k.Findings, func(f finding) bool { return f.Name == name })

@@ -236,8 +236,13 @@ type Ref struct {
 	Key  Key
 }
 
-// String gives HOST/p-…
-func (r Ref) String() string { return r.Host.String() + "/" + r.Key.String() }
+// String gives HOST/p-…, or nothing when it is no process: an event of the sensor itself has none.
+func (r Ref) String() string {
+	if r.Key == (Key{}) {
+		return ""
+	}
+	return r.Host.String() + "/" + r.Key.String()
+}
 
 // ParseRef reads HOST/p-….
 func ParseRef(s string) (Ref, error) {

@@ -104,6 +104,9 @@ func (b *builder) acts() []act {
 		}
 		add(p, p.ended)
 	}
+	for _, f := range b.ofNobody() {
+		out = append(out, act{f, nil})
+	}
 	for _, c := range b.out.Entry.Chain {
 		for _, id := range c.EventIDs {
 			if f, ok := b.cited(id); ok {
@@ -216,6 +219,8 @@ func kindWords(k event.Kind) Said {
 		return said("a file was written", "ファイルの書き込み")
 	case event.DNSQuery:
 		return said("a name was asked for", "名前の問い合わせ")
+	case event.SensorCapability:
+		return said("what the sensor can see changed", "センサーが見える範囲の変化")
 	}
 	return said(k.String(), k.String())
 }
@@ -240,6 +245,10 @@ func (b *builder) where() []Sentence {
 			continue
 		}
 		name := b.hostName(a)
+		if n == 0 {
+			out = append(out, sentence(fmt.Sprintf("Host %s, at %s.", name, clock(firstFact.time)), fmt.Sprintf("ホスト %s(%s)。", name, clock(firstFact.time)), observed, high, firstFact))
+			continue
+		}
 		out = append(out, sentence(fmt.Sprintf("Host %s: %d processes, from %s on.", name, n, clock(firstFact.time)),
 			fmt.Sprintf("ホスト %s: プロセス %d 個(%s から)。", name, n, clock(firstFact.time)), observed, high, firstFact))
 		if c := b.ownAddress(a); c != nil {
@@ -528,6 +537,10 @@ func (b *builder) how() []Sentence {
 			t = " [" + strings.Join(tech, ", ") + "]"
 		}
 		a := &d.Event.Event.Actor
+		if a.Key == (event.Key{}) {
+			out = append(out, sentence(fmt.Sprintf("%s: %s%s.", clock(f.time), d.Title.En, t), fmt.Sprintf("%s: %s%s。", clock(f.time), d.Title.In("ja"), t), observed, high, f))
+			continue
+		}
 		name := program(&image{path: a.Path, commandLine: a.CommandLine, interpreter: a.Interpreter, cwd: a.Cwd})
 		out = append(out, sentence(fmt.Sprintf("%s: %s, by %s (pid %d)%s.", clock(f.time), d.Title.En, name, a.PID, t),
 			fmt.Sprintf("%s: %s、%s(pid %d)%s。", clock(f.time), d.Title.In("ja"), name, a.PID, t), observed, high, f))

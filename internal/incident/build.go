@@ -446,6 +446,23 @@ func (b *builder) hosts() []*activity {
 			out = append(out, p.host)
 		}
 	}
+	for _, f := range b.ofNobody() {
+		if a := b.g.hosts[f.id.Host]; a != nil && !seen[a] {
+			seen[a] = true
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// ofNobody are the events that were detected and that no process did: the sensor tells of itself.
+func (b *builder) ofNobody() []fact {
+	var out []fact
+	for _, d := range b.dets {
+		if e := d.Event.Event; e != nil && e.Actor.Key == (event.Key{}) {
+			out = append(out, fact{id: d.Event.ID, time: when(e), kind: e.Kind})
+		}
+	}
 	return out
 }
 

@@ -113,9 +113,11 @@ export function DetectionPane({ detection: d, tenant }: { detection: Detection; 
         <Fact name={t.ruleAuthor}>
           <Raw text={`${d.author}${d.licence === '' ? '' : ` · ${d.licence}`}`} full />
         </Fact>
-        <Fact name={t.processKey}>
-          <Raw text={d.process} code full />
-        </Fact>
+        {d.process !== '' && (
+          <Fact name={t.processKey}>
+            <Raw text={d.process} code full />
+          </Fact>
+        )}
         <Fact name={t.eventLabel}>
           <Raw text={d.eventId} code full />
         </Fact>
