@@ -30,6 +30,7 @@ struct change_key {
 	__u64 ino;
 	__u32 tgid;
 	__u32 dev;
+	__u64 generation; /* of the inode */
 };
 
 struct change {
@@ -110,6 +111,7 @@ static __always_inline void change_key(struct change_key *key, struct task_struc
 	key->tgid = task->tgid;
 	key->ino = BPF_CORE_READ(inode, i_ino);
 	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	key->generation = BPF_CORE_READ(inode, i_generation);
 }
 
 /* secret says whether a file is one that holds credentials, by its name and the name of its folder. */
@@ -545,6 +547,8 @@ int link_done(__u64 *ctx)
 	return send_named(s, end);
 }
 
+#define PF_KTHREAD 0x00200000
+
 /* The other requests of an io_uring that this looks at (uapi/linux/io_uring.h). */
 enum {
 	URING_WRITEV = 2,
@@ -567,8 +571,8 @@ static __always_inline int named_done(struct task_struct *task, struct io_kiocb 
 	struct scratch *s;
 	__u32 begin = sizeof(struct file_record), end = begin;
 
-	if (!w || BPF_CORE_READ(req, cqe.res) < 0)
-		return 0;
+	if (!w || BPF_CORE_READ(req, cqe.res) < 0 || task->flags & PF_KTHREAD)
+		return 0; /* a kernel thread ends what a process left behind that is gone */
 	s = named(task, type);
 	if (!s)
 		return 0;

@@ -107,6 +107,7 @@ struct inode {
 	unsigned long i_ino;
 	char *i_link; /* of a symbolic link: what it says, where it fits */
 	struct hlist_head i_dentry;
+	__u32 i_generation; /* another one when the number is given to another file */
 	unsigned int i_nlink;
 	__s64 i_size;
 	/* 6.11 and later */
@@ -301,6 +302,7 @@ struct io_wq_work;
 struct io_kiocb {
 	struct file *file;
 	__u8 opcode;
+	__u32 flags; /* 64 bits since 6.9 */
 	struct io_cqe cqe;
 	struct io_wq_work {
 		int cancel_seq;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /*
- * What a call that takes a path, or a request of an io_uring, acted on, told by the kernel. At the end of such a call only the caller's memory
- * still says the last name, and another thread may have written another one there meanwhile. So a hook inside the
- * call notes the objects, and the handler at the end of the call (file.bpf.c) writes the path from them: where the
- * kernel asks its security modules (witness.bpf.c), or where it sets an inode's change time (ctime.bpf.c).
+ * What a call that takes a path, or such a request of an io_uring, acts on, told by the kernel. At the end of a call
+ * only the caller's memory still says the last name, and another thread may have written another one there meanwhile;
+ * at the end of a request nothing does. So a hook inside notes the objects - where the kernel asks its security modules
+ * (witness.bpf.c), or where it sets an inode's change time (ctime.bpf.c) - and the handler at the end (file.bpf.c)
+ * writes the path from them.
  */
 #ifndef YAGURA_WITNESS_H
 #define YAGURA_WITNESS_H
@@ -52,6 +53,7 @@ static __always_inline void note(struct place *p, struct dentry *dentry, struct 
 }
 
 #define PF_IO_WORKER 0x10
+#define REQUEST_SKIPS_END (1 << 6) /* IOSQE_CQE_SKIP_SUCCESS: its completion is not told */
 
 /* Requests of an io_uring that take paths (uapi/linux/io_uring.h). Each runs in a thread of its own. */
 enum uring_op {
@@ -96,6 +98,8 @@ static __always_inline struct witness *witness_for(struct task_struct *task)
 		if (!work)
 			return 0;
 		req = (void *)work - bpf_core_field_offset(struct io_kiocb, work);
+		if (BPF_CORE_READ(req, flags) & REQUEST_SKIPS_END)
+			return 0;
 		handler = uring_handler(BPF_CORE_READ(req, opcode));
 		key = (__u64)req;
 		start = 0;
