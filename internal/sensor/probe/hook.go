@@ -52,6 +52,7 @@ type hook struct {
 	links    []io.Closer
 	oaths    map[link.Link]oath // what each link was when it was attached
 	err      error
+	again    uint64 // boot time at which a hook that was taken away is attached again
 }
 
 // plan lists the hooks in the order in which they are attached.

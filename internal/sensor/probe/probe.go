@@ -37,6 +37,8 @@ type Options struct {
 	CriticalRing, NetworkRing, BulkRing int
 	// Drain is the time between two drains; 10 ms.
 	Drain time.Duration
+	// Mend is how long a hook stays away that somebody took off the kernel, until it is attached again; 5 min.
+	Mend time.Duration
 	// Credentials are the names whose opening for reading is reported; DefaultCredentials.
 	Credentials []Credential
 	// ReportSelf makes the sensor's own acts visible. Only tests, whose acts are the test process's own, set it.
@@ -88,6 +90,7 @@ func Open(ctx context.Context, opts Options) (*Probe, error) {
 	opts.NetworkRing = cmp.Or(opts.NetworkRing, 2<<20)
 	opts.BulkRing = cmp.Or(opts.BulkRing, 4<<20)
 	opts.Drain = cmp.Or(opts.Drain, 10*time.Millisecond)
+	opts.Mend = cmp.Or(opts.Mend, 5*time.Minute)
 	if opts.Credentials == nil {
 		opts.Credentials = DefaultCredentials
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -20,7 +21,7 @@ const verifyEvery = 5 * time.Second
 
 // ErrRemoved says that somebody took a hook off the kernel while the sensor ran: it closed a descriptor of
 // ours, or emptied a table.
-var ErrRemoved = errors.New("its hook was taken away from the running sensor: find out who did it, then restart the sensor")
+var ErrRemoved = errors.New("its hook was taken away from the running sensor: find out who did it; it is attached again after some minutes, or by a restart")
 
 // oath is what a link was when it was attached.
 type oath struct {
@@ -104,14 +105,15 @@ type vigil struct {
 	last uint64 // when all was well
 }
 
-// keep emits one sensor.capability for each class that lost a hook since the last look.
+// keep emits one sensor.capability for each class that lost a hook since the last look, or got one back.
 func (v *vigil) keep(ctx context.Context, p *Probe, now uint64, emit func(*event.Event)) {
 	if now < v.next {
 		return
 	}
 	v.next = now + uint64(verifyEvery)
 	before := p.Capabilities()
-	if !p.verify(ctx) {
+	news := p.verify(ctx, now)
+	if !p.mend(ctx, now) && !news {
 		v.last = now
 		return
 	}
@@ -126,8 +128,31 @@ func (v *vigil) keep(ctx context.Context, p *Probe, now uint64, emit func(*event
 	v.last = now
 }
 
+// mend attaches hooks again that were taken away a while ago, and says whether it did. Not at once: people must see
+// that a class was blind, and who takes a hook away twice must not be answered every five seconds.
+func (p *Probe) mend(ctx context.Context, now uint64) (news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.hooks {
+		if !errors.Is(h.err, ErrRemoved) || now < h.again {
+			continue
+		}
+		h.again = now + uint64(p.opts.Mend)
+		if err := h.close(); err != nil {
+			p.log.DebugContext(ctx, "remains of a hook", slog.String("hook", h.name), slog.Any("err", err))
+		}
+		if err := p.loadHook(h, btf.NewCache()); err != nil {
+			p.log.ErrorContext(ctx, "a hook that was taken away cannot be attached again: restart the sensor", slog.String("hook", h.name), slog.Any("err", err))
+			continue
+		}
+		h.err, news = nil, true
+		p.log.WarnContext(ctx, "a hook that was taken away is attached again", slog.String("hook", h.name))
+	}
+	return news
+}
+
 // verify looks at every hook that works and says whether one is gone.
-func (p *Probe) verify(ctx context.Context) (news bool) {
+func (p *Probe) verify(ctx context.Context, now uint64) (news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, h := range p.hooks {
@@ -138,7 +163,7 @@ func (p *Probe) verify(ctx context.Context) (news bool) {
 		if err == nil {
 			continue
 		}
-		h.err, news = err, true
+		h.err, h.again, news = err, now+uint64(p.opts.Mend), true
 		p.log.ErrorContext(ctx, "a hook was taken away from the running sensor", slog.String("hook", h.name))
 		for _, c := range gone {
 			keep(c)

@@ -137,7 +137,8 @@ func (s *Sight) ready(e *event.Event) {
 
 // take completes a raw event and lets it go, or holds it for the hash of its image.
 func (s *Sight) take(ctx context.Context, e *event.Event) {
-	if e.Kind == event.SensorLoss && e.Subject == "process" {
+	// Lost, or seen again after it was not: what happened meanwhile shows in what runs now.
+	if e.Subject == "process" && (e.Kind == event.SensorLoss || e.Kind == event.SensorCapability && e.State == probe.StateFull) {
 		s.ready(e)
 		s.resync(ctx)
 		return

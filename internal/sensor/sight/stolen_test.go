@@ -3,6 +3,7 @@ package sight_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -49,6 +50,52 @@ func TestAHookThatIsTakenAwayIsToldWithinSeconds(t *testing.T) {
 	for _, c := range w.Sight.Capabilities() {
 		if want := map[bool]string{true: probe.StateBlind, false: probe.StateFull}[c.Class == "dns"]; c.State != want {
 			t.Errorf("%s is %s: %s; want %s", c.Class, c.State, c.Reason, want)
+		}
+	}
+}
+
+// TestAHookThatIsTakenAwayComesBack: until somebody looks, a class should not stay blind for ever.
+func TestAHookThatIsTakenAwayComesBack(t *testing.T) {
+	w := open(t, sight.Options{Probe: probe.Options{Mend: time.Second}})
+	for _, theft := range []struct{ program, class string }{{"exec_seen", "process"}, {"uring_done", "file"}, {"call_done", "file"}} {
+		count := func() (blind, full int) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, e := range w.events {
+				if e.Kind == event.SensorCapability && e.Subject == theft.class {
+					if e.State == probe.StateFull {
+						full++
+					} else {
+						blind++
+					}
+				}
+			}
+			return blind, full
+		}
+		blindBefore, fullBefore := count()
+		blind, full := blindBefore, fullBefore
+		if err := syscall.Close(newestLink(t, theft.program)); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(30 * time.Second); (blind == blindBefore || full == fullBefore) && time.Now().Before(deadline); blind, full = count() {
+			time.Sleep(20 * time.Millisecond)
+		}
+		if blind <= blindBefore || full <= fullBefore {
+			t.Fatalf("%s: told blind %d times more, full %d times more", theft.program, blind-blindBefore, full-fullBefore)
+		}
+		cmd := exec.Command("/bin/sh", "-c", "echo x >"+theft.program)
+		cmd.Dir = t.TempDir()
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+		w.exec(t, cmd.Process.Pid)
+		w.find(t, "file after "+theft.program, func(e *event.Event) bool {
+			return e.Kind == event.FileCreate && e.File.Path == filepath.Join(cmd.Dir, theft.program)
+		})
+	}
+	for _, c := range w.Sight.Capabilities() {
+		if c.State != probe.StateFull {
+			t.Errorf("%s is %s: %s", c.Class, c.State, c.Reason)
 		}
 	}
 }
