@@ -337,13 +337,17 @@ func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
 	if e.Kind == event.FileDelete {
 		if n != nil && e.File.Links <= 1 {
 			n.removed = f
-			delete(a.files, key)
+			if key.volume == byPath { // by its number it is still found: what ran it may be told later
+				delete(a.files, key)
+			}
 			if a.paths[n.path] == n {
 				delete(a.paths, n.path)
 			}
 			if len(a.removed) < maxRemoved { // full: later removed files are not remembered until old ones are evicted
 				a.removed[n.path] = n
 			}
+		} else if n != nil && a.paths[e.File.Path] == n && n.path != e.File.Path {
+			delete(a.paths, e.File.Path) // one of its other names
 		}
 		if interesting(e.File.Path) {
 			p.d().deletes = addNamed(p.d().deletes, named{fact: f, text: e.File.Path})
@@ -354,9 +358,13 @@ func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
 		n = g.newFile(a, key, e.File.Path, f.time)
 	}
 	n.seenAt = max(n.seenAt, f.time)
+	// A second name of a file that was there: its content and its first name stay.
+	second := e.Kind == event.FileLink && key.volume != byPath && e.File.Mode&0o170000 == 0o100000
 	if e.File.Path != "" && n.path != e.File.Path {
 		old := e.File.Path
-		if f.time >= n.named {
+		if second {
+			a.paths[e.File.Path] = n
+		} else if f.time >= n.named {
 			old = n.path
 			if a.paths[n.path] == n {
 				delete(a.paths, n.path)
@@ -382,7 +390,9 @@ func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
 	for _, r := range n.runs {
 		a.touch(r.by)
 	}
-	if e.Kind != event.FileChmod {
+	// Who moves a file has not written what is in it, if we know who has.
+	moved := e.Kind == event.FileRename && key.volume != byPath && len(n.writers) > 0
+	if e.Kind != event.FileChmod && !second && !moved {
 		n.writers = append(n.writers, fileWrite{fact: f, by: p})
 		if len(n.writers) > maxWriters {
 			n.writers = append(n.writers[:1], n.writers[2:]...)
