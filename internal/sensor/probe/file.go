@@ -81,14 +81,10 @@ func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
 		handleOpen: "open_done", handleWrite: "write_done", handleRename: "rename_done",
 		handleDelete: "delete_done", handleChmod: "chmod_done", handleLink: "link_done", handleTruncate: "truncate_done",
 	})(p, c)
-	if err != nil || c.Programs["uring_done"] == nil {
-		return links, err
-	}
-	requests, err := attachOne(c, "uring_done")
 	if err != nil {
 		return links, err
 	}
-	return append(links, requests), nil
+	return attachIfLoaded(c, "uring_done", links)
 }
 
 // cut gives the bytes before the first NUL.

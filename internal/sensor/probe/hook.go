@@ -93,14 +93,10 @@ func attachNet(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
 	}
 	accept, err := handle(map[uint32]string{handleAccept: "accept_done"})(p, c)
 	links = append(links, accept...)
-	if err != nil || c.Programs["uring_accepted"] == nil {
-		return links, err
-	}
-	requests, err := attachOne(c, "uring_accepted")
 	if err != nil {
 		return links, err
 	}
-	return append(links, requests), nil
+	return attachIfLoaded(c, "uring_accepted", links)
 }
 
 // doubled are the programs whose misses lose nothing: what one of them missed, the other sees.
@@ -272,6 +268,18 @@ func prune(spec *ebpf.CollectionSpec, cache *btf.Cache) error {
 		}
 	}
 	return nil
+}
+
+// attachIfLoaded adds the link of an optional program to those of its hook, unless this kernel has no place for it.
+func attachIfLoaded(c *ebpf.Collection, name string, links []io.Closer) ([]io.Closer, error) {
+	if c.Programs[name] == nil {
+		return links, nil
+	}
+	l, err := attachOne(c, name)
+	if err != nil {
+		return links, err
+	}
+	return append(links, l), nil
 }
 
 // reason puts an error of the kernel into words an operator can act on.

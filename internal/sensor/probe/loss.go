@@ -89,7 +89,7 @@ type lossMeter struct {
 	p         *Probe
 	before    map[loss]uint64
 	since     uint64
-	undecoded atomic.Uint64 // records
+	undecoded atomic.Uint64 // records that did not decode
 }
 
 func newLossMeter(p *Probe) *lossMeter {

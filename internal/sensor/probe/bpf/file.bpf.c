@@ -2,10 +2,10 @@
 //go:build ignore
 
 /* Files are made, changed, renamed, removed, and secrets are read. Where a call gives or takes a descriptor, the
- * file is taken from it. Where it takes a path, the names are those that a hook inside the call noted (witness.h);
+ * file is taken from it. Where it takes a path, the names are those that a hook inside the call noted (witness.h, told.h);
  * without one, the folder is the kernel's and the rest is what user memory says at the end of the call, marked as
  * such. */
-#include "witness.h"
+#include "told.h"
 
 #define FMODE_READ 1
 #define FMODE_WRITE 2
@@ -16,13 +16,6 @@
 #define AT_REMOVEDIR 0x200
 #define MAP_SHARED_MASK 3
 #define PROT_WRITE 2
-
-struct file_record {
-	struct head head;
-	struct fileinfo file; /* ino 0: no kernel object stands for it any more */
-	__u32 mode;	      /* that chmod was asked for */
-	__u32 how;
-};
 
 /* An object that this process was reported to change, or that it made. */
 struct change_key {
@@ -329,35 +322,6 @@ static __always_inline int send_named(struct scratch *s, __u32 end)
 	return 0;
 }
 
-/* moved says whether an object has another name, or lies in another folder, than when it was noted. */
-static __always_inline bool moved(struct place *p)
-{
-	struct dentry *object = p->object;
-	return object_in(object, p->inode) &&
-	       (BPF_CORE_READ(object, d_parent) != p->folder || BPF_CORE_READ(object, d_name.hash_len) != p->hash);
-}
-
-/* put_rename appends both names of the object that was moved; end when nothing noted was. */
-static __always_inline __u32 put_rename(struct scratch *s, __u32 end, struct witness *w)
-{
-	__u32 middle, after;
-
-	for (int i = 0; i < PLACES; i++) {
-		struct place *p = &w->place[i];
-		if (!p->inode || !moved(p))
-			continue;
-		middle = put_noted(s, end, TEXT_OLD_BASE, p);
-		if (middle == end)
-			return end;
-		after = put_object(s, middle, TEXT_PATH, p);
-		if (after == middle)
-			return end;
-		fill_file(&((struct file_record *)s->rec)->file, p->inode);
-		return after;
-	}
-	return end;
-}
-
 SEC("tp_btf/sys_exit")
 int rename_done(__u64 *ctx)
 {
@@ -380,27 +344,6 @@ int rename_done(__u64 *ctx)
 		end = put_named(s, end, task, regs, call->dir2, call->path2, TEXT_PATH, TEXT_USER);
 	}
 	return send_named(s, end);
-}
-
-/* unhashed says whether a name cannot be found any more. */
-static __always_inline bool unhashed(struct dentry *dentry)
-{
-	return !BPF_CORE_READ(dentry, d_hash.pprev);
-}
-
-/* put_removed appends the name that a file lost; end when that is not known. */
-static __always_inline __u32 put_removed(struct scratch *s, __u32 end, struct witness *w)
-{
-	if (w->places == 1)
-		return put_noted(s, end, TEXT_PATH, &w->place[0]);
-	if (w->places > PLACES)
-		return end;
-	for (int i = 0; i < PLACES; i++) {
-		struct place *p = &w->place[i];
-		if (i < w->places && (!object_in(p->object, p->inode) || unhashed(p->object)))
-			return put_noted(s, end, TEXT_PATH, p);
-	}
-	return end;
 }
 
 SEC("tp_btf/sys_exit")
@@ -480,43 +423,6 @@ int truncate_done(__u64 *ctx)
 	struct call *call = call_of(regs);
 
 	return call ? send_object(bpf_get_current_task_btf(), regs, call, REC_FILE_MODIFY, 0) : 0;
-}
-
-enum link_how { LINK_HARD = 0, LINK_SYMBOLIC = 1 };
-
-/* put_link appends what a new link leads to and where it lies: both known when a hook saw the link made (place 1),
- * else the newest name of the object that was linked. end when one of the two is not known. */
-static __always_inline __u32 put_link(struct scratch *s, __u32 end, struct witness *w, __u8 how)
-{
-	struct place *to = &w->place[1];
-	struct inode *inode = w->place[0].inode;
-	struct dentry *made = to->object;
-	__u32 middle, after;
-	char *says;
-
-	if (w->places == 2) {
-		inode = BPF_CORE_READ(made, d_inode);
-	} else {
-		made = first_name(inode);
-		to->mnt = 0;
-	}
-	if (!inode || made == w->place[0].object)
-		return end;
-	to->object = made;
-	to->inode = inode;
-	if (how == LINK_SYMBOLIC) { /* what it says, relative to where it lies */
-		says = BPF_CORE_READ(inode, i_link);
-		middle = says ? put_kernel(s, end, TEXT_OLD_USER, says) : end;
-	} else {
-		middle = put_noted(s, end, TEXT_OLD_BASE, &w->place[0]);
-	}
-	if (middle == end)
-		return end;
-	after = put_object(s, middle, TEXT_PATH, to);
-	if (after == middle)
-		return end;
-	fill_file(&((struct file_record *)s->rec)->file, inode);
-	return after;
 }
 
 SEC("tp_btf/sys_exit")

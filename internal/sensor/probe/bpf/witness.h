@@ -3,7 +3,7 @@
  * What a call that takes a path, or such a request of an io_uring, acts on, told by the kernel. At the end of a call
  * only the caller's memory still says the last name, and another thread may have written another one there meanwhile;
  * at the end of a request nothing does. So a hook inside notes the objects - where the kernel asks its security modules
- * (witness.bpf.c), or where it sets an inode's change time (ctime.bpf.c) - and the handler at the end (file.bpf.c)
+ * (witness.bpf.c), or where it sets an inode's change time (ctime.bpf.c) - and the handler at the end (file.bpf.c, told.h)
  * writes the path from them.
  */
 #ifndef YAGURA_WITNESS_H
