@@ -184,3 +184,29 @@ func TestMemoryOfANode(t *testing.T) {
 	}
 	runtime.KeepAlive(g)
 }
+
+// A file that gets a new name again and again, and a path that gets a new file, must not fill the memory.
+func TestNamesOfAFileAndFilesOfANameAreBounded(t *testing.T) {
+	g := incident.NewGraph(incident.Limits{Nodes: 1000})
+	tp := newTape(hostA)
+	tp.start("mv", "init", 20, "/usr/bin/mv", "mv")
+	tp.write("mv", "/tmp/0", "77")
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range 100_000 {
+		tp.rename("mv", fmt.Sprint("/tmp/", i), fmt.Sprint("/tmp/", i+1), "77")
+		tp.write("mv", "/tmp/same", fmt.Sprint(1000+i))
+		tp.remove("mv", "/tmp/same", fmt.Sprint(1000+i))
+		for _, e := range tp.events {
+			g.Add(e)
+		}
+		tp.events = tp.events[:0]
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 3<<20 {
+		t.Errorf("%d KiB are kept after 100,000 names and files; want 3,072 at most", grown>>10)
+	}
+	runtime.KeepAlive(g)
+}

@@ -175,7 +175,7 @@ func writeIn(l *link, f *fileNode) fact {
 }
 
 func runOf(p *proc, f *fileNode) fact {
-	for _, r := range f.runs {
+	for r := range p.host.runs(f) {
 		if r.by == p {
 			return r.fact
 		}

@@ -3,26 +3,23 @@ package incident
 import (
 	"slices"
 	"sort"
-
-	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // filesOf gives the files that an exec started, the script before its interpreter.
 func filesOf(p *proc, im *image) []*fileNode {
 	var out []*fileNode
 	if s := scriptOf(im); s != "" {
-		if f := p.host.paths[s]; f != nil {
+		if f := p.host.at(s, im.time); f != nil {
 			out = append(out, f)
 		}
 	}
-	if im.file.id != "" {
-		if f := p.host.files[im.file]; f != nil {
-			out = append(out, f)
-		}
-	} else if f := p.host.paths[im.path]; f != nil {
+	f := p.host.numbered(im.file, im.time)
+	if im.file.id == "" {
+		f = p.host.at(im.path, im.time)
+	}
+	if f != nil {
 		out = append(out, f)
 	}
-	// removed meanwhile: the file's own memory of the run still names it
 	return out
 }
 
@@ -31,7 +28,7 @@ func writerBefore(p *proc, im *image) (*fileNode, *fileWrite) {
 	if !im.known() {
 		return nil, nil
 	}
-	for _, f := range p.host.ranFiles(p, im) {
+	for _, f := range filesOf(p, im) {
 		if w := lastWrite(f, im.time); w != nil && sameContent(f, im) {
 			return f, w
 		}
@@ -44,18 +41,6 @@ func sameContent(f *fileNode, im *image) bool {
 		return f.sha == im.sha
 	}
 	return true
-}
-
-func (a *activity) ranFiles(p *proc, im *image) []*fileNode {
-	out := filesOf(p, im)
-	for _, f := range p.ran {
-		for _, r := range f.runs {
-			if r.id == im.id && !slices.Contains(out, f) {
-				out = append(out, f)
-			}
-		}
-	}
-	return out
 }
 
 func lastWrite(f *fileNode, before int64) *fileWrite {
@@ -94,7 +79,7 @@ func (w *growth) wroteBefore(p *proc) {
 func (w *growth) fileRun(p *proc, ran fact, f *fileNode, wr *fileWrite) {
 	basis, conf := observed, high
 	why := Said{En: "the file that was written is the file that was run: same volume and file number", Ja: "書かれたファイルと実行されたファイルが同一(ボリュームとファイル番号が一致)"}
-	if f.runByPath(ran.id) {
+	if !slices.ContainsFunc(f.runs, func(r fileRun) bool { return r.id == ran.id }) {
 		basis, conf = inferred, medium
 		why = Said{En: "the path that was written is the path that was run; a script's identity is not in the exec", Ja: "書かれたパスと実行されたパスが一致(スクリプトのため同一性は推定)"}
 	}
@@ -103,15 +88,6 @@ func (w *growth) fileRun(p *proc, ran fact, f *fileNode, wr *fileWrite) {
 		reason: Said{En: "wrote the file that was run later", Ja: "後に実行されたファイルを書いた"},
 	})
 	w.edge(link{kind: EdgeWroteExec, from: f, to: p, facts: []fact{wr.fact, ran}, basis: basis, confidence: conf, reason: why})
-}
-
-func (f *fileNode) runByPath(id event.ID) bool {
-	for _, r := range f.runs {
-		if r.id == id {
-			return r.byPath
-		}
-	}
-	return true
 }
 
 // viaBrowser goes on behind a running browser along named events only: this file, this URL, this stub.
@@ -278,8 +254,7 @@ func (w *growth) ranLater(p *proc) {
 		return
 	}
 	for _, x := range p.did().writes {
-		for i := range x.file.runs {
-			r := &x.file.runs[i]
+		for r, byPath := range p.host.runs(x.file) {
 			if r.by == p || r.by.gone || r.time < x.time {
 				continue
 			}
@@ -287,7 +262,7 @@ func (w *growth) ranLater(p *proc) {
 			if wr == nil || wr.by != p {
 				continue
 			}
-			if !r.byPath && !w.imageMatches(r, x.file) {
+			if !byPath && !w.imageMatches(r, x.file) {
 				continue
 			}
 			w.fileRun(r.by, r.fact, x.file, wr)

@@ -88,9 +88,8 @@ type proc struct {
 	running fact // seen by a snapshot
 	ended   fact
 	start   int64
-	seen    bool        // an event of its own named it; false: only others spoke of it
-	gone    bool        // evicted
-	ran     []*fileNode // what its execs started
+	seen    bool // an event of its own named it; false: only others spoke of it
+	gone    bool // evicted
 
 	user, userID, tty, session, cgroup, comm, container string
 
@@ -149,7 +148,8 @@ type fileNode struct {
 	path    string
 	paths   []string // earlier names
 	writers []fileWrite
-	runs    []fileRun
+	runs    []fileRun // that named its number; for those by path see place
+	before  *fileNode // that had its number before it
 	sha     [32]byte
 	created fact
 	removed fact
@@ -165,8 +165,7 @@ type fileWrite struct {
 
 type fileRun struct {
 	fact
-	by     *proc
-	byPath bool // same path, no identity to compare
+	by *proc
 }
 
 // activity is what one host did lately.
@@ -175,9 +174,8 @@ type activity struct {
 	name      string
 	procs     map[event.Key]*proc
 	files     map[fileKey]*fileNode
-	paths     map[string]*fileNode
-	removed   map[string]*fileNode // the last removed file of a path: what ran it is told after it is gone
-	order     []any                // *proc and *fileNode by first sight, for eviction
+	places    map[string]*place
+	order     []any // *proc and *fileNode by first sight, for eviction
 	head      int
 	evicted   uint64
 	firstSeen int64
@@ -194,9 +192,6 @@ type activity struct {
 
 // maxLogons bounds the sessions of one host whose beginning is remembered; full: all are forgotten, as the sensor does.
 const maxLogons = 4096
-
-// maxRemoved bounds the removed files of one host that are still known by path.
-const maxRemoved = 20_000
 
 // Graph is what all hosts of a tenant did lately. It is not safe for concurrent use; the Desk guards it.
 type Graph struct {
@@ -255,7 +250,7 @@ func (g *Graph) Nodes() int { return g.nodes }
 func (g *Graph) host(id event.HostID) *activity {
 	a := g.hosts[id]
 	if a == nil {
-		a = &activity{id: id, procs: map[event.Key]*proc{}, files: map[fileKey]*fileNode{}, paths: map[string]*fileNode{}, removed: map[string]*fileNode{}}
+		a = &activity{id: id, procs: map[event.Key]*proc{}, files: map[fileKey]*fileNode{}, places: map[string]*place{}}
 		g.hosts[id] = a
 	}
 	return a
@@ -325,14 +320,14 @@ func (a *activity) forgetProc(p *proc) {
 
 func (a *activity) forgetFile(f *fileNode) {
 	f.gone = true
-	if a.files[f.key] == f {
+	if n := a.files[f.key]; n == f {
 		delete(a.files, f.key)
+	} else if n != nil && n.before == f {
+		n.before = nil
 	}
-	if a.paths[f.path] == f {
-		delete(a.paths, f.path)
+	a.leave(f.path, f)
+	for _, path := range f.paths {
+		a.leave(path, f)
 	}
-	if a.removed[f.path] == f {
-		delete(a.removed, f.path)
-	}
-	f.writers, f.runs = nil, nil
+	f.writers, f.runs, f.before = nil, nil, nil
 }

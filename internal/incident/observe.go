@@ -249,59 +249,50 @@ func (g *Graph) exec(a *activity, p *proc, e *event.Event, f fact) {
 }
 
 // ran notes the files that an exec started: its image by identity (or by path where the host gave none)
-// and the script by path, since the image of a script is its interpreter. Writes may arrive after the
-// exec that they came before: a more urgent lane is faster.
+// and the script by path, since the image of a script is its interpreter.
 func (g *Graph) ran(a *activity, p *proc, im *image) {
-	note := func(n *fileNode, byPath bool) {
-		for _, r := range n.runs {
-			if r.id == im.id {
-				return
-			}
-		}
-		n.runs = append(n.runs, fileRun{fact: im.fact, by: p, byPath: byPath})
-		if len(p.ran) < 2*maxImages {
-			p.ran = append(p.ran, n)
-		}
-		if len(n.runs) > maxRuns {
-			n.runs = append(n.runs[:maxRuns/2], n.runs[maxRuns/2+1:]...)
-		}
-		for _, w := range n.writers {
-			a.touch(w.by)
-		}
-	}
+	r := fileRun{fact: im.fact, by: p}
 	switch {
 	case im.file.id != "":
-		note(g.fileByID(a, im.file, im.path, im.time), false)
+		n := a.numbered(im.file, im.time)
+		if n == nil {
+			n = g.newFile(a, im.file, im.path, im.time)
+		}
+		if a.at(im.path, im.time) == nil {
+			a.begin(im.path, n, im.time)
+		}
+		n.runs = addRun(n.runs, r)
+		a.touchWriters(n)
 	case im.path != "":
-		note(g.fileByPath(a, im.path, im.time), true)
+		g.ranPath(a, im.path, r)
 	}
 	if s := scriptOf(im); s != "" {
-		note(g.fileByPath(a, s, im.time), true)
+		g.ranPath(a, s, r)
 	}
 }
 
-func (g *Graph) fileByID(a *activity, key fileKey, path string, at int64) *fileNode {
-	n := a.files[key]
-	if n == nil {
-		n = g.newFile(a, key, path, at)
-		if a.paths[path] == nil {
-			a.paths[path] = n
-		}
+func (g *Graph) ranPath(a *activity, path string, r fileRun) {
+	if a.places[path] == nil {
+		a.begin(path, g.newFile(a, fileKey{byPath, path}, path, r.time), r.time)
 	}
-	return n
+	pl := a.places[path]
+	pl.runs = addRun(pl.runs, r)
+	if n := a.at(path, r.time); n != nil {
+		a.touchWriters(n)
+	}
 }
 
-func (g *Graph) fileByPath(a *activity, path string, at int64) *fileNode {
-	n := a.paths[path]
-	if n == nil {
-		n = g.newFile(a, fileKey{byPath, path}, path, at)
-		a.paths[path] = n
+func (a *activity) touchWriters(n *fileNode) {
+	for _, w := range n.writers {
+		a.touch(w.by)
 	}
-	return n
 }
 
 func (g *Graph) newFile(a *activity, key fileKey, path string, at int64) *fileNode {
-	n := &fileNode{key: key, path: path, named: at, seenAt: at}
+	n := &fileNode{key: key, path: path, named: at, seenAt: at, before: a.files[key]}
+	if n.before != nil {
+		n.before.before = nil // two are enough: lanes are not hours apart
+	}
 	a.files[key] = n
 	a.order = append(a.order, n)
 	g.nodes++
@@ -313,69 +304,72 @@ const byPath = "path"
 
 func known(h [32]byte) bool { return h != [32]byte{} }
 
+// fileOf finds or makes the file that an act was about; a removal makes none.
+func (g *Graph) fileOf(a *activity, e *event.Event, f fact) *fileNode {
+	key, path := fileKey{e.File.VolumeID, e.File.FileID}, e.File.Path
+	n := a.at(path, f.time)
+	if key.id == "" { // some acts name the path alone
+		key = fileKey{byPath, path}
+	} else {
+		had := n
+		n = a.numbered(key, f.time)
+		if n == nil && had == nil && a.places[path] != nil {
+			had = a.places[path].tenures[0].file
+		}
+		if n == nil && had != nil && had.key.volume == byPath && e.Kind != event.FileDelete {
+			// known by its path alone so far: now it has an identity
+			delete(a.files, had.key)
+			had.key, n = key, had
+			a.files[key] = n
+		}
+		if n != nil && e.Kind == event.FileCreate && e.Flags&event.FlagCreated != 0 && n.reused(path, f) {
+			n = g.renumber(a, n, path, f.time)
+		}
+	}
+	if n == nil && e.Kind != event.FileDelete {
+		n = g.newFile(a, key, path, f.time)
+	}
+	return n
+}
+
 func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
-	key := fileKey{e.File.VolumeID, e.File.FileID}
-	if key.id == "" {
-		key = fileKey{byPath, e.File.Path}
-	}
-	n := a.files[key]
-	if m := a.paths[e.File.Path]; m != nil && key.volume == byPath {
-		n = m // some acts name the path alone, chmod for one
-	}
-	if n == nil && key.volume != byPath {
-		// a script was run by this path before its writes arrived: now it has an identity
-		if m := a.paths[e.File.Path]; m != nil && m.key.volume == byPath && e.Kind != event.FileDelete {
-			delete(a.files, m.key)
-			m.key, n = key, m
-			a.files[key] = m
-		}
-	}
-	if n != nil && e.Kind == event.FileCreate && e.Flags&event.FlagCreated != 0 && n.reused(e.File.Path, f) {
-		delete(a.files, key) // the number was given to a new file
-		n = nil
-	}
+	path := e.File.Path
+	n := g.fileOf(a, e, f)
 	if e.Kind == event.FileDelete {
-		if n != nil && e.File.Links <= 1 {
-			n.removed = f
-			if key.volume == byPath { // by its number it is still found: what ran it may be told later
-				delete(a.files, key)
+		if n != nil {
+			a.end(path, n, f.time)
+			if e.File.Links <= 1 {
+				n.removed = f
 			}
-			if a.paths[n.path] == n {
-				delete(a.paths, n.path)
-			}
-			if len(a.removed) < maxRemoved { // full: later removed files are not remembered until old ones are evicted
-				a.removed[n.path] = n
-			}
-		} else if n != nil && a.paths[e.File.Path] == n && n.path != e.File.Path {
-			delete(a.paths, e.File.Path) // one of its other names
 		}
-		if interesting(e.File.Path) {
-			p.d().deletes = addNamed(p.d().deletes, named{fact: f, text: e.File.Path})
+		if interesting(path) {
+			p.d().deletes = addNamed(p.d().deletes, named{fact: f, text: path})
 		}
 		return
 	}
-	if n == nil {
-		n = g.newFile(a, key, e.File.Path, f.time)
-	}
 	n.seenAt = max(n.seenAt, f.time)
 	// A second name of a file that was there: its content and its first name stay.
-	second := e.Kind == event.FileLink && key.volume != byPath && e.File.Mode&0o170000 == 0o100000
-	if e.File.Path != "" && n.path != e.File.Path {
-		old := e.File.Path
-		if second {
-			a.paths[e.File.Path] = n
-		} else if f.time >= n.named {
-			old = n.path
-			if a.paths[n.path] == n {
-				delete(a.paths, n.path)
-			}
-			n.path, n.named = e.File.Path, f.time
+	second := e.Kind == event.FileLink && n.key.volume != byPath && e.File.Mode&0o170000 == 0o100000
+	if path != "" && n.path != path {
+		other := path
+		if !second && f.time >= n.named {
+			other = n.path
+			a.end(n.path, n, f.time)
+			n.path, n.named = path, f.time
+			n.paths = slices.DeleteFunc(n.paths, func(p string) bool { return p == path })
 		}
-		if len(n.paths) < maxFacts {
-			n.paths = append(n.paths, old)
+		if !slices.Contains(n.paths, other) {
+			if len(n.paths) >= maxFacts { // the oldest name is forgotten, and what was run by it
+				a.leave(n.paths[0], n)
+				n.paths = append(n.paths[:0], n.paths[1:]...)
+			}
+			n.paths = append(n.paths, other)
 		}
 	}
-	a.paths[n.path] = n
+	if e.Kind == event.FileRename && e.OldFile.Path != "" && e.OldFile.Path != path {
+		a.end(e.OldFile.Path, n, f.time)
+	}
+	a.begin(path, n, f.time)
 	if known(e.File.SHA256) {
 		n.sha = e.File.SHA256
 	}
@@ -387,11 +381,11 @@ func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
 			return
 		}
 	}
-	for _, r := range n.runs {
+	for r := range a.runs(n) {
 		a.touch(r.by)
 	}
 	// Who moves a file has not written what is in it, if we know who has.
-	moved := e.Kind == event.FileRename && key.volume != byPath && len(n.writers) > 0
+	moved := e.Kind == event.FileRename && n.key.volume != byPath && len(n.writers) > 0
 	if e.Kind != event.FileChmod && !second && !moved {
 		n.writers = append(n.writers, fileWrite{fact: f, by: p})
 		if len(n.writers) > maxWriters {
@@ -504,16 +498,16 @@ func interesting(path string) bool {
 
 // reused says that a created file is another one than n, which has the same number.
 func (n *fileNode) reused(path string, f fact) bool {
-	if n.created.id == f.id || n.path == path {
+	switch {
+	case n.created.id == f.id:
 		return false
-	}
-	if n.created.known() {
+	case n.removed.known() && n.removed.time < f.time:
+		return true
+	case n.path == path:
+		return false
+	case n.created.known():
 		return f.time > n.created.time
 	}
-	for _, r := range n.runs {
-		if r.time > f.time {
-			return false // made now, renamed and run later; the run arrived first
-		}
-	}
-	return true
+	// made now, renamed and run later, when the run arrived first
+	return len(n.runs) == 0 || slices.ContainsFunc(n.runs, func(r fileRun) bool { return r.time <= f.time })
 }

@@ -2,7 +2,6 @@ package incident
 
 import (
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -151,7 +150,7 @@ func (it *item) matches(p *proc, boss *proc) (itemRun, bool) {
 			if !strings.Contains(word, "/") || inSystemFolder(word) {
 				continue
 			}
-			for _, n := range p.host.named(abs(word, im.cwd)) {
+			if n := p.host.at(abs(word, im.cwd), im.time); n != nil {
 				for _, w := range n.writers {
 					if w.time < it.write.time+60_000_000 && related(w.by, it.write.by) {
 						return itemRun{confidence: high, why: Said{En: "the scheduler ran a file that the writer of the table had made", Ja: "設定を書いた側が作ったファイルをスケジューラーが実行した"}}, true
@@ -170,16 +169,6 @@ func (it *item) matches(p *proc, boss *proc) (itemRun, bool) {
 		}
 	}
 	return itemRun{}, false
-}
-
-// named gives the files that have the path, or had it until they were removed.
-func (a *activity) named(path string) (out []*fileNode) {
-	for _, n := range [...]*fileNode{a.paths[path], a.removed[path]} {
-		if n != nil && !slices.Contains(out, n) {
-			out = append(out, n)
-		}
-	}
-	return out
 }
 
 func sameCommand(a, b *proc) bool { return a.last().commandLine == b.last().commandLine }
