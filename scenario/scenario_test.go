@@ -15,6 +15,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/controldb"
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/event/eventtest"
 	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/sigma"
 	"github.com/yagura-edr/yagura/internal/tenant"
@@ -49,11 +50,18 @@ func TestScenarios(t *testing.T) {
 					lines = string(x.Data)
 				}
 			}
-			stories := run(t, set, events(t, lines))
-			for w := range strings.SplitSeq(strings.TrimSpace(want), "\n") {
-				if why := check(stories, w); why != "" {
-					t.Errorf("%s: %s", w, why)
+			holds := func(order string, list []event.Stamped) {
+				stories := run(t, set, list)
+				for w := range strings.SplitSeq(strings.TrimSpace(want), "\n") {
+					if why := check(stories, w); why != "" {
+						t.Errorf("%s: %s: %s", order, w, why)
+					}
 				}
+			}
+			list := events(t, lines)
+			holds("in order", list)
+			for seed := range uint64(25) { // the first 20 have one lane wholly after another
+				holds(fmt.Sprint("lanes in order ", seed), eventtest.Interleave(list, seed))
 			}
 		})
 	}

@@ -21,11 +21,13 @@ const module = "github.com/yagura-edr/yagura/"
 var mayImport = map[string]string{
 	"internal/event":          "internal/event/registry",
 	"internal/event/registry": "",
-	"internal/event/generate": "internal/event/registry",
-	"internal/tenant":         "",
-	"internal/detection":      "internal/event internal/tenant",
-	"internal/command":        "internal/event internal/tenant internal/durable",
-	"internal/durable":        "",
+	// Orders in which a server may receive events, for tests.
+	"internal/event/eventtest": "internal/event",
+	"internal/event/generate":  "internal/event/registry",
+	"internal/tenant":          "",
+	"internal/detection":       "internal/event internal/tenant",
+	"internal/command":         "internal/event internal/tenant internal/durable",
+	"internal/durable":         "",
 
 	"internal/sigma":           "internal/event internal/event/registry internal/detection",
 	"internal/stream":          "internal/event internal/tenant",

@@ -2,13 +2,13 @@ package incident_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/event/eventtest"
 	"github.com/yagura-edr/yagura/internal/incident"
 )
 
@@ -23,46 +23,13 @@ func TestAnyOrderOfTheLanesTellsTheSameStory(t *testing.T) {
 			tp := tape()
 			want := told(tp.story())
 			for seed := range uint64(300) {
-				got := told(incident.FromEvents(interleaved(tp.events, seed), tp.dets, incident.Context{}))
+				got := told(incident.FromEvents(eventtest.Interleave(tp.events, seed), tp.dets, incident.Context{}))
 				if got != want {
 					t.Fatalf("order %d tells another story:\n%s", seed, difference(want, got))
 				}
 			}
 		})
 	}
-}
-
-// interleaved merges the lanes by chance; small seeds are the extremes, where one lane is wholly behind.
-func interleaved(events []event.Stamped, seed uint64) []event.Stamped {
-	type lane struct {
-		host event.HostID
-		lane event.Lane
-	}
-	queues := map[lane][]event.Stamped{}
-	var lanes []lane
-	for _, e := range events {
-		l := lane{e.ID.Host, e.Event.Kind.Lane()}
-		if queues[l] == nil {
-			lanes = append(lanes, l)
-		}
-		queues[l] = append(queues[l], e)
-	}
-	r := rand.New(rand.NewPCG(seed, 1))
-	r.Shuffle(len(lanes), func(i, j int) { lanes[i], lanes[j] = lanes[j], lanes[i] })
-	var out []event.Stamped
-	for len(out) < len(events) {
-		i := r.IntN(len(lanes))
-		if seed < 20 {
-			i = 0
-		}
-		if l := lanes[i]; len(queues[l]) > 0 {
-			out = append(out, queues[l][0])
-			queues[l] = queues[l][1:]
-		} else {
-			lanes = slices.Delete(lanes, i, i+1)
-		}
-	}
-	return out
 }
 
 // told is a story as its reader sees it, without an order of its own.
