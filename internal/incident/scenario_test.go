@@ -72,6 +72,9 @@ func TestWriteScenarios(t *testing.T) {
 		{"web-shell-entry-not-seen", "the same on a host whose sensor sees no network: the entry is unknown, and the story says why", webShell().only(noNetwork), []string{
 			"incidents 1", "route unknown", "in sh -c curl", "in /dev/shm/k",
 		}},
+		{"web-shell-script-removed", "what the shell downloads is a script, which an exec names by its path alone, and it is removed after it ran", scriptWebShell(), []string{
+			"incidents 1", "route exploited_service", "in curl -so", "in /bin/sh /dev/shm/k", "edge spawn", "edge wrote_executed", "edge downloaded_from",
+		}},
 		{"spear-phish-browser-closed", "mail → link → browser → file → run → passwords → data out; the link starts the browser", spearPhish(false), []string{
 			"incidents 1", "route mail_link", "in thunderbird", "in /home/u/Downloads/invoice", "in cat /home", "out aplay", "edge url_handoff", "edge downloaded_from", "edge wrote_executed",
 		}},
