@@ -182,7 +182,7 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 		Backend: console.Backend{
 			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed},
 			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL()},
-			Detections: &detectionsBack{kept: p.db.Detections(), engine: p.engine, fleet: p.fleet},
+			Detections: &detectionsBack{kept: p.db.Detections(), engine: p.engine, fleet: p.fleet, desk: p.desk},
 			Incidents:  &incidentsBack{desk: p.desk, fleet: p.fleet, store: p.store},
 			Events:     &eventsBack{store: p.store, coverage: p.coverage},
 			Actions:    &actionsBack{relay: p.relay, fleet: p.fleet},

@@ -11,6 +11,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fleet"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/sigma"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -25,16 +26,31 @@ type detectionsBack struct {
 	kept   keptDetections
 	engine *detect.Engine
 	fleet  *fleet.Fleet
+	desk   *incident.Desk
 }
 
 func (b *detectionsBack) Detections(ctx context.Context, t tenant.ID, q *consolev1.ListDetectionsRequest) (*consolev1.ListDetectionsResponse, error) {
-	query := detect.Query{Tenant: t, Limit: int(q.Limit), Cursor: q.Cursor, Incident: q.IncidentId, Search: q.Search, Canary: q.Canary}
+	query := detect.Query{Tenant: t, Limit: int(q.Limit), Cursor: q.Cursor, Search: q.Search, Canary: q.Canary}
 	if q.Severity != "" {
 		s, err := detection.ParseSeverity(q.Severity)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
 		}
 		query.Severity = s
+	}
+	if q.IncidentId != "" {
+		id, err := incident.ParseID(q.IncidentId)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+		}
+		i, _, err := b.desk.Get(ctx, t, id) // one that is not there must not look like one without detections
+		if errors.Is(err, incident.ErrNotFound) {
+			return nil, fmt.Errorf("%w: %w", err, console.ErrNotFound)
+		}
+		if err != nil {
+			return nil, err
+		}
+		query.Incident = i.Row.ID.String()
 	}
 	page, err := b.kept.List(ctx, query)
 	if err != nil {

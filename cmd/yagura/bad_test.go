@@ -40,6 +40,11 @@ func TestOneClearSentence(t *testing.T) {
 		{"an unknown verb", []string{"incident"}, exitUsage, "incidents"},
 		{"an unknown incident", []string{"--data", h.data, "incidents", "show", "i-01900000-0000-7000-8000-000000000000"}, exitFailed, "no such incident"},
 		{"what is no process", []string{"--data", h.data, "respond", "kill", "4711"}, exitUsage, "HOST/p-"},
+		{"what is no process, for the tree", []string{"--data", h.data, "tree", "4711"}, exitUsage, "HOST/p-"},
+		{"what is no incident", []string{"--data", h.data, "incidents", "show", "i-1"}, exitUsage, "i-UUID"},
+		{"detections of what is no incident", []string{"--data", h.data, "detections", "--incident", "4711"}, exitUsage, "i-UUID"},
+		{"detections of an unknown incident", []string{"--data", h.data, "detections", "--incident", "i-01900000-0000-7000-8000-000000000000"}, exitFailed, "no such incident"},
+		{"what is no event", []string{"--data", h.data, "events", "list", "4711"}, exitUsage, "4711"},
 		{"a host that is not there", []string{"--data", h.data, "respond", "isolate", "nobody"}, exitUsage, "yagura hosts"},
 		{"a recording that is none", []string{"--data", h.data, "replay", "/proc/version"}, exitFailed, "line 1"},
 	} {

@@ -34,6 +34,9 @@ func (s *shell) explain(doing string, err error) error {
 		for _, kind := range []error{console.ErrNotFound, console.ErrInvalid, console.ErrUnavailable, console.ErrRefused} {
 			text = strings.TrimSuffix(text, ": "+kind.Error())
 		}
+		if ce.Code() == connect.CodeInvalidArgument {
+			return usagef("%s: %s", doing, text)
+		}
 		return fmt.Errorf("%s: %s", doing, text)
 	}
 	return fmt.Errorf("%s: %w", doing, err)

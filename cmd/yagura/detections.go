@@ -13,13 +13,13 @@ import (
 type detectionsVerb struct {
 	Limit    uint32 `help:"At most this many, newest first." default:"50"`
 	Severity string `help:"Only this severity." enum:",critical,high,medium,low,informational" default:""`
-	Incident string `help:"Only those of one incident."`
+	Incident string `help:"Only those of one incident (i-…); last: the newest one."`
 	Canary   bool   `help:"Canaries too: they prove that the sensors see."`
 }
 
 // Help shows examples.
 func (detectionsVerb) Help() string {
-	return "Examples:\n  yagura detections --severity high\n  yagura detections --json | jq '.[].title.en'"
+	return "Examples:\n  yagura detections --severity high\n  yagura detections --incident last\n  yagura detections --json | jq '.[].title.en'"
 }
 
 // techniques gives the ATT&CK techniques, which imply their tactics.
@@ -29,7 +29,11 @@ func techniques(attack []string) string {
 
 // Run lists detections.
 func (v detectionsVerb) Run(s *shell) error {
-	r, err := s.console().ListDetections(s.ctx, connect.NewRequest(&consolev1.ListDetectionsRequest{Limit: v.Limit, Severity: v.Severity, IncidentId: v.Incident, Canary: v.Canary}))
+	of, err := s.incidentID(v.Incident)
+	if err != nil {
+		return err
+	}
+	r, err := s.console().ListDetections(s.ctx, connect.NewRequest(&consolev1.ListDetectionsRequest{Limit: v.Limit, Severity: v.Severity, IncidentId: of, Canary: v.Canary}))
 	if err != nil {
 		return s.explain("list detections", err)
 	}

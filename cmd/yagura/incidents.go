@@ -64,16 +64,11 @@ func (incidentsShowVerb) Help() string {
 
 // Run shows one incident.
 func (v incidentsShowVerb) Run(s *shell) error {
-	if v.ID == last {
-		r, err := s.console().ListIncidents(s.ctx, connect.NewRequest(&consolev1.ListIncidentsRequest{Limit: 1}))
-		if err != nil {
-			return s.explain("find the newest incident", err)
-		}
-		if len(r.Msg.Incidents) == 0 {
-			return fmt.Errorf("there is no incident yet")
-		}
-		v.ID = r.Msg.Incidents[0].Id
+	id, err := s.incidentID(v.ID)
+	if err != nil {
+		return err
 	}
+	v.ID = id
 	r, err := s.console().GetIncident(s.ctx, connect.NewRequest(&consolev1.GetIncidentRequest{Id: v.ID}))
 	if err != nil {
 		return s.explain("show incident "+v.ID, err)
@@ -88,6 +83,21 @@ func (v incidentsShowVerb) Run(s *shell) error {
 	t.shell, t.incident = s, r.Msg
 	t.tell()
 	return nil
+}
+
+// incidentID gives the id that was named, the newest incident's for last.
+func (s *shell) incidentID(named string) (string, error) {
+	if named != last {
+		return named, nil
+	}
+	r, err := s.console().ListIncidents(s.ctx, connect.NewRequest(&consolev1.ListIncidentsRequest{Limit: 1}))
+	if err != nil {
+		return "", s.explain("find the newest incident", err)
+	}
+	if len(r.Msg.Incidents) == 0 {
+		return "", fmt.Errorf("there is no incident yet")
+	}
+	return r.Msg.Incidents[0].Id, nil
 }
 
 // incidentJSON prints the story with the incident's row and detections beside its own keys.

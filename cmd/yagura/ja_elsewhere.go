@@ -71,7 +71,7 @@ var jaElsewhere = terminal.Sentences{
 
 	// events, rules, the store
 	"process %q is not HOST/p-…":                                         "%q は HOST/p-… の形ではありません",
-	"incident id %q does not start with i-":                              "インシデント ID %q が i- で始まっていません",
+	"incident id %q is not i-UUID: `yagura incidents` lists them":        "インシデント ID %q が i-UUID の形ではありません:`yagura incidents` で一覧を確認してください",
 	"host id %q does not start with h-":                                  "ホスト ID %q が h- で始まっていません",
 	"open event log %s: %w":                                              "イベントログ %s を開けません: %s",
 	"open event store %s: %w":                                            "イベントストア %s を開けません: %s",

@@ -66,9 +66,9 @@ var jaHelp = terminal.Sentences{
 	"How many generations below.":  "下にたどる世代数。",
 	"At most this many processes.": "最大のプロセス数。",
 
-	"Only this severity.":                            "この重大度だけ。",
-	"Only those of one incident.":                    "一つのインシデントのものだけ。",
-	"Canaries too: they prove that the sensors see.": "カナリアも含める。センサーに見えていることの証明になる。",
+	"Only this severity.": "この重大度だけ。",
+	"Only those of one incident (i-…); last: the newest one.": "一つのインシデントのものだけ (i-…)。last は最新のもの。",
+	"Canaries too: they prove that the sensors see.":          "カナリアも含める。センサーに見えていることの証明になる。",
 
 	"List incidents (default).": "インシデントを一覧表示する(既定)。",
 	"Show one incident: the five answers, its story, how it got in, what to do.": "インシデントを一件表示する。五つの答え、攻撃ストーリー、侵入経路、次にすること。",

@@ -33,13 +33,17 @@ func (id ID) String() string { return "i-" + uuid.UUID(id).String() }
 func ParseID(s string) (ID, error) {
 	rest, ok := strings.CutPrefix(s, "i-")
 	if !ok {
-		return ID{}, fmt.Errorf("incident id %q does not start with i-", s)
+		return ID{}, errNoID(s)
 	}
 	u, err := uuid.Parse(rest)
 	if err != nil {
-		return ID{}, fmt.Errorf("incident id %q: %w", s, err)
+		return ID{}, errNoID(s)
 	}
 	return ID(u), nil
+}
+
+func errNoID(s string) error {
+	return fmt.Errorf("incident id %q is not i-UUID: `yagura incidents` lists them", s)
 }
 
 // State is where an incident stands.
