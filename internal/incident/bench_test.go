@@ -198,6 +198,9 @@ func TestNamesOfAFileAndFilesOfANameAreBounded(t *testing.T) {
 		tp.rename("mv", fmt.Sprint("/tmp/", i), fmt.Sprint("/tmp/", i+1), "77")
 		tp.write("mv", "/tmp/same", fmt.Sprint(1000+i))
 		tp.remove("mv", "/tmp/same", fmt.Sprint(1000+i))
+		if i%4 == 0 { // one file with many names, as git has
+			tp.startFile("linked", "mv", uint64(100+i), fmt.Sprint("/tmp/linked/", i), "linked", "78")
+		}
 		for _, e := range tp.events {
 			g.Add(e)
 		}

@@ -146,7 +146,7 @@ type fileKey struct{ volume, id string }
 type fileNode struct {
 	key     fileKey
 	path    string
-	paths   []string // earlier names
+	paths   []string // earlier and other names
 	writers []fileWrite
 	runs    []fileRun // that named its number; for those by path see place
 	before  *fileNode // that had its number before it

@@ -259,6 +259,7 @@ func (g *Graph) ran(a *activity, p *proc, im *image) {
 			n = g.newFile(a, im.file, im.path, im.time)
 		}
 		if a.at(im.path, im.time) == nil {
+			a.alias(n, im.path)
 			a.begin(im.path, n, im.time)
 		}
 		n.runs = addRun(n.runs, r)
@@ -358,13 +359,7 @@ func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
 			n.path, n.named = path, f.time
 			n.paths = slices.DeleteFunc(n.paths, func(p string) bool { return p == path })
 		}
-		if !slices.Contains(n.paths, other) {
-			if len(n.paths) >= maxFacts { // the oldest name is forgotten, and what was run by it
-				a.leave(n.paths[0], n)
-				n.paths = append(n.paths[:0], n.paths[1:]...)
-			}
-			n.paths = append(n.paths, other)
-		}
+		a.alias(n, other)
 	}
 	if e.Kind == event.FileRename && e.OldFile.Path != "" && e.OldFile.Path != path {
 		a.end(e.OldFile.Path, n, f.time)

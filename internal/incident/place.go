@@ -1,6 +1,9 @@
 package incident
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // place is what one path was: the files that had it, one after another, and what was run by it. Files are
 // told in the order of their acts; what ran them comes by a more urgent lane and may be told before or after.
@@ -80,6 +83,18 @@ func (a *activity) end(path string, n *fileNode, time int64) {
 			}
 		}
 	}
+}
+
+// alias remembers another name of n; the names it does not remember must not lead to it.
+func (a *activity) alias(n *fileNode, path string) {
+	if path == n.path || slices.Contains(n.paths, path) {
+		return
+	}
+	if len(n.paths) >= maxFacts { // the oldest name is forgotten, and what was run by it
+		a.leave(n.paths[0], n)
+		n.paths = append(n.paths[:0], n.paths[1:]...)
+	}
+	n.paths = append(n.paths, path)
 }
 
 // leave forgets that n ever had the path.
