@@ -314,6 +314,9 @@ func parseStat(b []byte) (s stat, err error) {
 		return s, errStat
 	}
 	s.state = f[0][0]
+	if letter := s.state | 0x20; letter < 'a' || letter > 'z' { // proc(5): one of RSDZTtWXxKPI
+		return s, errStat
+	}
 	if s.parent, err = strconv.Atoi(string(f[1])); err != nil {
 		return s, errStat
 	}
