@@ -60,7 +60,7 @@ func TestScenarios(t *testing.T) {
 			}
 			list := events(t, lines)
 			holds("in order", list)
-			for seed := range uint64(25) { // the first 20 have one lane wholly after another
+			for seed := range uint64(25) {
 				holds(fmt.Sprint("lanes in order ", seed), eventtest.Interleave(list, seed))
 			}
 		})

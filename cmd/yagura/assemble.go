@@ -176,14 +176,15 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("open the built console: %w", err)
 	}
+	incidents := &incidentsBack{desk: p.desk, fleet: p.fleet, store: p.store}
 	if p.console, err = console.New(console.Options{
 		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Log: p.log,
 		SignInURL: func(link string) string { return console.SignInURL(p.pages[0], link) },
 		Backend: console.Backend{
 			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed},
 			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL()},
-			Detections: &detectionsBack{kept: p.db.Detections(), engine: p.engine, fleet: p.fleet, desk: p.desk},
-			Incidents:  &incidentsBack{desk: p.desk, fleet: p.fleet, store: p.store},
+			Detections: &detectionsBack{kept: p.db.Detections(), engine: p.engine, fleet: p.fleet, incidents: incidents},
+			Incidents:  incidents,
 			Events:     &eventsBack{store: p.store, coverage: p.coverage},
 			Actions:    &actionsBack{relay: p.relay, fleet: p.fleet},
 		},

@@ -11,7 +11,6 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fleet"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
-	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/sigma"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -23,10 +22,10 @@ type keptDetections interface {
 
 // detectionsBack lists detections and rules.
 type detectionsBack struct {
-	kept   keptDetections
-	engine *detect.Engine
-	fleet  *fleet.Fleet
-	desk   *incident.Desk
+	kept      keptDetections
+	engine    *detect.Engine
+	fleet     *fleet.Fleet
+	incidents *incidentsBack
 }
 
 func (b *detectionsBack) Detections(ctx context.Context, t tenant.ID, q *consolev1.ListDetectionsRequest) (*consolev1.ListDetectionsResponse, error) {
@@ -39,14 +38,7 @@ func (b *detectionsBack) Detections(ctx context.Context, t tenant.ID, q *console
 		query.Severity = s
 	}
 	if q.IncidentId != "" {
-		id, err := incident.ParseID(q.IncidentId)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
-		}
-		i, _, err := b.desk.Get(ctx, t, id) // one that is not there must not look like one without detections
-		if errors.Is(err, incident.ErrNotFound) {
-			return nil, fmt.Errorf("%w: %w", err, console.ErrNotFound)
-		}
+		i, _, err := b.incidents.find(ctx, t, q.IncidentId) // one that is not there must not look like one without detections
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/console"
 	"github.com/yagura-edr/yagura/internal/detect"
+	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
 	"github.com/yagura-edr/yagura/internal/fleet"
@@ -50,15 +51,8 @@ func incidentRowMessage(r incident.Row) *consolev1.IncidentRow {
 }
 
 func (b *incidentsBack) Incident(ctx context.Context, t tenant.ID, id string) (*consolev1.Incident, error) {
-	i, err := incident.ParseID(id)
+	k, found, err := b.find(ctx, t, id)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
-	}
-	k, found, err := b.desk.Get(ctx, t, i)
-	if err != nil {
-		if errors.Is(err, incident.ErrNotFound) {
-			return nil, fmt.Errorf("%w: %w", err, console.ErrNotFound)
-		}
 		return nil, err
 	}
 	story, err := b.cited(ctx, k)
@@ -70,6 +64,19 @@ func (b *incidentsBack) Incident(ctx context.Context, t tenant.ID, id string) (*
 		m.Detections = append(m.Detections, detectionMessage(b.fleet, detect.Kept{Detection: d, Incident: k.Row.ID.String()}))
 	}
 	return m, nil
+}
+
+// find reads an incident; the id of a merged one leads to what it was merged into.
+func (b *incidentsBack) find(ctx context.Context, t tenant.ID, id string) (incident.Kept, []detection.Detection, error) {
+	i, err := incident.ParseID(id)
+	if err != nil {
+		return incident.Kept{}, nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+	}
+	k, found, err := b.desk.Get(ctx, t, i)
+	if errors.Is(err, incident.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", err, console.ErrNotFound)
+	}
+	return k, found, err
 }
 
 // cited gives the story without the sentences whose events are no longer stored: what nothing proves any

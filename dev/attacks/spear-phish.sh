@@ -35,7 +35,7 @@ sh -c 'printf "post\t%s\tdata posted to loopback\n" \$\$ >>$STEPS; exec curl -s 
 PAYLOAD
 
 # stand-ins, named for what they stand for; the browser is the real one
-# (TMPDIR: the browser leaves a folder for its socket there)
+# TMPDIR, since the browser leaves a folder for its socket there
 export PROFILE=$root/profile PIDS=$root/pids ROLE=browser HOME=$home TMPDIR=$root
 [ "$variant" = open ] && ROLE=stub
 

@@ -3,7 +3,6 @@ package incident_test
 import (
 	"fmt"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -79,25 +78,6 @@ func TestAddingAnEventAgainChangesNothing(t *testing.T) {
 	twice := tp.story()
 	if a, b := dump(once), dump(twice); a != b {
 		t.Errorf("seen twice the story is\n%s\nwant\n%s", b, a)
-	}
-}
-
-// Lanes have their own speed: network and file events may come long after the exec they belong to.
-func TestOrderOfArrivalDoesNotChangeTheStory(t *testing.T) {
-	for name, tp := range map[string]*tape{"web shell": webShell(), "spear phish": spearPhish(true), "persistence": persistence()} {
-		want := dump(tp.story())
-		var urgent, later []event.Stamped
-		for _, e := range tp.events {
-			if g := e.Event.Kind.Group(); g == "file" || g == "network" {
-				later = append(later, e)
-			} else {
-				urgent = append(urgent, e)
-			}
-		}
-		tp.events = slices.Concat(urgent, later)
-		if got := dump(tp.story()); got != want {
-			t.Errorf("%s, slow lanes last:\n%s\nwant\n%s", name, got, want)
-		}
 	}
 }
 
@@ -195,7 +175,7 @@ func TestNamesOfAFileAndFilesOfANameAreBounded(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for i := range 100_000 {
-		tp.rename("mv", fmt.Sprint("/tmp/", i), fmt.Sprint("/tmp/", i+1), "77")
+		tp.rename(event.FileRename, "mv", fmt.Sprint("/tmp/", i), fmt.Sprint("/tmp/", i+1), "77")
 		tp.write("mv", "/tmp/same", fmt.Sprint(1000+i))
 		tp.remove("mv", "/tmp/same", fmt.Sprint(1000+i))
 		if i%4 == 0 { // one file with many names, as git has

