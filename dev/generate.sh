@@ -7,6 +7,7 @@ mkdir -p "$bin"
 GOBIN=$bin go -C tools install google.golang.org/protobuf/cmd/protoc-gen-go connectrpc.com/connect/cmd/protoc-gen-connect-go github.com/cilium/ebpf/cmd/bpf2go
 go run ./internal/event/generate
 go run ./internal/config/generate
+go run ./internal/incident/generate
 module=github.com/yagura-edr/yagura
 if [ "$(protoc --version 2>/dev/null)" != "libprotoc 3.21.12" ]; then
   echo "generate: protobuf code: skipped: it is made with protoc 3.21.12 (Debian 12); other versions write other headers"

@@ -47,6 +47,7 @@ func incidentRowMessage(r incident.Row) *consolev1.IncidentRow {
 		Id: r.ID.String(), Title: said(r.Title), Severity: r.Severity.String(), State: string(r.State), First: r.First, Last: r.Last,
 		Hostnames: r.Hostnames, Detections: uint32(max(0, r.Detections)), Processes: uint32(max(0, r.Processes)),
 		Attack: r.ATTACK, Entry: said(r.Entry), User: r.User, Owner: r.Owner, Created: r.Created,
+		Verdict: r.Verdict, Reason: r.Reason, Unseen: uint32(max(0, r.Unseen)), Updated: r.Updated,
 	}
 }
 
@@ -62,6 +63,13 @@ func (b *incidentsBack) Incident(ctx context.Context, t tenant.ID, id string) (*
 	m := &consolev1.Incident{Row: incidentRowMessage(k.Row), StoryJson: story}
 	for _, d := range found {
 		m.Detections = append(m.Detections, detectionMessage(b.fleet, detect.Kept{Detection: d, Incident: k.Row.ID.String()}))
+	}
+	history, err := b.desk.History(ctx, t, k.Row.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range history {
+		m.History = append(m.History, &consolev1.IncidentChange{At: c.At, Who: c.Who, State: string(c.State), Verdict: c.Verdict, Text: c.Text})
 	}
 	return m, nil
 }
@@ -119,15 +127,29 @@ func (b *incidentsBack) cited(ctx context.Context, k incident.Kept) ([]byte, err
 }
 
 func (b *incidentsBack) SetIncidentState(ctx context.Context, t tenant.ID, q *consolev1.SetIncidentStateRequest, by string) (*consolev1.Incident, error) {
-	id, err := incident.ParseID(q.Id)
+	return b.act(ctx, t, q.Id, func(id incident.ID) error {
+		return b.desk.SetState(ctx, t, id, incident.State(q.State), q.Verdict, q.Reason, by)
+	})
+}
+
+func (b *incidentsBack) AddIncidentNote(ctx context.Context, t tenant.ID, id, text, by string) (*consolev1.Incident, error) {
+	return b.act(ctx, t, id, func(i incident.ID) error { return b.desk.Note(ctx, t, i, text, by) })
+}
+
+// act does something to an incident and gives it as it then is.
+func (b *incidentsBack) act(ctx context.Context, t tenant.ID, id string, do func(incident.ID) error) (*consolev1.Incident, error) {
+	i, err := incident.ParseID(id)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
 	}
-	if err := b.desk.SetState(ctx, t, id, incident.State(q.State), q.Verdict, q.Reason, by); err != nil {
+	if err := do(i); err != nil {
 		if errors.Is(err, incident.ErrNotFound) {
 			return nil, fmt.Errorf("%w: %w", err, console.ErrNotFound)
 		}
-		return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+		if _, ok := errors.AsType[incident.InputError](err); ok {
+			return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+		}
+		return nil, err
 	}
-	return b.Incident(ctx, t, q.Id)
+	return b.Incident(ctx, t, id)
 }

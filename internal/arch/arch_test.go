@@ -44,6 +44,8 @@ var mayImport = map[string]string{
 	"internal/access":   words + " internal/durable",
 	"internal/detect":   words + " internal/sigma internal/stream",
 	"internal/incident": words,
+	// It writes the console's list of verdicts.
+	"internal/incident/generate": "internal/incident",
 
 	"internal/console":      words + " internal/access internal/coverage internal/fleet internal/response internal/detect internal/incident internal/eventstore internal/sigma internal/console/line web " + gen,
 	"internal/console/line": words + " internal/detect",

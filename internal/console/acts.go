@@ -60,6 +60,23 @@ func (s api) SetIncidentState(ctx context.Context, q *connect.Request[consolev1.
 	return connect.NewResponse(r), nil
 }
 
+// AddIncidentNote keeps what a person found out.
+func (s api) AddIncidentNote(ctx context.Context, q *connect.Request[consolev1.AddIncidentNoteRequest]) (*connect.Response[consolev1.Incident], error) {
+	if s.back.Incidents == nil {
+		return nil, errNoPart
+	}
+	var r *consolev1.Incident
+	err := s.noted(ctx, "incident.note", q.Msg.GetId(), func(by string) (err error) {
+		r, err = s.back.Incidents.AddIncidentNote(ctx, s.access.Tenant(), q.Msg.GetId(), q.Msg.GetText(), by)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.hub.Changed(ChangedIncidents)
+	return connect.NewResponse(r), nil
+}
+
 // SubmitCommand relays a signed command.
 func (s api) SubmitCommand(ctx context.Context, q *connect.Request[consolev1.SubmitCommandRequest]) (*connect.Response[consolev1.Action], error) {
 	if s.back.Actions == nil {

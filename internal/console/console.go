@@ -56,6 +56,7 @@ type Incidents interface {
 	Incidents(ctx context.Context, t tenant.ID, state string, limit int) (*consolev1.ListIncidentsResponse, error)
 	Incident(ctx context.Context, t tenant.ID, id string) (*consolev1.Incident, error)
 	SetIncidentState(ctx context.Context, t tenant.ID, q *consolev1.SetIncidentStateRequest, by string) (*consolev1.Incident, error)
+	AddIncidentNote(ctx context.Context, t tenant.ID, id, text, by string) (*consolev1.Incident, error)
 }
 
 // EventQuery asks the store for events; zero fields do not narrow.

@@ -90,23 +90,75 @@ func (s *Incidents) MergeIncident(ctx context.Context, tn tenant.ID, from, into 
 	})
 }
 
-// SetIncidentState changes the state and notes who did it.
-func (s *Incidents) SetIncidentState(ctx context.Context, t tenant.ID, id incident.ID, state incident.State, verdict, reason, owner string, now int64) error {
+// SetIncidentState sets what c says and the owner, and keeps c in the history.
+func (s *Incidents) SetIncidentState(ctx context.Context, t tenant.ID, id incident.ID, owner string, c incident.Change) error {
 	return s.db.tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE incident SET state = $3, verdict = $4, reason = $5, owner = $6, updated = $7, unseen = 0 WHERE tenant_id = $1 AND incident_id = $2`,
-			t.String(), id.String(), string(state), verdict, reason, owner, now)
+			t.String(), id.String(), string(c.State), c.Verdict, c.Text, owner, c.At)
 		if err != nil {
 			return fmt.Errorf("set state of incident %s: %w", id, err)
 		}
 		if n, err := res.RowsAffected(); err == nil && n == 0 {
 			return incident.ErrNotFound
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO incident_change (tenant_id, incident_id, at, state, verdict, reason, who) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-			t.String(), id.String(), now, string(state), verdict, reason, owner); err != nil {
-			return fmt.Errorf("note state of incident %s: %w", id, err)
-		}
-		return nil
+		return addChange(ctx, tx, t, id, c)
 	})
+}
+
+// AddIncidentNote keeps a note: a change without a state.
+func (s *Incidents) AddIncidentNote(ctx context.Context, t tenant.ID, id incident.ID, c incident.Change) error {
+	return s.db.tx(ctx, func(tx *sql.Tx) error {
+		var there int
+		err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM incident WHERE tenant_id = $1 AND incident_id = $2`, t.String(), id.String()).Scan(&there)
+		if err != nil {
+			return fmt.Errorf("find incident %s: %w", id, err)
+		}
+		if there == 0 {
+			return incident.ErrNotFound
+		}
+		c.State, c.Verdict = "", ""
+		return addChange(ctx, tx, t, id, c)
+	})
+}
+
+// addChange adds a line to the history, later than every line before it: the clock may give two changes one
+// microsecond or go back, and neither may be lost nor change places.
+func addChange(ctx context.Context, tx *sql.Tx, t tenant.ID, id incident.ID, c incident.Change) error {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO incident_change (tenant_id, incident_id, at, state, verdict, reason, who)
+		SELECT $1, $2, CASE WHEN MAX(at) >= $3 THEN MAX(at) + 1 ELSE $3 END, $4, $5, $6, $7 FROM incident_change WHERE tenant_id = $1 AND incident_id = $2`,
+		t.String(), id.String(), c.At, string(c.State), c.Verdict, c.Text, c.Who); err != nil {
+		return fmt.Errorf("note change of incident %s: %w", id, err)
+	}
+	return nil
+}
+
+// IncidentHistory gives the changes and notes of an incident and of those merged into it, oldest first.
+func (s *Incidents) IncidentHistory(ctx context.Context, t tenant.ID, id incident.ID) ([]incident.Change, error) {
+	rows, err := s.db.read.QueryContext(ctx, `WITH RECURSIVE one (incident_id) AS (
+			VALUES ($2)
+			UNION
+			SELECT i.incident_id FROM incident i JOIN one ON i.merged_into = one.incident_id WHERE i.tenant_id = $1
+		)
+		SELECT c.at, c.who, c.state, c.verdict, c.reason FROM incident_change c JOIN one ON c.incident_id = one.incident_id WHERE c.tenant_id = $1 ORDER BY c.at, c.incident_id LIMIT 1000`,
+		t.String(), id.String())
+	if err != nil {
+		return nil, fmt.Errorf("read history of incident %s: %w", id, err)
+	}
+	defer rows.Close()
+	var out []incident.Change
+	for rows.Next() {
+		var c incident.Change
+		var state string
+		if err := rows.Scan(&c.At, &c.Who, &state, &c.Verdict, &c.Text); err != nil {
+			return nil, fmt.Errorf("read history of incident %s: %w", id, err)
+		}
+		c.State = incident.State(state)
+		out = append(out, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read history of incident %s: %w", id, err)
+	}
+	return out, nil
 }
 
 // Incidents gives rows of a tenant, newest first; merged ones are left out.

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -290,6 +291,105 @@ func TestStateOfAnIncidentIsKeptAndALateDetectionReopensIt(t *testing.T) {
 	}
 	if rows, err := d.List(t.Context(), other, incident.Query{}); err != nil || len(rows) != 0 {
 		t.Errorf("another tenant lists %d incidents, %v", len(rows), err)
+	}
+}
+
+func TestAnIncidentIsClosedWithEveryVerdictOfTheListAndReopened(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("x", "", "/tmp/x", "/tmp/x", "9")
+	d.detect(d.start("cat", "x", "/usr/bin/cat", "cat", "7"), "rule", detection.High)
+	id := d.flush()[0].ID
+	set := func(to incident.State, verdict, reason, by string) incident.Row {
+		t.Helper()
+		if err := d.SetState(t.Context(), d.ten, id, to, verdict, reason, by); err != nil {
+			t.Fatalf("SetState(%s, %s) = %v", to, verdict, err)
+		}
+		k, _, err := d.Get(t.Context(), d.ten, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k.Row
+	}
+	if r := set(incident.StateTriaging, "", "", "mika"); r.Owner != "mika" {
+		t.Errorf("claimed by mika, the owner is %q", r.Owner)
+	}
+	for _, v := range incident.Verdicts() {
+		if r := set(incident.StateClosed, v.ID, "  seen on the screen ", "jun"); r.State != incident.StateClosed || r.Verdict != v.ID || r.Reason != "seen on the screen" || r.Owner != "mika" {
+			t.Errorf("closed as %s: %+v; the owner stays who claimed it", v.ID, r)
+		}
+		if rows, err := d.List(t.Context(), d.ten, incident.Query{State: incident.StateClosed}); err != nil || len(rows) != 1 {
+			t.Errorf("closed as %s: %d closed incidents are listed, %v", v.ID, len(rows), err)
+		}
+		if r := set(incident.StateTriaging, "", "", "mika"); r.Verdict != "" {
+			t.Errorf("reopened, the verdict is still %q", r.Verdict)
+		}
+	}
+	if r := set(incident.StateNew, "", "", "mika"); r.Owner != "" {
+		t.Errorf("given back, the owner is %q", r.Owner)
+	}
+	for _, bad := range []struct {
+		to              incident.State
+		verdict, reason string
+	}{{incident.StateClosed, "false_positive", "why"}, {incident.StateClosed, "BTP", " \n"}, {incident.StateClosed, "BTP", strings.Repeat("あ", incident.MaxReason+1)}, {"done", "", ""}, {incident.StateTriaging, "BTP", "why"}} {
+		err := d.SetState(t.Context(), d.ten, id, bad.to, bad.verdict, bad.reason, "mika")
+		if _, ok := errors.AsType[incident.InputError](err); !ok {
+			t.Errorf("SetState(%s, %q, %.10q) = %v; want an InputError", bad.to, bad.verdict, bad.reason, err)
+		}
+	}
+	if h, err := d.History(t.Context(), d.ten, id); err != nil || len(h) != 2*len(incident.Verdicts())+2 || h[0].Who != "mika" || h[1].Who != "jun" || h[1].Verdict != incident.Verdicts()[0].ID {
+		t.Errorf("history: %d lines, %v: %+v", len(h), err, h)
+	}
+}
+
+func TestNotesOfMergedIncidentsAreReadTogether(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("a", "", "/tmp/a", "/tmp/a", "9")
+	d.detect(d.start("cat", "a", "/usr/bin/cat", "cat", "7"), "rule", detection.High)
+	d.start("b", "", "/tmp/b", "/tmp/b", "8")
+	d.detect(d.start("tar", "b", "/usr/bin/tar", "tar", "6"), "rule two", detection.High)
+	rows := d.flush()
+	if len(rows) != 2 {
+		t.Fatalf("%d incidents, want 2", len(rows))
+	}
+	a, b := rows[0].ID, rows[1].ID
+	for i, n := range []struct {
+		id   incident.ID
+		text string
+	}{{a, "called the owner"}, {b, "second"}, {a, "third"}, {a, "fourth"}} { // one clock for all: none may be lost
+		if err := d.Note(t.Context(), d.ten, n.id, n.text, "mika"); err != nil {
+			t.Fatalf("note %d: %v", i, err)
+		}
+	}
+	for _, text := range []string{"", " \n", strings.Repeat("x", incident.MaxNote+1), "\xff"} {
+		err := d.Note(t.Context(), d.ten, a, text, "mika")
+		if _, ok := errors.AsType[incident.InputError](err); !ok {
+			t.Errorf("Note(%.10q) = %v; want an InputError", text, err)
+		}
+	}
+	other := tenant.ID(uuid.MustParse("01900000-0000-7000-8000-0000000000ee"))
+	if err := d.Note(t.Context(), other, a, "x", "mika"); !errors.Is(err, incident.ErrNotFound) {
+		t.Errorf("another tenant's note: %v", err)
+	}
+	if h, err := d.History(t.Context(), other, a); err != nil || len(h) != 0 {
+		t.Errorf("another tenant reads %d notes, %v", len(h), err)
+	}
+	if err := d.db.Incidents().MergeIncident(t.Context(), d.ten, b, a); err != nil {
+		t.Fatal(err)
+	}
+	h, err := d.History(t.Context(), d.ten, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, c := range h {
+		if c.State != "" || c.Who != "mika" {
+			t.Errorf("a note reads %+v", c)
+		}
+		texts = append(texts, c.Text)
+	}
+	slices.Sort(texts)
+	if got := strings.Join(texts, ", "); got != "called the owner, fourth, second, third" {
+		t.Errorf("notes after the merge: %s", got)
 	}
 }
 

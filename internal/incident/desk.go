@@ -391,7 +391,7 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, names map[event.H
 	}
 	if d.o.Store != nil {
 		if err = d.o.Store.SaveIncident(ctx, k, added); err == nil && reopen {
-			err = d.o.Store.SetIncidentState(ctx, f.id, k.Row.ID, StateNew, "", "reopened: a detection was added after it was closed", k.Row.Owner, now.UnixMicro())
+			err = d.o.Store.SetIncidentState(ctx, f.id, k.Row.ID, k.Row.Owner, Change{At: now.UnixMicro(), State: StateNew, Text: Reopened})
 		}
 	}
 	d.mu.Lock()

@@ -64,7 +64,7 @@ type Row struct {
 	Severity   detection.Severity
 	Why        Said // why this severity
 	State      State
-	Verdict    string // of a closed incident, mdr.md §5.2
+	Verdict    string // of a closed incident: the ID of one of Verdicts
 	Reason     string // given by who changed the state
 	Owner      string
 	First      int64 // µs UTC, first event of the story
@@ -103,7 +103,12 @@ type Store interface {
 	SaveIncident(ctx context.Context, k Kept, added []detection.Detection) error
 	// MergeIncident moves the detections of from to into and points from there.
 	MergeIncident(ctx context.Context, t tenant.ID, from, into ID) error
-	SetIncidentState(ctx context.Context, t tenant.ID, id ID, state State, verdict, reason, owner string, now int64) error
+	// SetIncidentState sets what c says and the owner, and keeps c in the history.
+	SetIncidentState(ctx context.Context, t tenant.ID, id ID, owner string, c Change) error
+	// AddIncidentNote keeps a note in the history.
+	AddIncidentNote(ctx context.Context, t tenant.ID, id ID, c Change) error
+	// IncidentHistory gives the changes and notes of an incident and of those merged into it, oldest first.
+	IncidentHistory(ctx context.Context, t tenant.ID, id ID) ([]Change, error)
 	Incidents(ctx context.Context, t tenant.ID, q Query) ([]Row, error)
 	Incident(ctx context.Context, t tenant.ID, id ID) (Kept, error)
 	// IncidentDetections gives the detections of an incident, by time.

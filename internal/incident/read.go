@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/tenant"
@@ -105,43 +104,6 @@ func (d *Desk) Get(ctx context.Context, t tenant.ID, id ID) (Kept, []detection.D
 	}
 	return Kept{}, nil, fmt.Errorf("read incident %s: %w", id, ErrNotFound)
 }
-
-// SetState moves an incident on. Closing one needs a verdict and a reason.
-func (d *Desk) SetState(ctx context.Context, t tenant.ID, id ID, to State, verdict, reason, by string) error {
-	if !slices.Contains([]State{StateNew, StateTriaging, StateClosed}, to) {
-		return fmt.Errorf("state %q is none of new, triaging, closed", to)
-	}
-	if to == StateClosed {
-		if !slices.Contains(Verdicts, verdict) {
-			return fmt.Errorf("verdict %q is none of %v: say what it was", verdict, Verdicts)
-		}
-		if reason == "" {
-			return fmt.Errorf("closing an incident needs a reason: say how you know")
-		}
-	}
-	k, _, err := d.Get(ctx, t, id)
-	if err != nil {
-		return err
-	}
-	now := d.o.Now().UnixMicro()
-	if err := d.o.Store.SetIncidentState(ctx, t, k.Row.ID, to, verdict, reason, by, now); err != nil {
-		return fmt.Errorf("set state of %s: %w", k.Row.ID, err)
-	}
-	d.mu.Lock()
-	for _, st := range d.floor(t).open {
-		if st.row.ID == k.Row.ID {
-			st.row.State, st.row.Verdict, st.row.Reason, st.row.Owner, st.row.Unseen = to, verdict, reason, by, 0
-		}
-	}
-	d.mu.Unlock()
-	if d.o.OnChange != nil {
-		d.o.OnChange(ctx, t)
-	}
-	return nil
-}
-
-// Verdicts of a closed incident (mdr.md §5.2).
-var Verdicts = []string{"TP-malicious", "TP-policy-violation", "TP-authorised-test", "BTP", "FP-rule-logic", "FP-bad-intel", "FP-data-error", "Inconclusive"}
 
 // Load says how much a desk holds: for metrics and doctor.
 type Load struct {

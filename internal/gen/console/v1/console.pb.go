@@ -1733,6 +1733,10 @@ type IncidentRow struct {
 	User          string                 `protobuf:"bytes,12,opt,name=user,proto3" json:"user,omitempty"`
 	Owner         string                 `protobuf:"bytes,13,opt,name=owner,proto3" json:"owner,omitempty"`
 	Created       int64                  `protobuf:"varint,14,opt,name=created,proto3" json:"created,omitempty"`
+	Verdict       string                 `protobuf:"bytes,15,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Reason        string                 `protobuf:"bytes,16,opt,name=reason,proto3" json:"reason,omitempty"`  // of a closed incident; verdict: internal/incident.Verdicts
+	Unseen        uint32                 `protobuf:"varint,17,opt,name=unseen,proto3" json:"unseen,omitempty"` // detections added since the state was last set
+	Updated       int64                  `protobuf:"varint,18,opt,name=updated,proto3" json:"updated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1865,6 +1869,34 @@ func (x *IncidentRow) GetCreated() int64 {
 	return 0
 }
 
+func (x *IncidentRow) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *IncidentRow) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *IncidentRow) GetUnseen() uint32 {
+	if x != nil {
+		return x.Unseen
+	}
+	return 0
+}
+
+func (x *IncidentRow) GetUpdated() int64 {
+	if x != nil {
+		return x.Updated
+	}
+	return 0
+}
+
 type GetIncidentRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1914,6 +1946,7 @@ type Incident struct {
 	Row           *IncidentRow           `protobuf:"bytes,1,opt,name=row,proto3" json:"row,omitempty"`
 	StoryJson     []byte                 `protobuf:"bytes,2,opt,name=story_json,json=storyJson,proto3" json:"story_json,omitempty"` // internal/incident.Story as JSON: nodes, edges, answers, entry, related, holes
 	Detections    []*Detection           `protobuf:"bytes,3,rep,name=detections,proto3" json:"detections,omitempty"`
+	History       []*IncidentChange      `protobuf:"bytes,4,rep,name=history,proto3" json:"history,omitempty"` // oldest first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1969,6 +2002,89 @@ func (x *Incident) GetDetections() []*Detection {
 	return nil
 }
 
+func (x *Incident) GetHistory() []*IncidentChange {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+type IncidentChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	Who           string                 `protobuf:"bytes,2,opt,name=who,proto3" json:"who,omitempty"`     // who: empty: the server itself
+	State         string                 `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"` // empty: a note
+	Verdict       string                 `protobuf:"bytes,4,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IncidentChange) Reset() {
+	*x = IncidentChange{}
+	mi := &file_console_v1_console_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IncidentChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IncidentChange) ProtoMessage() {}
+
+func (x *IncidentChange) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IncidentChange.ProtoReflect.Descriptor instead.
+func (*IncidentChange) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *IncidentChange) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *IncidentChange) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+func (x *IncidentChange) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *IncidentChange) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *IncidentChange) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type SetIncidentStateRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1981,7 +2097,7 @@ type SetIncidentStateRequest struct {
 
 func (x *SetIncidentStateRequest) Reset() {
 	*x = SetIncidentStateRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[26]
+	mi := &file_console_v1_console_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1993,7 +2109,7 @@ func (x *SetIncidentStateRequest) String() string {
 func (*SetIncidentStateRequest) ProtoMessage() {}
 
 func (x *SetIncidentStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[26]
+	mi := &file_console_v1_console_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2006,7 +2122,7 @@ func (x *SetIncidentStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIncidentStateRequest.ProtoReflect.Descriptor instead.
 func (*SetIncidentStateRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{26}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SetIncidentStateRequest) GetId() string {
@@ -2037,6 +2153,58 @@ func (x *SetIncidentStateRequest) GetReason() string {
 	return ""
 }
 
+type AddIncidentNoteRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddIncidentNoteRequest) Reset() {
+	*x = AddIncidentNoteRequest{}
+	mi := &file_console_v1_console_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddIncidentNoteRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddIncidentNoteRequest) ProtoMessage() {}
+
+func (x *AddIncidentNoteRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddIncidentNoteRequest.ProtoReflect.Descriptor instead.
+func (*AddIncidentNoteRequest) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *AddIncidentNoteRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *AddIncidentNoteRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type GetTreeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Process       string                 `protobuf:"bytes,1,opt,name=process,proto3" json:"process,omitempty"`
@@ -2048,7 +2216,7 @@ type GetTreeRequest struct {
 
 func (x *GetTreeRequest) Reset() {
 	*x = GetTreeRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[27]
+	mi := &file_console_v1_console_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2060,7 +2228,7 @@ func (x *GetTreeRequest) String() string {
 func (*GetTreeRequest) ProtoMessage() {}
 
 func (x *GetTreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[27]
+	mi := &file_console_v1_console_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2073,7 +2241,7 @@ func (x *GetTreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTreeRequest.ProtoReflect.Descriptor instead.
 func (*GetTreeRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{27}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetTreeRequest) GetProcess() string {
@@ -2109,7 +2277,7 @@ type Tree struct {
 
 func (x *Tree) Reset() {
 	*x = Tree{}
-	mi := &file_console_v1_console_proto_msgTypes[28]
+	mi := &file_console_v1_console_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2121,7 +2289,7 @@ func (x *Tree) String() string {
 func (*Tree) ProtoMessage() {}
 
 func (x *Tree) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[28]
+	mi := &file_console_v1_console_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2134,7 +2302,7 @@ func (x *Tree) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tree.ProtoReflect.Descriptor instead.
 func (*Tree) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{28}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Tree) GetNodes() []*TreeNode {
@@ -2186,7 +2354,7 @@ type TreeNode struct {
 
 func (x *TreeNode) Reset() {
 	*x = TreeNode{}
-	mi := &file_console_v1_console_proto_msgTypes[29]
+	mi := &file_console_v1_console_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2198,7 +2366,7 @@ func (x *TreeNode) String() string {
 func (*TreeNode) ProtoMessage() {}
 
 func (x *TreeNode) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[29]
+	mi := &file_console_v1_console_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2211,7 +2379,7 @@ func (x *TreeNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeNode.ProtoReflect.Descriptor instead.
 func (*TreeNode) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{29}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TreeNode) GetProcess() string {
@@ -2320,7 +2488,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[30]
+	mi := &file_console_v1_console_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2332,7 +2500,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[30]
+	mi := &file_console_v1_console_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2345,7 +2513,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{30}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListEventsRequest) GetIds() []string {
@@ -2409,7 +2577,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[31]
+	mi := &file_console_v1_console_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2421,7 +2589,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[31]
+	mi := &file_console_v1_console_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2434,7 +2602,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{31}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListEventsResponse) GetEvents() []*EventRow {
@@ -2481,7 +2649,7 @@ type EventRow struct {
 
 func (x *EventRow) Reset() {
 	*x = EventRow{}
-	mi := &file_console_v1_console_proto_msgTypes[32]
+	mi := &file_console_v1_console_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2493,7 +2661,7 @@ func (x *EventRow) String() string {
 func (*EventRow) ProtoMessage() {}
 
 func (x *EventRow) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[32]
+	mi := &file_console_v1_console_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2506,7 +2674,7 @@ func (x *EventRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventRow.ProtoReflect.Descriptor instead.
 func (*EventRow) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{32}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *EventRow) GetId() string {
@@ -2576,7 +2744,7 @@ type TailEventsRequest struct {
 
 func (x *TailEventsRequest) Reset() {
 	*x = TailEventsRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[33]
+	mi := &file_console_v1_console_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2588,7 +2756,7 @@ func (x *TailEventsRequest) String() string {
 func (*TailEventsRequest) ProtoMessage() {}
 
 func (x *TailEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[33]
+	mi := &file_console_v1_console_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2601,7 +2769,7 @@ func (x *TailEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailEventsRequest.ProtoReflect.Descriptor instead.
 func (*TailEventsRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{33}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TailEventsRequest) GetHostId() string {
@@ -2633,7 +2801,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[34]
+	mi := &file_console_v1_console_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +2813,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[34]
+	mi := &file_console_v1_console_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +2826,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{34}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{36}
 }
 
 type Change struct {
@@ -2670,7 +2838,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_console_v1_console_proto_msgTypes[35]
+	mi := &file_console_v1_console_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2682,7 +2850,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[35]
+	mi := &file_console_v1_console_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2695,7 +2863,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{35}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Change) GetWhat() string {
@@ -2713,7 +2881,7 @@ type ListRulesRequest struct {
 
 func (x *ListRulesRequest) Reset() {
 	*x = ListRulesRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[36]
+	mi := &file_console_v1_console_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2725,7 +2893,7 @@ func (x *ListRulesRequest) String() string {
 func (*ListRulesRequest) ProtoMessage() {}
 
 func (x *ListRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[36]
+	mi := &file_console_v1_console_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2738,7 +2906,7 @@ func (x *ListRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRulesRequest.ProtoReflect.Descriptor instead.
 func (*ListRulesRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{36}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{38}
 }
 
 type ListRulesResponse struct {
@@ -2751,7 +2919,7 @@ type ListRulesResponse struct {
 
 func (x *ListRulesResponse) Reset() {
 	*x = ListRulesResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[37]
+	mi := &file_console_v1_console_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2763,7 +2931,7 @@ func (x *ListRulesResponse) String() string {
 func (*ListRulesResponse) ProtoMessage() {}
 
 func (x *ListRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[37]
+	mi := &file_console_v1_console_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2776,7 +2944,7 @@ func (x *ListRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRulesResponse.ProtoReflect.Descriptor instead.
 func (*ListRulesResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{37}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListRulesResponse) GetRules() []*Rule {
@@ -2813,7 +2981,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_console_v1_console_proto_msgTypes[38]
+	mi := &file_console_v1_console_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2825,7 +2993,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[38]
+	mi := &file_console_v1_console_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2838,7 +3006,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{38}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Rule) GetId() string {
@@ -2937,7 +3105,7 @@ type RejectedRule struct {
 
 func (x *RejectedRule) Reset() {
 	*x = RejectedRule{}
-	mi := &file_console_v1_console_proto_msgTypes[39]
+	mi := &file_console_v1_console_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2949,7 +3117,7 @@ func (x *RejectedRule) String() string {
 func (*RejectedRule) ProtoMessage() {}
 
 func (x *RejectedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[39]
+	mi := &file_console_v1_console_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2962,7 +3130,7 @@ func (x *RejectedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectedRule.ProtoReflect.Descriptor instead.
 func (*RejectedRule) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{39}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RejectedRule) GetFile() string {
@@ -3007,7 +3175,7 @@ type SubmitCommandRequest struct {
 
 func (x *SubmitCommandRequest) Reset() {
 	*x = SubmitCommandRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[40]
+	mi := &file_console_v1_console_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3019,7 +3187,7 @@ func (x *SubmitCommandRequest) String() string {
 func (*SubmitCommandRequest) ProtoMessage() {}
 
 func (x *SubmitCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[40]
+	mi := &file_console_v1_console_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3032,7 +3200,7 @@ func (x *SubmitCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitCommandRequest.ProtoReflect.Descriptor instead.
 func (*SubmitCommandRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{40}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SubmitCommandRequest) GetCanonical() []byte {
@@ -3087,7 +3255,7 @@ type ListActionsRequest struct {
 
 func (x *ListActionsRequest) Reset() {
 	*x = ListActionsRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[41]
+	mi := &file_console_v1_console_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3099,7 +3267,7 @@ func (x *ListActionsRequest) String() string {
 func (*ListActionsRequest) ProtoMessage() {}
 
 func (x *ListActionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[41]
+	mi := &file_console_v1_console_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3112,7 +3280,7 @@ func (x *ListActionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListActionsRequest.ProtoReflect.Descriptor instead.
 func (*ListActionsRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{41}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListActionsRequest) GetLimit() uint32 {
@@ -3138,7 +3306,7 @@ type ListActionsResponse struct {
 
 func (x *ListActionsResponse) Reset() {
 	*x = ListActionsResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[42]
+	mi := &file_console_v1_console_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3150,7 +3318,7 @@ func (x *ListActionsResponse) String() string {
 func (*ListActionsResponse) ProtoMessage() {}
 
 func (x *ListActionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[42]
+	mi := &file_console_v1_console_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3163,7 +3331,7 @@ func (x *ListActionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListActionsResponse.ProtoReflect.Descriptor instead.
 func (*ListActionsResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{42}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListActionsResponse) GetActions() []*Action {
@@ -3198,7 +3366,7 @@ type Action struct {
 
 func (x *Action) Reset() {
 	*x = Action{}
-	mi := &file_console_v1_console_proto_msgTypes[43]
+	mi := &file_console_v1_console_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3210,7 +3378,7 @@ func (x *Action) String() string {
 func (*Action) ProtoMessage() {}
 
 func (x *Action) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[43]
+	mi := &file_console_v1_console_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3223,7 +3391,7 @@ func (x *Action) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Action.ProtoReflect.Descriptor instead.
 func (*Action) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{43}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Action) GetId() string {
@@ -3355,7 +3523,7 @@ type CreateEnrolTokenRequest struct {
 
 func (x *CreateEnrolTokenRequest) Reset() {
 	*x = CreateEnrolTokenRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[44]
+	mi := &file_console_v1_console_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3367,7 +3535,7 @@ func (x *CreateEnrolTokenRequest) String() string {
 func (*CreateEnrolTokenRequest) ProtoMessage() {}
 
 func (x *CreateEnrolTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[44]
+	mi := &file_console_v1_console_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3380,7 +3548,7 @@ func (x *CreateEnrolTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEnrolTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateEnrolTokenRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{44}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CreateEnrolTokenRequest) GetUses() uint32 {
@@ -3407,7 +3575,7 @@ type CreateEnrolTokenResponse struct {
 
 func (x *CreateEnrolTokenResponse) Reset() {
 	*x = CreateEnrolTokenResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[45]
+	mi := &file_console_v1_console_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3419,7 +3587,7 @@ func (x *CreateEnrolTokenResponse) String() string {
 func (*CreateEnrolTokenResponse) ProtoMessage() {}
 
 func (x *CreateEnrolTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[45]
+	mi := &file_console_v1_console_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3432,7 +3600,7 @@ func (x *CreateEnrolTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEnrolTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateEnrolTokenResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{45}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CreateEnrolTokenResponse) GetToken() string {
@@ -3457,7 +3625,7 @@ type ListEnrolTokensRequest struct {
 
 func (x *ListEnrolTokensRequest) Reset() {
 	*x = ListEnrolTokensRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[46]
+	mi := &file_console_v1_console_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3469,7 +3637,7 @@ func (x *ListEnrolTokensRequest) String() string {
 func (*ListEnrolTokensRequest) ProtoMessage() {}
 
 func (x *ListEnrolTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[46]
+	mi := &file_console_v1_console_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3482,7 +3650,7 @@ func (x *ListEnrolTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEnrolTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListEnrolTokensRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{46}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{48}
 }
 
 type ListEnrolTokensResponse struct {
@@ -3494,7 +3662,7 @@ type ListEnrolTokensResponse struct {
 
 func (x *ListEnrolTokensResponse) Reset() {
 	*x = ListEnrolTokensResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[47]
+	mi := &file_console_v1_console_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3506,7 +3674,7 @@ func (x *ListEnrolTokensResponse) String() string {
 func (*ListEnrolTokensResponse) ProtoMessage() {}
 
 func (x *ListEnrolTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[47]
+	mi := &file_console_v1_console_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3519,7 +3687,7 @@ func (x *ListEnrolTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEnrolTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListEnrolTokensResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{47}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListEnrolTokensResponse) GetTokens() []*EnrolToken {
@@ -3542,7 +3710,7 @@ type EnrolToken struct {
 
 func (x *EnrolToken) Reset() {
 	*x = EnrolToken{}
-	mi := &file_console_v1_console_proto_msgTypes[48]
+	mi := &file_console_v1_console_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3554,7 +3722,7 @@ func (x *EnrolToken) String() string {
 func (*EnrolToken) ProtoMessage() {}
 
 func (x *EnrolToken) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[48]
+	mi := &file_console_v1_console_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3567,7 +3735,7 @@ func (x *EnrolToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolToken.ProtoReflect.Descriptor instead.
 func (*EnrolToken) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{48}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *EnrolToken) GetId() string {
@@ -3614,7 +3782,7 @@ type RevokeHostRequest struct {
 
 func (x *RevokeHostRequest) Reset() {
 	*x = RevokeHostRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[49]
+	mi := &file_console_v1_console_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3626,7 +3794,7 @@ func (x *RevokeHostRequest) String() string {
 func (*RevokeHostRequest) ProtoMessage() {}
 
 func (x *RevokeHostRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[49]
+	mi := &file_console_v1_console_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3639,7 +3807,7 @@ func (x *RevokeHostRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeHostRequest.ProtoReflect.Descriptor instead.
 func (*RevokeHostRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{49}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RevokeHostRequest) GetHostId() string {
@@ -3658,7 +3826,7 @@ type DiagnoseRequest struct {
 
 func (x *DiagnoseRequest) Reset() {
 	*x = DiagnoseRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[50]
+	mi := &file_console_v1_console_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3670,7 +3838,7 @@ func (x *DiagnoseRequest) String() string {
 func (*DiagnoseRequest) ProtoMessage() {}
 
 func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[50]
+	mi := &file_console_v1_console_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3683,7 +3851,7 @@ func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagnoseRequest.ProtoReflect.Descriptor instead.
 func (*DiagnoseRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{50}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *DiagnoseRequest) GetNotify() bool {
@@ -3702,7 +3870,7 @@ type DiagnoseResponse struct {
 
 func (x *DiagnoseResponse) Reset() {
 	*x = DiagnoseResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[51]
+	mi := &file_console_v1_console_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3714,7 +3882,7 @@ func (x *DiagnoseResponse) String() string {
 func (*DiagnoseResponse) ProtoMessage() {}
 
 func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[51]
+	mi := &file_console_v1_console_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3727,7 +3895,7 @@ func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagnoseResponse.ProtoReflect.Descriptor instead.
 func (*DiagnoseResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{51}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *DiagnoseResponse) GetChecks() []*Check {
@@ -3749,7 +3917,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_console_v1_console_proto_msgTypes[52]
+	mi := &file_console_v1_console_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3761,7 +3929,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[52]
+	mi := &file_console_v1_console_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3774,7 +3942,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{52}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Check) GetName() string {
@@ -3813,7 +3981,7 @@ type CreateSignInLinkRequest struct {
 
 func (x *CreateSignInLinkRequest) Reset() {
 	*x = CreateSignInLinkRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[53]
+	mi := &file_console_v1_console_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3825,7 +3993,7 @@ func (x *CreateSignInLinkRequest) String() string {
 func (*CreateSignInLinkRequest) ProtoMessage() {}
 
 func (x *CreateSignInLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[53]
+	mi := &file_console_v1_console_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3838,7 +4006,7 @@ func (x *CreateSignInLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSignInLinkRequest.ProtoReflect.Descriptor instead.
 func (*CreateSignInLinkRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{53}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{55}
 }
 
 type CreateSignInLinkResponse struct {
@@ -3851,7 +4019,7 @@ type CreateSignInLinkResponse struct {
 
 func (x *CreateSignInLinkResponse) Reset() {
 	*x = CreateSignInLinkResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[54]
+	mi := &file_console_v1_console_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3863,7 +4031,7 @@ func (x *CreateSignInLinkResponse) String() string {
 func (*CreateSignInLinkResponse) ProtoMessage() {}
 
 func (x *CreateSignInLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[54]
+	mi := &file_console_v1_console_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3876,7 +4044,7 @@ func (x *CreateSignInLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSignInLinkResponse.ProtoReflect.Descriptor instead.
 func (*CreateSignInLinkResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{54}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *CreateSignInLinkResponse) GetUrl() string {
@@ -3902,7 +4070,7 @@ type SetOperatorListRequest struct {
 
 func (x *SetOperatorListRequest) Reset() {
 	*x = SetOperatorListRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[55]
+	mi := &file_console_v1_console_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3914,7 +4082,7 @@ func (x *SetOperatorListRequest) String() string {
 func (*SetOperatorListRequest) ProtoMessage() {}
 
 func (x *SetOperatorListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[55]
+	mi := &file_console_v1_console_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3927,7 +4095,7 @@ func (x *SetOperatorListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOperatorListRequest.ProtoReflect.Descriptor instead.
 func (*SetOperatorListRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{55}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SetOperatorListRequest) GetList() []byte {
@@ -3946,7 +4114,7 @@ type SetOperatorListResponse struct {
 
 func (x *SetOperatorListResponse) Reset() {
 	*x = SetOperatorListResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[56]
+	mi := &file_console_v1_console_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3958,7 +4126,7 @@ func (x *SetOperatorListResponse) String() string {
 func (*SetOperatorListResponse) ProtoMessage() {}
 
 func (x *SetOperatorListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[56]
+	mi := &file_console_v1_console_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3971,7 +4139,7 @@ func (x *SetOperatorListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOperatorListResponse.ProtoReflect.Descriptor instead.
 func (*SetOperatorListResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{56}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SetOperatorListResponse) GetGeneration() uint64 {
@@ -4133,7 +4301,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x05state\x18\x02 \x01(\tR\x05state\"k\n" +
 	"\x15ListIncidentsResponse\x12<\n" +
 	"\tincidents\x18\x01 \x03(\v2\x1e.yagura.console.v1.IncidentRowR\tincidents\x12\x14\n" +
-	"\x05total\x18\x02 \x01(\x04R\x05total\"\x8f\x03\n" +
+	"\x05total\x18\x02 \x01(\x04R\x05total\"\xf3\x03\n" +
 	"\vIncidentRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x05title\x18\x02 \x01(\v2\x17.yagura.console.v1.SaidR\x05title\x12\x1a\n" +
@@ -4151,21 +4319,35 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x05entry\x18\v \x01(\v2\x17.yagura.console.v1.SaidR\x05entry\x12\x12\n" +
 	"\x04user\x18\f \x01(\tR\x04user\x12\x14\n" +
 	"\x05owner\x18\r \x01(\tR\x05owner\x12\x18\n" +
-	"\acreated\x18\x0e \x01(\x03R\acreated\"$\n" +
+	"\acreated\x18\x0e \x01(\x03R\acreated\x12\x18\n" +
+	"\averdict\x18\x0f \x01(\tR\averdict\x12\x16\n" +
+	"\x06reason\x18\x10 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06unseen\x18\x11 \x01(\rR\x06unseen\x12\x18\n" +
+	"\aupdated\x18\x12 \x01(\x03R\aupdated\"$\n" +
 	"\x12GetIncidentRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\x99\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xd6\x01\n" +
 	"\bIncident\x120\n" +
 	"\x03row\x18\x01 \x01(\v2\x1e.yagura.console.v1.IncidentRowR\x03row\x12\x1d\n" +
 	"\n" +
 	"story_json\x18\x02 \x01(\fR\tstoryJson\x12<\n" +
 	"\n" +
 	"detections\x18\x03 \x03(\v2\x1c.yagura.console.v1.DetectionR\n" +
-	"detections\"q\n" +
+	"detections\x12;\n" +
+	"\ahistory\x18\x04 \x03(\v2!.yagura.console.v1.IncidentChangeR\ahistory\"v\n" +
+	"\x0eIncidentChange\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x10\n" +
+	"\x03who\x18\x02 \x01(\tR\x03who\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x18\n" +
+	"\averdict\x18\x04 \x01(\tR\averdict\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\"q\n" +
 	"\x17SetIncidentStateRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x18\n" +
 	"\averdict\x18\x03 \x01(\tR\averdict\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"V\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"<\n" +
+	"\x16AddIncidentNoteRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"V\n" +
 	"\x0eGetTreeRequest\x12\x18\n" +
 	"\aprocess\x18\x01 \x01(\tR\aprocess\x12\x14\n" +
 	"\x05depth\x18\x02 \x01(\rR\x05depth\x12\x14\n" +
@@ -4321,14 +4503,15 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x06Finish\x12 .yagura.console.v1.FinishRequest\x1a\".yagura.console.v1.SessionResponse\x12J\n" +
 	"\x04Open\x12\x1e.yagura.console.v1.OpenRequest\x1a\".yagura.console.v1.SessionResponse\x12J\n" +
 	"\x05Close\x12\x1f.yagura.console.v1.CloseRequest\x1a .yagura.console.v1.CloseResponse\x12H\n" +
-	"\x03Who\x12\x1d.yagura.console.v1.WhoRequest\x1a\".yagura.console.v1.SessionResponse2\xba\r\n" +
+	"\x03Who\x12\x1d.yagura.console.v1.WhoRequest\x1a\".yagura.console.v1.SessionResponse2\x95\x0e\n" +
 	"\aConsole\x12E\n" +
 	"\aGetHome\x12!.yagura.console.v1.GetHomeRequest\x1a\x17.yagura.console.v1.Home\x12V\n" +
 	"\tListHosts\x12#.yagura.console.v1.ListHostsRequest\x1a$.yagura.console.v1.ListHostsResponse\x12e\n" +
 	"\x0eListDetections\x12(.yagura.console.v1.ListDetectionsRequest\x1a).yagura.console.v1.ListDetectionsResponse\x12b\n" +
 	"\rListIncidents\x12'.yagura.console.v1.ListIncidentsRequest\x1a(.yagura.console.v1.ListIncidentsResponse\x12Q\n" +
 	"\vGetIncident\x12%.yagura.console.v1.GetIncidentRequest\x1a\x1b.yagura.console.v1.Incident\x12[\n" +
-	"\x10SetIncidentState\x12*.yagura.console.v1.SetIncidentStateRequest\x1a\x1b.yagura.console.v1.Incident\x12E\n" +
+	"\x10SetIncidentState\x12*.yagura.console.v1.SetIncidentStateRequest\x1a\x1b.yagura.console.v1.Incident\x12Y\n" +
+	"\x0fAddIncidentNote\x12).yagura.console.v1.AddIncidentNoteRequest\x1a\x1b.yagura.console.v1.Incident\x12E\n" +
 	"\aGetTree\x12!.yagura.console.v1.GetTreeRequest\x1a\x17.yagura.console.v1.Tree\x12Y\n" +
 	"\n" +
 	"ListEvents\x12$.yagura.console.v1.ListEventsRequest\x1a%.yagura.console.v1.ListEventsResponse\x12Q\n" +
@@ -4358,7 +4541,7 @@ func file_console_v1_console_proto_rawDescGZIP() []byte {
 	return file_console_v1_console_proto_rawDescData
 }
 
-var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 59)
+var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_console_v1_console_proto_goTypes = []any{
 	(*BeginRequest)(nil),             // 0: yagura.console.v1.BeginRequest
 	(*BeginResponse)(nil),            // 1: yagura.console.v1.BeginResponse
@@ -4386,42 +4569,44 @@ var file_console_v1_console_proto_goTypes = []any{
 	(*IncidentRow)(nil),              // 23: yagura.console.v1.IncidentRow
 	(*GetIncidentRequest)(nil),       // 24: yagura.console.v1.GetIncidentRequest
 	(*Incident)(nil),                 // 25: yagura.console.v1.Incident
-	(*SetIncidentStateRequest)(nil),  // 26: yagura.console.v1.SetIncidentStateRequest
-	(*GetTreeRequest)(nil),           // 27: yagura.console.v1.GetTreeRequest
-	(*Tree)(nil),                     // 28: yagura.console.v1.Tree
-	(*TreeNode)(nil),                 // 29: yagura.console.v1.TreeNode
-	(*ListEventsRequest)(nil),        // 30: yagura.console.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 31: yagura.console.v1.ListEventsResponse
-	(*EventRow)(nil),                 // 32: yagura.console.v1.EventRow
-	(*TailEventsRequest)(nil),        // 33: yagura.console.v1.TailEventsRequest
-	(*WatchRequest)(nil),             // 34: yagura.console.v1.WatchRequest
-	(*Change)(nil),                   // 35: yagura.console.v1.Change
-	(*ListRulesRequest)(nil),         // 36: yagura.console.v1.ListRulesRequest
-	(*ListRulesResponse)(nil),        // 37: yagura.console.v1.ListRulesResponse
-	(*Rule)(nil),                     // 38: yagura.console.v1.Rule
-	(*RejectedRule)(nil),             // 39: yagura.console.v1.RejectedRule
-	(*SubmitCommandRequest)(nil),     // 40: yagura.console.v1.SubmitCommandRequest
-	(*ListActionsRequest)(nil),       // 41: yagura.console.v1.ListActionsRequest
-	(*ListActionsResponse)(nil),      // 42: yagura.console.v1.ListActionsResponse
-	(*Action)(nil),                   // 43: yagura.console.v1.Action
-	(*CreateEnrolTokenRequest)(nil),  // 44: yagura.console.v1.CreateEnrolTokenRequest
-	(*CreateEnrolTokenResponse)(nil), // 45: yagura.console.v1.CreateEnrolTokenResponse
-	(*ListEnrolTokensRequest)(nil),   // 46: yagura.console.v1.ListEnrolTokensRequest
-	(*ListEnrolTokensResponse)(nil),  // 47: yagura.console.v1.ListEnrolTokensResponse
-	(*EnrolToken)(nil),               // 48: yagura.console.v1.EnrolToken
-	(*RevokeHostRequest)(nil),        // 49: yagura.console.v1.RevokeHostRequest
-	(*DiagnoseRequest)(nil),          // 50: yagura.console.v1.DiagnoseRequest
-	(*DiagnoseResponse)(nil),         // 51: yagura.console.v1.DiagnoseResponse
-	(*Check)(nil),                    // 52: yagura.console.v1.Check
-	(*CreateSignInLinkRequest)(nil),  // 53: yagura.console.v1.CreateSignInLinkRequest
-	(*CreateSignInLinkResponse)(nil), // 54: yagura.console.v1.CreateSignInLinkResponse
-	(*SetOperatorListRequest)(nil),   // 55: yagura.console.v1.SetOperatorListRequest
-	(*SetOperatorListResponse)(nil),  // 56: yagura.console.v1.SetOperatorListResponse
-	nil,                              // 57: yagura.console.v1.Home.OpenBySeverityEntry
-	nil,                              // 58: yagura.console.v1.EventRow.FieldsEntry
+	(*IncidentChange)(nil),           // 26: yagura.console.v1.IncidentChange
+	(*SetIncidentStateRequest)(nil),  // 27: yagura.console.v1.SetIncidentStateRequest
+	(*AddIncidentNoteRequest)(nil),   // 28: yagura.console.v1.AddIncidentNoteRequest
+	(*GetTreeRequest)(nil),           // 29: yagura.console.v1.GetTreeRequest
+	(*Tree)(nil),                     // 30: yagura.console.v1.Tree
+	(*TreeNode)(nil),                 // 31: yagura.console.v1.TreeNode
+	(*ListEventsRequest)(nil),        // 32: yagura.console.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 33: yagura.console.v1.ListEventsResponse
+	(*EventRow)(nil),                 // 34: yagura.console.v1.EventRow
+	(*TailEventsRequest)(nil),        // 35: yagura.console.v1.TailEventsRequest
+	(*WatchRequest)(nil),             // 36: yagura.console.v1.WatchRequest
+	(*Change)(nil),                   // 37: yagura.console.v1.Change
+	(*ListRulesRequest)(nil),         // 38: yagura.console.v1.ListRulesRequest
+	(*ListRulesResponse)(nil),        // 39: yagura.console.v1.ListRulesResponse
+	(*Rule)(nil),                     // 40: yagura.console.v1.Rule
+	(*RejectedRule)(nil),             // 41: yagura.console.v1.RejectedRule
+	(*SubmitCommandRequest)(nil),     // 42: yagura.console.v1.SubmitCommandRequest
+	(*ListActionsRequest)(nil),       // 43: yagura.console.v1.ListActionsRequest
+	(*ListActionsResponse)(nil),      // 44: yagura.console.v1.ListActionsResponse
+	(*Action)(nil),                   // 45: yagura.console.v1.Action
+	(*CreateEnrolTokenRequest)(nil),  // 46: yagura.console.v1.CreateEnrolTokenRequest
+	(*CreateEnrolTokenResponse)(nil), // 47: yagura.console.v1.CreateEnrolTokenResponse
+	(*ListEnrolTokensRequest)(nil),   // 48: yagura.console.v1.ListEnrolTokensRequest
+	(*ListEnrolTokensResponse)(nil),  // 49: yagura.console.v1.ListEnrolTokensResponse
+	(*EnrolToken)(nil),               // 50: yagura.console.v1.EnrolToken
+	(*RevokeHostRequest)(nil),        // 51: yagura.console.v1.RevokeHostRequest
+	(*DiagnoseRequest)(nil),          // 52: yagura.console.v1.DiagnoseRequest
+	(*DiagnoseResponse)(nil),         // 53: yagura.console.v1.DiagnoseResponse
+	(*Check)(nil),                    // 54: yagura.console.v1.Check
+	(*CreateSignInLinkRequest)(nil),  // 55: yagura.console.v1.CreateSignInLinkRequest
+	(*CreateSignInLinkResponse)(nil), // 56: yagura.console.v1.CreateSignInLinkResponse
+	(*SetOperatorListRequest)(nil),   // 57: yagura.console.v1.SetOperatorListRequest
+	(*SetOperatorListResponse)(nil),  // 58: yagura.console.v1.SetOperatorListResponse
+	nil,                              // 59: yagura.console.v1.Home.OpenBySeverityEntry
+	nil,                              // 60: yagura.console.v1.EventRow.FieldsEntry
 }
 var file_console_v1_console_proto_depIdxs = []int32{
-	57, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
+	59, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
 	12, // 1: yagura.console.v1.Home.silent_failures:type_name -> yagura.console.v1.SilentFailure
 	13, // 2: yagura.console.v1.Home.coverage:type_name -> yagura.console.v1.CoverageCell
 	11, // 3: yagura.console.v1.Home.canary_strip:type_name -> yagura.console.v1.HealthMark
@@ -4439,72 +4624,75 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	8,  // 15: yagura.console.v1.IncidentRow.entry:type_name -> yagura.console.v1.Said
 	23, // 16: yagura.console.v1.Incident.row:type_name -> yagura.console.v1.IncidentRow
 	19, // 17: yagura.console.v1.Incident.detections:type_name -> yagura.console.v1.Detection
-	29, // 18: yagura.console.v1.Tree.nodes:type_name -> yagura.console.v1.TreeNode
-	32, // 19: yagura.console.v1.ListEventsResponse.events:type_name -> yagura.console.v1.EventRow
-	8,  // 20: yagura.console.v1.EventRow.line:type_name -> yagura.console.v1.Said
-	58, // 21: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
-	38, // 22: yagura.console.v1.ListRulesResponse.rules:type_name -> yagura.console.v1.Rule
-	39, // 23: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
-	8,  // 24: yagura.console.v1.Rule.title:type_name -> yagura.console.v1.Said
-	43, // 25: yagura.console.v1.ListActionsResponse.actions:type_name -> yagura.console.v1.Action
-	48, // 26: yagura.console.v1.CreateEnrolTokenResponse.entry:type_name -> yagura.console.v1.EnrolToken
-	48, // 27: yagura.console.v1.ListEnrolTokensResponse.tokens:type_name -> yagura.console.v1.EnrolToken
-	52, // 28: yagura.console.v1.DiagnoseResponse.checks:type_name -> yagura.console.v1.Check
-	8,  // 29: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
-	8,  // 30: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
-	0,  // 31: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
-	2,  // 32: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
-	3,  // 33: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
-	4,  // 34: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
-	6,  // 35: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
-	9,  // 36: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
-	14, // 37: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
-	17, // 38: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
-	21, // 39: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
-	24, // 40: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
-	26, // 41: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
-	27, // 42: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
-	30, // 43: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
-	33, // 44: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
-	34, // 45: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
-	36, // 46: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
-	40, // 47: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
-	41, // 48: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
-	44, // 49: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
-	46, // 50: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
-	49, // 51: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
-	50, // 52: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
-	55, // 53: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
-	53, // 54: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
-	1,  // 55: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
-	7,  // 56: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
-	7,  // 57: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
-	5,  // 58: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
-	7,  // 59: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
-	10, // 60: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
-	15, // 61: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
-	18, // 62: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
-	22, // 63: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
-	25, // 64: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
-	25, // 65: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
-	28, // 66: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
-	31, // 67: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
-	32, // 68: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
-	35, // 69: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
-	37, // 70: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
-	43, // 71: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
-	42, // 72: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
-	45, // 73: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
-	47, // 74: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
-	16, // 75: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
-	51, // 76: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
-	56, // 77: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
-	54, // 78: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
-	55, // [55:79] is the sub-list for method output_type
-	31, // [31:55] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	26, // 18: yagura.console.v1.Incident.history:type_name -> yagura.console.v1.IncidentChange
+	31, // 19: yagura.console.v1.Tree.nodes:type_name -> yagura.console.v1.TreeNode
+	34, // 20: yagura.console.v1.ListEventsResponse.events:type_name -> yagura.console.v1.EventRow
+	8,  // 21: yagura.console.v1.EventRow.line:type_name -> yagura.console.v1.Said
+	60, // 22: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
+	40, // 23: yagura.console.v1.ListRulesResponse.rules:type_name -> yagura.console.v1.Rule
+	41, // 24: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
+	8,  // 25: yagura.console.v1.Rule.title:type_name -> yagura.console.v1.Said
+	45, // 26: yagura.console.v1.ListActionsResponse.actions:type_name -> yagura.console.v1.Action
+	50, // 27: yagura.console.v1.CreateEnrolTokenResponse.entry:type_name -> yagura.console.v1.EnrolToken
+	50, // 28: yagura.console.v1.ListEnrolTokensResponse.tokens:type_name -> yagura.console.v1.EnrolToken
+	54, // 29: yagura.console.v1.DiagnoseResponse.checks:type_name -> yagura.console.v1.Check
+	8,  // 30: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
+	8,  // 31: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
+	0,  // 32: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
+	2,  // 33: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
+	3,  // 34: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
+	4,  // 35: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
+	6,  // 36: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
+	9,  // 37: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
+	14, // 38: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
+	17, // 39: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
+	21, // 40: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
+	24, // 41: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
+	27, // 42: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
+	28, // 43: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
+	29, // 44: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
+	32, // 45: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
+	35, // 46: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
+	36, // 47: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
+	38, // 48: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
+	42, // 49: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
+	43, // 50: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
+	46, // 51: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
+	48, // 52: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
+	51, // 53: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
+	52, // 54: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
+	57, // 55: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
+	55, // 56: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
+	1,  // 57: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
+	7,  // 58: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
+	7,  // 59: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
+	5,  // 60: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
+	7,  // 61: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
+	10, // 62: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
+	15, // 63: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
+	18, // 64: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
+	22, // 65: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
+	25, // 66: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
+	25, // 67: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
+	25, // 68: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
+	30, // 69: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
+	33, // 70: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
+	34, // 71: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
+	37, // 72: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
+	39, // 73: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
+	45, // 74: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
+	44, // 75: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
+	47, // 76: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
+	49, // 77: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
+	16, // 78: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
+	53, // 79: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
+	58, // 80: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
+	56, // 81: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
+	57, // [57:82] is the sub-list for method output_type
+	32, // [32:57] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_console_v1_console_proto_init() }
@@ -4518,7 +4706,7 @@ func file_console_v1_console_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_console_v1_console_proto_rawDesc), len(file_console_v1_console_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   59,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -61,6 +61,8 @@ const (
 	// ConsoleSetIncidentStateProcedure is the fully-qualified name of the Console's SetIncidentState
 	// RPC.
 	ConsoleSetIncidentStateProcedure = "/yagura.console.v1.Console/SetIncidentState"
+	// ConsoleAddIncidentNoteProcedure is the fully-qualified name of the Console's AddIncidentNote RPC.
+	ConsoleAddIncidentNoteProcedure = "/yagura.console.v1.Console/AddIncidentNote"
 	// ConsoleGetTreeProcedure is the fully-qualified name of the Console's GetTree RPC.
 	ConsoleGetTreeProcedure = "/yagura.console.v1.Console/GetTree"
 	// ConsoleListEventsProcedure is the fully-qualified name of the Console's ListEvents RPC.
@@ -280,7 +282,10 @@ type ConsoleClient interface {
 	ListDetections(context.Context, *connect.Request[v1.ListDetectionsRequest]) (*connect.Response[v1.ListDetectionsResponse], error)
 	ListIncidents(context.Context, *connect.Request[v1.ListIncidentsRequest]) (*connect.Response[v1.ListIncidentsResponse], error)
 	GetIncident(context.Context, *connect.Request[v1.GetIncidentRequest]) (*connect.Response[v1.Incident], error)
+	// SetIncidentState claims (triaging), gives back (new), closes with a verdict and a reason, or reopens (triaging).
 	SetIncidentState(context.Context, *connect.Request[v1.SetIncidentStateRequest]) (*connect.Response[v1.Incident], error)
+	// AddIncidentNote keeps what a person found out in the incident's history.
+	AddIncidentNote(context.Context, *connect.Request[v1.AddIncidentNoteRequest]) (*connect.Response[v1.Incident], error)
 	GetTree(context.Context, *connect.Request[v1.GetTreeRequest]) (*connect.Response[v1.Tree], error)
 	ListEvents(context.Context, *connect.Request[v1.ListEventsRequest]) (*connect.Response[v1.ListEventsResponse], error)
 	// TailEvents streams events as they are accepted, newest last.
@@ -345,6 +350,12 @@ func NewConsoleClient(httpClient connect.HTTPClient, baseURL string, opts ...con
 			httpClient,
 			baseURL+ConsoleSetIncidentStateProcedure,
 			connect.WithSchema(consoleMethods.ByName("SetIncidentState")),
+			connect.WithClientOptions(opts...),
+		),
+		addIncidentNote: connect.NewClient[v1.AddIncidentNoteRequest, v1.Incident](
+			httpClient,
+			baseURL+ConsoleAddIncidentNoteProcedure,
+			connect.WithSchema(consoleMethods.ByName("AddIncidentNote")),
 			connect.WithClientOptions(opts...),
 		),
 		getTree: connect.NewClient[v1.GetTreeRequest, v1.Tree](
@@ -436,6 +447,7 @@ type consoleClient struct {
 	listIncidents    *connect.Client[v1.ListIncidentsRequest, v1.ListIncidentsResponse]
 	getIncident      *connect.Client[v1.GetIncidentRequest, v1.Incident]
 	setIncidentState *connect.Client[v1.SetIncidentStateRequest, v1.Incident]
+	addIncidentNote  *connect.Client[v1.AddIncidentNoteRequest, v1.Incident]
 	getTree          *connect.Client[v1.GetTreeRequest, v1.Tree]
 	listEvents       *connect.Client[v1.ListEventsRequest, v1.ListEventsResponse]
 	tailEvents       *connect.Client[v1.TailEventsRequest, v1.EventRow]
@@ -479,6 +491,11 @@ func (c *consoleClient) GetIncident(ctx context.Context, req *connect.Request[v1
 // SetIncidentState calls yagura.console.v1.Console.SetIncidentState.
 func (c *consoleClient) SetIncidentState(ctx context.Context, req *connect.Request[v1.SetIncidentStateRequest]) (*connect.Response[v1.Incident], error) {
 	return c.setIncidentState.CallUnary(ctx, req)
+}
+
+// AddIncidentNote calls yagura.console.v1.Console.AddIncidentNote.
+func (c *consoleClient) AddIncidentNote(ctx context.Context, req *connect.Request[v1.AddIncidentNoteRequest]) (*connect.Response[v1.Incident], error) {
+	return c.addIncidentNote.CallUnary(ctx, req)
 }
 
 // GetTree calls yagura.console.v1.Console.GetTree.
@@ -553,7 +570,10 @@ type ConsoleHandler interface {
 	ListDetections(context.Context, *connect.Request[v1.ListDetectionsRequest]) (*connect.Response[v1.ListDetectionsResponse], error)
 	ListIncidents(context.Context, *connect.Request[v1.ListIncidentsRequest]) (*connect.Response[v1.ListIncidentsResponse], error)
 	GetIncident(context.Context, *connect.Request[v1.GetIncidentRequest]) (*connect.Response[v1.Incident], error)
+	// SetIncidentState claims (triaging), gives back (new), closes with a verdict and a reason, or reopens (triaging).
 	SetIncidentState(context.Context, *connect.Request[v1.SetIncidentStateRequest]) (*connect.Response[v1.Incident], error)
+	// AddIncidentNote keeps what a person found out in the incident's history.
+	AddIncidentNote(context.Context, *connect.Request[v1.AddIncidentNoteRequest]) (*connect.Response[v1.Incident], error)
 	GetTree(context.Context, *connect.Request[v1.GetTreeRequest]) (*connect.Response[v1.Tree], error)
 	ListEvents(context.Context, *connect.Request[v1.ListEventsRequest]) (*connect.Response[v1.ListEventsResponse], error)
 	// TailEvents streams events as they are accepted, newest last.
@@ -614,6 +634,12 @@ func NewConsoleHandler(svc ConsoleHandler, opts ...connect.HandlerOption) (strin
 		ConsoleSetIncidentStateProcedure,
 		svc.SetIncidentState,
 		connect.WithSchema(consoleMethods.ByName("SetIncidentState")),
+		connect.WithHandlerOptions(opts...),
+	)
+	consoleAddIncidentNoteHandler := connect.NewUnaryHandler(
+		ConsoleAddIncidentNoteProcedure,
+		svc.AddIncidentNote,
+		connect.WithSchema(consoleMethods.ByName("AddIncidentNote")),
 		connect.WithHandlerOptions(opts...),
 	)
 	consoleGetTreeHandler := connect.NewUnaryHandler(
@@ -708,6 +734,8 @@ func NewConsoleHandler(svc ConsoleHandler, opts ...connect.HandlerOption) (strin
 			consoleGetIncidentHandler.ServeHTTP(w, r)
 		case ConsoleSetIncidentStateProcedure:
 			consoleSetIncidentStateHandler.ServeHTTP(w, r)
+		case ConsoleAddIncidentNoteProcedure:
+			consoleAddIncidentNoteHandler.ServeHTTP(w, r)
 		case ConsoleGetTreeProcedure:
 			consoleGetTreeHandler.ServeHTTP(w, r)
 		case ConsoleListEventsProcedure:
@@ -765,6 +793,10 @@ func (UnimplementedConsoleHandler) GetIncident(context.Context, *connect.Request
 
 func (UnimplementedConsoleHandler) SetIncidentState(context.Context, *connect.Request[v1.SetIncidentStateRequest]) (*connect.Response[v1.Incident], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.SetIncidentState is not implemented"))
+}
+
+func (UnimplementedConsoleHandler) AddIncidentNote(context.Context, *connect.Request[v1.AddIncidentNoteRequest]) (*connect.Response[v1.Incident], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.AddIncidentNote is not implemented"))
 }
 
 func (UnimplementedConsoleHandler) GetTree(context.Context, *connect.Request[v1.GetTreeRequest]) (*connect.Response[v1.Tree], error) {

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file console/v1/console.proto.
  */
 export const file_console_v1_console: GenFile = /*@__PURE__*/
-  fileDesc("Chhjb25zb2xlL3YxL2NvbnNvbGUucHJvdG8SEXlhZ3VyYS5jb25zb2xlLnYxIhwKDEJlZ2luUmVxdWVzdBIMCgRsaW5rGAEgASgJIksKDUJlZ2luUmVzcG9uc2USEwoLdG90cF9zZWNyZXQYASABKAkSEAoIdG90cF91cmwYAiABKAkSEwoLdG90cF9xcl9wbmcYAyABKAwiZQoNRmluaXNoUmVxdWVzdBIMCgRsaW5rGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIcGFzc3dvcmQYAyABKAkSEQoJdG90cF9jb2RlGAQgASgJEhMKC3RvdHBfc2VjcmV0GAUgASgJIkAKC09wZW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSEQoJdG90cF9jb2RlGAMgASgJIg4KDENsb3NlUmVxdWVzdCIPCg1DbG9zZVJlc3BvbnNlIgwKCldob1JlcXVlc3QiZgoPU2Vzc2lvblJlc3BvbnNlEgwKBHVzZXIYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhMKC3RlbmFudF9uYW1lGAMgASgJEgwKBGNzcmYYBCABKAkSDwoHdmVyc2lvbhgFIAEoCSIeCgRTYWlkEgoKAmVuGAEgASgJEgoKAmphGAIgASgJIhAKDkdldEhvbWVSZXF1ZXN0IvgDCgRIb21lEgwKBHRpbWUYASABKAMSDQoFaG9zdHMYAiABKA0SFwoPaG9zdHNfcmVwb3J0aW5nGAMgASgNEhYKDmluY2lkZW50c19vcGVuGAQgASgNEkUKEG9wZW5fYnlfc2V2ZXJpdHkYBSADKAsyKy55YWd1cmEuY29uc29sZS52MS5Ib21lLk9wZW5CeVNldmVyaXR5RW50cnkSOQoPc2lsZW50X2ZhaWx1cmVzGAYgAygLMiAueWFndXJhLmNvbnNvbGUudjEuU2lsZW50RmFpbHVyZRIxCghjb3ZlcmFnZRgHIAMoCzIfLnlhZ3VyYS5jb25zb2xlLnYxLkNvdmVyYWdlQ2VsbBIYChBjYW5hcnlfb2xkZXN0X3VzGAggASgDEhAKCGxvc3RfMjRoGAkgASgEEhIKCmxvc3Rfa25vd24YCiABKAgSMwoMY2FuYXJ5X3N0cmlwGAsgAygLMh0ueWFndXJhLmNvbnNvbGUudjEuSGVhbHRoTWFyaxIZChFldmVudHNfcGVyX3NlY29uZBgMIAEoBBIUCgxldmVudHNfa25vd24YDSABKAgSEAoIaGVsZF8yNGgYDiABKAQaNQoTT3BlbkJ5U2V2ZXJpdHlFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIikKCkhlYWx0aE1hcmsSDAoEZnJvbRgBIAEoAxINCgVzdGF0ZRgCIAEoCSK7AQoNU2lsZW50RmFpbHVyZRIKCgJpZBgBIAEoCRINCgVjbGFzcxgCIAEoCRIPCgdob3N0X2lkGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEiUKBHdoYXQYBSABKAsyFy55YWd1cmEuY29uc29sZS52MS5TYWlkEiQKA2ZpeBgGIAEoCzIXLnlhZ3VyYS5jb25zb2xlLnYxLlNhaWQSDQoFc2luY2UYByABKAMSEAoIc2V2ZXJpdHkYCCABKAkiigEKDENvdmVyYWdlQ2VsbBIPCgdob3N0X2lkGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEg0KBWNsYXNzGAMgASgJEg0KBXN0YXRlGAQgASgJEg0KBXNpbmNlGAUgASgDEgwKBGxvc3QYBiABKAQSDgoGcmVhc29uGAcgASgJEgwKBGhlbGQYCCABKAQiEgoQTGlzdEhvc3RzUmVxdWVzdCI7ChFMaXN0SG9zdHNSZXNwb25zZRImCgVob3N0cxgBIAMoCzIXLnlhZ3VyYS5jb25zb2xlLnYxLkhvc3Qi1QIKBEhvc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIKCgJvcxgDIAEoCRIOCgZrZXJuZWwYBCABKAkSDwoHdmVyc2lvbhgFIAEoCRINCgVzdGF0ZRgGIAEoCRIQCghlbnJvbGxlZBgHIAEoAxIRCglsYXN0X3NlZW4YCCABKAMSEwoLbGFzdF9jYW5hcnkYCSABKAMSMQoIY292ZXJhZ2UYCiADKAsyHy55YWd1cmEuY29uc29sZS52MS5Db3ZlcmFnZUNlbGwSEAoIbG9zdF8yNGgYCyABKAQSFQoNY2xvY2tfc2tld191cxgMIAEoAxIUCgxzcG9vbF9ldmVudHMYDSABKAQSEAoIaXNvbGF0ZWQYDiABKAgSEQoJYWRkcmVzc2VzGA8gAygJEhQKDHNpbGVudF9zaW5jZRgQIAEoAxIQCghoZWxkXzI0aBgRIAEoBCJ9ChVMaXN0RGV0ZWN0aW9uc1JlcXVlc3QSDQoFbGltaXQYASABKA0SDgoGY3Vyc29yGAIgASgJEhAKCHNldmVyaXR5GAMgASgJEhMKC2luY2lkZW50X2lkGAQgASgJEg4KBnNlYXJjaBgFIAEoCRIOCgZjYW5hcnkYBiABKAgiaQoWTGlzdERldGVjdGlvbnNSZXNwb25zZRIwCgpkZXRlY3Rpb25zGAEgAygLMhwueWFndXJhLmNvbnNvbGUudjEuRGV0ZWN0aW9uEg4KBmN1cnNvchgCIAEoCRINCgV0b3RhbBgDIAEoBCKJBAoJRGV0ZWN0aW9uEgoKAmlkGAEgASgJEg8KB3J1bGVfaWQYAiABKAkSFAoMcnVsZV92ZXJzaW9uGAMgASgJEiYKBXRpdGxlGAQgASgLMhcueWFndXJhLmNvbnNvbGUudjEuU2FpZBIQCghzZXZlcml0eRgFIAEoCRIQCghldmVudF9pZBgGIAEoCRIPCgdob3N0X2lkGAcgASgJEhAKCGhvc3RuYW1lGAggASgJEg8KB3Byb2Nlc3MYCSABKAkSDQoFaW1hZ2UYCiABKAkSFAoMY29tbWFuZF9saW5lGAsgASgJEgwKBHVzZXIYDCABKAkSDAoEdGltZRgNIAEoAxIQCghkZXRlY3RlZBgOIAEoAxITCgtpbmNpZGVudF9pZBgPIAEoCRIOCgZhdHRhY2sYECADKAkSJAoDd2h5GBEgASgLMhcueWFndXJhLmNvbnNvbGUudjEuU2FpZBIlCgR0b2RvGBIgASgLMhcueWFndXJhLmNvbnNvbGUudjEuU2FpZBIrCgdtYXRjaGVkGBMgAygLMhoueWFndXJhLmNvbnNvbGUudjEuTWF0Y2hlZBIOCgZhdXRob3IYFCABKAkSDwoHbGljZW5jZRgVIAEoCRIdChV0aXRsZV9tYWNoaW5lX2VuZ2xpc2gYFiABKAgSFwoPYm9vdF9sYXRlbmN5X3VzGBcgASgDIjoKB01hdGNoZWQSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkSEQoJc2VsZWN0aW9uGAMgASgJIjQKFExpc3RJbmNpZGVudHNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEg0KBXN0YXRlGAIgASgJIlkKFUxpc3RJbmNpZGVudHNSZXNwb25zZRIxCglpbmNpZGVudHMYASADKAsyHi55YWd1cmEuY29uc29sZS52MS5JbmNpZGVudFJvdxINCgV0b3RhbBgCIAEoBCKfAgoLSW5jaWRlbnRSb3cSCgoCaWQYASABKAkSJgoFdGl0bGUYAiABKAsyFy55YWd1cmEuY29uc29sZS52MS5TYWlkEhAKCHNldmVyaXR5GAMgASgJEg0KBXN0YXRlGAQgASgJEg0KBWZpcnN0GAUgASgDEgwKBGxhc3QYBiABKAMSEQoJaG9zdG5hbWVzGAcgAygJEhIKCmRldGVjdGlvbnMYCCABKA0SEQoJcHJvY2Vzc2VzGAkgASgNEg4KBmF0dGFjaxgKIAMoCRImCgVlbnRyeRgLIAEoCzIXLnlhZ3VyYS5jb25zb2xlLnYxLlNhaWQSDAoEdXNlchgMIAEoCRINCgVvd25lchgNIAEoCRIPCgdjcmVhdGVkGA4gASgDIiAKEkdldEluY2lkZW50UmVxdWVzdBIKCgJpZBgBIAEoCSJ9CghJbmNpZGVudBIrCgNyb3cYASABKAsyHi55YWd1cmEuY29uc29sZS52MS5JbmNpZGVudFJvdxISCgpzdG9yeV9qc29uGAIgASgMEjAKCmRldGVjdGlvbnMYAyADKAsyHC55YWd1cmEuY29uc29sZS52MS5EZXRlY3Rpb24iVQoXU2V0SW5jaWRlbnRTdGF0ZVJlcXVlc3QSCgoCaWQYASABKAkSDQoFc3RhdGUYAiABKAkSDwoHdmVyZGljdBgDIAEoCRIOCgZyZWFzb24YBCABKAkiPwoOR2V0VHJlZVJlcXVlc3QSDwoHcHJvY2VzcxgBIAEoCRINCgVkZXB0aBgCIAEoDRINCgVsaW1pdBgDIAEoDSJkCgRUcmVlEioKBW5vZGVzGAEgAygLMhsueWFndXJhLmNvbnNvbGUudjEuVHJlZU5vZGUSEQoJdHJ1bmNhdGVkGAIgASgIEg8KB3N0b3BwZWQYAyABKAkSDAoEcm9vdBgEIAEoCSLVAQoIVHJlZU5vZGUSDwoHcHJvY2VzcxgBIAEoCRIOCgZwYXJlbnQYAiABKAkSDQoFZGVwdGgYAyABKA0SCwoDcGlkGAQgASgEEg0KBWltYWdlGAUgASgJEhQKDGNvbW1hbmRfbGluZRgGIAEoCRIMCgR1c2VyGAcgASgJEg0KBXN0YXJ0GAggASgDEgsKA2VuZBgJIAEoAxIOCgZzaGEyNTYYCiABKAkSCwoDY3dkGAsgASgJEg0KBWVuZGVkGAwgASgIEhEKCWV4aXRfY29kZRgNIAEoAyJ6ChFMaXN0RXZlbnRzUmVxdWVzdBILCgNpZHMYASADKAkSDwoHcHJvY2VzcxgCIAEoCRIPCgdob3N0X2lkGAMgASgJEgwKBGZyb20YBCABKAMSCgoCdG8YBSABKAMSDQoFa2luZHMYBiADKAkSDQoFbGltaXQYByABKA0icwoSTGlzdEV2ZW50c1Jlc3BvbnNlEisKBmV2ZW50cxgBIAMoCzIbLnlhZ3VyYS5jb25zb2xlLnYxLkV2ZW50Um93Eg8KB21pc3NpbmcYAiADKAkSEQoJdHJ1bmNhdGVkGAMgASgIEgwKBG5vdGUYBCABKAki9QEKCEV2ZW50Um93EgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDAoEdGltZRgDIAEoAxIPCgdob3N0X2lkGAQgASgJEhAKCGhvc3RuYW1lGAUgASgJEg8KB3Byb2Nlc3MYBiABKAkSJQoEbGluZRgHIAEoCzIXLnlhZ3VyYS5jb25zb2xlLnYxLlNhaWQSNwoGZmllbGRzGAggAygLMicueWFndXJhLmNvbnNvbGUudjEuRXZlbnRSb3cuRmllbGRzRW50cnkaLQoLRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJEChFUYWlsRXZlbnRzUmVxdWVzdBIPCgdob3N0X2lkGAEgASgJEg0KBWtpbmRzGAIgAygJEg8KB2JhY2tsb2cYAyABKA0iDgoMV2F0Y2hSZXF1ZXN0IhYKBkNoYW5nZRIMCgR3aGF0GAEgASgJIhIKEExpc3RSdWxlc1JlcXVlc3QibgoRTGlzdFJ1bGVzUmVzcG9uc2USJgoFcnVsZXMYASADKAsyFy55YWd1cmEuY29uc29sZS52MS5SdWxlEjEKCHJlamVjdGVkGAIgAygLMh8ueWFndXJhLmNvbnNvbGUudjEuUmVqZWN0ZWRSdWxlIt0BCgRSdWxlEgoKAmlkGAEgASgJEiYKBXRpdGxlGAIgASgLMhcueWFndXJhLmNvbnNvbGUudjEuU2FpZBINCgVsZXZlbBgDIAEoCRIOCgZhdHRhY2sYBCADKAkSEQoJbG9nc291cmNlGAUgASgJEgwKBGZpbGUYBiABKAkSDgoGc3RhdHVzGAcgASgJEgwKBG91cnMYCCABKAgSDAoEaGl0cxgJIAEoBBIOCgZhdXRob3IYCiABKAkSDwoHbGljZW5jZRgLIAEoCRIUCgxibGluZF9maWVsZHMYDCADKAkiRgoMUmVqZWN0ZWRSdWxlEgwKBGZpbGUYASABKAkSDAoEbGluZRgCIAEoDRIKCgJpZBgDIAEoCRIOCgZyZWFzb24YBCABKAkihAEKFFN1Ym1pdENvbW1hbmRSZXF1ZXN0EhEKCWNhbm9uaWNhbBgBIAEoDBIRCglhcmd1bWVudHMYAiABKAwSDgoGa2V5X2lkGAMgASgJEhEKCXNpZ25hdHVyZRgEIAEoDBIOCgZyZWFzb24YBSABKAkSEwoLaW5jaWRlbnRfaWQYBiABKAkiLwoSTGlzdEFjdGlvbnNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEgoKAmlkGAIgASgJIkEKE0xpc3RBY3Rpb25zUmVzcG9uc2USKgoHYWN0aW9ucxgBIAMoCzIZLnlhZ3VyYS5jb25zb2xlLnYxLkFjdGlvbiKaAgoGQWN0aW9uEgoKAmlkGAEgASgJEgwKBHZlcmIYAiABKAkSDwoHaG9zdF9pZBgDIAEoCRIQCghob3N0bmFtZRgEIAEoCRIOCgZ0YXJnZXQYBSABKAkSDQoFY2xhc3MYBiABKAkSDQoFc3RhdGUYByABKAkSDQoFYWN0b3IYCCABKAkSDgoGa2V5X2lkGAkgASgJEg8KB2NyZWF0ZWQYCiABKAMSDwoHdXBkYXRlZBgLIAEoAxIOCgZleHBpcnkYDCABKAMSDgoGZGV0YWlsGA0gASgJEg0KBXByb29mGA4gASgJEhQKDHByb29mX3NpZ25lZBgPIAEoCBIPCgdpbnZlcnNlGBAgASgJEg4KBnJlYXNvbhgRIAEoCSI8ChdDcmVhdGVFbnJvbFRva2VuUmVxdWVzdBIMCgR1c2VzGAEgASgNEhMKC3R0bF9zZWNvbmRzGAIgASgDIlcKGENyZWF0ZUVucm9sVG9rZW5SZXNwb25zZRINCgV0b2tlbhgBIAEoCRIsCgVlbnRyeRgCIAEoCzIdLnlhZ3VyYS5jb25zb2xlLnYxLkVucm9sVG9rZW4iGAoWTGlzdEVucm9sVG9rZW5zUmVxdWVzdCJIChdMaXN0RW5yb2xUb2tlbnNSZXNwb25zZRItCgZ0b2tlbnMYASADKAsyHS55YWd1cmEuY29uc29sZS52MS5FbnJvbFRva2VuImEKCkVucm9sVG9rZW4SCgoCaWQYASABKAkSDwoHY3JlYXRlZBgCIAEoAxIPCgdleHBpcmVzGAMgASgDEhEKCXVzZXNfbGVmdBgEIAEoDRISCgpjcmVhdGVkX2J5GAUgASgJIiQKEVJldm9rZUhvc3RSZXF1ZXN0Eg8KB2hvc3RfaWQYASABKAkiIQoPRGlhZ25vc2VSZXF1ZXN0Eg4KBm5vdGlmeRgBIAEoCCI8ChBEaWFnbm9zZVJlc3BvbnNlEigKBmNoZWNrcxgBIAMoCzIYLnlhZ3VyYS5jb25zb2xlLnYxLkNoZWNrInEKBUNoZWNrEgwKBG5hbWUYASABKAkSDQoFc3RhdGUYAiABKAkSJQoEd2hhdBgDIAEoCzIXLnlhZ3VyYS5jb25zb2xlLnYxLlNhaWQSJAoDZml4GAQgASgLMhcueWFndXJhLmNvbnNvbGUudjEuU2FpZCIZChdDcmVhdGVTaWduSW5MaW5rUmVxdWVzdCI4ChhDcmVhdGVTaWduSW5MaW5rUmVzcG9uc2USCwoDdXJsGAEgASgJEg8KB2V4cGlyZXMYAiABKAMiJgoWU2V0T3BlcmF0b3JMaXN0UmVxdWVzdBIMCgRsaXN0GAEgASgMIi0KF1NldE9wZXJhdG9yTGlzdFJlc3BvbnNlEhIKCmdlbmVyYXRpb24YASABKAQyhgMKBlNpZ25JbhJKCgVCZWdpbhIfLnlhZ3VyYS5jb25zb2xlLnYxLkJlZ2luUmVxdWVzdBogLnlhZ3VyYS5jb25zb2xlLnYxLkJlZ2luUmVzcG9uc2USTgoGRmluaXNoEiAueWFndXJhLmNvbnNvbGUudjEuRmluaXNoUmVxdWVzdBoiLnlhZ3VyYS5jb25zb2xlLnYxLlNlc3Npb25SZXNwb25zZRJKCgRPcGVuEh4ueWFndXJhLmNvbnNvbGUudjEuT3BlblJlcXVlc3QaIi55YWd1cmEuY29uc29sZS52MS5TZXNzaW9uUmVzcG9uc2USSgoFQ2xvc2USHy55YWd1cmEuY29uc29sZS52MS5DbG9zZVJlcXVlc3QaIC55YWd1cmEuY29uc29sZS52MS5DbG9zZVJlc3BvbnNlEkgKA1dobxIdLnlhZ3VyYS5jb25zb2xlLnYxLldob1JlcXVlc3QaIi55YWd1cmEuY29uc29sZS52MS5TZXNzaW9uUmVzcG9uc2Uyug0KB0NvbnNvbGUSRQoHR2V0SG9tZRIhLnlhZ3VyYS5jb25zb2xlLnYxLkdldEhvbWVSZXF1ZXN0GhcueWFndXJhLmNvbnNvbGUudjEuSG9tZRJWCglMaXN0SG9zdHMSIy55YWd1cmEuY29uc29sZS52MS5MaXN0SG9zdHNSZXF1ZXN0GiQueWFndXJhLmNvbnNvbGUudjEuTGlzdEhvc3RzUmVzcG9uc2USZQoOTGlzdERldGVjdGlvbnMSKC55YWd1cmEuY29uc29sZS52MS5MaXN0RGV0ZWN0aW9uc1JlcXVlc3QaKS55YWd1cmEuY29uc29sZS52MS5MaXN0RGV0ZWN0aW9uc1Jlc3BvbnNlEmIKDUxpc3RJbmNpZGVudHMSJy55YWd1cmEuY29uc29sZS52MS5MaXN0SW5jaWRlbnRzUmVxdWVzdBooLnlhZ3VyYS5jb25zb2xlLnYxLkxpc3RJbmNpZGVudHNSZXNwb25zZRJRCgtHZXRJbmNpZGVudBIlLnlhZ3VyYS5jb25zb2xlLnYxLkdldEluY2lkZW50UmVxdWVzdBobLnlhZ3VyYS5jb25zb2xlLnYxLkluY2lkZW50ElsKEFNldEluY2lkZW50U3RhdGUSKi55YWd1cmEuY29uc29sZS52MS5TZXRJbmNpZGVudFN0YXRlUmVxdWVzdBobLnlhZ3VyYS5jb25zb2xlLnYxLkluY2lkZW50EkUKB0dldFRyZWUSIS55YWd1cmEuY29uc29sZS52MS5HZXRUcmVlUmVxdWVzdBoXLnlhZ3VyYS5jb25zb2xlLnYxLlRyZWUSWQoKTGlzdEV2ZW50cxIkLnlhZ3VyYS5jb25zb2xlLnYxLkxpc3RFdmVudHNSZXF1ZXN0GiUueWFndXJhLmNvbnNvbGUudjEuTGlzdEV2ZW50c1Jlc3BvbnNlElEKClRhaWxFdmVudHMSJC55YWd1cmEuY29uc29sZS52MS5UYWlsRXZlbnRzUmVxdWVzdBobLnlhZ3VyYS5jb25zb2xlLnYxLkV2ZW50Um93MAESRQoFV2F0Y2gSHy55YWd1cmEuY29uc29sZS52MS5XYXRjaFJlcXVlc3QaGS55YWd1cmEuY29uc29sZS52MS5DaGFuZ2UwARJWCglMaXN0UnVsZXMSIy55YWd1cmEuY29uc29sZS52MS5MaXN0UnVsZXNSZXF1ZXN0GiQueWFndXJhLmNvbnNvbGUudjEuTGlzdFJ1bGVzUmVzcG9uc2USUwoNU3VibWl0Q29tbWFuZBInLnlhZ3VyYS5jb25zb2xlLnYxLlN1Ym1pdENvbW1hbmRSZXF1ZXN0GhkueWFndXJhLmNvbnNvbGUudjEuQWN0aW9uElwKC0xpc3RBY3Rpb25zEiUueWFndXJhLmNvbnNvbGUudjEuTGlzdEFjdGlvbnNSZXF1ZXN0GiYueWFndXJhLmNvbnNvbGUudjEuTGlzdEFjdGlvbnNSZXNwb25zZRJrChBDcmVhdGVFbnJvbFRva2VuEioueWFndXJhLmNvbnNvbGUudjEuQ3JlYXRlRW5yb2xUb2tlblJlcXVlc3QaKy55YWd1cmEuY29uc29sZS52MS5DcmVhdGVFbnJvbFRva2VuUmVzcG9uc2USaAoPTGlzdEVucm9sVG9rZW5zEikueWFndXJhLmNvbnNvbGUudjEuTGlzdEVucm9sVG9rZW5zUmVxdWVzdBoqLnlhZ3VyYS5jb25zb2xlLnYxLkxpc3RFbnJvbFRva2Vuc1Jlc3BvbnNlEksKClJldm9rZUhvc3QSJC55YWd1cmEuY29uc29sZS52MS5SZXZva2VIb3N0UmVxdWVzdBoXLnlhZ3VyYS5jb25zb2xlLnYxLkhvc3QSUwoIRGlhZ25vc2USIi55YWd1cmEuY29uc29sZS52MS5EaWFnbm9zZVJlcXVlc3QaIy55YWd1cmEuY29uc29sZS52MS5EaWFnbm9zZVJlc3BvbnNlEmgKD1NldE9wZXJhdG9yTGlzdBIpLnlhZ3VyYS5jb25zb2xlLnYxLlNldE9wZXJhdG9yTGlzdFJlcXVlc3QaKi55YWd1cmEuY29uc29sZS52MS5TZXRPcGVyYXRvckxpc3RSZXNwb25zZRJrChBDcmVhdGVTaWduSW5MaW5rEioueWFndXJhLmNvbnNvbGUudjEuQ3JlYXRlU2lnbkluTGlua1JlcXVlc3QaKy55YWd1cmEuY29uc29sZS52MS5DcmVhdGVTaWduSW5MaW5rUmVzcG9uc2VCQFo+Z2l0aHViLmNvbS95YWd1cmEtZWRyL3lhZ3VyYS9pbnRlcm5hbC9nZW4vY29uc29sZS92MTtjb25zb2xldjFiBnByb3RvMw");
+  fileDesc("Chhjb25zb2xlL3YxL2NvbnNvbGUucHJvdG8SEXlhZ3VyYS5jb25zb2xlLnYxIhwKDEJlZ2luUmVxdWVzdBIMCgRsaW5rGAEgASgJIksKDUJlZ2luUmVzcG9uc2USEwoLdG90cF9zZWNyZXQYASABKAkSEAoIdG90cF91cmwYAiABKAkSEwoLdG90cF9xcl9wbmcYAyABKAwiZQoNRmluaXNoUmVxdWVzdBIMCgRsaW5rGAEgASgJEgwKBG5hbWUYAiABKAkSEAoIcGFzc3dvcmQYAyABKAkSEQoJdG90cF9jb2RlGAQgASgJEhMKC3RvdHBfc2VjcmV0GAUgASgJIkAKC09wZW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSEQoJdG90cF9jb2RlGAMgASgJIg4KDENsb3NlUmVxdWVzdCIPCg1DbG9zZVJlc3BvbnNlIgwKCldob1JlcXVlc3QiZgoPU2Vzc2lvblJlc3BvbnNlEgwKBHVzZXIYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhMKC3RlbmFudF9uYW1lGAMgASgJEgwKBGNzcmYYBCABKAkSDwoHdmVyc2lvbhgFIAEoCSIeCgRTYWlkEgoKAmVuGAEgASgJEgoKAmphGAIgASgJIhAKDkdldEhvbWVSZXF1ZXN0IvgDCgRIb21lEgwKBHRpbWUYASABKAMSDQoFaG9zdHMYAiABKA0SFwoPaG9zdHNfcmVwb3J0aW5nGAMgASgNEhYKDmluY2lkZW50c19vcGVuGAQgASgNEkUKEG9wZW5fYnlfc2V2ZXJpdHkYBSADKAsyKy55YWd1cmEuY29uc29sZS52MS5Ib21lLk9wZW5CeVNldmVyaXR5RW50cnkSOQoPc2lsZW50X2ZhaWx1cmVzGAYgAygLMiAueWFndXJhLmNvbnNvbGUudjEuU2lsZW50RmFpbHVyZRIxCghjb3ZlcmFnZRgHIAMoCzIfLnlhZ3VyYS5jb25zb2xlLnYxLkNvdmVyYWdlQ2VsbBIYChBjYW5hcnlfb2xkZXN0X3VzGAggASgDEhAKCGxvc3RfMjRoGAkgASgEEhIKCmxvc3Rfa25vd24YCiABKAgSMwoMY2FuYXJ5X3N0cmlwGAsgAygLMh0ueWFndXJhLmNvbnNvbGUudjEuSGVhbHRoTWFyaxIZChFldmVudHNfcGVyX3NlY29uZBgMIAEoBBIUCgxldmVudHNfa25vd24YDSABKAgSEAoIaGVsZF8yNGgYDiABKAQaNQoTT3BlbkJ5U2V2ZXJpdHlFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIikKCkhlYWx0aE1hcmsSDAoEZnJvbRgBIAEoAxINCgVzdGF0ZRgCIAEoCSK7AQoNU2lsZW50RmFpbHVyZRIKCgJpZBgBIAEoCRINCgVjbGFzcxgCIAEoCRIPCgdob3N0X2lkGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEiUKBHdoYXQYBSABKAsyFy55YWd1cmEuY29uc29sZS52MS5TYWlkEiQKA2ZpeBgGIAEoCzIXLnlhZ3VyYS5jb25zb2xlLnYxLlNhaWQSDQoFc2luY2UYByABKAMSEAoIc2V2ZXJpdHkYCCABKAkiigEKDENvdmVyYWdlQ2VsbBIPCgdob3N0X2lkGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEg0KBWNsYXNzGAMgASgJEg0KBXN0YXRlGAQgASgJEg0KBXNpbmNlGAUgASgDEgwKBGxvc3QYBiABKAQSDgoGcmVhc29uGAcgASgJEgwKBGhlbGQYCCABKAQiEgoQTGlzdEhvc3RzUmVxdWVzdCI7ChFMaXN0SG9zdHNSZXNwb25zZRImCgVob3N0cxgBIAMoCzIXLnlhZ3VyYS5jb25zb2xlLnYxLkhvc3Qi1QIKBEhvc3QSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIKCgJvcxgDIAEoCRIOCgZrZXJuZWwYBCABKAkSDwoHdmVyc2lvbhgFIAEoCRINCgVzdGF0ZRgGIAEoCRIQCghlbnJvbGxlZBgHIAEoAxIRCglsYXN0X3NlZW4YCCABKAMSEwoLbGFzdF9jYW5hcnkYCSABKAMSMQoIY292ZXJhZ2UYCiADKAsyHy55YWd1cmEuY29uc29sZS52MS5Db3ZlcmFnZUNlbGwSEAoIbG9zdF8yNGgYCyABKAQSFQoNY2xvY2tfc2tld191cxgMIAEoAxIUCgxzcG9vbF9ldmVudHMYDSABKAQSEAoIaXNvbGF0ZWQYDiABKAgSEQoJYWRkcmVzc2VzGA8gAygJEhQKDHNpbGVudF9zaW5jZRgQIAEoAxIQCghoZWxkXzI0aBgRIAEoBCJ9ChVMaXN0RGV0ZWN0aW9uc1JlcXVlc3QSDQoFbGltaXQYASABKA0SDgoGY3Vyc29yGAIgASgJEhAKCHNldmVyaXR5GAMgASgJEhMKC2luY2lkZW50X2lkGAQgASgJEg4KBnNlYXJjaBgFIAEoCRIOCgZjYW5hcnkYBiABKAgiaQoWTGlzdERldGVjdGlvbnNSZXNwb25zZRIwCgpkZXRlY3Rpb25zGAEgAygLMhwueWFndXJhLmNvbnNvbGUudjEuRGV0ZWN0aW9uEg4KBmN1cnNvchgCIAEoCRINCgV0b3RhbBgDIAEoBCKJBAoJRGV0ZWN0aW9uEgoKAmlkGAEgASgJEg8KB3J1bGVfaWQYAiABKAkSFAoMcnVsZV92ZXJzaW9uGAMgASgJEiYKBXRpdGxlGAQgASgLMhcueWFndXJhLmNvbnNvbGUudjEuU2FpZBIQCghzZXZlcml0eRgFIAEoCRIQCghldmVudF9pZBgGIAEoCRIPCgdob3N0X2lkGAcgASgJEhAKCGhvc3RuYW1lGAggASgJEg8KB3Byb2Nlc3MYCSABKAkSDQoFaW1hZ2UYCiABKAkSFAoMY29tbWFuZF9saW5lGAsgASgJEgwKBHVzZXIYDCABKAkSDAoEdGltZRgNIAEoAxIQCghkZXRlY3RlZBgOIAEoAxITCgtpbmNpZGVudF9pZBgPIAEoCRIOCgZhdHRhY2sYECADKAkSJAoDd2h5GBEgASgLMhcueWFndXJhLmNvbnNvbGUudjEuU2FpZBIlCgR0b2RvGBIgASgLMhcueWFndXJhLmNvbnNvbGUudjEuU2FpZBIrCgdtYXRjaGVkGBMgAygLMhoueWFndXJhLmNvbnNvbGUudjEuTWF0Y2hlZBIOCgZhdXRob3IYFCABKAkSDwoHbGljZW5jZRgVIAEoCRIdChV0aXRsZV9tYWNoaW5lX2VuZ2xpc2gYFiABKAgSFwoPYm9vdF9sYXRlbmN5X3VzGBcgASgDIjoKB01hdGNoZWQSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkSEQoJc2VsZWN0aW9uGAMgASgJIjQKFExpc3RJbmNpZGVudHNSZXF1ZXN0Eg0KBWxpbWl0GAEgASgNEg0KBXN0YXRlGAIgASgJIlkKFUxpc3RJbmNpZGVudHNSZXNwb25zZRIxCglpbmNpZGVudHMYASADKAsyHi55YWd1cmEuY29uc29sZS52MS5JbmNpZGVudFJvdxINCgV0b3RhbBgCIAEoBCLhAgoLSW5jaWRlbnRSb3cSCgoCaWQYASABKAkSJgoFdGl0bGUYAiABKAsyFy55YWd1cmEuY29uc29sZS52MS5TYWlkEhAKCHNldmVyaXR5GAMgASgJEg0KBXN0YXRlGAQgASgJEg0KBWZpcnN0GAUgASgDEgwKBGxhc3QYBiABKAMSEQoJaG9zdG5hbWVzGAcgAygJEhIKCmRldGVjdGlvbnMYCCABKA0SEQoJcHJvY2Vzc2VzGAkgASgNEg4KBmF0dGFjaxgKIAMoCRImCgVlbnRyeRgLIAEoCzIXLnlhZ3VyYS5jb25zb2xlLnYxLlNhaWQSDAoEdXNlchgMIAEoCRINCgVvd25lchgNIAEoCRIPCgdjcmVhdGVkGA4gASgDEg8KB3ZlcmRpY3QYDyABKAkSDgoGcmVhc29uGBAgASgJEg4KBnVuc2VlbhgRIAEoDRIPCgd1cGRhdGVkGBIgASgDIiAKEkdldEluY2lkZW50UmVxdWVzdBIKCgJpZBgBIAEoCSKxAQoISW5jaWRlbnQSKwoDcm93GAEgASgLMh4ueWFndXJhLmNvbnNvbGUudjEuSW5jaWRlbnRSb3cSEgoKc3RvcnlfanNvbhgCIAEoDBIwCgpkZXRlY3Rpb25zGAMgAygLMhwueWFndXJhLmNvbnNvbGUudjEuRGV0ZWN0aW9uEjIKB2hpc3RvcnkYBCADKAsyIS55YWd1cmEuY29uc29sZS52MS5JbmNpZGVudENoYW5nZSJXCg5JbmNpZGVudENoYW5nZRIKCgJhdBgBIAEoAxILCgN3aG8YAiABKAkSDQoFc3RhdGUYAyABKAkSDwoHdmVyZGljdBgEIAEoCRIMCgR0ZXh0GAUgASgJIlUKF1NldEluY2lkZW50U3RhdGVSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXN0YXRlGAIgASgJEg8KB3ZlcmRpY3QYAyABKAkSDgoGcmVhc29uGAQgASgJIjIKFkFkZEluY2lkZW50Tm90ZVJlcXVlc3QSCgoCaWQYASABKAkSDAoEdGV4dBgCIAEoCSI/Cg5HZXRUcmVlUmVxdWVzdBIPCgdwcm9jZXNzGAEgASgJEg0KBWRlcHRoGAIgASgNEg0KBWxpbWl0GAMgASgNImQKBFRyZWUSKgoFbm9kZXMYASADKAsyGy55YWd1cmEuY29uc29sZS52MS5UcmVlTm9kZRIRCgl0cnVuY2F0ZWQYAiABKAgSDwoHc3RvcHBlZBgDIAEoCRIMCgRyb290GAQgASgJItUBCghUcmVlTm9kZRIPCgdwcm9jZXNzGAEgASgJEg4KBnBhcmVudBgCIAEoCRINCgVkZXB0aBgDIAEoDRILCgNwaWQYBCABKAQSDQoFaW1hZ2UYBSABKAkSFAoMY29tbWFuZF9saW5lGAYgASgJEgwKBHVzZXIYByABKAkSDQoFc3RhcnQYCCABKAMSCwoDZW5kGAkgASgDEg4KBnNoYTI1NhgKIAEoCRILCgNjd2QYCyABKAkSDQoFZW5kZWQYDCABKAgSEQoJZXhpdF9jb2RlGA0gASgDInoKEUxpc3RFdmVudHNSZXF1ZXN0EgsKA2lkcxgBIAMoCRIPCgdwcm9jZXNzGAIgASgJEg8KB2hvc3RfaWQYAyABKAkSDAoEZnJvbRgEIAEoAxIKCgJ0bxgFIAEoAxINCgVraW5kcxgGIAMoCRINCgVsaW1pdBgHIAEoDSJzChJMaXN0RXZlbnRzUmVzcG9uc2USKwoGZXZlbnRzGAEgAygLMhsueWFndXJhLmNvbnNvbGUudjEuRXZlbnRSb3cSDwoHbWlzc2luZxgCIAMoCRIRCgl0cnVuY2F0ZWQYAyABKAgSDAoEbm90ZRgEIAEoCSL1AQoIRXZlbnRSb3cSCgoCaWQYASABKAkSDAoEa2luZBgCIAEoCRIMCgR0aW1lGAMgASgDEg8KB2hvc3RfaWQYBCABKAkSEAoIaG9zdG5hbWUYBSABKAkSDwoHcHJvY2VzcxgGIAEoCRIlCgRsaW5lGAcgASgLMhcueWFndXJhLmNvbnNvbGUudjEuU2FpZBI3CgZmaWVsZHMYCCADKAsyJy55YWd1cmEuY29uc29sZS52MS5FdmVudFJvdy5GaWVsZHNFbnRyeRotCgtGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkQKEVRhaWxFdmVudHNSZXF1ZXN0Eg8KB2hvc3RfaWQYASABKAkSDQoFa2luZHMYAiADKAkSDwoHYmFja2xvZxgDIAEoDSIOCgxXYXRjaFJlcXVlc3QiFgoGQ2hhbmdlEgwKBHdoYXQYASABKAkiEgoQTGlzdFJ1bGVzUmVxdWVzdCJuChFMaXN0UnVsZXNSZXNwb25zZRImCgVydWxlcxgBIAMoCzIXLnlhZ3VyYS5jb25zb2xlLnYxLlJ1bGUSMQoIcmVqZWN0ZWQYAiADKAsyHy55YWd1cmEuY29uc29sZS52MS5SZWplY3RlZFJ1bGUi3QEKBFJ1bGUSCgoCaWQYASABKAkSJgoFdGl0bGUYAiABKAsyFy55YWd1cmEuY29uc29sZS52MS5TYWlkEg0KBWxldmVsGAMgASgJEg4KBmF0dGFjaxgEIAMoCRIRCglsb2dzb3VyY2UYBSABKAkSDAoEZmlsZRgGIAEoCRIOCgZzdGF0dXMYByABKAkSDAoEb3VycxgIIAEoCBIMCgRoaXRzGAkgASgEEg4KBmF1dGhvchgKIAEoCRIPCgdsaWNlbmNlGAsgASgJEhQKDGJsaW5kX2ZpZWxkcxgMIAMoCSJGCgxSZWplY3RlZFJ1bGUSDAoEZmlsZRgBIAEoCRIMCgRsaW5lGAIgASgNEgoKAmlkGAMgASgJEg4KBnJlYXNvbhgEIAEoCSKEAQoUU3VibWl0Q29tbWFuZFJlcXVlc3QSEQoJY2Fub25pY2FsGAEgASgMEhEKCWFyZ3VtZW50cxgCIAEoDBIOCgZrZXlfaWQYAyABKAkSEQoJc2lnbmF0dXJlGAQgASgMEg4KBnJlYXNvbhgFIAEoCRITCgtpbmNpZGVudF9pZBgGIAEoCSIvChJMaXN0QWN0aW9uc1JlcXVlc3QSDQoFbGltaXQYASABKA0SCgoCaWQYAiABKAkiQQoTTGlzdEFjdGlvbnNSZXNwb25zZRIqCgdhY3Rpb25zGAEgAygLMhkueWFndXJhLmNvbnNvbGUudjEuQWN0aW9uIpoCCgZBY3Rpb24SCgoCaWQYASABKAkSDAoEdmVyYhgCIAEoCRIPCgdob3N0X2lkGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEg4KBnRhcmdldBgFIAEoCRINCgVjbGFzcxgGIAEoCRINCgVzdGF0ZRgHIAEoCRINCgVhY3RvchgIIAEoCRIOCgZrZXlfaWQYCSABKAkSDwoHY3JlYXRlZBgKIAEoAxIPCgd1cGRhdGVkGAsgASgDEg4KBmV4cGlyeRgMIAEoAxIOCgZkZXRhaWwYDSABKAkSDQoFcHJvb2YYDiABKAkSFAoMcHJvb2Zfc2lnbmVkGA8gASgIEg8KB2ludmVyc2UYECABKAkSDgoGcmVhc29uGBEgASgJIjwKF0NyZWF0ZUVucm9sVG9rZW5SZXF1ZXN0EgwKBHVzZXMYASABKA0SEwoLdHRsX3NlY29uZHMYAiABKAMiVwoYQ3JlYXRlRW5yb2xUb2tlblJlc3BvbnNlEg0KBXRva2VuGAEgASgJEiwKBWVudHJ5GAIgASgLMh0ueWFndXJhLmNvbnNvbGUudjEuRW5yb2xUb2tlbiIYChZMaXN0RW5yb2xUb2tlbnNSZXF1ZXN0IkgKF0xpc3RFbnJvbFRva2Vuc1Jlc3BvbnNlEi0KBnRva2VucxgBIAMoCzIdLnlhZ3VyYS5jb25zb2xlLnYxLkVucm9sVG9rZW4iYQoKRW5yb2xUb2tlbhIKCgJpZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgDEg8KB2V4cGlyZXMYAyABKAMSEQoJdXNlc19sZWZ0GAQgASgNEhIKCmNyZWF0ZWRfYnkYBSABKAkiJAoRUmV2b2tlSG9zdFJlcXVlc3QSDwoHaG9zdF9pZBgBIAEoCSIhCg9EaWFnbm9zZVJlcXVlc3QSDgoGbm90aWZ5GAEgASgIIjwKEERpYWdub3NlUmVzcG9uc2USKAoGY2hlY2tzGAEgAygLMhgueWFndXJhLmNvbnNvbGUudjEuQ2hlY2sicQoFQ2hlY2sSDAoEbmFtZRgBIAEoCRINCgVzdGF0ZRgCIAEoCRIlCgR3aGF0GAMgASgLMhcueWFndXJhLmNvbnNvbGUudjEuU2FpZBIkCgNmaXgYBCABKAsyFy55YWd1cmEuY29uc29sZS52MS5TYWlkIhkKF0NyZWF0ZVNpZ25JbkxpbmtSZXF1ZXN0IjgKGENyZWF0ZVNpZ25JbkxpbmtSZXNwb25zZRILCgN1cmwYASABKAkSDwoHZXhwaXJlcxgCIAEoAyImChZTZXRPcGVyYXRvckxpc3RSZXF1ZXN0EgwKBGxpc3QYASABKAwiLQoXU2V0T3BlcmF0b3JMaXN0UmVzcG9uc2USEgoKZ2VuZXJhdGlvbhgBIAEoBDKGAwoGU2lnbkluEkoKBUJlZ2luEh8ueWFndXJhLmNvbnNvbGUudjEuQmVnaW5SZXF1ZXN0GiAueWFndXJhLmNvbnNvbGUudjEuQmVnaW5SZXNwb25zZRJOCgZGaW5pc2gSIC55YWd1cmEuY29uc29sZS52MS5GaW5pc2hSZXF1ZXN0GiIueWFndXJhLmNvbnNvbGUudjEuU2Vzc2lvblJlc3BvbnNlEkoKBE9wZW4SHi55YWd1cmEuY29uc29sZS52MS5PcGVuUmVxdWVzdBoiLnlhZ3VyYS5jb25zb2xlLnYxLlNlc3Npb25SZXNwb25zZRJKCgVDbG9zZRIfLnlhZ3VyYS5jb25zb2xlLnYxLkNsb3NlUmVxdWVzdBogLnlhZ3VyYS5jb25zb2xlLnYxLkNsb3NlUmVzcG9uc2USSAoDV2hvEh0ueWFndXJhLmNvbnNvbGUudjEuV2hvUmVxdWVzdBoiLnlhZ3VyYS5jb25zb2xlLnYxLlNlc3Npb25SZXNwb25zZTKVDgoHQ29uc29sZRJFCgdHZXRIb21lEiEueWFndXJhLmNvbnNvbGUudjEuR2V0SG9tZVJlcXVlc3QaFy55YWd1cmEuY29uc29sZS52MS5Ib21lElYKCUxpc3RIb3N0cxIjLnlhZ3VyYS5jb25zb2xlLnYxLkxpc3RIb3N0c1JlcXVlc3QaJC55YWd1cmEuY29uc29sZS52MS5MaXN0SG9zdHNSZXNwb25zZRJlCg5MaXN0RGV0ZWN0aW9ucxIoLnlhZ3VyYS5jb25zb2xlLnYxLkxpc3REZXRlY3Rpb25zUmVxdWVzdBopLnlhZ3VyYS5jb25zb2xlLnYxLkxpc3REZXRlY3Rpb25zUmVzcG9uc2USYgoNTGlzdEluY2lkZW50cxInLnlhZ3VyYS5jb25zb2xlLnYxLkxpc3RJbmNpZGVudHNSZXF1ZXN0GigueWFndXJhLmNvbnNvbGUudjEuTGlzdEluY2lkZW50c1Jlc3BvbnNlElEKC0dldEluY2lkZW50EiUueWFndXJhLmNvbnNvbGUudjEuR2V0SW5jaWRlbnRSZXF1ZXN0GhsueWFndXJhLmNvbnNvbGUudjEuSW5jaWRlbnQSWwoQU2V0SW5jaWRlbnRTdGF0ZRIqLnlhZ3VyYS5jb25zb2xlLnYxLlNldEluY2lkZW50U3RhdGVSZXF1ZXN0GhsueWFndXJhLmNvbnNvbGUudjEuSW5jaWRlbnQSWQoPQWRkSW5jaWRlbnROb3RlEikueWFndXJhLmNvbnNvbGUudjEuQWRkSW5jaWRlbnROb3RlUmVxdWVzdBobLnlhZ3VyYS5jb25zb2xlLnYxLkluY2lkZW50EkUKB0dldFRyZWUSIS55YWd1cmEuY29uc29sZS52MS5HZXRUcmVlUmVxdWVzdBoXLnlhZ3VyYS5jb25zb2xlLnYxLlRyZWUSWQoKTGlzdEV2ZW50cxIkLnlhZ3VyYS5jb25zb2xlLnYxLkxpc3RFdmVudHNSZXF1ZXN0GiUueWFndXJhLmNvbnNvbGUudjEuTGlzdEV2ZW50c1Jlc3BvbnNlElEKClRhaWxFdmVudHMSJC55YWd1cmEuY29uc29sZS52MS5UYWlsRXZlbnRzUmVxdWVzdBobLnlhZ3VyYS5jb25zb2xlLnYxLkV2ZW50Um93MAESRQoFV2F0Y2gSHy55YWd1cmEuY29uc29sZS52MS5XYXRjaFJlcXVlc3QaGS55YWd1cmEuY29uc29sZS52MS5DaGFuZ2UwARJWCglMaXN0UnVsZXMSIy55YWd1cmEuY29uc29sZS52MS5MaXN0UnVsZXNSZXF1ZXN0GiQueWFndXJhLmNvbnNvbGUudjEuTGlzdFJ1bGVzUmVzcG9uc2USUwoNU3VibWl0Q29tbWFuZBInLnlhZ3VyYS5jb25zb2xlLnYxLlN1Ym1pdENvbW1hbmRSZXF1ZXN0GhkueWFndXJhLmNvbnNvbGUudjEuQWN0aW9uElwKC0xpc3RBY3Rpb25zEiUueWFndXJhLmNvbnNvbGUudjEuTGlzdEFjdGlvbnNSZXF1ZXN0GiYueWFndXJhLmNvbnNvbGUudjEuTGlzdEFjdGlvbnNSZXNwb25zZRJrChBDcmVhdGVFbnJvbFRva2VuEioueWFndXJhLmNvbnNvbGUudjEuQ3JlYXRlRW5yb2xUb2tlblJlcXVlc3QaKy55YWd1cmEuY29uc29sZS52MS5DcmVhdGVFbnJvbFRva2VuUmVzcG9uc2USaAoPTGlzdEVucm9sVG9rZW5zEikueWFndXJhLmNvbnNvbGUudjEuTGlzdEVucm9sVG9rZW5zUmVxdWVzdBoqLnlhZ3VyYS5jb25zb2xlLnYxLkxpc3RFbnJvbFRva2Vuc1Jlc3BvbnNlEksKClJldm9rZUhvc3QSJC55YWd1cmEuY29uc29sZS52MS5SZXZva2VIb3N0UmVxdWVzdBoXLnlhZ3VyYS5jb25zb2xlLnYxLkhvc3QSUwoIRGlhZ25vc2USIi55YWd1cmEuY29uc29sZS52MS5EaWFnbm9zZVJlcXVlc3QaIy55YWd1cmEuY29uc29sZS52MS5EaWFnbm9zZVJlc3BvbnNlEmgKD1NldE9wZXJhdG9yTGlzdBIpLnlhZ3VyYS5jb25zb2xlLnYxLlNldE9wZXJhdG9yTGlzdFJlcXVlc3QaKi55YWd1cmEuY29uc29sZS52MS5TZXRPcGVyYXRvckxpc3RSZXNwb25zZRJrChBDcmVhdGVTaWduSW5MaW5rEioueWFndXJhLmNvbnNvbGUudjEuQ3JlYXRlU2lnbkluTGlua1JlcXVlc3QaKy55YWd1cmEuY29uc29sZS52MS5DcmVhdGVTaWduSW5MaW5rUmVzcG9uc2VCQFo+Z2l0aHViLmNvbS95YWd1cmEtZWRyL3lhZ3VyYS9pbnRlcm5hbC9nZW4vY29uc29sZS92MTtjb25zb2xldjFiBnByb3RvMw");
 
 /**
  * @generated from message yagura.console.v1.BeginRequest
@@ -933,6 +933,30 @@ export type IncidentRow = Message<"yagura.console.v1.IncidentRow"> & {
    * @generated from field: int64 created = 14;
    */
   created: bigint;
+
+  /**
+   * @generated from field: string verdict = 15;
+   */
+  verdict: string;
+
+  /**
+   * of a closed incident; verdict: internal/incident.Verdicts
+   *
+   * @generated from field: string reason = 16;
+   */
+  reason: string;
+
+  /**
+   * detections added since the state was last set
+   *
+   * @generated from field: uint32 unseen = 17;
+   */
+  unseen: number;
+
+  /**
+   * @generated from field: int64 updated = 18;
+   */
+  updated: bigint;
 };
 
 /**
@@ -979,6 +1003,13 @@ export type Incident = Message<"yagura.console.v1.Incident"> & {
    * @generated from field: repeated yagura.console.v1.Detection detections = 3;
    */
   detections: Detection[];
+
+  /**
+   * oldest first
+   *
+   * @generated from field: repeated yagura.console.v1.IncidentChange history = 4;
+   */
+  history: IncidentChange[];
 };
 
 /**
@@ -987,6 +1018,47 @@ export type Incident = Message<"yagura.console.v1.Incident"> & {
  */
 export const IncidentSchema: GenMessage<Incident> = /*@__PURE__*/
   messageDesc(file_console_v1_console, 25);
+
+/**
+ * @generated from message yagura.console.v1.IncidentChange
+ */
+export type IncidentChange = Message<"yagura.console.v1.IncidentChange"> & {
+  /**
+   * @generated from field: int64 at = 1;
+   */
+  at: bigint;
+
+  /**
+   * who: empty: the server itself
+   *
+   * @generated from field: string who = 2;
+   */
+  who: string;
+
+  /**
+   * empty: a note
+   *
+   * @generated from field: string state = 3;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string verdict = 4;
+   */
+  verdict: string;
+
+  /**
+   * @generated from field: string text = 5;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message yagura.console.v1.IncidentChange.
+ * Use `create(IncidentChangeSchema)` to create a new message.
+ */
+export const IncidentChangeSchema: GenMessage<IncidentChange> = /*@__PURE__*/
+  messageDesc(file_console_v1_console, 26);
 
 /**
  * @generated from message yagura.console.v1.SetIncidentStateRequest
@@ -1018,7 +1090,29 @@ export type SetIncidentStateRequest = Message<"yagura.console.v1.SetIncidentStat
  * Use `create(SetIncidentStateRequestSchema)` to create a new message.
  */
 export const SetIncidentStateRequestSchema: GenMessage<SetIncidentStateRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 26);
+  messageDesc(file_console_v1_console, 27);
+
+/**
+ * @generated from message yagura.console.v1.AddIncidentNoteRequest
+ */
+export type AddIncidentNoteRequest = Message<"yagura.console.v1.AddIncidentNoteRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message yagura.console.v1.AddIncidentNoteRequest.
+ * Use `create(AddIncidentNoteRequestSchema)` to create a new message.
+ */
+export const AddIncidentNoteRequestSchema: GenMessage<AddIncidentNoteRequest> = /*@__PURE__*/
+  messageDesc(file_console_v1_console, 28);
 
 /**
  * @generated from message yagura.console.v1.GetTreeRequest
@@ -1045,7 +1139,7 @@ export type GetTreeRequest = Message<"yagura.console.v1.GetTreeRequest"> & {
  * Use `create(GetTreeRequestSchema)` to create a new message.
  */
 export const GetTreeRequestSchema: GenMessage<GetTreeRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 27);
+  messageDesc(file_console_v1_console, 29);
 
 /**
  * @generated from message yagura.console.v1.Tree
@@ -1077,7 +1171,7 @@ export type Tree = Message<"yagura.console.v1.Tree"> & {
  * Use `create(TreeSchema)` to create a new message.
  */
 export const TreeSchema: GenMessage<Tree> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 28);
+  messageDesc(file_console_v1_console, 30);
 
 /**
  * @generated from message yagura.console.v1.TreeNode
@@ -1154,7 +1248,7 @@ export type TreeNode = Message<"yagura.console.v1.TreeNode"> & {
  * Use `create(TreeNodeSchema)` to create a new message.
  */
 export const TreeNodeSchema: GenMessage<TreeNode> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 29);
+  messageDesc(file_console_v1_console, 31);
 
 /**
  * @generated from message yagura.console.v1.ListEventsRequest
@@ -1201,7 +1295,7 @@ export type ListEventsRequest = Message<"yagura.console.v1.ListEventsRequest"> &
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema: GenMessage<ListEventsRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 30);
+  messageDesc(file_console_v1_console, 32);
 
 /**
  * @generated from message yagura.console.v1.ListEventsResponse
@@ -1233,7 +1327,7 @@ export type ListEventsResponse = Message<"yagura.console.v1.ListEventsResponse">
  * Use `create(ListEventsResponseSchema)` to create a new message.
  */
 export const ListEventsResponseSchema: GenMessage<ListEventsResponse> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 31);
+  messageDesc(file_console_v1_console, 33);
 
 /**
  * @generated from message yagura.console.v1.EventRow
@@ -1285,7 +1379,7 @@ export type EventRow = Message<"yagura.console.v1.EventRow"> & {
  * Use `create(EventRowSchema)` to create a new message.
  */
 export const EventRowSchema: GenMessage<EventRow> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 32);
+  messageDesc(file_console_v1_console, 34);
 
 /**
  * @generated from message yagura.console.v1.TailEventsRequest
@@ -1312,7 +1406,7 @@ export type TailEventsRequest = Message<"yagura.console.v1.TailEventsRequest"> &
  * Use `create(TailEventsRequestSchema)` to create a new message.
  */
 export const TailEventsRequestSchema: GenMessage<TailEventsRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 33);
+  messageDesc(file_console_v1_console, 35);
 
 /**
  * @generated from message yagura.console.v1.WatchRequest
@@ -1325,7 +1419,7 @@ export type WatchRequest = Message<"yagura.console.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 34);
+  messageDesc(file_console_v1_console, 36);
 
 /**
  * @generated from message yagura.console.v1.Change
@@ -1342,7 +1436,7 @@ export type Change = Message<"yagura.console.v1.Change"> & {
  * Use `create(ChangeSchema)` to create a new message.
  */
 export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 35);
+  messageDesc(file_console_v1_console, 37);
 
 /**
  * @generated from message yagura.console.v1.ListRulesRequest
@@ -1355,7 +1449,7 @@ export type ListRulesRequest = Message<"yagura.console.v1.ListRulesRequest"> & {
  * Use `create(ListRulesRequestSchema)` to create a new message.
  */
 export const ListRulesRequestSchema: GenMessage<ListRulesRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 36);
+  messageDesc(file_console_v1_console, 38);
 
 /**
  * @generated from message yagura.console.v1.ListRulesResponse
@@ -1377,7 +1471,7 @@ export type ListRulesResponse = Message<"yagura.console.v1.ListRulesResponse"> &
  * Use `create(ListRulesResponseSchema)` to create a new message.
  */
 export const ListRulesResponseSchema: GenMessage<ListRulesResponse> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 37);
+  messageDesc(file_console_v1_console, 39);
 
 /**
  * @generated from message yagura.console.v1.Rule
@@ -1449,7 +1543,7 @@ export type Rule = Message<"yagura.console.v1.Rule"> & {
  * Use `create(RuleSchema)` to create a new message.
  */
 export const RuleSchema: GenMessage<Rule> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 38);
+  messageDesc(file_console_v1_console, 40);
 
 /**
  * @generated from message yagura.console.v1.RejectedRule
@@ -1481,7 +1575,7 @@ export type RejectedRule = Message<"yagura.console.v1.RejectedRule"> & {
  * Use `create(RejectedRuleSchema)` to create a new message.
  */
 export const RejectedRuleSchema: GenMessage<RejectedRule> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 39);
+  messageDesc(file_console_v1_console, 41);
 
 /**
  * @generated from message yagura.console.v1.SubmitCommandRequest
@@ -1523,7 +1617,7 @@ export type SubmitCommandRequest = Message<"yagura.console.v1.SubmitCommandReque
  * Use `create(SubmitCommandRequestSchema)` to create a new message.
  */
 export const SubmitCommandRequestSchema: GenMessage<SubmitCommandRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 40);
+  messageDesc(file_console_v1_console, 42);
 
 /**
  * @generated from message yagura.console.v1.ListActionsRequest
@@ -1545,7 +1639,7 @@ export type ListActionsRequest = Message<"yagura.console.v1.ListActionsRequest">
  * Use `create(ListActionsRequestSchema)` to create a new message.
  */
 export const ListActionsRequestSchema: GenMessage<ListActionsRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 41);
+  messageDesc(file_console_v1_console, 43);
 
 /**
  * @generated from message yagura.console.v1.ListActionsResponse
@@ -1562,7 +1656,7 @@ export type ListActionsResponse = Message<"yagura.console.v1.ListActionsResponse
  * Use `create(ListActionsResponseSchema)` to create a new message.
  */
 export const ListActionsResponseSchema: GenMessage<ListActionsResponse> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 42);
+  messageDesc(file_console_v1_console, 44);
 
 /**
  * @generated from message yagura.console.v1.Action
@@ -1661,7 +1755,7 @@ export type Action = Message<"yagura.console.v1.Action"> & {
  * Use `create(ActionSchema)` to create a new message.
  */
 export const ActionSchema: GenMessage<Action> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 43);
+  messageDesc(file_console_v1_console, 45);
 
 /**
  * @generated from message yagura.console.v1.CreateEnrolTokenRequest
@@ -1683,7 +1777,7 @@ export type CreateEnrolTokenRequest = Message<"yagura.console.v1.CreateEnrolToke
  * Use `create(CreateEnrolTokenRequestSchema)` to create a new message.
  */
 export const CreateEnrolTokenRequestSchema: GenMessage<CreateEnrolTokenRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 44);
+  messageDesc(file_console_v1_console, 46);
 
 /**
  * @generated from message yagura.console.v1.CreateEnrolTokenResponse
@@ -1705,7 +1799,7 @@ export type CreateEnrolTokenResponse = Message<"yagura.console.v1.CreateEnrolTok
  * Use `create(CreateEnrolTokenResponseSchema)` to create a new message.
  */
 export const CreateEnrolTokenResponseSchema: GenMessage<CreateEnrolTokenResponse> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 45);
+  messageDesc(file_console_v1_console, 47);
 
 /**
  * @generated from message yagura.console.v1.ListEnrolTokensRequest
@@ -1718,7 +1812,7 @@ export type ListEnrolTokensRequest = Message<"yagura.console.v1.ListEnrolTokensR
  * Use `create(ListEnrolTokensRequestSchema)` to create a new message.
  */
 export const ListEnrolTokensRequestSchema: GenMessage<ListEnrolTokensRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 46);
+  messageDesc(file_console_v1_console, 48);
 
 /**
  * @generated from message yagura.console.v1.ListEnrolTokensResponse
@@ -1735,7 +1829,7 @@ export type ListEnrolTokensResponse = Message<"yagura.console.v1.ListEnrolTokens
  * Use `create(ListEnrolTokensResponseSchema)` to create a new message.
  */
 export const ListEnrolTokensResponseSchema: GenMessage<ListEnrolTokensResponse> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 47);
+  messageDesc(file_console_v1_console, 49);
 
 /**
  * @generated from message yagura.console.v1.EnrolToken
@@ -1772,7 +1866,7 @@ export type EnrolToken = Message<"yagura.console.v1.EnrolToken"> & {
  * Use `create(EnrolTokenSchema)` to create a new message.
  */
 export const EnrolTokenSchema: GenMessage<EnrolToken> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 48);
+  messageDesc(file_console_v1_console, 50);
 
 /**
  * @generated from message yagura.console.v1.RevokeHostRequest
@@ -1789,7 +1883,7 @@ export type RevokeHostRequest = Message<"yagura.console.v1.RevokeHostRequest"> &
  * Use `create(RevokeHostRequestSchema)` to create a new message.
  */
 export const RevokeHostRequestSchema: GenMessage<RevokeHostRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 49);
+  messageDesc(file_console_v1_console, 51);
 
 /**
  * @generated from message yagura.console.v1.DiagnoseRequest
@@ -1806,7 +1900,7 @@ export type DiagnoseRequest = Message<"yagura.console.v1.DiagnoseRequest"> & {
  * Use `create(DiagnoseRequestSchema)` to create a new message.
  */
 export const DiagnoseRequestSchema: GenMessage<DiagnoseRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 50);
+  messageDesc(file_console_v1_console, 52);
 
 /**
  * @generated from message yagura.console.v1.DiagnoseResponse
@@ -1823,7 +1917,7 @@ export type DiagnoseResponse = Message<"yagura.console.v1.DiagnoseResponse"> & {
  * Use `create(DiagnoseResponseSchema)` to create a new message.
  */
 export const DiagnoseResponseSchema: GenMessage<DiagnoseResponse> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 51);
+  messageDesc(file_console_v1_console, 53);
 
 /**
  * @generated from message yagura.console.v1.Check
@@ -1855,7 +1949,7 @@ export type Check = Message<"yagura.console.v1.Check"> & {
  * Use `create(CheckSchema)` to create a new message.
  */
 export const CheckSchema: GenMessage<Check> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 52);
+  messageDesc(file_console_v1_console, 54);
 
 /**
  * @generated from message yagura.console.v1.CreateSignInLinkRequest
@@ -1868,7 +1962,7 @@ export type CreateSignInLinkRequest = Message<"yagura.console.v1.CreateSignInLin
  * Use `create(CreateSignInLinkRequestSchema)` to create a new message.
  */
 export const CreateSignInLinkRequestSchema: GenMessage<CreateSignInLinkRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 53);
+  messageDesc(file_console_v1_console, 55);
 
 /**
  * @generated from message yagura.console.v1.CreateSignInLinkResponse
@@ -1890,7 +1984,7 @@ export type CreateSignInLinkResponse = Message<"yagura.console.v1.CreateSignInLi
  * Use `create(CreateSignInLinkResponseSchema)` to create a new message.
  */
 export const CreateSignInLinkResponseSchema: GenMessage<CreateSignInLinkResponse> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 54);
+  messageDesc(file_console_v1_console, 56);
 
 /**
  * @generated from message yagura.console.v1.SetOperatorListRequest
@@ -1907,7 +2001,7 @@ export type SetOperatorListRequest = Message<"yagura.console.v1.SetOperatorListR
  * Use `create(SetOperatorListRequestSchema)` to create a new message.
  */
 export const SetOperatorListRequestSchema: GenMessage<SetOperatorListRequest> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 55);
+  messageDesc(file_console_v1_console, 57);
 
 /**
  * @generated from message yagura.console.v1.SetOperatorListResponse
@@ -1924,7 +2018,7 @@ export type SetOperatorListResponse = Message<"yagura.console.v1.SetOperatorList
  * Use `create(SetOperatorListResponseSchema)` to create a new message.
  */
 export const SetOperatorListResponseSchema: GenMessage<SetOperatorListResponse> = /*@__PURE__*/
-  messageDesc(file_console_v1_console, 56);
+  messageDesc(file_console_v1_console, 58);
 
 /**
  * SignIn opens and closes sessions; its calls need no session.
@@ -2030,11 +2124,23 @@ export const Console: GenService<{
     output: typeof IncidentSchema;
   },
   /**
+   * SetIncidentState claims (triaging), gives back (new), closes with a verdict and a reason, or reopens (triaging).
+   *
    * @generated from rpc yagura.console.v1.Console.SetIncidentState
    */
   setIncidentState: {
     methodKind: "unary";
     input: typeof SetIncidentStateRequestSchema;
+    output: typeof IncidentSchema;
+  },
+  /**
+   * AddIncidentNote keeps what a person found out in the incident's history.
+   *
+   * @generated from rpc yagura.console.v1.Console.AddIncidentNote
+   */
+  addIncidentNote: {
+    methodKind: "unary";
+    input: typeof AddIncidentNoteRequestSchema;
     output: typeof IncidentSchema;
   },
   /**
