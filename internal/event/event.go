@@ -74,6 +74,8 @@ const (
 	FlagDeleted    // the image or file had no name left
 	FlagCreated    // the act made the file
 	FlagCanary     // set by the server only: part of a canary it asked for
+	FlagEmptied    // the act emptied a file that had content
+	FlagJudged     // the sensor judged Lineage: a role that is not listed is not there
 )
 
 // States of Event.HashState.

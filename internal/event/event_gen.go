@@ -19,6 +19,7 @@ const (
 	ProcessExit        Kind = 3  // a process ended
 	ProcessImageHashed Kind = 4  // the hash of an image became known after its exec was sent
 	ProcessRunning     Kind = 5  // a process that already ran when the sensor looked
+	ProcessPipe        Kind = 6  // a program reads on its standard input what another one (target) writes into a pipe
 	MemPtrace          Kind = 10 // a process took control of another one (target)
 	MemMemfdCreate     Kind = 11 // a process made a file that exists in memory only
 	MemVMWrite         Kind = 12 // a process wrote into the memory of another one (target)
@@ -34,6 +35,7 @@ const (
 	NetListen          Kind = 32 // a process began to listen
 	NetClose           Kind = 33 // a connection ended, with its byte counts
 	NetStdioSocket     Kind = 34 // an image was started whose standard input is a network connection
+	NetScan            Kind = 35 // one process, or what one parent started, tried many addresses or ports in a short time (count: different destinations)
 	DNSQuery           Kind = 40 // a name was asked for
 	AuthLogon          Kind = 50 // a login session began
 	Dropped            Kind = 90 // a range of events was shed and counted
@@ -59,6 +61,8 @@ func (k Kind) String() string {
 		return "process.image_hashed"
 	case ProcessRunning:
 		return "process.running"
+	case ProcessPipe:
+		return "process.pipe"
 	case MemPtrace:
 		return "mem.ptrace"
 	case MemMemfdCreate:
@@ -89,6 +93,8 @@ func (k Kind) String() string {
 		return "net.close"
 	case NetStdioSocket:
 		return "net.stdio_socket"
+	case NetScan:
+		return "net.scan"
 	case DNSQuery:
 		return "dns.query"
 	case AuthLogon:
@@ -126,6 +132,8 @@ func ParseKind(s string) (Kind, bool) {
 		return ProcessImageHashed, true
 	case "process.running":
 		return ProcessRunning, true
+	case "process.pipe":
+		return ProcessPipe, true
 	case "mem.ptrace":
 		return MemPtrace, true
 	case "mem.memfd_create":
@@ -156,6 +164,8 @@ func ParseKind(s string) (Kind, bool) {
 		return NetClose, true
 	case "net.stdio_socket":
 		return NetStdioSocket, true
+	case "net.scan":
+		return NetScan, true
 	case "dns.query":
 		return DNSQuery, true
 	case "auth.logon":
@@ -183,7 +193,7 @@ func ParseKind(s string) (Kind, bool) {
 // Lane gives the lane that events of this kind travel in; Bulk for a kind unknown here.
 func (k Kind) Lane() Lane {
 	switch k {
-	case ProcessExec, ProcessFork, ProcessExit, ProcessImageHashed, ProcessRunning, MemPtrace, MemMemfdCreate, MemVMWrite, FileReadCredential, NetStdioSocket, AuthLogon, Dropped, Closed, SensorStart, SensorStop, SensorCapability, SensorLoss, SensorThrottle, SensorCanary:
+	case ProcessExec, ProcessFork, ProcessExit, ProcessImageHashed, ProcessRunning, ProcessPipe, MemPtrace, MemMemfdCreate, MemVMWrite, FileReadCredential, NetStdioSocket, NetScan, AuthLogon, Dropped, Closed, SensorStart, SensorStop, SensorCapability, SensorLoss, SensorThrottle, SensorCanary:
 		return Critical
 	case NetConnect, NetAccept, NetListen, NetClose, DNSQuery:
 		return Network
@@ -203,6 +213,8 @@ func (k Kind) Class() string {
 	case ProcessImageHashed:
 		return "process"
 	case ProcessRunning:
+		return "process"
+	case ProcessPipe:
 		return "process"
 	case MemPtrace:
 		return "memory"
@@ -233,6 +245,8 @@ func (k Kind) Class() string {
 	case NetClose:
 		return "network"
 	case NetStdioSocket:
+		return "network"
+	case NetScan:
 		return "network"
 	case DNSQuery:
 		return "dns"
@@ -271,6 +285,8 @@ func (k Kind) Group() string {
 		return "process"
 	case ProcessRunning:
 		return "process"
+	case ProcessPipe:
+		return "process"
 	case MemPtrace:
 		return "other"
 	case MemMemfdCreate:
@@ -300,6 +316,8 @@ func (k Kind) Group() string {
 	case NetClose:
 		return "network"
 	case NetStdioSocket:
+		return "network"
+	case NetScan:
 		return "network"
 	case DNSQuery:
 		return "network"
@@ -334,6 +352,8 @@ func (k Kind) Sigma() string {
 		return "process_termination"
 	case ProcessImageHashed:
 		return "process_creation"
+	case ProcessPipe:
+		return "process_pipe"
 	case MemPtrace:
 		return "process_access"
 	case MemMemfdCreate:
@@ -360,6 +380,8 @@ func (k Kind) Sigma() string {
 		return "network_connection"
 	case NetStdioSocket:
 		return "stdio_socket"
+	case NetScan:
+		return "network_scan"
 	case DNSQuery:
 		return "dns_query"
 	}
@@ -398,6 +420,7 @@ type Process struct {
 	FileVersion     string   // file version of the version resource
 	SignatureState  string   // signed, unsigned, invalid or unknown
 	Signer          string   // who signed the image
+	Invoked         string   // path that the kernel was asked to run, when it is another than path: a link to the executable, or a script. Who runs it chooses this name
 }
 
 // File is a file as a kernel object names it. Path alone identifies nothing: compare VolumeID and FileID.
@@ -416,51 +439,56 @@ type File struct {
 // Event is one thing that happened on a host, self-contained: judging it needs no join. A zero field is
 // absent, except where its kind always has it. Strings hold any bytes until Textify ran.
 type Event struct {
-	Kind          Kind       // what happened, by number of this registry
-	OS            OS         // operating system of the host: 1 Linux, 2 Windows, 4 macOS
-	BootNS        uint64     // orders the events of one boot (ns since boot, suspend included)
-	HostTime      int64      // what the host's clock said (µs UTC)
-	Time          int64      // the server's estimate of when it happened (µs UTC)
-	Received      int64      // when the server took it; retention counts from it (µs UTC)
-	Flags         uint64     // bits: 1 command line truncated, 2 path truncated, 4 text came from a user pointer, 8 text unreadable, 16 recovered by a resync or snapshot, 32 imported recording, 64 file is memory-backed (memfd or shm), 128 file was deleted, 256 file was created by this act, 512 canary
-	HashState     uint64     // state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error
-	Ancestors     []string   // image paths from the parent's parent upwards, at most 8
-	Hostname      string     // name of the host; only on sensor.start and imports
-	ExitCode      int64      // status passed to exit
-	ExitSignal    uint64     // signal that ended the process, 0 when none did
-	CPUTime       uint64     // user and system time used (ns)
-	Request       uint64     // request number of ptrace, flags of memfd_create
-	Initiated     bool       // this host opened the connection
-	Protocol      string     // tcp or udp
-	LocalAddr     netip.Addr // address of this host's side
-	LocalPort     uint64     // port of this host's side
-	RemoteAddr    netip.Addr // address of the other side
-	RemotePort    uint64     // port of the other side
-	RemoteName    string     // name that a DNS answer seen before gave for the other side
-	BytesSent     uint64     // bytes this host sent on the connection (bytes)
-	BytesReceived uint64     // bytes this host received on the connection (bytes)
-	Query         string     // name asked for
-	QueryType     uint64     // DNS RR type asked for (RFC 1035)
-	Answers       []string   // addresses and names answered
-	URL           string     // address on the web that the act names
-	Subject       string     // event class or hook that a sensor event is about
-	State         string     // full, partial, blind, unprotected or silent; start or stop for throttles
-	Reason        string     // why, in one sentence
-	Count         uint64     // how many events a loss, throttle or aggregate stands for
-	FromNS        uint64     // start of the window a sensor event is about (ns since boot)
-	ToNS          uint64     // end of that window (ns since boot)
-	Stream        uint64     // stream that dropped or closed is about
-	Lane          uint64     // lane that dropped or closed is about
-	First         uint64     // first sequence number dropped
-	Last          uint64     // last sequence number dropped, or last one given out by a closed stream
-	Nonce         string     // canary nonce given by the server
-	Version       string     // version of the sensor, or kernel release on sensor.start
-	Actor         Process    // the process that did it; for process.exec the process after the exec
-	Parent        Process    // the actor's parent
-	Target        Process    // the process it was done to
-	File          File       // the file it was done to; after a rename the new name
-	OldFile       File       // the file before a rename
-	Extra         []byte     // fields that this registry does not know, as wire bytes; kept, never read
+	Kind              Kind       // what happened, by number of this registry
+	OS                OS         // operating system of the host: 1 Linux, 2 Windows, 4 macOS
+	BootNS            uint64     // orders the events of one boot (ns since boot, suspend included)
+	HostTime          int64      // what the host's clock said (µs UTC)
+	Time              int64      // the server's estimate of when it happened (µs UTC)
+	Received          int64      // when the server took it; retention counts from it (µs UTC)
+	Flags             uint64     // bits: 1 command line truncated, 2 path truncated, 4 text came from a user pointer, 8 text unreadable, 16 recovered by a resync or snapshot, 32 imported recording, 64 file is memory-backed (memfd or shm), 128 file was deleted, 256 file was created by this act, 512 canary, 1024 the act emptied the file (opened for truncation while it had content, or truncated to nothing), 2048 the sensor judged lineage: what is not listed there is not so
+	HashState         uint64     // state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error
+	Ancestors         []string   // image paths from the parent's parent upwards, at most 8
+	Hostname          string     // name of the host; only on sensor.start and imports
+	Lineage           []string   // proven roles of the acting process or of what started it, by the identity of the program and not by its name: package-manager and others (docs/format/rule.md)
+	Upstream          []string   // paths of the programs whose output reaches the actor through its pipeline, nearest first, at most 8
+	WriterPath        string     // executable that wrote the image or script that now runs, as far as it was seen in the last hour
+	WriterCommandLine string     // command line of that writer, cut to 512 bytes
+	WriterAge         uint64     // time between that write and this exec (ns)
+	ExitCode          int64      // status passed to exit
+	ExitSignal        uint64     // signal that ended the process, 0 when none did
+	CPUTime           uint64     // user and system time used (ns)
+	Request           uint64     // request number of ptrace, flags of memfd_create
+	Initiated         bool       // this host opened the connection
+	Protocol          string     // tcp or udp
+	LocalAddr         netip.Addr // address of this host's side
+	LocalPort         uint64     // port of this host's side
+	RemoteAddr        netip.Addr // address of the other side
+	RemotePort        uint64     // port of the other side
+	RemoteName        string     // name that a DNS answer seen before gave for the other side
+	BytesSent         uint64     // bytes this host sent on the connection (bytes)
+	BytesReceived     uint64     // bytes this host received on the connection (bytes)
+	Query             string     // name asked for
+	QueryType         uint64     // DNS RR type asked for (RFC 1035)
+	Answers           []string   // addresses and names answered
+	URL               string     // address on the web that the act names
+	Subject           string     // event class or hook that a sensor event is about
+	State             string     // full, partial, blind, unprotected or silent; start or stop for throttles
+	Reason            string     // why, in one sentence
+	Count             uint64     // how many events a loss, throttle or aggregate stands for
+	FromNS            uint64     // start of the window a sensor event is about (ns since boot)
+	ToNS              uint64     // end of that window (ns since boot)
+	Stream            uint64     // stream that dropped or closed is about
+	Lane              uint64     // lane that dropped or closed is about
+	First             uint64     // first sequence number dropped
+	Last              uint64     // last sequence number dropped, or last one given out by a closed stream
+	Nonce             string     // canary nonce given by the server
+	Version           string     // version of the sensor, or kernel release on sensor.start
+	Actor             Process    // the process that did it; for process.exec the process after the exec
+	Parent            Process    // the actor's parent
+	Target            Process    // the process it was done to
+	File              File       // the file it was done to; after a rename the new name
+	OldFile           File       // the file before a rename
+	Extra             []byte     // fields that this registry does not know, as wire bytes; kept, never read
 }
 
 // Number is a field number of the registry.
@@ -478,6 +506,11 @@ const (
 	NHashState             Number = 8   // hash_state
 	NAncestors             Number = 9   // ancestors
 	NHostname              Number = 10  // hostname
+	NLineage               Number = 11  // lineage
+	NUpstream              Number = 12  // upstream
+	NWriterPath            Number = 13  // writer_path
+	NWriterCommandLine     Number = 14  // writer_command_line
+	NWriterAge             Number = 15  // writer_age
 	NExitCode              Number = 20  // exit_code
 	NExitSignal            Number = 21  // exit_signal
 	NCPUTime               Number = 22  // cpu_time
@@ -537,6 +570,7 @@ const (
 	NActorFileVersion      Number = 127 // actor_file_version
 	NActorSignatureState   Number = 128 // actor_signature_state
 	NActorSigner           Number = 129 // actor_signer
+	NActorInvoked          Number = 130 // actor_invoked
 	NParentKey             Number = 150 // parent_key
 	NParentPID             Number = 151 // parent_pid
 	NParentExecID          Number = 152 // parent_exec_id
@@ -567,6 +601,7 @@ const (
 	NParentFileVersion     Number = 177 // parent_file_version
 	NParentSignatureState  Number = 178 // parent_signature_state
 	NParentSigner          Number = 179 // parent_signer
+	NParentInvoked         Number = 180 // parent_invoked
 	NTargetKey             Number = 200 // target_key
 	NTargetPID             Number = 201 // target_pid
 	NTargetExecID          Number = 202 // target_exec_id
@@ -597,6 +632,7 @@ const (
 	NTargetFileVersion     Number = 227 // target_file_version
 	NTargetSignatureState  Number = 228 // target_signature_state
 	NTargetSigner          Number = 229 // target_signer
+	NTargetInvoked         Number = 230 // target_invoked
 	NFilePath              Number = 250 // file_path
 	NFileVolumeID          Number = 251 // file_volume_id
 	NFileFileID            Number = 252 // file_id
@@ -632,6 +668,8 @@ func always(k Kind, n Number) bool {
 		return n == NInitiated
 	case NetClose:
 		return n == NBytesSent || n == NBytesReceived || n == NInitiated
+	case NetScan:
+		return n == NCount
 	case Dropped:
 		return n == NLane
 	case Closed:
@@ -683,6 +721,30 @@ func (e *Event) Append(b []byte) []byte {
 	if !(e.Hostname == "") {
 		b = protowire.AppendTag(b, 10, protowire.BytesType)
 		b = protowire.AppendString(b, e.Hostname)
+	}
+	if !(len(e.Lineage) == 0) {
+		for _, s := range atMost(e.Lineage) {
+			b = protowire.AppendTag(b, 11, protowire.BytesType)
+			b = protowire.AppendString(b, s)
+		}
+	}
+	if !(len(e.Upstream) == 0) {
+		for _, s := range atMost(e.Upstream) {
+			b = protowire.AppendTag(b, 12, protowire.BytesType)
+			b = protowire.AppendString(b, s)
+		}
+	}
+	if !(e.WriterPath == "") {
+		b = protowire.AppendTag(b, 13, protowire.BytesType)
+		b = protowire.AppendString(b, e.WriterPath)
+	}
+	if !(e.WriterCommandLine == "") {
+		b = protowire.AppendTag(b, 14, protowire.BytesType)
+		b = protowire.AppendString(b, e.WriterCommandLine)
+	}
+	if !(e.WriterAge == 0) {
+		b = protowire.AppendTag(b, 15, protowire.VarintType)
+		b = protowire.AppendVarint(b, uint64(e.WriterAge))
 	}
 	if !(e.ExitCode == 0) {
 		b = protowire.AppendTag(b, 20, protowire.VarintType)
@@ -922,6 +984,10 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 129, protowire.BytesType)
 		b = protowire.AppendString(b, e.Actor.Signer)
 	}
+	if !(e.Actor.Invoked == "") {
+		b = protowire.AppendTag(b, 130, protowire.BytesType)
+		b = protowire.AppendString(b, e.Actor.Invoked)
+	}
 	if !(e.Parent.Key == (Key{})) {
 		b = protowire.AppendTag(b, 150, protowire.BytesType)
 		b = protowire.AppendBytes(b, e.Parent.Key[:])
@@ -1041,6 +1107,10 @@ func (e *Event) Append(b []byte) []byte {
 	if !(e.Parent.Signer == "") {
 		b = protowire.AppendTag(b, 179, protowire.BytesType)
 		b = protowire.AppendString(b, e.Parent.Signer)
+	}
+	if !(e.Parent.Invoked == "") {
+		b = protowire.AppendTag(b, 180, protowire.BytesType)
+		b = protowire.AppendString(b, e.Parent.Invoked)
 	}
 	if !(e.Target.Key == (Key{})) {
 		b = protowire.AppendTag(b, 200, protowire.BytesType)
@@ -1162,6 +1232,10 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 229, protowire.BytesType)
 		b = protowire.AppendString(b, e.Target.Signer)
 	}
+	if !(e.Target.Invoked == "") {
+		b = protowire.AppendTag(b, 230, protowire.BytesType)
+		b = protowire.AppendString(b, e.Target.Invoked)
+	}
 	if !(e.File.Path == "") {
 		b = protowire.AppendTag(b, 250, protowire.BytesType)
 		b = protowire.AppendString(b, e.File.Path)
@@ -1261,6 +1335,8 @@ func (e *Event) setVarint(n protowire.Number, v uint64) (ok bool, err error) {
 		e.Flags = v
 	case 8:
 		e.HashState = v
+	case 15:
+		e.WriterAge = v
 	case 20:
 		e.ExitCode = protowire.DecodeZigZag(v)
 	case 21:
@@ -1351,6 +1427,20 @@ func (e *Event) setBytes(n protowire.Number, v []byte) (ok bool, err error) {
 		e.Ancestors = append(e.Ancestors, string(v))
 	case 10:
 		e.Hostname = string(v)
+	case 11:
+		if len(e.Lineage) >= MaxTexts {
+			return true, fmt.Errorf("field %d: more than %d entries: %w", n, MaxTexts, ErrTooBig)
+		}
+		e.Lineage = append(e.Lineage, string(v))
+	case 12:
+		if len(e.Upstream) >= MaxTexts {
+			return true, fmt.Errorf("field %d: more than %d entries: %w", n, MaxTexts, ErrTooBig)
+		}
+		e.Upstream = append(e.Upstream, string(v))
+	case 13:
+		e.WriterPath = string(v)
+	case 14:
+		e.WriterCommandLine = string(v)
 	case 31:
 		e.Protocol = string(v)
 	case 32:
@@ -1444,6 +1534,8 @@ func (e *Event) setBytes(n protowire.Number, v []byte) (ok bool, err error) {
 		e.Actor.SignatureState = string(v)
 	case 129:
 		e.Actor.Signer = string(v)
+	case 130:
+		e.Actor.Invoked = string(v)
 	case 150:
 		if len(v) != len(e.Parent.Key) {
 			return true, fmt.Errorf("field %d: %d bytes: %w", n, len(v), ErrMalformed)
@@ -1502,6 +1594,8 @@ func (e *Event) setBytes(n protowire.Number, v []byte) (ok bool, err error) {
 		e.Parent.SignatureState = string(v)
 	case 179:
 		e.Parent.Signer = string(v)
+	case 180:
+		e.Parent.Invoked = string(v)
 	case 200:
 		if len(v) != len(e.Target.Key) {
 			return true, fmt.Errorf("field %d: %d bytes: %w", n, len(v), ErrMalformed)
@@ -1560,6 +1654,8 @@ func (e *Event) setBytes(n protowire.Number, v []byte) (ok bool, err error) {
 		e.Target.SignatureState = string(v)
 	case 229:
 		e.Target.Signer = string(v)
+	case 230:
+		e.Target.Invoked = string(v)
 	case 250:
 		e.File.Path = string(v)
 	case 251:
@@ -1599,6 +1695,18 @@ func (e *Event) Textify() {
 	}
 	if e.Hostname != "" {
 		e.Hostname = Text(e.Hostname)
+	}
+	for i, s := range e.Lineage {
+		e.Lineage[i] = Text(s)
+	}
+	for i, s := range e.Upstream {
+		e.Upstream[i] = Text(s)
+	}
+	if e.WriterPath != "" {
+		e.WriterPath = Text(e.WriterPath)
+	}
+	if e.WriterCommandLine != "" {
+		e.WriterCommandLine = Text(e.WriterCommandLine)
 	}
 	if e.Protocol != "" {
 		e.Protocol = Text(e.Protocol)
@@ -1702,6 +1810,9 @@ func (e *Event) Textify() {
 	if e.Actor.Signer != "" {
 		e.Actor.Signer = Text(e.Actor.Signer)
 	}
+	if e.Actor.Invoked != "" {
+		e.Actor.Invoked = Text(e.Actor.Invoked)
+	}
 	if e.Parent.Path != "" {
 		e.Parent.Path = Text(e.Parent.Path)
 	}
@@ -1773,6 +1884,9 @@ func (e *Event) Textify() {
 	}
 	if e.Parent.Signer != "" {
 		e.Parent.Signer = Text(e.Parent.Signer)
+	}
+	if e.Parent.Invoked != "" {
+		e.Parent.Invoked = Text(e.Parent.Invoked)
 	}
 	if e.Target.Path != "" {
 		e.Target.Path = Text(e.Target.Path)
@@ -1846,6 +1960,9 @@ func (e *Event) Textify() {
 	if e.Target.Signer != "" {
 		e.Target.Signer = Text(e.Target.Signer)
 	}
+	if e.Target.Invoked != "" {
+		e.Target.Invoked = Text(e.Target.Invoked)
+	}
 	if e.File.Path != "" {
 		e.File.Path = Text(e.File.Path)
 	}
@@ -1878,6 +1995,14 @@ func (e *Event) texts(f func(*string)) {
 		f(&e.Ancestors[i])
 	}
 	f(&e.Hostname)
+	for i := range e.Lineage {
+		f(&e.Lineage[i])
+	}
+	for i := range e.Upstream {
+		f(&e.Upstream[i])
+	}
+	f(&e.WriterPath)
+	f(&e.WriterCommandLine)
 	f(&e.Protocol)
 	f(&e.RemoteName)
 	f(&e.Query)
@@ -1914,6 +2039,7 @@ func (e *Event) texts(f func(*string)) {
 	f(&e.Actor.FileVersion)
 	f(&e.Actor.SignatureState)
 	f(&e.Actor.Signer)
+	f(&e.Actor.Invoked)
 	f(&e.Parent.Path)
 	f(&e.Parent.CommandLine)
 	f(&e.Parent.Cwd)
@@ -1938,6 +2064,7 @@ func (e *Event) texts(f func(*string)) {
 	f(&e.Parent.FileVersion)
 	f(&e.Parent.SignatureState)
 	f(&e.Parent.Signer)
+	f(&e.Parent.Invoked)
 	f(&e.Target.Path)
 	f(&e.Target.CommandLine)
 	f(&e.Target.Cwd)
@@ -1962,6 +2089,7 @@ func (e *Event) texts(f func(*string)) {
 	f(&e.Target.FileVersion)
 	f(&e.Target.SignatureState)
 	f(&e.Target.Signer)
+	f(&e.Target.Invoked)
 	f(&e.File.Path)
 	f(&e.File.VolumeID)
 	f(&e.File.FileID)
@@ -1995,6 +2123,16 @@ func (e *Event) Value(n Number) Value {
 		return Value{Type: TypeTexts, Texts: e.Ancestors, Set: !(len(e.Ancestors) == 0) || always(e.Kind, n)}
 	case NHostname:
 		return Value{Type: TypeText, Text: e.Hostname, Set: !(e.Hostname == "") || always(e.Kind, n)}
+	case NLineage:
+		return Value{Type: TypeTexts, Texts: e.Lineage, Set: !(len(e.Lineage) == 0) || always(e.Kind, n)}
+	case NUpstream:
+		return Value{Type: TypeTexts, Texts: e.Upstream, Set: !(len(e.Upstream) == 0) || always(e.Kind, n)}
+	case NWriterPath:
+		return Value{Type: TypeText, Text: e.WriterPath, Set: !(e.WriterPath == "") || always(e.Kind, n)}
+	case NWriterCommandLine:
+		return Value{Type: TypeText, Text: e.WriterCommandLine, Set: !(e.WriterCommandLine == "") || always(e.Kind, n)}
+	case NWriterAge:
+		return Value{Type: TypeUint, Uint: uint64(e.WriterAge), Set: !(e.WriterAge == 0) || always(e.Kind, n)}
 	case NExitCode:
 		return Value{Type: TypeInt, Uint: uint64(e.ExitCode), Set: !(e.ExitCode == 0) || always(e.Kind, n)}
 	case NExitSignal:
@@ -2113,6 +2251,8 @@ func (e *Event) Value(n Number) Value {
 		return Value{Type: TypeText, Text: e.Actor.SignatureState, Set: !(e.Actor.SignatureState == "") || always(e.Kind, n)}
 	case NActorSigner:
 		return Value{Type: TypeText, Text: e.Actor.Signer, Set: !(e.Actor.Signer == "") || always(e.Kind, n)}
+	case NActorInvoked:
+		return Value{Type: TypeText, Text: e.Actor.Invoked, Set: !(e.Actor.Invoked == "") || always(e.Kind, n)}
 	case NParentKey:
 		return Value{Type: TypeKey, key: &e.Parent.Key, Set: !(e.Parent.Key == (Key{})) || always(e.Kind, n)}
 	case NParentPID:
@@ -2173,6 +2313,8 @@ func (e *Event) Value(n Number) Value {
 		return Value{Type: TypeText, Text: e.Parent.SignatureState, Set: !(e.Parent.SignatureState == "") || always(e.Kind, n)}
 	case NParentSigner:
 		return Value{Type: TypeText, Text: e.Parent.Signer, Set: !(e.Parent.Signer == "") || always(e.Kind, n)}
+	case NParentInvoked:
+		return Value{Type: TypeText, Text: e.Parent.Invoked, Set: !(e.Parent.Invoked == "") || always(e.Kind, n)}
 	case NTargetKey:
 		return Value{Type: TypeKey, key: &e.Target.Key, Set: !(e.Target.Key == (Key{})) || always(e.Kind, n)}
 	case NTargetPID:
@@ -2233,6 +2375,8 @@ func (e *Event) Value(n Number) Value {
 		return Value{Type: TypeText, Text: e.Target.SignatureState, Set: !(e.Target.SignatureState == "") || always(e.Kind, n)}
 	case NTargetSigner:
 		return Value{Type: TypeText, Text: e.Target.Signer, Set: !(e.Target.Signer == "") || always(e.Kind, n)}
+	case NTargetInvoked:
+		return Value{Type: TypeText, Text: e.Target.Invoked, Set: !(e.Target.Invoked == "") || always(e.Kind, n)}
 	case NFilePath:
 		return Value{Type: TypeText, Text: e.File.Path, Set: !(e.File.Path == "") || always(e.Kind, n)}
 	case NFileVolumeID:

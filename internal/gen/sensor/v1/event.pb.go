@@ -39,7 +39,7 @@ type Event struct {
 	Time int64 `protobuf:"zigzag64,5,opt,name=time,proto3" json:"time,omitempty"`
 	// when the server took it; retention counts from it (µs UTC)
 	Received int64 `protobuf:"zigzag64,6,opt,name=received,proto3" json:"received,omitempty"`
-	// bits: 1 command line truncated, 2 path truncated, 4 text came from a user pointer, 8 text unreadable, 16 recovered by a resync or snapshot, 32 imported recording, 64 file is memory-backed (memfd or shm), 128 file was deleted, 256 file was created by this act, 512 canary
+	// bits: 1 command line truncated, 2 path truncated, 4 text came from a user pointer, 8 text unreadable, 16 recovered by a resync or snapshot, 32 imported recording, 64 file is memory-backed (memfd or shm), 128 file was deleted, 256 file was created by this act, 512 canary, 1024 the act emptied the file (opened for truncation while it had content, or truncated to nothing), 2048 the sensor judged lineage: what is not listed there is not so
 	Flags uint64 `protobuf:"varint,7,opt,name=flags,proto3" json:"flags,omitempty"`
 	// state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error
 	HashState uint64 `protobuf:"varint,8,opt,name=hash_state,json=hashState,proto3" json:"hash_state,omitempty"`
@@ -47,6 +47,16 @@ type Event struct {
 	Ancestors [][]byte `protobuf:"bytes,9,rep,name=ancestors,proto3" json:"ancestors,omitempty"`
 	// name of the host; only on sensor.start and imports
 	Hostname []byte `protobuf:"bytes,10,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	// proven roles of the acting process or of what started it, by the identity of the program and not by its name: package-manager and others (docs/format/rule.md)
+	Lineage [][]byte `protobuf:"bytes,11,rep,name=lineage,proto3" json:"lineage,omitempty"`
+	// paths of the programs whose output reaches the actor through its pipeline, nearest first, at most 8
+	Upstream [][]byte `protobuf:"bytes,12,rep,name=upstream,proto3" json:"upstream,omitempty"`
+	// executable that wrote the image or script that now runs, as far as it was seen in the last hour
+	WriterPath []byte `protobuf:"bytes,13,opt,name=writer_path,json=writerPath,proto3" json:"writer_path,omitempty"`
+	// command line of that writer, cut to 512 bytes
+	WriterCommandLine []byte `protobuf:"bytes,14,opt,name=writer_command_line,json=writerCommandLine,proto3" json:"writer_command_line,omitempty"`
+	// time between that write and this exec (ns)
+	WriterAge uint64 `protobuf:"varint,15,opt,name=writer_age,json=writerAge,proto3" json:"writer_age,omitempty"`
 	// status passed to exit
 	ExitCode int64 `protobuf:"zigzag64,20,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`
 	// signal that ended the process, 0 when none did
@@ -165,6 +175,8 @@ type Event struct {
 	ActorSignatureState []byte `protobuf:"bytes,128,opt,name=actor_signature_state,json=actorSignatureState,proto3" json:"actor_signature_state,omitempty"`
 	// who signed the image
 	ActorSigner []byte `protobuf:"bytes,129,opt,name=actor_signer,json=actorSigner,proto3" json:"actor_signer,omitempty"`
+	// path that the kernel was asked to run, when it is another than path: a link to the executable, or a script. Who runs it chooses this name
+	ActorInvoked []byte `protobuf:"bytes,130,opt,name=actor_invoked,json=actorInvoked,proto3" json:"actor_invoked,omitempty"`
 	// process key: equal or not is the only question
 	ParentKey []byte `protobuf:"bytes,150,opt,name=parent_key,json=parentKey,proto3" json:"parent_key,omitempty"`
 	// process id in the host's namespace
@@ -225,6 +237,8 @@ type Event struct {
 	ParentSignatureState []byte `protobuf:"bytes,178,opt,name=parent_signature_state,json=parentSignatureState,proto3" json:"parent_signature_state,omitempty"`
 	// who signed the image
 	ParentSigner []byte `protobuf:"bytes,179,opt,name=parent_signer,json=parentSigner,proto3" json:"parent_signer,omitempty"`
+	// path that the kernel was asked to run, when it is another than path: a link to the executable, or a script. Who runs it chooses this name
+	ParentInvoked []byte `protobuf:"bytes,180,opt,name=parent_invoked,json=parentInvoked,proto3" json:"parent_invoked,omitempty"`
 	// process key: equal or not is the only question
 	TargetKey []byte `protobuf:"bytes,200,opt,name=target_key,json=targetKey,proto3" json:"target_key,omitempty"`
 	// process id in the host's namespace
@@ -285,6 +299,8 @@ type Event struct {
 	TargetSignatureState []byte `protobuf:"bytes,228,opt,name=target_signature_state,json=targetSignatureState,proto3" json:"target_signature_state,omitempty"`
 	// who signed the image
 	TargetSigner []byte `protobuf:"bytes,229,opt,name=target_signer,json=targetSigner,proto3" json:"target_signer,omitempty"`
+	// path that the kernel was asked to run, when it is another than path: a link to the executable, or a script. Who runs it chooses this name
+	TargetInvoked []byte `protobuf:"bytes,230,opt,name=target_invoked,json=targetInvoked,proto3" json:"target_invoked,omitempty"`
 	// full path
 	FilePath []byte `protobuf:"bytes,250,opt,name=file_path,json=filePath,proto3" json:"file_path,omitempty"`
 	// volume: device number
@@ -423,6 +439,41 @@ func (x *Event) GetHostname() []byte {
 		return x.Hostname
 	}
 	return nil
+}
+
+func (x *Event) GetLineage() [][]byte {
+	if x != nil {
+		return x.Lineage
+	}
+	return nil
+}
+
+func (x *Event) GetUpstream() [][]byte {
+	if x != nil {
+		return x.Upstream
+	}
+	return nil
+}
+
+func (x *Event) GetWriterPath() []byte {
+	if x != nil {
+		return x.WriterPath
+	}
+	return nil
+}
+
+func (x *Event) GetWriterCommandLine() []byte {
+	if x != nil {
+		return x.WriterCommandLine
+	}
+	return nil
+}
+
+func (x *Event) GetWriterAge() uint64 {
+	if x != nil {
+		return x.WriterAge
+	}
+	return 0
 }
 
 func (x *Event) GetExitCode() int64 {
@@ -838,6 +889,13 @@ func (x *Event) GetActorSigner() []byte {
 	return nil
 }
 
+func (x *Event) GetActorInvoked() []byte {
+	if x != nil {
+		return x.ActorInvoked
+	}
+	return nil
+}
+
 func (x *Event) GetParentKey() []byte {
 	if x != nil {
 		return x.ParentKey
@@ -1044,6 +1102,13 @@ func (x *Event) GetParentSignatureState() []byte {
 func (x *Event) GetParentSigner() []byte {
 	if x != nil {
 		return x.ParentSigner
+	}
+	return nil
+}
+
+func (x *Event) GetParentInvoked() []byte {
+	if x != nil {
+		return x.ParentInvoked
 	}
 	return nil
 }
@@ -1258,6 +1323,13 @@ func (x *Event) GetTargetSigner() []byte {
 	return nil
 }
 
+func (x *Event) GetTargetInvoked() []byte {
+	if x != nil {
+		return x.TargetInvoked
+	}
+	return nil
+}
+
 func (x *Event) GetFilePath() []byte {
 	if x != nil {
 		return x.FilePath
@@ -1388,7 +1460,7 @@ var File_sensor_v1_event_proto protoreflect.FileDescriptor
 
 const file_sensor_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15sensor/v1/event.proto\x12\x10yagura.sensor.v1\"\xd0*\n" +
+	"\x15sensor/v1/event.proto\x12\x10yagura.sensor.v1\"\xec,\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x04R\x04kind\x12\x0e\n" +
 	"\x02os\x18\x02 \x01(\x04R\x02os\x12\x17\n" +
@@ -1401,7 +1473,14 @@ const file_sensor_v1_event_proto_rawDesc = "" +
 	"hash_state\x18\b \x01(\x04R\thashState\x12\x1c\n" +
 	"\tancestors\x18\t \x03(\fR\tancestors\x12\x1a\n" +
 	"\bhostname\x18\n" +
-	" \x01(\fR\bhostname\x12\x1b\n" +
+	" \x01(\fR\bhostname\x12\x18\n" +
+	"\alineage\x18\v \x03(\fR\alineage\x12\x1a\n" +
+	"\bupstream\x18\f \x03(\fR\bupstream\x12\x1f\n" +
+	"\vwriter_path\x18\r \x01(\fR\n" +
+	"writerPath\x12.\n" +
+	"\x13writer_command_line\x18\x0e \x01(\fR\x11writerCommandLine\x12\x1d\n" +
+	"\n" +
+	"writer_age\x18\x0f \x01(\x04R\twriterAge\x12\x1b\n" +
 	"\texit_code\x18\x14 \x01(\x12R\bexitCode\x12\x1f\n" +
 	"\vexit_signal\x18\x15 \x01(\x04R\n" +
 	"exitSignal\x12\x19\n" +
@@ -1471,7 +1550,8 @@ const file_sensor_v1_event_proto_rawDesc = "" +
 	"\x11actor_description\x18~ \x01(\fR\x10actorDescription\x12,\n" +
 	"\x12actor_file_version\x18\x7f \x01(\fR\x10actorFileVersion\x123\n" +
 	"\x15actor_signature_state\x18\x80\x01 \x01(\fR\x13actorSignatureState\x12\"\n" +
-	"\factor_signer\x18\x81\x01 \x01(\fR\vactorSigner\x12\x1e\n" +
+	"\factor_signer\x18\x81\x01 \x01(\fR\vactorSigner\x12$\n" +
+	"\ractor_invoked\x18\x82\x01 \x01(\fR\factorInvoked\x12\x1e\n" +
 	"\n" +
 	"parent_key\x18\x96\x01 \x01(\fR\tparentKey\x12\x1e\n" +
 	"\n" +
@@ -1507,7 +1587,8 @@ const file_sensor_v1_event_proto_rawDesc = "" +
 	"\x12parent_description\x18\xb0\x01 \x01(\fR\x11parentDescription\x12/\n" +
 	"\x13parent_file_version\x18\xb1\x01 \x01(\fR\x11parentFileVersion\x125\n" +
 	"\x16parent_signature_state\x18\xb2\x01 \x01(\fR\x14parentSignatureState\x12$\n" +
-	"\rparent_signer\x18\xb3\x01 \x01(\fR\fparentSigner\x12\x1e\n" +
+	"\rparent_signer\x18\xb3\x01 \x01(\fR\fparentSigner\x12&\n" +
+	"\x0eparent_invoked\x18\xb4\x01 \x01(\fR\rparentInvoked\x12\x1e\n" +
 	"\n" +
 	"target_key\x18\xc8\x01 \x01(\fR\ttargetKey\x12\x1e\n" +
 	"\n" +
@@ -1543,7 +1624,8 @@ const file_sensor_v1_event_proto_rawDesc = "" +
 	"\x12target_description\x18\xe2\x01 \x01(\fR\x11targetDescription\x12/\n" +
 	"\x13target_file_version\x18\xe3\x01 \x01(\fR\x11targetFileVersion\x125\n" +
 	"\x16target_signature_state\x18\xe4\x01 \x01(\fR\x14targetSignatureState\x12$\n" +
-	"\rtarget_signer\x18\xe5\x01 \x01(\fR\ftargetSigner\x12\x1c\n" +
+	"\rtarget_signer\x18\xe5\x01 \x01(\fR\ftargetSigner\x12&\n" +
+	"\x0etarget_invoked\x18\xe6\x01 \x01(\fR\rtargetInvoked\x12\x1c\n" +
 	"\tfile_path\x18\xfa\x01 \x01(\fR\bfilePath\x12%\n" +
 	"\x0efile_volume_id\x18\xfb\x01 \x01(\fR\ffileVolumeId\x12\x18\n" +
 	"\afile_id\x18\xfc\x01 \x01(\fR\x06fileId\x12\x1c\n" +
