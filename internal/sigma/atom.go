@@ -60,18 +60,24 @@ type nullAtom struct{}
 func (nullAtom) test(_ *Scratch, c *cell) bool { return !c.present() }
 func (nullAtom) cost() int                     { return 1 }
 
+// fieldAtom is exists: the field is there, be it empty or null.
+type fieldAtom bool
+
+func (a fieldAtom) test(_ *Scratch, c *cell) bool { return (c.value.Kind != Absent) == bool(a) }
+func (fieldAtom) cost() int                       { return 1 }
+
 // numberAtom compares a numeric or numeric-string value: op is one of = < <= > >=.
 type numberAtom struct {
 	op string
-	n  float64
+	n  *figure
 }
 
 func (a numberAtom) test(_ *Scratch, c *cell) bool {
 	if c.value.Kind == Int {
-		return compare(a.op, float64(c.value.Int), a.n)
+		return holds(a.op, a.n.int(c.value.Int))
 	}
 	for _, v := range c.texts() {
-		if n, ok := number(strings.TrimSpace(v)); ok && compare(a.op, n, a.n) {
+		if n, ok := a.n.text(v); ok && holds(a.op, n) {
 			return true
 		}
 	}
@@ -81,30 +87,31 @@ func (numberAtom) cost() int { return 1 }
 
 // writtenAtom is a number as a plain value: it equals a number, text that reads as one, and itself as text.
 type writtenAtom struct {
-	n    float64
+	n    *figure
 	text exactly
 }
 
 func (a writtenAtom) test(s *Scratch, c *cell) bool {
 	if c.value.Kind == Int {
-		return float64(c.value.Int) == a.n
+		return a.n.int(c.value.Int) == 0
 	}
 	return numberAtom{"", a.n}.test(s, c) || textAtom{a.text}.test(s, c)
 }
 func (writtenAtom) cost() int { return 1 }
 
-func compare(op string, have, want float64) bool {
+// holds says whether a comparison that came out as c (-1, 0, 1) satisfies op.
+func holds(op string, c int) bool {
 	switch op {
 	case "<":
-		return have < want
+		return c < 0
 	case "<=":
-		return have <= want
+		return c <= 0
 	case ">":
-		return have > want
+		return c > 0
 	case ">=":
-		return have >= want
+		return c >= 0
 	}
-	return have == want
+	return c == 0
 }
 
 // regexAtom searches the value as written, where one of its needles stands.
@@ -134,15 +141,22 @@ type cidrAtom struct{ net netip.Prefix }
 
 func (a cidrAtom) test(_ *Scratch, c *cell) bool {
 	if c.value.Kind == Addr {
-		return a.net.Contains(c.value.Addr.Unmap())
+		return a.holds(c.value.Addr)
 	}
 	for _, v := range c.texts() {
-		if ip, err := netip.ParseAddr(strings.TrimSpace(v)); err == nil && a.net.Contains(ip.WithZone("").Unmap()) {
+		if ip, err := netip.ParseAddr(strings.TrimSpace(v)); err == nil && a.holds(ip) {
 			return true
 		}
 	}
 	return false
 }
+
+// holds asks for an address as it stands and, when it is a v4 address in v6 clothes, for the v4 address.
+func (a cidrAtom) holds(ip netip.Addr) bool {
+	ip = ip.WithZone("")
+	return a.net.Contains(ip) || ip.Is4In6() && a.net.Contains(ip.Unmap())
+}
+
 func (cidrAtom) cost() int { return 2 }
 
 // refAtom compares with another field of the same record, ignoring case unless cased.
@@ -187,35 +201,19 @@ func refers(how, v, w string) bool {
 	return v == w
 }
 
-// otherAtom is neq: the field is there and none of the forms matches.
-type otherAtom struct{ of []atom }
-
-func (a otherAtom) test(s *Scratch, c *cell) bool {
-	if !c.present() {
-		return false
-	}
-	for _, o := range a.of {
-		if o.test(s, c) {
-			return false
-		}
-	}
-	return true
-}
-func (a otherAtom) cost() int { return 2 + len(a.of) }
-
 // dateAtom takes a number from a date and compares it.
 type dateAtom struct {
 	part string
 	op   string
-	n    float64
+	n    *figure
 }
 
 func (a dateAtom) test(_ *Scratch, c *cell) bool {
 	if c.value.Kind == Time {
-		return compare(a.op, datePart(a.part, time.UnixMicro(c.value.Int).UTC()), a.n)
+		return holds(a.op, a.n.int(datePart(a.part, time.UnixMicro(c.value.Int).UTC())))
 	}
 	for _, v := range c.texts() {
-		if t, ok := date(v); ok && compare(a.op, datePart(a.part, t), a.n) {
+		if t, ok := date(v); ok && holds(a.op, a.n.int(datePart(a.part, t))) {
 			return true
 		}
 	}
@@ -223,21 +221,21 @@ func (a dateAtom) test(_ *Scratch, c *cell) bool {
 }
 func (dateAtom) cost() int { return 10 }
 
-func datePart(part string, t time.Time) float64 {
+func datePart(part string, t time.Time) int64 {
 	switch part {
 	case "minute":
-		return float64(t.Minute())
+		return int64(t.Minute())
 	case "hour":
-		return float64(t.Hour())
+		return int64(t.Hour())
 	case "day":
-		return float64(t.Day())
+		return int64(t.Day())
 	case "week":
 		_, w := t.ISOWeek()
-		return float64(w)
+		return int64(w)
 	case "month":
-		return float64(t.Month())
+		return int64(t.Month())
 	}
-	return float64(t.Year())
+	return int64(t.Year())
 }
 
 // date reads the digits of YYYY-MM-DD[T hh:mm[:ss]] as they stand: no zone is applied.

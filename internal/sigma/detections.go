@@ -152,10 +152,8 @@ func (d *detections) item(k, v *yaml.Node, slots *interner) (node, error) {
 
 // values compiles one field's list.
 func (d *detections) values(c chain, slot int, field string, vals []*yaml.Node, slots *interner) (node, error) {
-	it := &item{slot: slot, field: field, all: c.all}
-	if c.neq {
-		it.all = true // different from every value
-	}
+	it := &item{slot: slot, field: field, all: c.all, other: c.neq}
+	c.keyword = slot == keywords
 	set := setAtom{}
 	for _, v := range vals {
 		if slot == keywords {
@@ -172,7 +170,7 @@ func (d *detections) values(c chain, slot int, field string, vals []*yaml.Node, 
 			as = asKeywords(as)
 		}
 		// A long list of plain values becomes one look-up.
-		if len(as) == 1 && !c.all && !c.neq {
+		if len(as) == 1 && !c.all {
 			if t, ok := as[0].(textAtom); ok {
 				if e, ok := t.m.(exactly); ok {
 					set[string(e)] = struct{}{}

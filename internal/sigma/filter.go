@@ -28,6 +28,9 @@ func readFilter(doc *yaml.Node, file, version string, slots *interner) (*filter,
 	if f.title == "" {
 		return nil, refuse(BadDocument, doc.Line, "no title")
 	}
+	if err := taxonomy(doc); err != nil {
+		return nil, err
+	}
 	var err error
 	if f.source, err = logSource(get(doc, "logsource"), doc.Line); err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package sigma
 import (
 	"encoding/base64"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,14 +11,23 @@ import (
 
 // chain is the parsed list of modifiers of one field.
 type chain struct {
-	names []string
-	line  int
-	all   bool
-	cased bool
-	neq   bool
-	op    string // numeric comparison
-	part  string // of a date
-	flags string // of a regular expression
+	names   []string
+	line    int
+	all     bool
+	cased   bool
+	neq     bool
+	keyword bool   // no field: the values are looked for anywhere
+	op      string // numeric comparison
+	part    string // of a date
+	flags   string // of a regular expression
+}
+
+// instead says what to write in the place of a modifier that Sigma does not have.
+var instead = map[string]string{
+	"not": ": put not before the identifier in the condition, or use neq", "ne": ": write neq", "eq": ": leave it out", "equals": ": leave it out", "exact": ": leave it out",
+	"in": ": write the values as a list", "any": ": a list means any already", "or": ": a list means any already", "and": ": write all", "regex": ": write re", "regexp": ": write re",
+	"like": ": write contains, startswith or endswith", "match": ": write re", "ends": ": write endswith", "starts": ": write startswith", "begins": ": write startswith",
+	"ge": ": write gte", "le": ": write lte", "min": ": write gte", "max": ": write lte", "base64offsets": ": write base64offset", "case": ": write cased", "isnull": ": give the value null", "null": ": give the value null",
 }
 
 // parseChain checks names and order of modifiers. `all`, `cased` and `neq` stand anywhere; the others
@@ -70,7 +78,7 @@ func parseChain(names []string, line int) (chain, error) {
 		case "":
 			return c, refuse(BadModifier, line, "empty modifier")
 		default:
-			return c, refuse(BadModifier, line, "unknown modifier %q", n)
+			return c, refuse(BadModifier, line, "unknown modifier %q%s", cut(n, 80), instead[strings.ToLower(n)])
 		}
 	}
 	if has("expand") {
@@ -84,14 +92,6 @@ func parseChain(names []string, line int) (chain, error) {
 
 // atoms turns one written value into its forms, of which any may match.
 func (c chain) atoms(v *yaml.Node, slots *interner) ([]atom, error) {
-	out, err := c.positive(v, slots)
-	if err != nil || !c.neq {
-		return out, err
-	}
-	return []atom{otherAtom{out}}, nil
-}
-
-func (c chain) positive(v *yaml.Node, slots *interner) ([]atom, error) {
 	if v.Kind != yaml.ScalarNode {
 		return nil, refuse(BadValue, v.Line, "a value that is neither text nor number")
 	}
@@ -107,9 +107,9 @@ func (c chain) positive(v *yaml.Node, slots *interner) ([]atom, error) {
 	case first == "exists":
 		switch strings.ToLower(v.Value) {
 		case "true", "yes":
-			return []atom{presentAtom(true)}, nil
+			return []atom{fieldAtom(true)}, nil
 		case "false", "no":
-			return []atom{presentAtom(false)}, nil
+			return []atom{fieldAtom(false)}, nil
 		}
 		return nil, refuse(BadValue, v.Line, "exists wants true or false, not %q", v.Value)
 	case first == "re":
@@ -117,42 +117,41 @@ func (c chain) positive(v *yaml.Node, slots *interner) ([]atom, error) {
 	case first == "cidr":
 		return cidr(v)
 	case c.op != "" || c.part != "":
-		n, ok := number(v.Value)
+		n, ok := readFigure(v)
 		if !ok {
 			return nil, refuse(BadValue, v.Line, "%q is not a number", v.Value)
 		}
 		if c.part != "" {
-			return []atom{dateAtom{c.part, c.op, n}}, nil
+			return []atom{dateAtom{c.part, c.op, &n}}, nil
 		}
-		return []atom{numberAtom{c.op, n}}, nil
+		return []atom{numberAtom{c.op, &n}}, nil
 	case slices.Contains(c.names, "fieldref"):
 		return c.fieldref(v, slots)
 	case len(c.names) == 0 && (v.Tag == "!!int" || v.Tag == "!!float"):
 		return c.written(v)
+	case len(c.names) == 0 && !c.keyword && v.Tag == "!!str" && v.Style == 0 && truthWords[strings.ToLower(v.Value)] != "":
+		// YAML 1.1, which pySigma's reader follows, knows a bare yes as true; the words themselves match too.
+		is, err := c.text(v)
+		return append(is, textAtom{exactly(truthWords[strings.ToLower(v.Value)])}), err
 	}
 	return c.text(v)
 }
 
+var truthWords = map[string]string{"yes": "true", "on": "true", "no": "false", "off": "false"}
+
 // written is a number as a plain value: it equals a number, or text that reads as one.
 func (c chain) written(v *yaml.Node) ([]atom, error) {
-	var f float64
-	if err := v.Decode(&f); err != nil {
-		return nil, refuse(BadValue, v.Line, "number %q: %v", v.Value, err)
+	n, ok := readFigure(v)
+	if !ok {
+		return c.text(v) // .inf and .nan are words
 	}
-	return []atom{writtenAtom{f, exactly(fold(v.Value))}}, nil
+	return []atom{writtenAtom{&n, exactly(fold(v.Value))}}, nil
 }
 
 func (c chain) regex(v *yaml.Node) ([]atom, error) {
-	if len(v.Value) > maxRegex {
-		return nil, refuse(BadRegex, v.Line, "the regular expression has %d characters; at most %d are read", len(v.Value), maxRegex)
-	}
-	text := v.Value
-	if c.flags != "" {
-		text = "(?" + c.flags + ")" + text
-	}
-	re, err := regexp.Compile(text)
+	re, text, err := compileRegex(v.Value, c.flags, v.Line)
 	if err != nil {
-		return nil, refuse(BadRegex, v.Line, "the regular expression is not RE2 (no look-around, no back-reference): %v", err)
+		return nil, err
 	}
 	return []atom{regexAtom{re, needlesOf(text)}}, nil
 }
@@ -164,16 +163,26 @@ func cidr(v *yaml.Node) ([]atom, error) {
 		if err2 != nil {
 			return nil, refuse(BadValue, v.Line, "%q is not a network", v.Value)
 		}
-		p = netip.PrefixFrom(ip, ip.BitLen())
+		p = netip.PrefixFrom(ip.WithZone(""), ip.BitLen())
 	}
 	if p.Masked() != p {
 		return nil, refuse(BadValue, v.Line, "network %s has bits behind its mask: write %s", v.Value, p.Masked())
+	}
+	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 { // ::ffff:10.0.0.0/104 is 10.0.0.0/8: events hold either form
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 	}
 	return []atom{cidrAtom{p}}, nil
 }
 
 func (c chain) fieldref(v *yaml.Node, slots *interner) ([]atom, error) {
-	a := refAtom{slot: slots.slot(v.Value), cased: c.cased}
+	field, whole := parsePattern(v.Value).text()
+	switch {
+	case !whole:
+		return nil, refuse(BadValue, v.Line, "fieldref %q: a field is named whole, without wildcards", v.Value)
+	case strings.TrimSpace(field) == "":
+		return nil, refuse(BadValue, v.Line, "fieldref without a field")
+	}
+	a := refAtom{slot: slots.slot(field), cased: c.cased}
 	for _, n := range c.names {
 		switch n {
 		case "fieldref":
@@ -185,9 +194,6 @@ func (c chain) fieldref(v *yaml.Node, slots *interner) ([]atom, error) {
 		default:
 			return nil, refuse(BadModifier, c.line, "fieldref with %s", n)
 		}
-	}
-	if v.Value == "" {
-		return nil, refuse(BadValue, v.Line, "fieldref without a field")
 	}
 	return []atom{a}, nil
 }

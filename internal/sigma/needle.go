@@ -1,7 +1,6 @@
 package sigma
 
 import (
-	"bytes"
 	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
@@ -9,7 +8,7 @@ import (
 
 // needles are folded literals of which at least one stands in every value that a regular expression can
 // match. Looking for them first keeps the expression away from nearly every event.
-type needles [][]byte
+type needles []string
 
 // maxNeedles bounds the list; beyond it looking costs as much as matching.
 const maxNeedles = 24
@@ -24,16 +23,12 @@ func needlesOf(expr string) needles {
 	if len(set) == 0 || len(set) > maxNeedles {
 		return nil
 	}
-	out := make(needles, 0, len(set))
-	for _, s := range set {
-		out = append(out, []byte(s))
-	}
-	return out
+	return set
 }
 
 func (n needles) in(v []byte) bool {
 	for _, s := range n {
-		if bytes.Contains(v, s) {
+		if strings.Contains(view(v), s) {
 			return true
 		}
 	}
@@ -75,25 +70,14 @@ func required(re *syntax.Regexp) []string {
 	return nil
 }
 
-// surest folds a literal as values are folded. Ignoring case, an expression also takes "ſ" for "s" and
-// the Kelvin sign for "k", which folding does not: there only the longest part without them is sure.
+// surest folds a literal as values are folded. Both know the same letters as one, so a literal that
+// ignores case folds whole.
 func surest(re *syntax.Regexp) string {
 	s := string(re.Rune)
 	if !utf8.ValidString(s) || strings.ContainsRune(s, utf8.RuneError) {
 		return ""
 	}
-	if re.Flags&syntax.FoldCase == 0 {
-		return fold(s)
-	}
-	best := ""
-	for _, part := range strings.FieldsFunc(s, func(r rune) bool {
-		return r >= utf8.RuneSelf || r == 's' || r == 'S' || r == 'k' || r == 'K'
-	}) {
-		if len(part) > len(best) {
-			best = part
-		}
-	}
-	return fold(best)
+	return fold(s)
 }
 
 func better(a, b []string) bool {

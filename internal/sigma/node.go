@@ -104,6 +104,7 @@ type item struct {
 	slot  int
 	field string
 	all   bool // every group must match, not any
+	other bool // neq: the field is there and the rest does not hold
 	group [][]atom
 	price int
 }
@@ -119,6 +120,13 @@ func (n *item) cell(s *Scratch) *cell {
 
 func (n *item) eval(s *Scratch) bool {
 	c := n.cell(s)
+	if n.other {
+		return c.present() && !n.holds(s, c)
+	}
+	return n.holds(s, c)
+}
+
+func (n *item) holds(s *Scratch, c *cell) bool {
 	for _, g := range n.group {
 		hit := false
 		for _, a := range g {
@@ -161,7 +169,7 @@ func (n *item) explain(s *Scratch, out []detection.Match, sel string) []detectio
 	m := detection.Match{Field: n.field, Selection: sel}
 	for i, v := range c.texts() {
 		one := cell{epoch: s.epoch, value: TextValue(v)}
-		if len(c.raw) == 1 || n.all && i == 0 || n.touches(s, &one) {
+		if len(c.raw) == 1 || (n.all || n.other) && i == 0 || n.touches(s, &one) {
 			m.Value = textCut(v)
 			break
 		}

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // A pattern is a Sigma string after the escape machine: literals, "any run" and "one character".
@@ -101,31 +101,6 @@ func (p pattern) mapLiterals(f func(string) string) pattern {
 	return q
 }
 
-// foldInto appends s in lower case, character by character. Bytes that are no UTF-8 stay as they are.
-func foldInto(b []byte, s string) []byte {
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if 'A' <= c && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			b = append(b, c)
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 {
-			b = append(b, c)
-		} else {
-			b = utf8.AppendRune(b, unicode.ToLower(r))
-		}
-		i += n
-	}
-	return b
-}
-
-func fold(s string) string { return string(foldInto(nil, s)) }
-
 // matcher says whether a value has the form of a pattern. The value is folded already when the
 // pattern is.
 type matcher interface {
@@ -151,7 +126,7 @@ func (m prefixed) match(v []byte) bool {
 func (m suffixed) match(v []byte) bool {
 	return len(v) >= len(m) && string(v[len(v)-len(m):]) == string(m)
 }
-func (m holding) match(v []byte) bool { return bytes.Contains(v, []byte(m)) }
+func (m holding) match(v []byte) bool { return strings.Contains(view(v), string(m)) }
 
 func (always) cost() int   { return 1 }
 func (exactly) cost() int  { return 1 }
@@ -191,6 +166,12 @@ func (p pattern) compile() matcher {
 // segment is what stands between two any-runs: literals and single characters.
 type segment []token
 
+// folds reports whether "?" may stand for more than one character of v: an "İ" became two when it was
+// folded, and "i" with U+0307 counts as one character or as two.
+func (s segment) folds(v []byte) bool {
+	return slices.ContainsFunc(s, func(t token) bool { return t.kind == anyOne }) && bytes.Contains(v, []byte("i"+dotAbove))
+}
+
 // at matches the segment at the start of v and says how many bytes it took.
 func (s segment) at(v []byte) (int, bool) {
 	n := 0
@@ -211,11 +192,37 @@ func (s segment) at(v []byte) (int, bool) {
 	return n, true
 }
 
+// ways gives every number of bytes the segment can take at the start of v, the least first.
+func (s segment) ways(v []byte) []int {
+	at := []int{0}
+	for _, t := range s {
+		var next []int
+		for _, n := range at {
+			switch {
+			case t.kind == literal:
+				if strings.HasPrefix(string(v[n:min(len(v), n+len(t.text))]), t.text) {
+					next = append(next, n+len(t.text))
+				}
+			case n < len(v):
+				_, w := utf8.DecodeRune(v[n:])
+				next = append(next, n+w)
+				if v[n] == 'i' && strings.HasPrefix(string(v[n+1:min(len(v), n+1+len(dotAbove))]), dotAbove) {
+					next = append(next, n+1+len(dotAbove))
+				}
+			}
+		}
+		slices.Sort(next)
+		at = slices.Compact(next)
+	}
+	return at
+}
+
 // find gives the end of the first place where the segment matches.
 func (s segment) find(v []byte) (int, bool) {
+	two := s.folds(v)
 	for i := 0; i <= len(v); {
 		if s[0].kind == literal { // skip to where it can begin
-			j := bytes.Index(v[i:], []byte(s[0].text))
+			j := strings.Index(view(v[i:]), s[0].text)
 			if j < 0 {
 				return 0, false
 			}
@@ -223,6 +230,11 @@ func (s segment) find(v []byte) (int, bool) {
 		}
 		if n, ok := s.at(v[i:]); ok {
 			return i + n, true
+		}
+		if two {
+			if n := s.ways(v[i:]); len(n) > 0 {
+				return i + n[0], true
+			}
 		}
 		if i == len(v) {
 			break
@@ -235,6 +247,21 @@ func (s segment) find(v []byte) (int, bool) {
 
 // ends reports whether the segment matches the end of v.
 func (s segment) ends(v []byte) bool {
+	if s.folds(v) {
+		longest := 0
+		for _, t := range s {
+			longest += max(len(t.text), utf8.UTFMax)
+		}
+		for i := len(v); i >= max(0, len(v)-longest); i-- {
+			if i < len(v) && v[i]&0xC0 == 0x80 {
+				continue // inside a character
+			}
+			if n := s.ways(v[i:]); len(n) > 0 && n[len(n)-1] == len(v)-i {
+				return true
+			}
+		}
+		return false
+	}
 	for _, w := range slices.Backward(s) {
 		if w.kind == anyOne {
 			if len(v) == 0 {
@@ -253,15 +280,27 @@ func (s segment) ends(v []byte) bool {
 	return true
 }
 
+// view reads bytes as text without a copy. The text must not outlive the bytes' content: matchers only
+// look at it. A conversion costs an allocation for every needle over 32 bytes.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
 // match walks the segments: the first stands at the start, the last at the end, those between at the
 // first place they fit, which is right because an any-run takes whatever lies between.
 func (m glob) match(v []byte) bool {
+	if len(m) == 1 {
+		n, ok := m[0].at(v)
+		return ok && n == len(v) || m[0].folds(v) && slices.Contains(m[0].ways(v), len(v))
+	}
 	n, ok := m[0].at(v)
 	if !ok {
-		return false
-	}
-	if len(m) == 1 {
-		return n == len(v)
+		if !m[0].folds(v) {
+			return false
+		}
+		all := m[0].ways(v)
+		if len(all) == 0 {
+			return false
+		}
+		n = all[0]
 	}
 	v = v[n:]
 	for _, s := range m[1 : len(m)-1] {

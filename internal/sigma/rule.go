@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,16 @@ func readRule(doc *yaml.Node, file, version string, slots *interner) (*Rule, err
 		return nil, refuse(BadDocument, doc.Line, "no title")
 	}
 	if r.ID == "" {
-		return nil, refuse(BadDocument, doc.Line, "no id: give the rule a UUID, detections are named by it")
+		if n := get(doc, "id"); n != nil && n.Kind != yaml.ScalarNode {
+			return nil, refuse(BadDocument, n.Line, "id is no text")
+		}
+		var err error
+		if r.ID, err = madeID(doc); err != nil {
+			return nil, err
+		}
+	}
+	if err := taxonomy(doc); err != nil {
+		return nil, err
 	}
 	if len(r.ID) > 128 || len(title) > 1024 {
 		return nil, refuse(TooBig, doc.Line, "id or title is longer than a line of text")
@@ -77,12 +87,37 @@ func (r *Rule) noteFields(used map[string]bool) {
 	slices.Sort(r.Fields)
 }
 
+// madeID names a rule that has no id, which the specification allows. The name is made of what the rule
+// says: comments, line ends and the other documents of its file do not change it.
+func madeID(doc *yaml.Node) (string, error) {
+	plain, err := yaml.Marshal(doc)
+	if err != nil {
+		return "", refuse(BadDocument, doc.Line, "no id, and none can be made: %v", err)
+	}
+	h := sha256.Sum256(append([]byte("yagura rule without id\n"), plain...))
+	h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16]), nil
+}
+
+// taxonomy refuses names and values of another vocabulary: such a rule would load and never fire.
+func taxonomy(doc *yaml.Node) error {
+	n := get(doc, "taxonomy")
+	if n == nil || n.Kind == yaml.ScalarNode && (str(n) == "" || strings.EqualFold(str(n), "sigma")) {
+		return nil
+	}
+	name := str(n)
+	if n.Kind != yaml.ScalarNode {
+		name = "that is no text"
+	}
+	return refuse(OtherTaxonomy, n.Line, "taxonomy %s: only Sigma's own taxonomy is read here; convert the field names and log source to it", cut(name, 80))
+}
+
 func level(doc *yaml.Node) (detection.Severity, error) {
 	n := get(doc, "level")
 	if n == nil {
 		return detection.Medium, nil
 	}
-	s, err := detection.ParseSeverity(str(n))
+	s, err := detection.ParseSeverity(strings.ToLower(strings.TrimSpace(str(n))))
 	if err != nil {
 		return 0, refuse(BadDocument, n.Line, "%v", err)
 	}

@@ -30,16 +30,18 @@ func (l LogSource) String() string {
 	return part(l.Product) + "/" + part(l.Category) + "/" + part(l.Service)
 }
 
-// covers reports whether a rule that reads l also reads a record of log source r.
+// covers reports whether a rule that reads l also reads a record of log source r. Service sysmon beside a
+// category is how some rules say where they expect that category to come from; here it comes from our own
+// sensor, whose records name no service.
 func (l LogSource) covers(r LogSource) bool {
 	return (l.Product == "" || l.Product == r.Product) &&
 		(l.Category == "" || l.Category == r.Category) &&
-		(l.Service == "" || l.Service == r.Service)
+		(l.Service == "" || l.Service == r.Service || l.Service == "sysmon" && l.Category != "" && r.Service == "")
 }
 
 // Rule is one loaded detection rule. It is immutable.
 type Rule struct {
-	ID      string
+	ID      string // the rule's own, or made of its content (a UUID of version 8) when it states none
 	Name    string // Sigma's name, by which filters may refer to it
 	Version string // hash of the content, filters that apply included
 	File    string
@@ -89,6 +91,7 @@ const (
 	BadValue          = "bad value"
 	BadRegex          = "bad regex"
 	NeedsPipeline     = "needs pipeline"
+	OtherTaxonomy     = "other taxonomy"
 	Obsolete          = "obsolete"
 	CorrelationClass  = "correlation"
 	Duplicate         = "duplicate id"

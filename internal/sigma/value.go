@@ -59,25 +59,3 @@ type Record interface {
 	Lookup(field string) Value
 	Each(yield func(field string, v Value) bool)
 }
-
-// number reads a numeric or numeric-string value.
-func number(s string) (float64, bool) {
-	if s == "" || len(s) > 64 {
-		return 0, false
-	}
-	if c := s[0]; c != '-' && c != '+' && c != '.' && (c < '0' || c > '9') {
-		return 0, false // "inf" and "nan" are words
-	}
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return float64(n), true
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= '0' && c <= '9', c == '.', c == '-', c == '+', c == 'e', c == 'E':
-		default:
-			return 0, false // no hexadecimal, no underscores: a file name such as 0x1p-2 is no number
-		}
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	return f, err == nil
-}
