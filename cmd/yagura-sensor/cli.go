@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 	s := &shell{ctx: ctx, in: in, out: out, err: stderr, tongue: terminal.NewTongue(terminal.Language(env), terminal.Shared, keyHelp(), japanese)}
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("yagura-sensor"), kong.Description(description), kong.Writers(out, stderr),
-		kong.Exit(func(code int) { exited = code }), vars(), kong.Help(terminal.Help(s.tongue)))
+		kong.Exit(func(code int) { exited = code }), vars(), kong.Help(terminal.Help(s.tongue, nil)))
 	if err != nil {
 		panic("the command line is described wrongly: " + err.Error())
 	}

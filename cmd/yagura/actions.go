@@ -39,10 +39,15 @@ func (v actionsListVerb) Run(s *shell) error {
 		return nil
 	}
 	var rows [][]string
+	names := s.shortNames()
 	for _, a := range r.Msg.Actions {
-		rows = append(rows, []string{terminal.Clock(a.Created), s.say(a.Verb), a.Hostname, s.say(a.State), a.Actor, a.Id, a.Target, s.tongue.Text(a.Detail)})
+		target := shortRef(names, a.Target)
+		if target == "" {
+			target = names(a.HostId)
+		}
+		rows = append(rows, []string{terminal.Clock(a.Created), s.say(a.Verb), s.say(a.State), a.Actor, target, a.Id, s.tongue.Text(a.Detail)})
 	}
-	s.table([]string{"TIME", "VERB", "HOST", "STATE", "BY", "ACTION", "TARGET", "OUTCOME"}, rows)
+	s.table([]string{"TIME", "ACT", "STATE", "BY", "TARGET", "ACTION", "OUTCOME"}, rows)
 	return nil
 }
 
@@ -79,11 +84,12 @@ func (s *shell) printAction(a *consolev1.Action) error {
 		return s.printJSON(a)
 	}
 	s.printf("%s  %s  %s  %s\n", s.say(a.Verb), event.Show(a.Hostname), s.say(a.State), terminal.Clock(a.Updated))
+	names := s.shortNames()
 	undo := ""
 	if a.Inverse == string(command.Release) {
-		undo = "yagura respond release " + a.HostId
+		undo = s.command("respond", a.Inverse, names(a.HostId))
 	} else if a.Inverse != "" {
-		undo = "yagura respond " + a.Inverse + " " + a.Target
+		undo = s.command("respond", a.Inverse, shortRef(names, a.Target))
 	}
 	for _, line := range [][2]string{
 		{"action", a.Id}, {"target", a.Target}, {"outcome", s.tongue.Text(a.Detail)}, {"proof", a.Proof}, {"undo with", undo}, {"reason", a.Reason}, {"by", a.Actor},

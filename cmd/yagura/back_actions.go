@@ -55,8 +55,12 @@ func (b *actionsBack) Actions(ctx context.Context, t tenant.ID, limit int, id st
 
 func (b *actionsBack) action(t tenant.ID, a response.Action) *consolev1.Action {
 	host, _ := b.fleet.Host(t, a.Host)
+	target := a.Target
+	if target != "" { // a process is named as every verb takes it back
+		target = a.Host.String() + "/" + target
+	}
 	return &consolev1.Action{
-		Id: a.ID, Verb: string(a.Verb), HostId: a.Host.String(), Hostname: host.Name, Target: a.Target, Class: a.Class,
+		Id: a.ID, Verb: string(a.Verb), HostId: a.Host.String(), Hostname: host.Name, Target: target, Class: a.Class,
 		State: string(a.State), Actor: a.Actor, KeyId: a.KeyID, Created: a.Created, Updated: a.Updated, Expiry: a.Expiry,
 		Detail: a.Detail, Proof: a.Proof, ProofSigned: a.ProofSigned, Inverse: string(a.Inverse()), Reason: a.Reason,
 	}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -60,7 +63,7 @@ const programExamples = `Examples:
   yagura up                              # server, console and a sensor here
   yagura incidents                       # what happened
   yagura incidents show last             # the newest one: five answers and its story
-  yagura respond isolate web-01 --for 1h # cut a host off, for an hour
+  yagura respond isolate HOST --for 1h   # cut a host off, for an hour
 `
 
 // shell is what a verb may use of the outside.
@@ -72,10 +75,15 @@ type shell struct {
 	tongue *terminal.Tongue
 	data   string
 	json   bool
+
+	program string // how this program is called from the caller's shell
+	sensor  string // the same of yagura-sensor, which stands beside it
+	usual   string // the data folder in use when none is named
+	columns int    // of an output that is no terminal; 0: none
 }
 
-// say gives a sentence in the caller's language.
-func (s *shell) say(en string, args ...any) string { return s.tongue.Say(en, args...) }
+// say gives a sentence in the caller's language, its commands as they can be pasted.
+func (s *shell) say(en string, args ...any) string { return s.paste(s.tongue.Say(en, args...)) }
 
 func (s *shell) printf(format string, a ...any) { _, _ = fmt.Fprintf(s.stdout, format, a...) }
 
@@ -91,7 +99,12 @@ func partialf(format string, a ...any) error {
 
 // run is the whole program; tests call it as a user would.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) string) int {
-	s := &shell{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, tongue: tongueOf(terminal.Language(env))}
+	root := os.Geteuid() == 0
+	s := &shell{
+		ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, tongue: tongueOf(terminal.Language(env)), usual: config.DefaultDir(env),
+		program: terminal.CalledBy(os.Args[0], "yagura", root, env), sensor: terminal.CalledBy(os.Args[0], "yagura-sensor", root, env),
+	}
+	s.columns, _ = strconv.Atoi(env("COLUMNS"))
 	var c cli
 	for _, v := range []*configured{&c.Up.configured, &c.Server.configured, &c.Config.Print.configured, &c.Config.Check.configured} {
 		v.enable()
@@ -102,17 +115,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		kong.Description(description),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
-		kong.Help(terminal.Help(s.tongue)),
-		kong.Vars{"data": config.DefaultDir(env)},
+		kong.Help(terminal.Help(s.tongue, s.example)),
+		kong.Vars{"data": s.usual},
 	)
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "yagura: %v\n", err)
 		return exitFailed
 	}
 	parser.Model.Detail = programExamples
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	args = meant(args)
+	s.name(dataOf(args, s.usual)) // help is printed before flags are read
 	k, err := parser.Parse(args)
 	if exited >= 0 { // --help was printed
 		return exitOK
@@ -120,11 +132,43 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return s.exit(usagef("%w: see `%s --help`", err, misused(err)))
 	}
-	s.data, s.json = c.Data, c.JSON
-	if abs, err := filepath.Abs(s.data); err == nil {
+	s.name(c.Data)
+	s.json = c.JSON
+	return s.exit(k.Run(s))
+}
+
+// meant takes what people try first for what they mean: no argument and help, help VERB, --version.
+func meant(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version", args[0] == "-v", args[0] == "-V":
+		return append([]string{"version"}, args[1:]...)
+	}
+	return args
+}
+
+// dataOf finds --data among arguments that are not parsed yet.
+func dataOf(args []string, usual string) string {
+	for i, a := range args {
+		if v, ok := strings.CutPrefix(a, "--data="); ok {
+			return v
+		}
+		if (a == "--data" || a == "-d") && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return usual
+}
+
+// name sets the data folder.
+func (s *shell) name(data string) {
+	s.data = data
+	if abs, err := filepath.Abs(data); err == nil {
 		s.data = abs
 	}
-	return s.exit(k.Run(s))
 }
 
 // misused names the verb whose help would have shown what went wrong.
@@ -148,7 +192,8 @@ func (s *shell) exit(err error) int {
 			code, text = c, strings.TrimPrefix(text, sentinel.Error()+": ")
 		}
 	}
-	lines := strings.Split(s.tongue.Text(text), "\n")
+	text = strings.ReplaceAll(text, `,""`, "") // that a flag may be left out is no value of it
+	lines := strings.Split(s.paste(s.tongue.Text(text)), "\n")
 	for i, l := range lines {
 		lines[i] = event.Show(l)
 	}

@@ -12,7 +12,7 @@ import (
 
 type detectionsVerb struct {
 	Limit    uint32 `help:"At most this many, newest first." default:"50"`
-	Severity string `help:"Only this severity." enum:",critical,high,medium,low,informational" default:""`
+	Severity string `help:"Only this severity." enum:"critical,high,medium,low,informational," default:""`
 	Incident string `help:"Only those of one incident (i-…); last: the newest one."`
 	Canary   bool   `help:"Canaries too: they prove that the sensors see."`
 }
@@ -45,9 +45,10 @@ func (v detectionsVerb) Run(s *shell) error {
 		return nil
 	}
 	var rows [][]string
+	names := s.shortNames()
 	for _, d := range r.Msg.Detections {
-		rows = append(rows, []string{terminal.Clock(d.Time), s.severity(d.Severity), d.Hostname, s.said(d.Title), techniques(d.Attack), d.Process, d.CommandLine})
+		rows = append(rows, []string{terminal.Clock(d.Time), s.severity(d.Severity), s.said(d.Title), shortRef(names, d.Process), techniques(d.Attack), d.CommandLine})
 	}
-	s.table([]string{"TIME", "SEVERITY", "HOST", "DETECTION", "ATT&CK", "PROCESS", "COMMAND LINE"}, rows)
+	s.tableCut([]string{"TIME", "SEVERITY", "DETECTION", "PROCESS", "ATT&CK", "COMMAND LINE"}, rows)
 	return nil
 }

@@ -51,12 +51,14 @@ func (v doctorVerb) Run(s *shell) error {
 			if fix := s.said(c.Fix); fix != "" && c.State != "ok" {
 				lines = append(lines, terminal.Wrap("→ "+event.Show(fix), max(s.width(), 80)-checkIndent)...)
 			}
-			for i, l := range lines {
-				head := ""
-				if i == 0 {
-					head = mark + " " + s.checkName(c.Name)
-				}
+			head := mark + " " + s.checkName(c.Name)
+			if terminal.Width(head)+1 >= checkIndent { // a long name has a line of its own
+				s.printf("%s\n", head)
+				head = ""
+			}
+			for _, l := range lines {
 				s.printf("%s%s\n", terminal.Pad(head, checkIndent), l)
+				head = ""
 			}
 		}
 	}

@@ -22,12 +22,12 @@ type eventsVerb struct {
 type eventsTailVerb struct {
 	Host  string   `help:"Only this host, by id (h-…) or name."`
 	Kind  []string `help:"Only these kinds, such as process.exec (docs/events.md)."`
-	Count int      `help:"Stop after this many; 0 follows until interrupted." short:"n"`
+	Limit int      `help:"Stop after this many; 0 follows until interrupted." short:"n" aliases:"count"`
 }
 
 // Help shows examples.
 func (eventsTailVerb) Help() string {
-	return "Examples:\n  yagura events tail --kind process.exec\n  yagura events tail --json -n 10 # ten events as lines of JSON, then stop"
+	return "Examples:\n  yagura events tail --kind process.exec\n  yagura events tail --json --limit 10 # ten events as lines of JSON, then stop"
 }
 
 // Run follows events.
@@ -43,14 +43,14 @@ func (v eventsTailVerb) Run(s *shell) error {
 		return s.explain("follow events", err)
 	}
 	defer func() { _ = stream.Close() }()
-	for n := 0; v.Count == 0 || n < v.Count; n++ {
+	for n := 0; v.Limit == 0 || n < v.Limit; n++ {
 		if !stream.Receive() {
 			break
 		}
 		if err := s.eventRow(stream.Msg()); err != nil {
 			return err
 		}
-		if v.Count > 0 && n+1 == v.Count {
+		if v.Limit > 0 && n+1 == v.Limit {
 			return nil
 		}
 	}
@@ -85,7 +85,11 @@ func (v eventsListVerb) Run(s *shell) error {
 	if err != nil {
 		return err
 	}
-	q := &consolev1.ListEventsRequest{Ids: v.IDs, Process: v.Process, HostId: host, Kinds: v.Kind, From: int64(v.From), To: int64(v.To)}
+	process, err := s.optionalProcess(v.Process)
+	if err != nil {
+		return err
+	}
+	q := &consolev1.ListEventsRequest{Ids: v.IDs, Process: process, HostId: host, Kinds: v.Kind, From: int64(v.From), To: int64(v.To)}
 	note := "" // what the answer cannot know
 	defer func() {
 		if note != "" {

@@ -29,7 +29,18 @@ func (s *shell) printJSON(v any) error {
 // table prints rows under a header given in English. Cells hold text of hosts, so they are made harmless
 // here, once.
 func (s *shell) table(header []string, rows [][]string) {
-	heads := make([]string, len(header))
+	heads, rows := s.cells(header, rows)
+	s.printf("%s", terminal.Table(heads, rows, s.width()))
+}
+
+// tableCut is table with the last column cut to what fits the screen.
+func (s *shell) tableCut(header []string, rows [][]string) {
+	heads, rows := s.cells(header, rows)
+	s.printf("%s", terminal.TableCut(heads, rows, s.width()))
+}
+
+func (s *shell) cells(header []string, rows [][]string) (heads []string, shown [][]string) {
+	heads = make([]string, len(header))
 	for i, h := range header {
 		heads[i] = s.say(h)
 	}
@@ -38,20 +49,18 @@ func (s *shell) table(header []string, rows [][]string) {
 			r[i] = event.Show(r[i])
 		}
 	}
-	s.printf("%s", terminal.Table(heads, rows, s.width()))
+	return heads, rows
 }
 
-// width gives the columns of the terminal, 0 when the output goes elsewhere.
+// width gives the columns of the terminal. Where the output goes elsewhere it is what COLUMNS says, as for a pager,
+// or 0: no width.
 func (s *shell) width() int {
-	f, ok := s.stdout.(*os.File)
-	if !ok {
-		return 0
+	if f, ok := s.stdout.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return w
+		}
 	}
-	w, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return w
+	return s.columns
 }
 
 // said gives a sentence of the server in the caller's language, its times in the caller's zone.
@@ -60,7 +69,7 @@ func (s *shell) said(t *consolev1.Said) string {
 }
 
 func (s *shell) saidHere(t detection.Said) string {
-	return terminal.LocalTimes(t.In(s.tongue.Language()))
+	return s.paste(terminal.LocalTimes(t.In(s.tongue.Language())))
 }
 
 // both gives a sentence that the server says in both languages; an error among the arguments is said in each.

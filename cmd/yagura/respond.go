@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -11,6 +10,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 type respondVerb struct {
@@ -24,20 +24,21 @@ type respondVerb struct {
 // respondFlags are the same for every verb.
 type respondFlags struct {
 	Reason   string        `help:"Why, for the record."`
-	Incident string        `help:"Incident it belongs to (i-…)."`
+	Incident string        `help:"Incident it belongs to (i-…) or last."`
 	Wait     time.Duration `help:"How long to wait for the outcome; 0 returns at once." default:"30s"`
 }
 
 type respondKillVerb struct {
 	respondFlags
-	Process string `arg:"" help:"Process (HOST/p-…)."`
+	Process string `arg:"" help:"Process (HOST/p-…), the host by id or name."`
 	Tree    bool   `help:"Its descendants too."`
 }
 
 // Help shows examples.
 func (respondKillVerb) Help() string {
-	return "Exit code 3: the host has not answered within --wait.\n\nExamples:\n  yagura respond kill \"$(yagura detections --json | jq -r '.[0].process')\" --reason 'reverse shell'\n" +
-		"  yagura respond kill --tree HOST/p-…  # with all that it started"
+	return "A killed process does not come back; a suspended one does, with resume. Exit code 3: the host has not answered within --wait.\n\n" +
+		"Examples:\n  yagura respond kill HOST/p-… --reason 'reverse shell' # as `yagura detections` names it\n" +
+		"  yagura respond kill --tree HOST/p-…                   # with all that it started"
 }
 
 // Run kills.
@@ -47,12 +48,12 @@ func (v respondKillVerb) Run(s *shell) error {
 
 type respondSuspendVerb struct {
 	respondFlags
-	Process string `arg:"" help:"Process (HOST/p-…)."`
+	Process string `arg:"" help:"Process (HOST/p-…), the host by id or name."`
 }
 
 // Help shows examples.
 func (respondSuspendVerb) Help() string {
-	return "Examples:\n  yagura respond suspend \"$(yagura detections --json | jq -r '.[0].process')\""
+	return "Examples:\n  yagura respond suspend HOST/p-… --reason 'looking into it' # as `yagura detections` names it"
 }
 
 // Run suspends.
@@ -62,12 +63,12 @@ func (v respondSuspendVerb) Run(s *shell) error {
 
 type respondResumeVerb struct {
 	respondFlags
-	Process string `arg:"" help:"Process (HOST/p-…)."`
+	Process string `arg:"" help:"Process (HOST/p-…), the host by id or name."`
 }
 
 // Help shows examples.
 func (respondResumeVerb) Help() string {
-	return "Examples:\n  yagura respond resume \"$(yagura actions --json | jq -r '.[0].target')\" # the newest action's process"
+	return "Examples:\n  yagura respond resume HOST/p-… # as `yagura actions` names it"
 }
 
 // Run resumes.
@@ -84,7 +85,7 @@ type respondIsolateVerb struct {
 
 // Help shows examples.
 func (respondIsolateVerb) Help() string {
-	return "Examples:\n  yagura respond isolate \"$(hostname)\" --for 2m --reason drill # this host, for two minutes\n  yagura respond isolate web-01 --for 4h --allow 192.0.2.10      # still reachable: 192.0.2.10\n  yagura respond release web-01"
+	return "Examples:\n  yagura respond isolate HOST --for 2m --reason drill        # for two minutes\n  yagura respond isolate HOST --for 4h --allow 192.0.2.10    # still reachable: 192.0.2.10\n  yagura respond release HOST"
 }
 
 // Run isolates.
@@ -106,7 +107,7 @@ type respondReleaseVerb struct {
 
 // Help shows examples.
 func (respondReleaseVerb) Help() string {
-	return "Examples:\n  yagura respond release \"$(hostname)\""
+	return "Examples:\n  yagura respond release HOST --reason 'cleaned'"
 }
 
 // Run releases.
@@ -119,9 +120,9 @@ func (v respondReleaseVerb) Run(s *shell) error {
 }
 
 func (s *shell) actOnProcess(verb command.Verb, process string, tree bool, f respondFlags) error {
-	ref, err := event.ParseRef(process)
+	ref, err := s.findProcess(process)
 	if err != nil {
-		return usagef("%w: copy the process from `yagura incidents show` or `yagura tree`", err)
+		return err
 	}
 	return s.act(verb, ref.Host, command.KillArguments{Process: ref.Key.String(), Tree: tree}, f)
 }
@@ -141,6 +142,9 @@ func (s *shell) act(verb command.Verb, host event.HostID, arguments any, f respo
 			return fmt.Errorf("%s: renew the operator list: %w", doing, err)
 		}
 		list, operators = authority.List()
+	}
+	if f.Incident, err = s.incidentID(f.Incident); err != nil {
+		return err
 	}
 	console := s.console()
 	if _, err := console.SetOperatorList(s.ctx, connect.NewRequest(&consolev1.SetOperatorListRequest{List: list})); err != nil {
@@ -208,46 +212,25 @@ func (s *shell) await(doing string, a *consolev1.Action, wait time.Duration) err
 	case a.State == string(command.Done):
 		return nil
 	case finalState(a.State):
-		return fmt.Errorf("%s: %s: %s", doing, a.State, a.Detail)
+		return fmt.Errorf("%s: %s: %s", doing, s.tongue.Say(a.State), a.Detail)
 	case wait > 0:
-		return partialf("%s: still %s; `yagura actions show %s` tells when the host has answered", doing, a.State, a.Id)
+		return s.waiting(doing, a)
 	}
 	return nil
 }
 
-func finalState(state string) bool { return state == "expired" || command.State(state).Final() }
-
-// optionalHost takes what findHost takes, or nothing, and gives the id as text.
-func (s *shell) optionalHost(name string) (string, error) {
-	if name == "" {
-		return "", nil
-	}
-	id, err := s.findHost(name)
-	return id.String(), err
-}
-
-// findHost takes a host id or the name of exactly one host.
-func (s *shell) findHost(name string) (event.HostID, error) {
-	if strings.HasPrefix(name, "h-") {
-		if id, err := event.ParseHostID(name); err == nil {
-			return id, nil
-		}
-	}
-	r, err := s.console().ListHosts(s.ctx, connect.NewRequest(&consolev1.ListHostsRequest{}))
+// waiting says that the host has not answered, and since when it is silent if it is.
+func (s *shell) waiting(doing string, a *consolev1.Action) error {
+	hosts, err := s.hosts(doing)
 	if err != nil {
-		return event.HostID{}, s.explain("find host "+name, err)
+		return err
 	}
-	var found []string
-	for _, h := range r.Msg.Hosts {
-		if h.Name == name {
-			found = append(found, h.Id)
+	for _, h := range hosts {
+		if h.Id == a.HostId && h.State == "silent" {
+			return partialf("%s: waiting: %s is silent since %s; `yagura actions show %s` tells when it has answered", doing, h.Name, terminal.Clock(h.SilentSince), a.Id)
 		}
 	}
-	switch len(found) {
-	case 0:
-		return event.HostID{}, usagef("no host is called %q: `yagura hosts` lists them", name)
-	case 1:
-		return event.ParseHostID(found[0])
-	}
-	return event.HostID{}, usagef("%d hosts are called %q: give the id (%s)", len(found), name, strings.Join(found, ", "))
+	return partialf("%s: still %s; `yagura actions show %s` tells when the host has answered", doing, s.tongue.Say(a.State), a.Id)
 }
+
+func finalState(state string) bool { return state == "expired" || command.State(state).Final() }

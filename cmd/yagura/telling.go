@@ -225,15 +225,16 @@ func (t *telling) next() {
 	for i, d := range worst {
 		t.paragraph(strconv.Itoa(i+1)+".", 4, t.said(d.Todo))
 	}
-	id := t.incident.Row.Id
+	id, names := t.incident.Row.Id, t.shortNames()
 	hosts := map[string]bool{}
 	for _, d := range t.incident.Detections {
 		hosts[d.HostId] = true
 	}
 	if len(worst) > 0 && worst[0].Process != "" {
-		t.printf("\n  yagura tree %s\n  yagura respond kill --tree %s --incident %s\n", worst[0].Process, worst[0].Process, id)
+		process := shortRef(names, worst[0].Process)
+		t.printf("\n  %s\n  %s\n", t.command("tree", process), t.command("respond", "kill", "--tree", process, "--incident", id))
 	}
 	for _, h := range slices.Sorted(maps.Keys(hosts)) {
-		t.printf("  yagura respond isolate %s --for 4h --incident %s\n", h, id)
+		t.printf("  %s\n", t.command("respond", "isolate", names(h), "--for", "4h", "--incident", id))
 	}
 }

@@ -17,10 +17,10 @@ const (
 
 // Help prints the help of a program or of one of its verbs in the tongue's language: every text of the
 // grammar is looked up in the table of sentences. Kong's own printer knows English headings only and does
-// not break Japanese lines.
-func Help(t *Tongue) kong.HelpPrinter {
+// not break Japanese lines. paste gives a line of an example as it runs in the reader's shell; nil: as it is.
+func Help(t *Tongue, paste func(line string) string) kong.HelpPrinter {
 	return func(_ kong.HelpOptions, ctx *kong.Context) error {
-		h := &helpPage{tongue: t}
+		h := &helpPage{tongue: t, paste: paste}
 		node, usage := ctx.Model.Node, ctx.Model.Name+" "+t.Say("VERB [FLAGS]")
 		if selected := ctx.Selected(); selected != nil {
 			node, usage = selected, ctx.Model.Name+" "+summary(t, selected)
@@ -64,6 +64,7 @@ func summary(t *Tongue, n *kong.Node) string {
 type helpPage struct {
 	strings.Builder
 	tongue *Tongue
+	paste  func(line string) string
 }
 
 func (h *helpPage) line(format string, args ...any) { _, _ = fmt.Fprintf(h, format+"\n", args...) }
@@ -185,6 +186,9 @@ func (h *helpPage) examples(text string) {
 	names := 0
 	for l := range strings.Lines(text) {
 		command, note, _ := strings.Cut(strings.TrimRight(l, "\n"), " # ")
+		if h.paste != nil {
+			command = h.paste(command)
+		}
 		lines = append(lines, [2]string{strings.TrimRight(command, " "), strings.TrimSpace(note)})
 		if note != "" {
 			names = max(names, Width(strings.TrimRight(command, " ")))
@@ -195,6 +199,10 @@ func (h *helpPage) examples(text string) {
 			h.line("%s", l[0])
 			continue
 		}
-		h.line("%s  # %s", Pad(l[0], names), h.tongue.Say(l[1]))
+		note := h.tongue.Say(l[1])
+		if h.paste != nil {
+			note = quotedCommand.ReplaceAllStringFunc(note, h.paste)
+		}
+		h.line("%s  # %s", Pad(l[0], names), note)
 	}
 }

@@ -28,6 +28,18 @@ const (
 // go on over further lines, all rows alike. Width 0 is an output without a width, such as a pipe: one line
 // for each row.
 func Table(header []string, rows [][]string, width int) string {
+	return table(header, rows, width, 0)
+}
+
+// least is how much of a cut column is shown at least: less tells nothing.
+const least = 30
+
+// TableCut is Table whose last column, such as a command line, is cut to the room that the screen leaves it.
+func TableCut(header []string, rows [][]string, width int) string {
+	return table(header, rows, width, least)
+}
+
+func table(header []string, rows [][]string, width, cut int) string {
 	columns := make([]int, len(header))
 	for i, h := range header {
 		columns[i] = Width(h)
@@ -37,7 +49,23 @@ func Table(header []string, rows [][]string, width int) string {
 			columns[i] = max(columns[i], Width(c))
 		}
 	}
+	end := len(columns) - 1
+	if cut > 0 && width > 0 {
+		columns[end] = min(columns[end], cut)
+	}
 	lines := fold(columns, width)
+	if cut > 0 && width > 0 {
+		columns[end] = width
+		if before := lines[len(lines)-1]; len(before) > 1 || len(lines) > 1 {
+			for _, c := range before[:len(before)-1] {
+				columns[end] -= columns[c] + gap
+			}
+			if len(lines) > 1 {
+				columns[end] -= foldIndent
+			}
+		}
+		columns[end] = max(columns[end], Width(header[end]))
+	}
 	var b strings.Builder
 	for _, r := range append([][]string{header}, rows...) {
 		for n, line := range lines {
@@ -47,7 +75,11 @@ func Table(header []string, rows [][]string, width int) string {
 			}
 			for i, column := range line {
 				if i == len(line)-1 {
-					text.WriteString(r[column])
+					cell := r[column]
+					if cut > 0 && width > 0 && column == end {
+						cell = Cut(cell, columns[end])
+					}
+					text.WriteString(cell)
 				} else {
 					text.WriteString(Pad(r[column], columns[column]+gap))
 				}
@@ -58,6 +90,24 @@ func Table(header []string, rows [][]string, width int) string {
 		}
 	}
 	return b.String()
+}
+
+// Cut gives text in at most width columns, with … where something was left out.
+func Cut(text string, width int) string {
+	if width <= 0 || Width(text) <= width {
+		return text
+	}
+	var b strings.Builder
+	used := 0
+	for _, r := range text {
+		w := screen.RuneWidth(r)
+		if used+w > width-1 {
+			break
+		}
+		used += w
+		b.WriteRune(r)
+	}
+	return b.String() + "…"
 }
 
 // fold puts columns on lines of a width, in their order.

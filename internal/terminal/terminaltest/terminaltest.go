@@ -22,7 +22,7 @@ type Source struct {
 }
 
 // sayers are the functions whose first text argument is a sentence.
-var sayers = map[string]bool{"say": true, "both": true, "heading": true, "usagef": true, "partialf": true, "explain": true, "Errorf": true, "Sprintf": true, "New": true, "table": true}
+var sayers = map[string]bool{"say": true, "both": true, "heading": true, "usagef": true, "partialf": true, "explain": true, "Errorf": true, "Sprintf": true, "New": true, "table": true, "tableCut": true, "hosts": true}
 
 // Read collects the sentences of the program in a folder.
 func Read(t *testing.T, dir string) Source {
@@ -71,7 +71,7 @@ func (s *Source) call(c *ast.CallExpr, at string) {
 			return
 		}
 	}
-	if name == "table" && len(c.Args) > 0 {
+	if (name == "table" || name == "tableCut") && len(c.Args) > 0 {
 		if l, ok := c.Args[0].(*ast.CompositeLit); ok {
 			for _, e := range l.Elts {
 				s.add(Text(e), at)
@@ -88,6 +88,10 @@ func (s *Source) call(c *ast.CallExpr, at string) {
 				}
 			}
 		}
+	}
+	if name == "many" && len(c.Args) == 3 { // the sentence for one, and that for all other numbers
+		s.add(Text(c.Args[1]), at)
+		s.add(Text(c.Args[2]), at)
 	}
 	if sayers[name] && len(c.Args) > 0 {
 		s.add(Text(c.Args[0]), at)
