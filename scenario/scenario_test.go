@@ -71,6 +71,12 @@ func events(t *testing.T, lines string) []event.Stamped {
 	t.Helper()
 	var out []event.Stamped
 	for l := range strings.SplitSeq(strings.TrimSpace(lines), "\n") {
+		// "N times EVENT": programs like this one, 20 ms apart
+		n := 1
+		if times, rest, ok := strings.Cut(l, " times "); ok && len(times) < 5 {
+			n, _ = strconv.Atoi(times)
+			l = rest
+		}
 		id, body, _ := strings.Cut(l, " ")
 		i, err := event.ParseID(id)
 		if err != nil {
@@ -80,7 +86,16 @@ func events(t *testing.T, lines string) []event.Stamped {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, event.Stamped{ID: i, Event: e})
+		for k := range uint64(n) {
+			x := *e
+			if n > 1 {
+				x.Time, x.BootNS, x.Actor.PID = e.Time+int64(k)*20_000, e.BootNS+k*20_000_000, e.Actor.PID+k
+				x.Actor.Key = event.LinuxKey(x.BootNS, uint32(x.Actor.PID), 9) //nolint:gosec // a small number of the file
+			}
+			j := i
+			j.Seq += k
+			out = append(out, event.Stamped{ID: j, Event: &x})
+		}
 	}
 	return out
 }
@@ -172,6 +187,22 @@ func check(stories []incident.Story, line string) string {
 	case "in":
 		if !slices.ContainsFunc(stories, func(s incident.Story) bool { return has(s, rest) }) {
 			return "no story has it"
+		}
+	case "at-most", "beside":
+		want, _ := strconv.Atoi(rest)
+		for _, s := range stories {
+			got := s.LeftOut.Beside
+			if verb == "at-most" {
+				got = 0
+				for _, n := range s.Nodes {
+					if n.Kind == incident.NodeProcess {
+						got++
+					}
+				}
+			}
+			if verb == "at-most" && got > want || verb == "beside" && got < want {
+				return fmt.Sprintf("there are %d", got)
+			}
 		}
 	case "out":
 		if slices.ContainsFunc(stories, func(s incident.Story) bool { return has(s, rest) }) {

@@ -71,8 +71,8 @@ func (b *builder) acts() []act {
 		}
 	}
 	for _, p := range b.members() {
-		if b.w.role[p] == pruned && len(b.by[p]) == 0 {
-			continue // of a service, only what entry and edges name
+		if !b.acted(p) {
+			continue // of a service or a runner, only what entry and edges name
 		}
 		for _, im := range p.images {
 			if im.kind == event.ProcessExec {
@@ -141,6 +141,9 @@ func (b *builder) cited(id string) (fact, bool) {
 	}
 	return fact{}, false
 }
+
+// acted says that what p did is told: the program beside the story that started a part of it did much else.
+func (b *builder) acted(p *proc) bool { return b.w.role[p] == full || len(b.by[p]) > 0 }
 
 func (b *builder) when() []Sentence {
 	acts := b.acts()
@@ -261,7 +264,7 @@ func (b *builder) where() []Sentence {
 	for _, p := range b.members() {
 		for _, c := range p.did().conns {
 			k := c.remote.String()
-			if seen[k] || !c.known() || !c.remote.IsValid() || c.remote.Port() == 53 || c.remote.Port() == 0 || len(seen) >= 12 || b.w.role[p] < full {
+			if seen[k] || !c.known() || !c.remote.IsValid() || c.remote.Port() == 53 || c.remote.Port() == 0 || len(seen) >= 12 || !b.acted(p) {
 				continue
 			}
 			seen[k] = true
@@ -315,7 +318,7 @@ func (b *builder) what() []Sentence {
 	}
 	var reads []read
 	for _, p := range b.members() {
-		if b.w.role[p] < full {
+		if !b.acted(p) {
 			continue
 		}
 		d := p.did()
@@ -433,7 +436,7 @@ func (b *builder) why() []Sentence {
 	}
 	aims, told := 0, map[string]bool{}
 	for _, p := range b.members() {
-		if c := p.did().creds; len(c) > 0 && b.w.role[p] == full && aims == 0 {
+		if c := p.did().creds; len(c) > 0 && b.acted(p) && aims == 0 {
 			aims++
 			told["to take credentials"] = true
 			out = append(out, sentence(fmt.Sprintf("Likely aim: to take credentials (%s read at %s by pid %d).", c[0].text, clock(c[0].time), p.pid),
@@ -499,7 +502,7 @@ func (b *builder) accounts() []Sentence {
 	for _, p := range b.members() {
 		u := userOf(p)
 		im := p.firstExec()
-		if u == "" || im == nil || im.kind != event.ProcessExec || b.w.role[p] < full {
+		if u == "" || im == nil || im.kind != event.ProcessExec || !b.acted(p) {
 			continue
 		}
 		x := by[u]

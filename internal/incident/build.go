@@ -51,10 +51,11 @@ type builder struct {
 	lines []*link
 	out   Story
 	id    map[*link]string
+	over  map[*proc]int // members not shown, by the nearest one above them that is
 }
 
 func newBuilder(g *Graph, dets []detection.Detection, c Context) *builder {
-	b := &builder{g: g, c: c, by: map[*proc][]detection.Detection{}, refs: map[any]string{}, id: map[*link]string{}}
+	b := &builder{g: g, c: c, by: map[*proc][]detection.Detection{}, refs: map[any]string{}, id: map[*link]string{}, over: map[*proc]int{}}
 	b.dets = append(b.dets, dets...)
 	sort.SliceStable(b.dets, func(i, j int) bool { return when(b.dets[i].Event.Event) < when(b.dets[j].Event.Event) })
 	var seeds []*proc
@@ -66,7 +67,7 @@ func newBuilder(g *Graph, dets []detection.Detection, c Context) *builder {
 			b.by[p] = append(b.by[p], d)
 		}
 	}
-	b.w = g.grow(seeds)
+	b.w = g.grow(seeds, rulesOf(b.dets))
 	return b
 }
 
@@ -147,13 +148,12 @@ func (l *link) time() int64 {
 	return t
 }
 
-// choose gives the processes to show: all, or the most telling ones of a very large story.
+// choose gives the processes to show: all, or the most telling ones of a large story. What is left out is counted at the
+// nearest process above it that is shown.
 func (b *builder) choose() map[*proc]bool {
-	keep := make(map[*proc]bool, len(b.w.order))
-	others := len(b.w.urls) + len(b.w.addrs) + 64
-	room := maxStoryNodes - min(others, maxStoryNodes/2)
-	b.out.Truncated = b.w.full || len(b.w.order) > room
-	if len(b.w.order) <= room {
+	keep := make(map[*proc]bool, min(len(b.w.order), maxShown))
+	b.out.Truncated = b.w.full || len(b.w.order) > maxShown
+	if len(b.w.order) <= maxShown {
 		for _, p := range b.w.order {
 			keep[p] = true
 		}
@@ -161,9 +161,13 @@ func (b *builder) choose() map[*proc]bool {
 	}
 	weight := map[*proc]int{}
 	for p, ds := range b.by {
-		weight[p] += 1000 * len(ds)
+		worst := 0
+		for i := range ds {
+			worst = max(worst, int(ds[i].Severity))
+		}
+		weight[p] += 1000*worst + min(len(ds), 100)
 		for up, n := p.parent, 0; up != nil && n < 32 && b.w.role[up] != outside; up, n = up.parent, n+1 {
-			weight[up] += 500
+			weight[up] += 500 // the way from the first step to what was found
 		}
 	}
 	for _, l := range b.lines {
@@ -177,13 +181,24 @@ func (b *builder) choose() map[*proc]bool {
 		}
 	}
 	all := append([]*proc(nil), b.w.order...)
-	sort.SliceStable(all, func(i, j int) bool { return weight[all[i]] > weight[all[j]] })
-	for _, p := range all[:room] {
+	sort.SliceStable(all, func(i, j int) bool {
+		if weight[all[i]] != weight[all[j]] {
+			return weight[all[i]] > weight[all[j]]
+		}
+		return b.w.earlier(all[i], all[j])
+	})
+	for _, p := range all[:maxShown] {
 		keep[p] = true
 	}
-	for _, p := range all[room:] {
-		if p.parent != nil {
-			b.w.folds[p.parent]++
+	for _, p := range all[maxShown:] {
+		if b.w.role[p] >= pruned {
+			b.out.LeftOut.Members++
+		}
+		up := p.parent
+		for n := 0; up != nil && !keep[up] && n < 64; up, n = up.parent, n+1 {
+		}
+		if up != nil && keep[up] {
+			b.over[up]++
 		}
 	}
 	return keep
@@ -506,16 +521,28 @@ func (b *builder) related() {
 
 func (b *builder) folds(keep map[*proc]bool) {
 	for p, n := range b.w.folds {
-		if !keep[p] || n == 0 {
+		if n == 0 {
 			continue
 		}
-		r := Said{En: "left out of a very large story, least telling first", Ja: "大きなストーリーのため、重要度の低いものから省略"}
+		r := Said{En: "nothing was found in them and no edge leads to them", Ja: "検知も、このストーリーへの関連もなし"}
 		if b.w.role[p] <= passage {
 			r = Said{En: "its other children belong to other work", Ja: "ほかの子プロセスは別の作業のもの"}
+		} else {
+			b.out.LeftOut.Beside += n
 		}
-		b.out.Folds = append(b.out.Folds, Fold{Parent: b.ref(p), Count: n, Reason: r})
+		if keep[p] {
+			b.out.Folds = append(b.out.Folds, Fold{Parent: b.ref(p), Count: n, Kind: FoldBeside, Reason: r})
+		}
 	}
-	sort.Slice(b.out.Folds, func(i, j int) bool { return b.out.Folds[i].Parent < b.out.Folds[j].Parent })
+	for p, n := range b.over {
+		b.out.Folds = append(b.out.Folds, Fold{Parent: b.ref(p), Count: n, Kind: FoldOver, Reason: Said{
+			En: "the story is longer than what is shown, the least telling are left out", Ja: "ストーリーが長いため、重要度の低いものから省略",
+		}})
+	}
+	sort.Slice(b.out.Folds, func(i, j int) bool {
+		x, y := &b.out.Folds[i], &b.out.Folds[j]
+		return x.Parent < y.Parent || x.Parent == y.Parent && x.Kind < y.Kind
+	})
 }
 
 func short(s string, n int) string {

@@ -12,6 +12,9 @@ import (
 // assign gives a detection to the incident its process belongs to, or opens one.
 func (f *floor) assign(det detection.Detection, now time.Time) {
 	p := f.graph.seed(det)
+	if p != nil {
+		p.host.find(p)
+	}
 	if p == nil {
 		f.assignHost(det, now)
 		return
@@ -24,11 +27,7 @@ func (f *floor) assign(det detection.Detection, now time.Time) {
 		p.story, p.whole = st.serial, true
 		st.members = append(st.members, p)
 	} else {
-		for _, q := range f.graph.grow([]*proc{p}).joined() {
-			if st := f.open[q.story]; q.story != 0 && st != nil && (into == nil || st.serial < into.serial) {
-				into = st
-			}
-		}
+		into = f.meets(p)
 	}
 	if into == nil && hubKind(p) != notHub {
 		// a hub joins no stories, but one rule about one hub is one incident
@@ -54,6 +53,29 @@ func (f *floor) assign(det detection.Detection, now time.Time) {
 	if p.story != into.serial {
 		f.regrow(into) // so that the next detection of this batch finds it
 	}
+}
+
+// meets gives the oldest story that p would grow into, nil when there is none.
+func (f *floor) meets(p *proc) (into *story) {
+	for _, q := range f.graph.grow([]*proc{p}, 1).joined() {
+		if st := f.open[q.story]; q.story != 0 && st != nil && (into == nil || st.serial < into.serial) {
+			into = st
+		}
+	}
+	return into
+}
+
+// belowStory says cheaply that p may grow into a story by its parents.
+func (f *floor) belowStory(p *proc) bool {
+	for up, n := p.parent, 0; up != nil && n < 64 && hubKind(up) == notHub; p, up, n = up, up.parent, n+1 {
+		if runsScript(p) && !isService(up) && !isDaemon(up) {
+			return false // growth upwards stops there
+		}
+		if up.story != 0 && f.open[up.story] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // ofParent gives the story that p belongs to because its parent does with all its descendants: without
@@ -128,12 +150,22 @@ func (w *growth) joined() []*proc {
 	return out
 }
 
+// rulesOf counts the rules behind detections: one rule many times is one reason.
+func rulesOf(dets []detection.Detection) int {
+	seen := map[string]bool{}
+	for i := range dets {
+		seen[dets[i].RuleID] = true
+	}
+	return len(seen)
+}
+
 func (f *floor) seeds(st *story) []*proc {
 	var out []*proc
 	seen := map[*proc]bool{}
 	for _, x := range st.dets {
 		if p := f.graph.seed(x); p != nil && !seen[p] {
 			seen[p] = true
+			p.host.find(p)
 			out = append(out, p)
 		}
 	}
@@ -147,7 +179,7 @@ func (f *floor) regrow(st *story) {
 			p.story = 0
 		}
 	}
-	w := f.graph.grow(f.seeds(st))
+	w := f.graph.grow(f.seeds(st), rulesOf(st.dets))
 	st.members = w.joined()
 	for _, p := range st.members {
 		if o := f.open[p.story]; p.story != 0 && o != nil && o != st {
@@ -175,6 +207,13 @@ func (f *floor) settleDirty(now time.Time) []mergeOf {
 			if p != nil && p.story != 0 && f.open[p.story] != nil {
 				f.add(f.open[p.story], det)
 				continue
+			}
+			// as if it had come after what opened the story
+			if p != nil && p.story == 0 && f.belowStory(p) {
+				if st := f.meets(p); st != nil {
+					f.add(st, det)
+					continue
+				}
 			}
 			if p != nil && now.UnixMicro()-det.Detected < grows.Microseconds() {
 				still = append(still, det)

@@ -69,7 +69,7 @@ func (w *growth) wroteBefore(p *proc) {
 		if hubKind(wr.by) != notHub {
 			w.join(wr.by, passage)
 		} else {
-			w.join(wr.by, full)
+			w.reached(wr.by)
 		}
 		w.download(f, wr)
 	}
@@ -270,7 +270,7 @@ func (w *growth) ranLater(p *proc) {
 			if hubKind(r.by) != notHub {
 				w.join(r.by, passage)
 			} else {
-				w.join(r.by, full)
+				w.whole(r.by)
 			}
 		}
 	}
@@ -316,8 +316,8 @@ func (w *growth) scheduled(p *proc) {
 				continue
 			}
 			w.edge(link{kind: EdgeScheduled, from: it, to: r.by, facts: []fact{it.write.fact, r.fact}, basis: observed, confidence: r.confidence, reason: r.why})
-			w.join(r.by, full)
-			w.join(it.write.by, full)
+			w.whole(r.by)
+			w.reached(it.write.by)
 		}
 	}
 }
@@ -332,13 +332,13 @@ func (w *growth) injections(p *proc) {
 		if hubKind(t.other) != notHub {
 			w.join(t.other, passage)
 		} else {
-			w.join(t.other, full)
+			w.whole(t.other)
 		}
 	}
 	for _, t := range p.did().injected {
 		draw(t.other, p, t)
 		if hubKind(t.other) == notHub {
-			w.join(t.other, full)
+			w.whole(t.other)
 		}
 	}
 }
@@ -359,15 +359,13 @@ func (w *growth) peers(p *proc) {
 			continue
 		}
 		w.edge(link{kind: EdgeHostToHost, from: p, to: kid, facts: []fact{c.fact, e.fact}, basis: observed, confidence: high, reason: why})
-		if w.role[kid] == outside {
-			w.join(kid, full)
-		}
+		w.whole(kid)
 	}
 	if acc := sshAccept(p); acc != nil && hubKind(p) == notHub {
 		if e := w.g.across(p, *acc); e != nil {
 			w.edge(link{kind: EdgeHostToHost, from: e.by, to: p, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
 			if hubKind(e.by) == notHub {
-				w.join(e.by, full)
+				w.reached(e.by)
 			}
 		}
 	}
@@ -385,7 +383,7 @@ func (w *growth) peers(p *proc) {
 		if e := w.g.across(p, *acc); e != nil {
 			w.edge(link{kind: EdgeHostToHost, from: e.by, to: k, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
 			if hubKind(e.by) == notHub {
-				w.join(e.by, full)
+				w.reached(e.by)
 			}
 		}
 	}

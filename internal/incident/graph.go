@@ -90,10 +90,12 @@ type proc struct {
 	start   int64
 	seen    bool // an event of its own named it; false: only others spoke of it
 	gone    bool // evicted
+	finding bool // a rule found something that it did
 
 	user, userID, tty, session, cgroup, comm, container string
 
 	more  *deeds
+	lost  uint32 // programs that were below it and are evicted
 	story uint32 // serial of the story it was a member of at the last growth, 0: none
 	whole bool   // member with its descendants
 }
@@ -187,7 +189,24 @@ type activity struct {
 	byScheduler []*proc
 	stubs       []*proc
 	browsers    []*proc  // roots of browsers, newest last
+	found       []*proc  // what rules found something of, the oldest first
 	touched     []uint32 // stories that stand on what just changed
+}
+
+// maxFound bounds the processes of a host that findings are remembered of; full: the older half goes, and branches of
+// theirs are found by their own way up alone.
+const maxFound = 4096
+
+// find notes that a rule found something that p did.
+func (a *activity) find(p *proc) {
+	if p.finding {
+		return
+	}
+	p.finding = true
+	if len(a.found) >= maxFound {
+		a.found = append([]*proc(nil), a.found[maxFound/2:]...)
+	}
+	a.found = append(a.found, p)
 }
 
 // maxLogons bounds the sessions of one host whose beginning is remembered; full: all are forgotten, as the sensor does.
@@ -303,6 +322,10 @@ func (a *activity) forgetProc(p *proc) {
 	p.gone = true
 	delete(a.procs, p.key)
 	if q := p.parent; q != nil {
+		q.lost += p.lost
+		if p.firstExec() != nil {
+			q.lost++
+		}
 		for i, k := range q.kids {
 			if k == p {
 				q.kids = append(q.kids[:i], q.kids[i+1:]...)

@@ -10,6 +10,7 @@ const (
 	aside        // an ancestor for orientation: it does not join
 	passage      // a hub on a named chain: it does not join either, and nothing follows from it
 	pruned       // a service or a session: joins, but brings only the branches that have a reason of their own
+	runner       // runs many programs: as pruned, but who started it may join, and all that was found below it does
 	full         // joins with its descendants
 )
 
@@ -55,6 +56,7 @@ type growth struct {
 	weak    []*handoff // seen, too weak to join
 	weakRun []itemPair
 	full    bool // the bound was reached
+	alone   bool // one rule alone found something: what stands beside it is not shown to be an attack by anything
 }
 
 type itemPair struct {
@@ -65,25 +67,28 @@ type itemPair struct {
 const maxGrowth = 4 * maxStoryNodes
 
 // grow finds what belongs to the seeds, over observed edges and inferred ones of at least medium
-// confidence, backwards and forwards.
-func (g *Graph) grow(seeds []*proc) *growth {
+// confidence, backwards and forwards. rules is the number of different rules that found them.
+func (g *Graph) grow(seeds []*proc, rules int) *growth {
 	w := &growth{
-		g: g, role: map[*proc]role{}, linked: map[[2]any]map[string]*link{}, urls: map[string]*urlNode{}, addrs: map[netip.AddrPort]*addrNode{},
+		g: g, alone: rules <= 1, role: map[*proc]role{}, linked: map[[2]any]map[string]*link{}, urls: map[string]*urlNode{}, addrs: map[netip.AddrPort]*addrNode{},
 		hand: map[*activity][]*handoff{}, used: map[*handoff]*urlNode{}, folds: map[*proc]int{},
 	}
 	for _, s := range seeds {
 		if hubKind(s) != notHub {
 			w.join(s, passage)
 		} else {
-			w.join(s, full)
+			w.whole(s)
 		}
 	}
-	for len(w.queue) > 0 {
-		p := w.queue[0]
-		w.queue = w.queue[1:]
-		w.visit(p)
+	for more := true; more; more = w.handled() {
+		for len(w.queue) > 0 {
+			p := w.queue[0]
+			w.queue = w.queue[1:]
+			w.visit(p)
+		}
 	}
 	w.context()
+	w.beside()
 	w.spawns()
 	w.logons()
 	return w
@@ -144,8 +149,12 @@ func (w *growth) visit(p *proc) {
 	w.peers(p)
 	w.carried(p)
 	w.up(p)
-	if r == full {
+	switch r {
+	case full:
 		w.down(p)
+	case runner:
+		w.foundBelow(p)
+	default:
 	}
 }
 
@@ -160,7 +169,7 @@ func (w *growth) down(p *proc) {
 			}
 			continue
 		}
-		w.join(k, full)
+		w.whole(k)
 	}
 }
 
@@ -170,21 +179,29 @@ func (w *growth) up(p *proc) {
 	if q == nil || hubKind(q) != notHub {
 		return
 	}
+	fed := isFedShell(p)
 	switch {
-	case isService(q) && !bringsItself(q):
+	case isService(q) && !bringsItself(q), isDaemon(q):
 		w.join(q, pruned)
-	case w.role[p] == pruned && !isSessionShell(p), runsScript(p):
+	case w.role[p] == pruned && !isSessionShell(p) && !fed, runsScript(p):
 		return
 	case isSessionShell(q):
 		w.join(q, pruned)
 	case w.role[p] == pruned:
+		if fed && (bringsItself(q) || hidden(q)) {
+			w.whole(q) // a payload that feeds its shell by pipes
+		}
 		return
 	case p.start != 0 && q.start != 0 && p.start-q.start > longLived:
 		return
 	case q.running.known() && !q.forked.known() && p.start-q.running.time > longLived:
 		return
+	case isFedShell(q):
+		w.join(q, pruned)
+	case w.alone && programsBelow(q, aloneBelow) > aloneBelow && !isTypedAt(q):
+		w.join(q, runner)
 	default:
-		w.join(q, full)
+		w.whole(q)
 	}
 }
 
@@ -242,6 +259,14 @@ func (w *growth) spawns() {
 			reason: Said{En: "started it", Ja: "起動した"},
 		})
 	}
+}
+
+// earlier orders processes by their start; those of one instant by their keys, so that no order of arrival shows.
+func (w *growth) earlier(p, q *proc) bool {
+	if p.start != q.start {
+		return p.start < q.start
+	}
+	return p.ref() < q.ref()
 }
 
 func (p *proc) firstExec() *image {

@@ -93,6 +93,15 @@ func TestWriteScenarios(t *testing.T) {
 		{"two-hosts", "a web shell on one host logs on to the next", twoHosts(), []string{
 			"incidents 1", "route exploited_service", "in ssh root@", "in cat /etc/shadow", "edge host_to_host", "edge logon_from",
 		}},
+		{"pipe-fed-shell", "a shell that is fed by a pipe runs 240 programs, one of them odd", oddInPipedShell(), small("bash -s")},
+		{"script-runner", "a script runs 240 programs, one of them odd", oddInScript(), small("bash /home/u/nightly.sh")},
+		{"ansible-by-ssh", "a command given to ssh runs 240 programs, one of them odd", oddByAnsible(), small("sh -c /usr/bin/python3")},
+		{"ci-runner", "an agent feeds a shell, which runs make, which runs 240 programs, one of them odd", oddInMake(), small("make -j2 all")},
+		{"management-daemon", "a daemon runs 240 programs, one of them odd", oddByDaemon(), small("salt-minion")},
+		{"cron-run-script", "cron runs a script that runs 240 programs, one of them odd", oddByCron(), small("/opt/app/nightly")},
+		{"attack-in-a-ci-job", "among 240 programs of a CI job one is downloaded, made executable and run, and reads passwords", attackInCI(), []string{
+			"incidents 1", "at-most 20", "beside 240", "in curl -so", "in chmod +x", "in /dev/shm/k", "in cat /home", "out stat -c", "edge wrote_executed", "edge downloaded_from",
+		}},
 	} {
 		var b bytes.Buffer
 		fmt.Fprintf(&b, "authored: %s.\nWritten by internal/incident's tests (go test -run TestWriteScenarios -scenarios ../../scenario/testdata); no machine recorded it.\n-- want --\n", s.about)
@@ -100,7 +109,16 @@ func TestWriteScenarios(t *testing.T) {
 			fmt.Fprintln(&b, w)
 		}
 		b.WriteString("-- events.ndjson --\n")
+		skip := 0
 		for _, e := range s.tape.events {
+			if skip > 0 {
+				skip--
+				continue
+			}
+			if n := s.tape.times[e.ID]; n > 1 {
+				fmt.Fprintf(&b, "%d times ", n)
+				skip = n - 1
+			}
 			fmt.Fprintf(&b, "%s %s\n", e.ID, e.Event.JSON())
 		}
 		if err := os.WriteFile(filepath.Join(*scenarios, s.name+".txtar"), b.Bytes(), 0o644); err != nil {

@@ -28,7 +28,8 @@ const (
 	high             = "high"
 	medium           = "medium"
 	low              = "low"
-	maxStoryNodes    = 2000
+	maxShown         = 200  // processes of a story that are shown
+	maxStoryNodes    = 2000 // things of a story that growth looks at
 	maxSentences     = 60
 	edgeCodeVersion  = 1
 	unknownRouteName = "unknown"
@@ -60,6 +61,7 @@ type Story struct {
 	Horizon   int64     `json:"horizon"` // µs UTC: nothing before it was seen on the story's hosts; 0: not known
 	Holes     []Hole    `json:"holes"`
 	Truncated bool      `json:"truncated"`
+	LeftOut   LeftOut   `json:"left_out"`
 }
 
 // Node is one thing in the story. Ref is HOST/p-… for a process and an opaque id for the rest.
@@ -161,7 +163,20 @@ type Related struct {
 type Fold struct {
 	Parent string `json:"parent"`
 	Count  int    `json:"count"`
+	Kind   string `json:"kind"`
 	Reason Said   `json:"reason"`
+}
+
+// The kinds of fold.
+const (
+	FoldBeside = "beside" // started by the same program, no part of the story
+	FoldOver   = "over"   // part of the story, not among its nodes
+)
+
+// LeftOut counts the processes that are not among the nodes. `yagura tree` with the parent of a fold shows them.
+type LeftOut struct {
+	Members int `json:"members"` // of the story, beyond what is shown
+	Beside  int `json:"beside"`  // no part of it: started by a program that is
 }
 
 // Hole is a time in which a host of the story could not be fully seen.

@@ -24,6 +24,7 @@ type tape struct {
 	dets   []detection.Detection
 	procs  map[string]*event.Process
 	parent map[string]string
+	times  map[event.ID]int // of the first event of a row of like ones
 }
 
 var (
@@ -84,6 +85,22 @@ func (t *tape) startFile(name, parent string, pid uint64, path, cmd, inode strin
 	p := t.process(name, parent, pid, path, cmd)
 	p.VolumeID, p.FileID = "0:25", inode
 	return t.add(event.Event{Kind: event.ProcessExec, Actor: *p, Parent: *t.procs[parent]})
+}
+
+// like starts n programs one after another that do nothing else.
+func (t *tape) like(n int, parent string, pid uint64, path, cmd string) {
+	for i := range n {
+		s := t.running("", parent, pid+uint64(i), path, cmd)
+		s.Event.Kind = event.ProcessExec
+		s.Event.Actor.Key = event.LinuxKey(s.Event.BootNS, uint32(pid)+uint32(i), 9)
+		if i == 0 {
+			if t.times == nil {
+				t.times = map[event.ID]int{}
+			}
+			t.times[s.ID] = n
+		}
+	}
+	delete(t.procs, "")
 }
 
 func (t *tape) exit(name string) event.Stamped {
