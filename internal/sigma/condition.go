@@ -162,20 +162,21 @@ func (p *condParser) primary(depth int) (*cond, error) {
 	return &cond{op: "id", name: t}, nil
 }
 
-// bind makes the tree that is judged. Patterns and "them" mean the given detections only.
-func (c *cond) bind(det *detections, line int) (node, error) {
+// bind makes the tree that is judged. Patterns and "them" mean the given detections only. negated says whether an odd
+// number of "not" stands above.
+func (c *cond) bind(det *detections, line int, negated bool) (node, error) {
 	switch c.op {
 	case "id":
 		n, ok := det.byName[c.name]
 		if !ok {
 			return nil, refuse(BadCondition, line, "condition names %q, which is not defined", c.name)
 		}
-		return n, nil
+		return n.of(negated), nil
 	case "any", "all":
 		var kids []node
 		for _, name := range det.names {
 			if selects(c.name, name) {
-				kids = append(kids, det.byName[name])
+				kids = append(kids, det.byName[name].of(negated))
 			}
 		}
 		if len(kids) == 0 {
@@ -188,7 +189,7 @@ func (c *cond) bind(det *detections, line int) (node, error) {
 	}
 	kids := make([]node, 0, len(c.kids))
 	for _, k := range c.kids {
-		n, err := k.bind(det, line)
+		n, err := k.bind(det, line, negated != (c.op == "not"))
 		if err != nil {
 			return nil, err
 		}

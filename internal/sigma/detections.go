@@ -10,16 +10,22 @@ import (
 
 // interner gives each field name a small number, the same for every rule of a set.
 type interner struct {
-	number map[string]int
-	fields []string
-	used   map[string]bool // by the rule being read
-	items  map[string]*shared
+	numbers map[string]int
+	fields  []string
+	used    map[string]bool // by the rule being read
+	items   map[string]*shared
 }
 
-func newInterner() *interner { return &interner{number: map[string]int{}, items: map[string]*shared{}} }
+func newInterner() *interner {
+	return &interner{numbers: map[string]int{}, items: map[string]*shared{}}
+}
 
-// share gives one node for questions that several rules ask alike: a record answers it once.
-func (in *interner) share(key string, it *item) node {
+// keep gives one node for questions that several rules ask alike: a record answers it once. One that is as cheap to
+// ask as to remember stays alone.
+func (in *interner) keep(key string, it *item) node {
+	if it.price < 4 {
+		return it
+	}
 	s, ok := in.items[key]
 	if !ok {
 		s = &shared{item: it, number: len(in.items)}
@@ -33,10 +39,15 @@ func (in *interner) slot(field string) int {
 	if in.used != nil {
 		in.used[field] = true
 	}
-	n, ok := in.number[field]
+	return in.number(field)
+}
+
+// number is slot for a field that the rule did not name itself.
+func (in *interner) number(field string) int {
+	n, ok := in.numbers[field]
 	if !ok {
 		n = len(in.fields)
-		in.number[field] = n
+		in.numbers[field] = n
 		in.fields = append(in.fields, field)
 	}
 	return n
@@ -45,13 +56,13 @@ func (in *interner) slot(field string) int {
 // detections are the search identifiers of one rule or filter.
 type detections struct {
 	names    []string // in the order written
-	byName   map[string]node
+	byName   map[string]sides
 	keywords bool
 }
 
 // readDetections compiles every key of m that skip does not name.
 func readDetections(m *yaml.Node, slots *interner, skip ...string) (*detections, error) {
-	d := &detections{byName: map[string]node{}}
+	d := &detections{byName: map[string]sides{}}
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		k, v := m.Content[i], m.Content[i+1]
 		if slices.Contains(skip, k.Value) {
@@ -69,7 +80,7 @@ func readDetections(m *yaml.Node, slots *interner, skip ...string) (*detections,
 			return nil, err
 		}
 		d.names = append(d.names, k.Value)
-		d.byName[k.Value] = named{n, k.Value}
+		d.byName[k.Value] = sides{named{n.pos, k.Value}, named{n.neg, k.Value}, n.differ}
 	}
 	if len(d.names) == 0 {
 		return nil, refuse(BadDocument, m.Line, "no search identifier")
@@ -78,29 +89,29 @@ func readDetections(m *yaml.Node, slots *interner, skip ...string) (*detections,
 }
 
 // read compiles a detection: a map is AND, a list of maps is OR, a list of text is keywords.
-func (d *detections) read(v *yaml.Node, slots *interner, depth int) (node, error) {
+func (d *detections) read(v *yaml.Node, slots *interner, depth int) (out sides, err error) {
 	switch v.Kind {
 	case yaml.MappingNode:
 		if len(v.Content) == 0 {
-			return nil, refuse(BadDocument, v.Line, "empty detection")
+			return out, refuse(BadDocument, v.Line, "empty detection")
 		}
-		var kids []node
+		var kids []sides
 		for i := 0; i+1 < len(v.Content); i += 2 {
 			n, err := d.item(v.Content[i], v.Content[i+1], slots)
 			if err != nil {
-				return nil, err
+				return out, err
 			}
 			kids = append(kids, n)
 		}
-		return allOf(kids), nil
+		return joined(allOf, kids), nil
 	case yaml.SequenceNode:
 		if len(v.Content) == 0 {
-			return nil, refuse(BadDocument, v.Line, "empty list")
+			return out, refuse(BadDocument, v.Line, "empty list")
 		}
 		if depth > 4 {
-			return nil, refuse(BadDocument, v.Line, "lists inside lists")
+			return out, refuse(BadDocument, v.Line, "lists inside lists")
 		}
-		var kids []node
+		var kids []sides
 		var words []*yaml.Node
 		for _, k := range v.Content {
 			if k.Kind == yaml.ScalarNode {
@@ -109,32 +120,32 @@ func (d *detections) read(v *yaml.Node, slots *interner, depth int) (node, error
 			}
 			n, err := d.read(k, slots, depth+1)
 			if err != nil {
-				return nil, err
+				return out, err
 			}
 			kids = append(kids, n)
 		}
 		if len(words) > 0 {
 			n, err := d.values(chain{line: v.Line, names: nil}, keywords, "", words, slots)
 			if err != nil {
-				return nil, err
+				return out, err
 			}
 			kids = append(kids, n)
 		}
-		return anyOf(kids), nil
+		return joined(anyOf, kids), nil
 	case yaml.ScalarNode:
 		return d.values(chain{line: v.Line}, keywords, "", []*yaml.Node{v}, slots)
 	}
-	return nil, refuse(BadDocument, v.Line, "a detection is a map or a list")
+	return out, refuse(BadDocument, v.Line, "a detection is a map or a list")
 }
 
-func (d *detections) item(k, v *yaml.Node, slots *interner) (node, error) {
+func (d *detections) item(k, v *yaml.Node, slots *interner) (out sides, err error) {
 	parts := strings.Split(k.Value, "|")
 	if len(parts) > 12 {
-		return nil, refuse(TooBig, k.Line, "more than 11 modifiers")
+		return out, refuse(TooBig, k.Line, "more than 11 modifiers")
 	}
 	c, err := parseChain(parts[1:], k.Line)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	slot := keywords
 	if parts[0] != "" {
@@ -144,27 +155,27 @@ func (d *detections) item(k, v *yaml.Node, slots *interner) (node, error) {
 	if v.Kind == yaml.SequenceNode {
 		vals = v.Content
 		if len(vals) == 0 {
-			return nil, refuse(BadValue, v.Line, "%s: empty list", cut(k.Value, 80))
+			return out, refuse(BadValue, v.Line, "%s: empty list", cut(k.Value, 80))
 		}
 	}
 	return d.values(c, slot, strings.ReplaceAll(parts[0], " ", ""), vals, slots)
 }
 
 // values compiles one field's list.
-func (d *detections) values(c chain, slot int, field string, vals []*yaml.Node, slots *interner) (node, error) {
-	it := &item{slot: slot, field: field, all: c.all, other: c.neq}
+func (d *detections) values(c chain, slot int, field string, vals []*yaml.Node, slots *interner) (out sides, err error) {
+	it := &item{slot: slot, field: field, all: c.all, other: c.neq, asked: none}
 	c.keyword = slot == keywords
 	set := setAtom{}
 	for _, v := range vals {
 		if slot == keywords {
 			d.keywords = true
 			if v.Tag == "!!null" {
-				return nil, refuse(BadValue, v.Line, "a keyword cannot be null")
+				return out, refuse(BadValue, v.Line, "a keyword cannot be null")
 			}
 		}
 		as, err := c.atoms(v, slots)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		if slot == keywords {
 			as = asKeywords(as)
@@ -198,10 +209,18 @@ func (d *detections) values(c chain, slot int, field string, vals []*yaml.Node, 
 		it.price += 1000
 	}
 	slices.SortStableFunc(it.group, func(a, b []atom) int { return a[0].cost() - b[0].cost() })
-	if it.price < 4 {
-		return it, nil // as cheap as remembering it
+	plain := slots.keep(itemKey(c, slot, vals), it)
+	name, ok := asked[field]
+	if !ok {
+		return both(plain), nil
 	}
-	return slots.share(itemKey(c, slot, vals), it), nil
+	too := *it
+	too.asked = slots.number(name)
+	wide := slots.keep(itemKey(c, slot, vals)+" or as asked", &too)
+	if c.neq { // it is a "not" itself
+		return sides{pos: plain, neg: wide, differ: true}, nil
+	}
+	return sides{pos: wide, neg: plain, differ: true}, nil
 }
 
 // itemKey is equal for two items exactly when they ask the same: field, modifiers, typed values.

@@ -152,10 +152,6 @@ func derived(m map[string]accessor, k event.Kind) {
 		return Value{Kind: Text, Text: "SHA256=" + strings.ToUpper(hex.EncodeToString(e.Actor.SHA256[:]))}
 	}
 	m["SHA256"] = m["sha256"]
-	m["Image"] = asked(func(e *event.Event) *event.Process { return &e.Actor })
-	m["SourceImage"] = m["Image"]
-	m["ParentImage"] = asked(func(e *event.Event) *event.Process { return &e.Parent })
-	m["TargetImage"] = asked(func(e *event.Event) *event.Process { return &e.Target })
 	m["Lineage"] = lineageOf
 	m["Ancestors"] = m["ancestors"]
 	m["Script"] = m["actor_interpreter"]
@@ -190,21 +186,6 @@ func derived(m map[string]accessor, k event.Kind) {
 		m["SourceHostname"] = m["remote_name"]
 		delete(m, "DestinationHostname")
 		m["DestinationIsIpv6"] = func(e *event.Event) Value { return truth(e.LocalAddr.Is6() && !e.LocalAddr.Is4In6()) }
-	}
-}
-
-// asked gives the path of a process's image and, when the kernel was asked to run another one that led there, that
-// one, too: a link to the image, or a script. Whoever starts a program chooses that name, so filters read ImagePath.
-func asked(of func(*event.Event) *event.Process) accessor {
-	return func(e *event.Event) Value {
-		p := of(e)
-		switch {
-		case p.Path == "":
-			return Value{}
-		case p.Invoked == "" || p.Invoked == p.Path:
-			return Value{Kind: Text, Text: p.Path}
-		}
-		return Value{Kind: List, List: []string{p.Path, p.Invoked}}
 	}
 }
 

@@ -87,6 +87,15 @@ func (f Fields) supplied(field string) Value {
 		return f.first("TargetImage")
 	case "Lineage", "lineage":
 		return f.lineage()
+	case "actor_invoked":
+		if v := f.rest("Image"); v.Kind != Absent {
+			return v
+		}
+		return f.rest("SourceImage")
+	case "parent_invoked":
+		return f.rest("ParentImage")
+	case "target_invoked":
+		return f.rest("TargetImage")
 	}
 	return Value{}
 }
@@ -100,6 +109,14 @@ func (f Fields) first(names ...string) Value {
 		case v.Kind != Absent:
 			return v
 		}
+	}
+	return Value{}
+}
+
+// rest gives the names that were asked for, of an image that is a list.
+func (f Fields) rest(name string) Value {
+	if v := f.Values[name]; v.Kind == List && len(v.List) > 1 {
+		return Value{Kind: List, List: v.List[1:]}
 	}
 	return Value{}
 }

@@ -103,13 +103,17 @@ func (n named) explain(s *Scratch, out []detection.Match, _ string) []detection.
 type item struct {
 	slot  int
 	field string
+	asked int  // slot of the name that was asked for, which counts as well; none when it does not
 	all   bool // every group must match, not any
 	other bool // neq: the field is there and the rest does not hold
 	group [][]atom
 	price int
 }
 
-const keywords = -1
+const (
+	keywords = -1
+	none     = -2
+)
 
 func (n *item) cell(s *Scratch) *cell {
 	if n.slot == keywords {
@@ -120,10 +124,19 @@ func (n *item) cell(s *Scratch) *cell {
 
 func (n *item) eval(s *Scratch) bool {
 	c := n.cell(s)
+	hit := n.holds(s, c) || n.holdsAsAsked(s)
 	if n.other {
-		return c.present() && !n.holds(s, c)
+		return !hit && c.present()
 	}
-	return n.holds(s, c)
+	return hit
+}
+
+func (n *item) holdsAsAsked(s *Scratch) bool {
+	if n.asked == none {
+		return false
+	}
+	c := s.field(n.asked)
+	return c.present() && n.holds(s, c)
 }
 
 func (n *item) holds(s *Scratch, c *cell) bool {
@@ -166,6 +179,9 @@ func (n *item) explain(s *Scratch, out []detection.Match, sel string) []detectio
 		return out
 	}
 	c := n.cell(s)
+	if !n.other && n.holdsAsAsked(s) && !n.holds(s, c) {
+		c = s.field(n.asked)
+	}
 	m := detection.Match{Field: n.field, Selection: sel}
 	for i, v := range c.texts() {
 		one := cell{epoch: s.epoch, value: TextValue(v)}

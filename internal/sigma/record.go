@@ -25,10 +25,14 @@ func (f Fields) LogSources() []LogSource { return f.Sources }
 
 // Lookup implements Record.
 func (f Fields) Lookup(field string) Value {
-	if v, ok := f.Values[field]; ok {
-		return v
+	v, ok := f.Values[field]
+	switch {
+	case !ok:
+		return f.supplied(field)
+	case v.Kind == List && len(v.List) > 0 && asked[field] != "":
+		return TextValue(v.List[0]) // the path; what was asked for follows, see supplied
 	}
-	return f.supplied(field)
+	return v
 }
 
 // Each implements Record, in the order of the names.

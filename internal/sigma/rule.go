@@ -199,7 +199,7 @@ func readConditions(n *yaml.Node, line int, det *detections) (node, error) {
 		if err != nil {
 			return nil, err
 		}
-		k, err := c.bind(det, t.Line)
+		k, err := c.bind(det, t.Line, false)
 		if err != nil {
 			return nil, err
 		}
