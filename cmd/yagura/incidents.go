@@ -18,13 +18,18 @@ import (
 const last = "last"
 
 type incidentsVerb struct {
-	List incidentsListVerb `cmd:"" default:"withargs" help:"List incidents (default)."`
-	Show incidentsShowVerb `cmd:"" help:"Show one incident: the five answers, its story, how it got in, what to do."`
+	List    incidentsListVerb    `cmd:"" default:"withargs" help:"List incidents (default)."`
+	Show    incidentsShowVerb    `cmd:"" help:"Show one incident: the five answers, its story, how it got in, what to do."`
+	Claim   incidentsClaimVerb   `cmd:"" help:"Take incidents: you work on them."`
+	Unclaim incidentsUnclaimVerb `cmd:"" help:"Give incidents back."`
+	Note    incidentsNoteVerb    `cmd:"" help:"Write down what you found out."`
+	Close   incidentsCloseVerb   `cmd:"" help:"Close incidents: say what it was and how you know."`
+	Reopen  incidentsReopenVerb  `cmd:"" help:"Open closed incidents again."`
 }
 
 type incidentsListVerb struct {
 	Limit uint32 `help:"At most this many, newest first." default:"50"`
-	State string `help:"Only this state." enum:",new,triaging,closed" default:""`
+	State string `help:"Only this state." enum:"new,triaging,closed," default:""`
 }
 
 // Help shows examples.
@@ -47,14 +52,18 @@ func (v incidentsListVerb) Run(s *shell) error {
 	}
 	var rows [][]string
 	for _, i := range r.Msg.Incidents {
-		rows = append(rows, []string{terminal.Clock(i.First), s.severity(i.Severity), s.say(i.State), strings.Join(i.Hostnames, " "), fmt.Sprint(i.Detections), s.said(i.Title), i.Id})
+		state := s.say(i.State)
+		if i.Verdict != "" {
+			state += ": " + i.Verdict
+		}
+		rows = append(rows, []string{terminal.Clock(i.First), s.severity(i.Severity), state, i.Owner, strings.Join(i.Hostnames, " "), fmt.Sprint(i.Detections), s.said(i.Title), i.Id})
 	}
-	s.table([]string{"FIRST", "SEVERITY", "STATE", "HOSTS", "DETECTIONS", "TITLE", "INCIDENT"}, rows)
+	s.table([]string{"FIRST", "SEVERITY", "STATE", "OWNER", "HOSTS", "DETECTIONS", "TITLE", "INCIDENT"}, rows)
 	return nil
 }
 
 type incidentsShowVerb struct {
-	ID string `arg:"" help:"Incident id (i-…); last: the newest one."`
+	ID string `arg:"" help:"Incident: id (i-…), a part of it that only one has, or last."`
 }
 
 // Help shows examples.
@@ -82,22 +91,8 @@ func (v incidentsShowVerb) Run(s *shell) error {
 	}
 	t.shell, t.incident = s, r.Msg
 	t.tell()
+	s.history(r.Msg)
 	return nil
-}
-
-// incidentID gives the id that was named, the newest incident's for last.
-func (s *shell) incidentID(named string) (string, error) {
-	if named != last {
-		return named, nil
-	}
-	r, err := s.console().ListIncidents(s.ctx, connect.NewRequest(&consolev1.ListIncidentsRequest{Limit: 1}))
-	if err != nil {
-		return "", s.explain("find the newest incident", err)
-	}
-	if len(r.Msg.Incidents) == 0 {
-		return "", fmt.Errorf("there is no incident yet")
-	}
-	return r.Msg.Incidents[0].Id, nil
 }
 
 // incidentJSON prints the story with the incident's row and detections beside its own keys.
@@ -112,6 +107,7 @@ func (s *shell) incidentJSON(i *consolev1.Incident) error {
 	}
 	all["incident"] = i.Row
 	all["detections"] = i.Detections
+	all["history"] = i.History
 	return s.printJSON(all)
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/yagura-edr/yagura/internal/config"
@@ -19,7 +21,7 @@ func tongueOf(language string) *terminal.Tongue {
 var (
 	inEnglish  = sync.OnceValue(func() *terminal.Tongue { return terminal.NewTongue(terminal.English) })
 	inJapanese = sync.OnceValue(func() *terminal.Tongue {
-		return terminal.NewTongue(terminal.Japanese, terminal.Shared, configHelp(), jaElsewhere, jaHelp, jaSaid)
+		return terminal.NewTongue(terminal.Japanese, terminal.Shared, configHelp(), closeHelp(), jaElsewhere, jaHelp, jaSaid)
 	})
 )
 
@@ -30,4 +32,14 @@ func configHelp() terminal.Sentences {
 		out[k.FlagHelp(terminal.English)] = k.FlagHelp(terminal.Japanese)
 	}
 	return out
+}
+
+// closeHelp gives the help of `incidents close`, which lists the verdicts from their one list.
+func closeHelp() terminal.Sentences {
+	for en, ja := range jaHelp {
+		if lead, ok := strings.CutSuffix(en, "What it can have been:%s"); ok {
+			return terminal.Sentences{lead + "What it can have been:" + verdictHelp(terminal.English): fmt.Sprintf(ja, verdictHelp(terminal.Japanese))}
+		}
+	}
+	return nil
 }

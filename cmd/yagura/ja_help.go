@@ -72,8 +72,7 @@ var jaHelp = terminal.Sentences{
 
 	"List incidents (default).": "インシデントを一覧表示する(既定)。",
 	"Show one incident: the five answers, its story, how it got in, what to do.": "インシデントを一件表示する。五つの答え、攻撃ストーリー、侵入経路、次にすること。",
-	"Only this state.":                         "この状態だけ。",
-	"Incident id (i-…); last: the newest one.": "インシデントの ID(i-…)。last は最新の一件。",
+	"Only this state.": "この状態だけ。",
 
 	"End a process, named by its key: never a reused pid.":                 "プロセスを終了させる。キーで指定するため、使い回された PID を誤って終了させない。",
 	"Stop a process without ending it.":                                    "プロセスを一時停止する。",
@@ -132,4 +131,18 @@ var jaHelp = terminal.Sentences{
 	"as `yagura actions` names it":                                         "`yagura actions` に表示されるもの",
 	"as `yagura detections` names it":                                      "`yagura detections` に表示されるもの",
 	"for two minutes":                                                      "2 分間",
+	"Take incidents: you work on them.":                                    "インシデントを担当する。",
+	"Give incidents back.":                                                 "インシデントの担当をやめる。",
+	"Write down what you found out.":                                       "分かったことをメモに残す。",
+	"Close incidents: say what it was and how you know.":                   "インシデントを完了にする(判定と理由を付ける)。",
+	"Open closed incidents again.":                                         "完了したインシデントを再開する。",
+	"Incidents: id (i-…), a part of it that only one has, or last.":        "インシデント。ID(i-…)、ほかと重ならない ID の一部、または last。",
+	"Incident: id (i-…), a part of it that only one has, or last.":         "インシデント。ID(i-…)、ほかと重ならない ID の一部、または last。",
+	"Others see who works on it.":                                          "担当者がほかの人にも表示されます。",
+	"It is new again, and nobody's.":                                       "状態は新規に戻り、担当者はなくなります。",
+	"What it was, one of the words above.":                                 "判定。上の語のいずれか。",
+	"How you know, for the record.":                                        "判断の根拠(記録に残る)。",
+	"Its verdict is taken back and it is yours; the history keeps both.":   "判定を取り消し、あなたの担当になります。どちらも履歴に残ります。",
+	"What you found out; - reads it from standard input.":                  "分かったこと。- は標準入力から読む。",
+	"Closed again, an incident takes the later verdict. It opens by itself when a detection is added to it. What it can have been:%s": "完了したものをもう一度完了にすると、後の判定になります。検知が追加されると自動で再開します。判定は次のいずれかです。%s",
 }

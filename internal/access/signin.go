@@ -249,7 +249,7 @@ func checkName(name string) (string, error) {
 			return "", &InputError{Field: "name", Reason: "holds a character that cannot be seen"}
 		}
 	}
-	// "local:<uid>" is who speaks on the admin socket; no other name may look like it.
+	// "local:ACCOUNT" is who speaks on the admin socket; no other name may look like it.
 	if strings.HasPrefix(strings.ToLower(name), "local:") {
 		return "", &InputError{Field: "name", Reason: "may not start with local:"}
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -67,7 +68,7 @@ func fdPath(d *os.File, name string) string {
 // peer is a connection whose other end's user is known.
 type peer struct {
 	net.Conn
-	uid uint32
+	caller
 }
 
 // Accept waits for a connection of the owner or root; every other one is closed unread.
@@ -77,12 +78,12 @@ func (a *AdminSocket) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err // as it is: http.Server compares it
 		}
-		uid, err := userOf(c)
-		if err != nil || uid != a.owner && uid != 0 {
+		who, err := userOf(c)
+		if err != nil || who.uid != a.owner && who.uid != 0 {
 			_ = c.Close()
 			continue
 		}
-		return &peer{Conn: c, uid: uid}, nil
+		return &peer{Conn: c, caller: who}, nil
 	}
 }
 
@@ -93,25 +94,39 @@ func (a *AdminSocket) Close() error {
 
 func (a *AdminSocket) connContext(ctx context.Context, c net.Conn) context.Context {
 	if p, ok := c.(*peer); ok {
-		return context.WithValue(ctx, uidKey{}, p.uid)
+		return context.WithValue(ctx, uidKey{}, p.caller)
 	}
 	return ctx
 }
 
-func userOf(c *net.UnixConn) (uint32, error) {
+func userOf(c *net.UnixConn) (caller, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return 0, fmt.Errorf("look at a caller: %w", err)
+		return caller{}, fmt.Errorf("look at a caller: %w", err)
 	}
 	var cred *unix.Ucred
 	var credErr error
 	if err := raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
-		return 0, fmt.Errorf("look at a caller: %w", err)
+		return caller{}, fmt.Errorf("look at a caller: %w", err)
 	}
 	if credErr != nil {
-		return 0, fmt.Errorf("look at a caller: %w", credErr)
+		return caller{}, fmt.Errorf("look at a caller: %w", credErr)
 	}
-	return cred.Uid, nil
+	return caller{uid: cred.Uid, login: loginOf(cred.Pid)}, nil
+}
+
+// loginOf reads who logged in at the start of a process's session. The caller waits for its connection to be taken, so
+// its pid is not another's by now.
+func loginOf(pid int32) uint32 {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(int(pid)) + "/loginuid")
+	if err != nil {
+		return noLogin
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 32)
+	if err != nil {
+		return noLogin
+	}
+	return uint32(n)
 }
 
 func dialAdmin(ctx context.Context, dir string) (net.Conn, error) {

@@ -258,7 +258,7 @@ func TestAdminSocketKnowsItsCaller(t *testing.T) {
 	client, url := console.Dial(r.dir)
 	api := consolev1connect.NewConsoleClient(client, url)
 	token, err := api.CreateEnrolToken(t.Context(), connect.NewRequest(&consolev1.CreateEnrolTokenRequest{}))
-	if err != nil || token.Msg.GetEntry().GetCreatedBy() != "local:0" && os.Getuid() == 0 {
+	if err != nil || token.Msg.GetEntry().GetCreatedBy() != "local:root" && os.Getuid() == 0 {
 		t.Fatalf("CreateEnrolToken = %v, %v", token, err)
 	}
 	rows, err := r.db.Access().Audit(t.Context(), r.desk.Tenant(), 1)

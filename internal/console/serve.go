@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os/user"
 	"strconv"
 	"sync"
 	"syscall"
@@ -145,14 +146,40 @@ func (s *Server) admin() http.Handler {
 	mux.Handle(apiPath, calls)
 	mux.Handle(consolev1connect.SignInWhoProcedure, sign)
 	return bounded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		uid, ok := r.Context().Value(uidKey{}).(uint32)
+		who, ok := r.Context().Value(uidKey{}).(caller)
 		if !ok {
 			http.Error(w, "the caller is not known", http.StatusForbidden)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		mux.ServeHTTP(w, s.with(r, actor{name: "local:" + strconv.FormatUint(uint64(uid), 10), local: true}))
+		mux.ServeHTTP(w, s.with(r, actor{name: personOf(who), local: true}))
 	}))
 }
+
+// personOf names who stands behind the admin socket: local: and the account, as `id -un` gives it; behind it the
+// account that logged in, where the kernel knows that it is another one (sudo). No name of the console may begin like this.
+func personOf(c caller) string {
+	name := "local:" + accountOf(c.uid)
+	if c.login != noLogin && c.login != c.uid {
+		name += " (" + accountOf(c.login) + ")"
+	}
+	return name
+}
+
+func accountOf(uid uint32) string {
+	number := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(number); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return number
+}
+
+// caller is the other end of a connection of the admin socket, as the kernel tells it.
+type caller struct {
+	uid   uint32
+	login uint32 // who logged in, through sudo and su; noLogin: nobody did, or it is not known
+}
+
+const noLogin = ^uint32(0)
 
 type uidKey struct{}
