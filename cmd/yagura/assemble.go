@@ -134,6 +134,9 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 	for _, r := range set.Rejected() {
 		p.log.WarnContext(ctx, "rule not loaded", slog.String("rule", r.String()))
 	}
+	for _, w := range set.Warnings() {
+		p.log.WarnContext(ctx, "rule content is probably not meant", slog.String("rule", w.String()))
+	}
 	kept := p.db.Detections()
 	p.engine = detect.New(detect.Options{Log: p.stream, Rules: set, Store: kept, Quarantine: poison{p}, Logger: p.log})
 	if p.coverage, err = coverage.New(ctx, coverage.Options{

@@ -1,6 +1,8 @@
 package sigma
 
 import (
+	"fmt"
+	"net/netip"
 	"slices"
 
 	"gopkg.in/yaml.v3"
@@ -18,7 +20,7 @@ type filter struct {
 	cond               node
 	keywords           bool
 	used               map[string]bool
-	hit                bool // applied to at least one rule
+	wide               bool // see hides
 }
 
 func readFilter(doc *yaml.Node, file, version string, slots *interner) (*filter, error) {
@@ -59,15 +61,109 @@ func readFilter(doc *yaml.Node, file, version string, slots *interner) (*filter,
 	return f, nil
 }
 
-// applies reports whether the filter narrows r: r is named, and its log source lies in the filter's.
-func (f *filter) applies(r *Rule) bool {
+// names reports whether the filter means r: r is named, and its log source lies in the filter's.
+func (f *filter) names(r *Rule) bool {
 	return f.source.covers(r.Source) && (f.any || slices.Contains(f.rules, r.ID) || r.Name != "" && slices.Contains(f.rules, r.Name))
 }
 
 func (f *filter) apply(r *Rule) {
-	f.hit = true
 	r.cond = allOf([]node{r.cond, f.cond})
 	r.Keywords = r.Keywords || f.keywords
 	r.noteFields(f.used)
 	r.filters = append(r.filters, f.version)
+	r.Filters = append(r.Filters, Filter{ID: f.id, Title: f.title, File: f.file, Line: f.line, Wide: f.wide})
+}
+
+// Filter is a filter document that narrows a rule.
+type Filter struct {
+	ID, Title, File string
+	Line            int
+	Wide            bool // it hides matches that it does not name
+}
+
+// Warning is something that loads and is probably not meant.
+type Warning struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	ID     string `json:"id"` // of the filter or rule it is about
+	Class  string `json:"class"`
+	Reason string `json:"reason"`
+}
+
+func (w Warning) String() string {
+	return fmt.Sprintf("%s:%d: %s: %s", w.File, w.Line, w.Class, w.Reason)
+}
+
+// Classes of warnings.
+const (
+	WideFilter    = "filter hides what it does not name"
+	FilterOnAll   = "filter on every rule"
+	ProtectedRule = "filter on a health rule"
+	SilencedRule  = "filter silences a rule"
+)
+
+// stranger is a record in which every field holds one value that nobody named.
+type stranger struct{ v Value }
+
+func (stranger) LogSources() []LogSource               { return nil }
+func (s stranger) Lookup(string) Value                 { return s.v }
+func (s stranger) Each(yield func(string, Value) bool) { yield("stranger", s.v) }
+
+var strangers = []stranger{
+	{TextValue("\x01 nobody names this \x01")},
+	{TextValue("/\x01/nobody-names-this.\x01")},
+	{Value{Kind: Addr, Addr: netip.AddrFrom4([4]byte{198, 18, 77, 3})}},
+}
+
+// hides reports whether the filter takes away matches that have nothing of what it names. A condition without a not
+// does ("keep only these"), and so does "not selection" with a selection that everything satisfies.
+func (f *filter) hides(s *Scratch) bool {
+	for _, r := range strangers {
+		s.begin(r)
+		keep := f.cond.eval(s)
+		s.end()
+		if !keep {
+			return true
+		}
+	}
+	return false
+}
+
+// settle applies a filter to the rules it means and says what is odd about it. A filter never narrows a rule that is kept
+// whole, and one that hides what it does not name narrows the rules it lists by name, but never all of them at once: one
+// file would switch the product off.
+func (f *filter) settle(rules []*Rule, s *Scratch) (warn []Warning, refused *RejectedRule) {
+	f.wide = f.hides(s)
+	var narrowed, whole []*Rule
+	for _, r := range rules {
+		switch {
+		case !f.names(r):
+		case r.Whole:
+			whole = append(whole, r)
+		default:
+			narrowed = append(narrowed, r)
+		}
+	}
+	say := func(class, format string, a ...any) {
+		warn = append(warn, Warning{File: f.file, Line: f.line, ID: f.id, Class: class, Reason: fmt.Sprintf(format, a...)})
+	}
+	const instead = "write \"condition: not selection\" to leave out what the selection names"
+	if len(whole) > 0 && !f.any {
+		say(ProtectedRule, "filter %q names %d rules that watch the sensor itself; no filter narrows those", f.title, len(whole))
+	}
+	switch {
+	case len(narrowed)+len(whole) == 0:
+		return warn, &RejectedRule{File: f.file, Line: f.line, ID: f.id, Class: FilterWithoutRule, Reason: "the filter names no rule that is loaded and whose log source lies in its own"}
+	case f.wide && f.any:
+		say(WideFilter, "filter %q on every rule hides all that it does not name and would switch off %d rules; it is not applied: %s", f.title, len(narrowed), instead)
+		return warn, &RejectedRule{File: f.file, Line: f.line, ID: f.id, Class: WideFilter, Reason: warn[len(warn)-1].Reason}
+	case f.wide:
+		say(WideFilter, "filter %q keeps only what it names and hides every other match of %d rules: %s", f.title, len(narrowed), instead)
+	case f.any:
+		say(FilterOnAll, "filter %q narrows all %d rules of its log source; name the rules it is for", f.title, len(narrowed))
+	}
+	for _, r := range narrowed {
+		f.apply(r)
+	}
+	return warn, nil
 }

@@ -13,6 +13,8 @@ type node interface {
 	cost() int
 	// explain adds what made a true node true; nothing below a not can.
 	explain(s *Scratch, out []detection.Match, selection string) []detection.Match
+	// may says whether the node can be true, and whether it can be false, of records of a world.
+	may(w *world) (yes, no bool)
 }
 
 type (

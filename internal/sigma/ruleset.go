@@ -13,6 +13,7 @@ type Ruleset struct {
 	rules    []*Rule
 	byID     map[string]*Rule
 	rejected []RejectedRule
+	warnings []Warning
 	fields   []string
 	items    int
 }
@@ -22,6 +23,12 @@ func (s *Ruleset) Rules() []*Rule { return s.rules }
 
 // Rejected lists every document that was not loaded, with its reason.
 func (s *Ruleset) Rejected() []RejectedRule { return s.rejected }
+
+// Warnings lists what was loaded and is probably not meant.
+func (s *Ruleset) Warnings() []Warning { return s.warnings }
+
+// Warn adds a warning that a user of the set found. It is called before the set is shared.
+func (s *Ruleset) Warn(w Warning) { s.warnings = append(s.warnings, w) }
 
 // Rule gives a rule by id; nil when the set has none.
 func (s *Ruleset) Rule(id string) *Rule { return s.byID[id] }
@@ -139,24 +146,27 @@ func (b *Builder) Reject(file, class, reason string) {
 // Build applies the filters and gives the set.
 func (b *Builder) Build() *Ruleset {
 	set := &Ruleset{rules: b.rules, byID: map[string]*Rule{}, fields: b.slots.fields, items: len(b.slots.items), rejected: b.rejected}
-	for _, r := range b.rules {
-		for _, f := range b.filters {
-			if f.applies(r) {
-				f.apply(r)
-			}
+	scratch := set.Scratch()
+	for _, f := range b.filters {
+		warn, refused := f.settle(b.rules, scratch)
+		set.warnings = append(set.warnings, warn...)
+		if refused != nil {
+			set.rejected = append(set.rejected, *refused)
 		}
+	}
+	for _, r := range b.rules {
 		if len(r.filters) > 0 {
 			r.Version = hashOf([]byte(r.Version), []byte(strings.Join(r.filters, "\n")))
 		}
 		set.byID[r.ID] = r
 	}
-	for _, f := range b.filters {
-		if !f.hit {
-			set.rejected = append(set.rejected, RejectedRule{
-				File: f.file, Line: f.line, ID: f.id, Class: FilterWithoutRule,
-				Reason: "the filter names no rule that is loaded and whose log source lies in its own",
-			})
-		}
-	}
 	return set
+}
+
+// KeepWhole says that no filter narrows the rules added so far whose file is one of these: what watches the sensor
+// itself must not be silenced by a file of exceptions.
+func (b *Builder) KeepWhole(is func(file string) bool) {
+	for _, r := range b.rules {
+		r.Whole = r.Whole || is(r.File)
+	}
 }

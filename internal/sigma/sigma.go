@@ -63,6 +63,8 @@ type Rule struct {
 	Fields   []string // every field its conditions read, sorted
 	Keywords bool     // reads the whole record
 	UsesHash bool     // reads a hash of the image
+	Whole    bool     // no filter narrows it
+	Filters  []Filter // that narrow it
 
 	cond    node
 	filters []string // versions of the filters that were merged
@@ -70,11 +72,11 @@ type Rule struct {
 
 // RejectedRule says which rule was not loaded and why. No rule is ever dropped without one.
 type RejectedRule struct {
-	File   string
-	Line   int
-	ID     string // empty when the document did not get that far
-	Class  string // short name of the reason, to count by
-	Reason string // in words
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	ID     string `json:"id"`     // empty when the document did not get that far
+	Class  string `json:"class"`  // short name of the reason, to count by
+	Reason string `json:"reason"` // in words
 }
 
 func (r RejectedRule) String() string {
