@@ -89,6 +89,8 @@ func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.E
 	caps, loginUID, session := f.u64(), f.u32(), f.u32()
 	_, kernelThread := f.u32(), f.u32()
 	image, stdin := f.file(), f.sock()
+	rootInode, rootDev := f.u64(), f.u32()
+	_ = f.u32()
 	t, err := f.texts()
 	if err != nil {
 		return err
@@ -114,9 +116,17 @@ func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.E
 		a.Cwd = "/"
 	}
 	a.CommandLine = joinArguments(t[textArgv])
-	if len(t[textScript]) > 0 {
-		a.Interpreter = absolute(a.Cwd, string(t[textScript]))
+	d.root = Root{Dev: rootDev, Inode: rootInode, Path: d.words.folder(t[textRoot])}
+	switch {
+	case len(t[textScript]) > 0:
+		a.Interpreter = absolute(d.root.Path, a.Cwd, string(t[textScript]))
+		a.Invoked = a.Interpreter
+	case len(t[textAsked]) > 0:
+		if asked := absolute(d.root.Path, a.Cwd, d.words.word(t[textAsked])); asked != a.Path {
+			a.Invoked = asked
+		}
 	}
+	d.readEnds(t[textEnds])
 	names := d.words.cgroup(t[textCgroup])
 	a.Cgroup, a.ContainerID = names.leaf, names.container
 	d.executed = Image{}
@@ -134,10 +144,49 @@ func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.E
 		stdin.fill(s)
 	}
 	emit(e)
+	d.executed, d.ends = Image{}, d.ends[:0]
 	if s != nil {
 		emit(s)
 	}
 	return nil
+}
+
+// Root is the root folder of a process.
+type Root struct {
+	Dev   uint32
+	Inode uint64
+	Path  string // where it lies in its mount namespace; empty when it is that one's own root
+}
+
+// End is what a descriptor of a process leads to: a pipe, or a file that is written.
+type End struct {
+	Inode uint64
+	Dev   uint32
+	FD    uint16
+	How   uint16 // bits of the constants below
+}
+
+// Bits of End.How.
+const (
+	EndRead  = 1
+	EndWrite = 2
+	EndFile  = 4
+)
+
+const endBytes = 16
+
+func (f *fields) end() End {
+	b, le := f.take(endBytes), binary.LittleEndian
+	return End{Inode: le.Uint64(b), Dev: le.Uint32(b[8:]), FD: le.Uint16(b[12:]), How: le.Uint16(b[14:])}
+}
+
+// readEnds reads a text of ends; what is left over is no end.
+func (d *decoder) readEnds(b []byte) {
+	d.ends = d.ends[:0]
+	f := fields{b: b}
+	for len(f.b) >= endBytes {
+		d.ends = append(d.ends, f.end())
+	}
 }
 
 // Image identifies the content of an executed file as the kernel saw it.
@@ -155,12 +204,24 @@ func terminal(name string) string {
 	return name
 }
 
-// absolute joins a path that the kernel kept as it was given with the folder it is relative to.
-func absolute(dir, p string) string {
-	if p == "" || p[0] == '/' || dir == "" {
-		return p
+// absolute makes a path that the kernel kept as it was given one like those that it walks: from the root of the process, or
+// from its working folder, without steps that lead nowhere. A path by descriptor (/dev/fd/5/x) stays what it is.
+func absolute(root, dir, p string) string {
+	switch {
+	case p == "":
+		return ""
+	case p[0] != '/':
+		if dir == "" {
+			return p
+		}
+		return path.Join(dir, p)
+	case root == "" || root == "/":
+		if clean([]byte(p)) {
+			return p
+		}
+		return path.Clean(p)
 	}
-	return path.Join(dir, p)
+	return path.Join(root, path.Clean(p))
 }
 
 // cgroup gives the last part of a cgroup's path, and the container that one of its parts names.

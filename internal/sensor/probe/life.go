@@ -15,6 +15,13 @@ func (d *decoder) fork(f *fields, e *event.Event, emit func(*event.Event)) {
 
 func (d *decoder) exit(f *fields, e *event.Event, emit func(*event.Event)) {
 	cpu, code := f.u64(), f.u32()
+	_ = f.u32()
+	d.ends = d.ends[:0]
+	for range 2 {
+		if end := f.end(); end.How != 0 {
+			d.ends = append(d.ends, end)
+		}
+	}
 	if f.short {
 		return
 	}

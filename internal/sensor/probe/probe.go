@@ -58,6 +58,9 @@ type Probe struct {
 	bootTag uint32
 	self    uint32 // own tgid in the first pid namespace
 
+	hostRoot Root  // of the sensor's own process
+	listing  *Root // of the process that a snapshot is emitting
+
 	maps  map[string]*ebpf.Map
 	rings [rings]*ring
 	sleep *sleeper
@@ -235,6 +238,29 @@ func (p *Probe) Executed() Image {
 	}
 	return p.run.decoder.executed
 }
+
+// Ends gives the pipes, and the file that standard output goes to, of the exec or exit that is being emitted. It may be
+// asked from inside emit only, and what it gives does not outlive that.
+func (p *Probe) Ends() []End {
+	if p.run == nil {
+		return nil
+	}
+	return p.run.decoder.ends
+}
+
+// Root gives the root folder of the process whose exec, or running, is being emitted. It may be asked from inside emit only.
+func (p *Probe) Root() Root {
+	if p.listing != nil {
+		return *p.listing
+	}
+	if p.run == nil {
+		return Root{}
+	}
+	return p.run.decoder.root
+}
+
+// HostRoot gives the root folder of the host, by the sensor's own process.
+func (p *Probe) HostRoot() Root { return p.hostRoot }
 
 // bulkDrain is how long records of the other rings may lie while no critical one comes: their lanes wait longer
 // than that for a batch to fill.

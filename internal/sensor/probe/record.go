@@ -46,7 +46,10 @@ const (
 	textOldUser = 8
 	textUser    = 9
 	textDNS     = 10
-	textMax     = 11
+	textEnds    = 11
+	textRoot    = 12
+	textAsked   = 13
+	textMax     = 14
 )
 
 // Bits of a head's flags.
@@ -58,7 +61,7 @@ const (
 )
 
 const (
-	recordVersion = 1
+	recordVersion = 2
 	headBytes     = 88
 	fileBytes     = 56
 	sockBytes     = 40
@@ -135,6 +138,8 @@ type decoder struct {
 	clock     *clock
 	pool      *sync.Pool // of *event.Event; nil makes each anew
 	executed  Image      // what the last exec read was the exec of
+	ends      []End      // of the last exec or exit read
+	root      Root       // of the last exec or running process read
 	words     words
 	asked     []question
 	throttled []throttled
@@ -163,6 +168,7 @@ func (d *decoder) decode(b []byte, emit func(*event.Event)) error {
 		d.fork(&f, e, emit)
 	case recExit:
 		d.exit(&f, e, emit)
+		d.ends = d.ends[:0]
 	case recConnect, recAccept, recListen, recClose:
 		d.net(&f, &h, e, emit)
 	case recDNSQuery, recDNSAnswer:

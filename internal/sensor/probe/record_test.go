@@ -29,7 +29,10 @@ func record(kind uint16, fixed int, texts map[uint16]string) []byte {
 	return b
 }
 
-const processFixed = 8 + 16 + fileBytes + sockBytes
+const (
+	processFixed = 8 + 16 + fileBytes + sockBytes + 16
+	exitFixed    = 16 + 2*endBytes
+)
 
 func TestPathsAndArguments(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
@@ -173,11 +176,11 @@ func TestDNSMessagesAreReadInBounds(t *testing.T) {
 }
 
 func FuzzDecodeRecord(f *testing.F) {
-	texts := map[uint16]string{textPath: "x\x00tmp\x00", textArgv: "x\x00\xff\x00", textCwd: "tmp\x00", textScript: "./x", textCgroup: "a\x00b\x00"}
+	texts := map[uint16]string{textPath: "x\x00tmp\x00", textArgv: "x\x00\xff\x00", textCwd: "tmp\x00", textScript: "./x", textCgroup: "a\x00b\x00", textEnds: strings.Repeat("\x01", 40), textRoot: "jail\x00", textAsked: "../x"}
 	f.Add(record(recExec, processFixed, texts))
 	f.Add(record(recTask, processFixed, nil))
 	f.Add(record(recFork, 24, nil))
-	f.Add(record(recExit, 16, nil))
+	f.Add(record(recExit, exitFixed, nil))
 	f.Add(record(recConnect, sockBytes+24, nil))
 	f.Add(record(recDNSQuery, sockBytes, map[uint16]string{textDNS: "\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"}))
 	f.Add(record(recRename, fileBytes+8, map[uint16]string{textPath: "tmp\x00", textUser: "b", textOldBase: "tmp\x00", textOldUser: "../a"}))
@@ -224,4 +227,4 @@ func BenchmarkDecodeDelete(b *testing.B) {
 	benchmarkDecode(b, record(recDelete, fileBytes+8, map[uint16]string{textPath: "documents\x00analyst\x00home\x00", textUser: "report-2026.txt"}))
 }
 
-func BenchmarkDecodeExit(b *testing.B) { benchmarkDecode(b, record(recExit, 16, nil)) }
+func BenchmarkDecodeExit(b *testing.B) { benchmarkDecode(b, record(recExit, exitFixed, nil)) }

@@ -112,7 +112,11 @@ func (p *Probe) tasks(each func(*head, []byte) error) error {
 func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
 	d := decoder{bootTag: p.bootTag, clock: p.clock}
 	seen, parents := map[event.Key]bool{}, map[event.Key]event.Process{}
-	var later []*event.Event
+	type task struct {
+		e    *event.Event
+		root Root
+	}
+	var later []task
 	err := p.tasks(func(_ *head, record []byte) error {
 		if err := context.Cause(ctx); err != nil {
 			return err
@@ -121,11 +125,14 @@ func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
 			if e.Actor.Path != "" { // kernel threads have none
 				e.Actor.CommandLine = commandLine(e.Actor.PID)
 			}
+			if e.Actor.PID == uint64(p.self) {
+				p.hostRoot = d.root
+			}
 			seen[e.Actor.Key] = true
 			if e.Parent.PID != 0 {
 				parents[e.Parent.Key] = e.Parent
 			}
-			later = append(later, e)
+			later = append(later, task{e, d.root})
 		})
 	})
 	// A process may be passed over (a guest's first process was, on 6.18). Its children name it.
@@ -135,9 +142,11 @@ func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
 		}
 	}
 	// The kernel lists by number, and numbers begin anew: parents first, so that children can be told of them.
-	slices.SortStableFunc(later, func(a, b *event.Event) int { return cmp.Compare(a.Actor.StartNS, b.Actor.StartNS) })
-	for _, e := range later {
-		emit(e)
+	slices.SortStableFunc(later, func(a, b task) int { return cmp.Compare(a.e.Actor.StartNS, b.e.Actor.StartNS) })
+	defer func() { p.listing = nil }()
+	for _, t := range later {
+		p.listing = &t.root
+		emit(t.e)
 	}
 	return err
 }

@@ -38,6 +38,7 @@ type process struct {
 	cgroup, comm        string
 	volume, file        string
 	interpreter         string
+	invoked             string
 	sha256              *[32]byte // shared by all that run the image
 	flags               uint64    // FlagMemoryFile, FlagDeleted of the image
 	used                bool      // touched since the clock hand last came by
@@ -139,6 +140,7 @@ func (t *Tree) actor(e *event.Event, now uint64) int32 {
 func (p *process) inherit(q *process) {
 	p.path, p.line, p.cwd, p.session, p.loginUser, p.tty = q.path, q.line, q.cwd, q.session, q.loginUser, q.tty
 	p.container, p.cgroup, p.volume, p.file, p.interpreter = q.container, q.cgroup, q.volume, q.file, q.interpreter
+	p.invoked = q.invoked
 	p.sha256, p.flags, p.caps = q.sha256, q.flags, q.caps
 }
 
@@ -165,7 +167,7 @@ func (t *Tree) exec(e *event.Event, p *process) {
 	t.texts -= len(p.line)
 	p.path, p.cwd, p.tty, p.session, p.loginUser = a.Path, a.Cwd, a.TTY, a.SessionID, a.LoginUserID
 	p.container, p.cgroup, p.volume, p.file, p.interpreter = a.ContainerID, a.Cgroup, a.VolumeID, a.FileID, a.Interpreter
-	p.caps, p.execID, p.comm = a.Capabilities, a.ExecID, a.Comm
+	p.caps, p.execID, p.comm, p.invoked = a.Capabilities, a.ExecID, a.Comm, a.Invoked
 	p.flags = e.Flags & (event.FlagMemoryFile | event.FlagDeleted)
 	p.sha256 = nil
 	p.line = a.CommandLine
@@ -253,7 +255,7 @@ func (t *Tree) show(out *event.Process, p *process) {
 	out.Key, out.PID, out.ExecID, out.StartNS, out.Capabilities = p.key, p.pid, p.execID, p.start, p.caps
 	out.Path, out.CommandLine, out.Cwd, out.Interpreter, out.VolumeID, out.FileID = p.path, p.line, p.cwd, p.interpreter, p.volume, p.file
 	out.UserID, out.UserName, out.EffectiveUserID, out.SessionID, out.LoginUserID = p.user, p.userName, p.effectiveUser, p.session, p.loginUser
-	out.TTY, out.ContainerID, out.Cgroup, out.Comm = p.tty, p.container, p.cgroup, p.comm
+	out.TTY, out.ContainerID, out.Cgroup, out.Comm, out.Invoked = p.tty, p.container, p.cgroup, p.comm, p.invoked
 	if p.sha256 != nil {
 		out.SHA256 = *p.sha256
 	} else if out.SHA256 != ([32]byte{}) {

@@ -21,6 +21,9 @@ int exec_seen(__u64 *ctx)
 	__u32 end = put_process(s, REC_EXEC, task, bprm->file);
 	if (bprm->interp != bprm->filename)
 		end = put_kernel(s, end, TEXT_SCRIPT, bprm->filename);
+	else
+		end = put_kernel(s, end, TEXT_ASKED, bprm->filename);
+	end = put_ends(s, end, task);
 	end = put_argv(s, end, task);
 	submit(&ring_critical, RING_CRITICAL, CLASS_PROCESS, (void *)s->rec, end);
 	scratch_give(s);

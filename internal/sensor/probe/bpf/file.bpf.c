@@ -7,8 +7,6 @@
  * such. */
 #include "told.h"
 
-#define FMODE_READ 1
-#define FMODE_WRITE 2
 #define FMODE_PATH 0x4000
 #define FMODE_CREATED 0x100000
 #define O_TRUNC 01000

@@ -37,6 +37,7 @@ int fork_seen(__u64 *ctx)
 }
 
 #define SIGNAL_GROUP_EXIT 4
+#define PF_FORKNOEXEC 0x40
 
 SEC("tp_btf/sched_process_exit")
 int exit_seen(__u64 *ctx)
@@ -57,6 +58,14 @@ int exit_seen(__u64 *ctx)
 	r.cpu_ns = signal->sum_sched_runtime + task->se.sum_exec_runtime;
 	if (leader != task)
 		r.cpu_ns += leader->se.sum_exec_runtime;
+	if (task->flags & PF_FORKNOEXEC) {
+		/* A shell's own child that wrote into a pipe (echo x | sh): its files are still there. */
+		struct file *in = file_of(task, 0), *out = file_of(task, 1);
+		if (in)
+			fill_end(&r.in, in, 0, false);
+		if (out)
+			fill_end(&r.out, out, 1, false);
+	}
 	submit(&ring_critical, RING_CRITICAL, CLASS_PROCESS, &r.head, sizeof(r));
 	return 0;
 }

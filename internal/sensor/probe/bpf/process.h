@@ -104,7 +104,72 @@ struct process_record {
 	__u32 kernel_thread;
 	struct fileinfo image;
 	struct sockinfo stdin; /* family 0 when descriptor 0 is no internet socket */
+	__u64 root_ino; /* of the process's root folder */
+	__u32 root_dev;
+	__u32 pad;
 };
+
+#define ENDS 8
+
+/* ends_walk writes what the open descriptors below 64 lead to, those that open has the bits of, at offset off of this CPU's
+ * scratch, and returns how many are of interest. A global function with its state in memory, as path_walk. */
+__noinline int ends_walk(__u64 fdt_addr, __u64 open, __u32 off)
+{
+	__u32 zero = 0;
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	struct fdtable *fdt = (void *)fdt_addr;
+
+	if (!s || !fdt)
+		return 0;
+	s->open = open;
+	s->n = 0;
+	for (int i = 0; i < ENDS; i++) {
+		LOOP_HEAD();
+		__u64 low = s->open & -s->open, bits = low - 1, at = off + s->n * sizeof(struct end);
+		struct file *file = 0, **table = BPF_CORE_READ(fdt, fd);
+		struct end e = {};
+
+		if (!low)
+			break;
+		s->open ^= low;
+		/* The number of a lone bit, without a branch: bits below it, counted. */
+		bits -= bits >> 1 & 0x5555555555555555ULL;
+		bits = (bits & 0x3333333333333333ULL) + (bits >> 2 & 0x3333333333333333ULL);
+		bits = ((bits + (bits >> 4) & 0x0f0f0f0f0f0f0f0fULL) * 0x0101010101010101ULL) >> 56;
+		bpf_probe_read_kernel(&file, sizeof(file), &table[bits & 63]);
+		if (!file || !fill_end(&e, file, bits, bits == 1))
+			continue;
+		/* 16383 + 16 lies inside the record. */
+		asm volatile("%0 &= 16383" : "+r"(at));
+		*(struct end *)&s->rec[at] = e;
+		s->n++;
+	}
+	return s->n;
+}
+
+/* put_ends appends what the standard input and output of a new image lead to, and the pipes behind other descriptors
+ * below 64: a shell hands its substitutions over as those (bash <(curl ...)). Only descriptors that are open are
+ * looked at, by the kernel's own bits. */
+static __always_inline __u32 put_ends(struct scratch *s, __u32 end, struct task_struct *task)
+{
+	struct files_struct *files = task->files;
+	struct fdtable *fdt;
+	__u64 open = 0;
+	__u32 n;
+
+	if (!files)
+		return end;
+	fdt = BPF_CORE_READ(files, fdt); /* as a number: a global function takes no pointer of the kernel's */
+	bpf_probe_read_kernel(&open, sizeof(open), BPF_CORE_READ(fdt, open_fds));
+	open &= ~4ULL; /* what goes to standard error is nobody's input */
+	if (!open)
+		return end;
+	n = ends_walk((__u64)fdt, open, end + 4);
+	if (!n || n > ENDS)
+		return end;
+	text_head(s, end, TEXT_ENDS, n * sizeof(struct end));
+	return end + 4 + n * sizeof(struct end);
+}
 
 /* put_process writes the fixed part, image path, working directory, terminal and cgroup. */
 static __always_inline __u32 put_process(struct scratch *s, __u16 type, struct task_struct *task, struct file *image)
@@ -130,6 +195,9 @@ static __always_inline __u32 put_process(struct scratch *s, __u16 type, struct t
 	r->kernel_thread = !task->mm;
 	__builtin_memset(&r->image, 0, sizeof(r->image));
 	__builtin_memset(&r->stdin, 0, sizeof(r->stdin));
+	r->root_ino = 0;
+	r->root_dev = 0;
+	r->pad = 0;
 	in = file_of(task, 0);
 	if (in) {
 		sk = sock_of(in);
@@ -140,8 +208,19 @@ static __always_inline __u32 put_process(struct scratch *s, __u16 type, struct t
 		fill_known(&r->image, image->f_inode);
 		end = put_path(s, end, TEXT_PATH, BPF_CORE_READ(image, f_path.dentry), BPF_CORE_READ(image, f_path.mnt));
 	}
-	if (fs)
+	if (fs) {
+		struct dentry *root = BPF_CORE_READ(fs, root.dentry);
+		struct vfsmount *vfs = BPF_CORE_READ(fs, root.mnt);
+		struct mount *mnt = (void *)vfs - bpf_core_field_offset(struct mount, mnt), *up = BPF_CORE_READ(mnt, mnt_parent);
+
+		r->root_ino = BPF_CORE_READ(root, d_inode, i_ino);
+		r->root_dev = BPF_CORE_READ(root, d_sb, s_dev);
 		end = put_path(s, end, TEXT_CWD, BPF_CORE_READ(fs, pwd.dentry), BPF_CORE_READ(fs, pwd.mnt));
+		/* A namespace's root is a mount that is its own parent, or lies over the root of one that is. */
+		if (root != BPF_CORE_READ(vfs, mnt_root) ||
+		    (up != mnt && (BPF_CORE_READ(up, mnt_parent) != up || BPF_CORE_READ(mnt, mnt_mountpoint) != BPF_CORE_READ(up, mnt.mnt_root))))
+			end = put_path(s, end, TEXT_ROOT, root, vfs);
+	}
 	struct tty_struct *tty = task->signal->tty;
 	if (tty)
 		end = put_kernel(s, end, TEXT_TTY, (void *)tty + bpf_core_field_offset(struct tty_struct, name));

@@ -12,7 +12,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 
 enum record_type {
 	REC_EXEC = 1,
@@ -50,6 +50,9 @@ enum text_tag {
 	TEXT_OLD_USER = 8, /* bytes from user memory */
 	TEXT_USER = 9,     /* bytes from user memory, below TEXT_PATH */
 	TEXT_DNS = 10,     /* message as it was on the wire */
+	TEXT_ENDS = 11,    /* array of struct end: pipes and redirected output of an exec */
+	TEXT_ROOT = 12,    /* components: where the process's root lies, when that is not the namespace's */
+	TEXT_ASKED = 13,   /* bytes: what the kernel was asked to run, when no interpreter stands in for it */
 };
 
 /* Bits of head.flags. */
@@ -94,11 +97,26 @@ struct head {
 	char comm[16];
 };
 
+/* What a descriptor of a process leads to. */
+struct end {
+	__u64 ino;
+	__u32 dev;
+	__u16 fd;
+	__u16 how;
+};
+
+enum end_how {
+	END_READ = 1,  /* the reading end of a pipe or FIFO */
+	END_WRITE = 2, /* the writing end */
+	END_FILE = 4,  /* a regular file, open for writing */
+};
+
 struct exit_record {
 	struct head head;
 	__u64 cpu_ns;
 	__u32 code; /* as wait gives it: signal in the low 7 bits, status above 8 */
 	__u32 pad;
+	struct end in, out; /* of a process that never called exec: how 0 when the descriptor is no pipe */
 };
 
 struct fileinfo {
@@ -136,7 +154,7 @@ struct counters {
 
 /* 32 KiB is the most that a per-CPU value may have. */
 #define SCRATCH_BYTES 32768
-#define SCRATCH_REC (SCRATCH_BYTES - 40 - sizeof(struct cgroup_text))
+#define SCRATCH_REC (SCRATCH_BYTES - 48 - sizeof(struct cgroup_text))
 #define CGROUP_TEXT 252
 #define PATH_BYTES 4096
 #define PATH_STEPS 256
@@ -156,6 +174,7 @@ struct scratch {
 	struct dentry *dentry, *root;
 	struct mount *mnt;
 	__u64 n;
+	__u64 open; /* of ends_walk: descriptors to come */
 	struct cgroup_text cgroup; /* on its way into the table of known ones */
 	__u8 rec[SCRATCH_REC];
 };
@@ -398,6 +417,9 @@ static __always_inline bool fill_sock(struct sockinfo *s, struct sock *sk)
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000
+#define S_IFIFO 0010000
+#define FMODE_READ 1
+#define FMODE_WRITE 2
 
 /* file_of gives the open file behind a descriptor of the task. */
 static __always_inline struct file *file_of(struct task_struct *task, __u32 fd)
@@ -409,6 +431,26 @@ static __always_inline struct file *file_of(struct task_struct *task, __u32 fd)
 	table = files->fdt->fd;
 	bpf_probe_read_kernel(&file, sizeof(file), &table[fd]);
 	return file;
+}
+
+/* fill_end tells what a descriptor leads to, if that is a pipe or, where files are asked for, a file that is written. */
+static __always_inline bool fill_end(struct end *e, struct file *file, __u16 fd, bool files)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	__u32 mode = BPF_CORE_READ(file, f_mode);
+	__u16 type = BPF_CORE_READ(inode, i_mode) & S_IFMT;
+
+	e->how = 0;
+	if (type == S_IFIFO)
+		e->how = mode & (FMODE_READ | FMODE_WRITE);
+	else if (files && type == S_IFREG && mode & FMODE_WRITE)
+		e->how = END_FILE;
+	if (!e->how)
+		return false;
+	e->fd = fd;
+	e->ino = BPF_CORE_READ(inode, i_ino);
+	e->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	return true;
 }
 
 /* sock_of gives the internet socket behind an open file, NULL for anything else. */
