@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 export GOFLAGS := -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help up build cli test test-race lane e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-flood bench-page bench-response bench-quiet soak fuzz web clean
+.PHONY: help up build cli test test-race lane e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-flood bench-page bench-response bench-quiet efficacy soak fuzz web clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -74,6 +74,9 @@ bench-quiet: build ## an hour of upgrades, builds and idle: 0 high or critical d
 
 bench-response: build ## isolate and kill times over 20 runs (root)
 	bash dev/bench/response.sh
+
+efficacy: build ## the open attack tests live in throw-away rooms: how many are detected, as sh -c and as a script (root)
+	bash dev/efficacy.sh $(ARGS)
 
 soak: build ## 30 minutes of load with kills every minute; the equation must hold (root)
 	bash dev/soak.sh

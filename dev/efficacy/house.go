@@ -1,0 +1,224 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// house is a `yagura up`: the server and a sensor on this kernel.
+type house struct {
+	yagura, dir, log string
+	cmd              *exec.Cmd
+	done             chan error
+}
+
+// detection is what the CLI says of one, as far as it is asked here.
+type detection struct {
+	Rule  string `json:"rule_id"`
+	Title struct {
+		En string `json:"en"`
+	} `json:"title"`
+	Severity    string   `json:"severity"`
+	Event       string   `json:"event_id"`
+	Image       string   `json:"image"`
+	CommandLine string   `json:"command_line"`
+	Attack      []string `json:"attack"`
+	Time        int64    `json:"time"`
+}
+
+// counts says whether a detection is one that a person is shown as such: of medium or more.
+func (d *detection) counts() bool { return rank(d.Severity) >= 2 }
+
+func rank(severity string) int {
+	return map[string]int{"low": 1, "medium": 2, "high": 3, "critical": 4}[severity]
+}
+
+func openHouse(ctx context.Context, m *measurement) (*house, error) {
+	for _, dir := range []string{m.work, m.out, filepath.Join(m.out, "printed"), filepath.Join(m.out, "events")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	h := &house{yagura: filepath.Join(m.work, "yagura"), dir: filepath.Join(m.work, "data"), log: filepath.Join(m.out, "server.log"), done: make(chan error, 1)}
+	for _, name := range []string{"yagura", "yagura-sensor"} { // copies: a build beside must not change what is measured
+		b, err := os.ReadFile(filepath.Join(m.bin, name))
+		if err != nil {
+			return nil, fmt.Errorf("the programs: %w: make build", err)
+		}
+		if err := os.WriteFile(filepath.Join(m.work, name), b, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	log, err := os.Create(h.log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	h.cmd = exec.Command(h.yagura, "up", "--data", h.dir, "--listen", m.listen, "--sensor-listen", m.sensorListen, "--ready-file", filepath.Join(m.work, "ready"))
+	h.cmd.Stdout, h.cmd.Stderr = log, log
+	if err := h.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the server: %w", err)
+	}
+	go func() { h.done <- h.cmd.Wait() }()
+	return h, nil
+}
+
+// ready waits until the host reports: from then on an act is seen.
+func (h *house) ready(ctx context.Context) error {
+	for range 150 {
+		select {
+		case err := <-h.done:
+			h.done <- err
+			return fmt.Errorf("the server ended: %w: see %s", err, h.log)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(400 * time.Millisecond):
+		}
+		var hosts []struct {
+			State string `json:"state"`
+		}
+		if h.ask(ctx, &hosts, "hosts") == nil && len(hosts) == 1 && hosts[0].State == "reporting" {
+			time.Sleep(2 * time.Second)
+			return nil
+		}
+	}
+	return fmt.Errorf("the host does not report after a minute: see %s", h.log)
+}
+
+// close ends the server with its sensor.
+func (h *house) close() {
+	_ = h.cmd.Process.Signal(os.Interrupt)
+	select {
+	case <-h.done:
+	case <-time.After(20 * time.Second):
+		_ = h.cmd.Process.Kill()
+	}
+}
+
+func (h *house) command(ctx context.Context, verb ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, h.yagura, append([]string{"--data", h.dir, "--json"}, verb...)...)
+}
+
+func (h *house) ask(ctx context.Context, to any, verb ...string) error {
+	b, err := h.command(ctx, verb...).Output()
+	if err != nil {
+		var ended *exec.ExitError
+		if errors.As(err, &ended) {
+			return fmt.Errorf("%v: %w: %s", verb, err, strings.TrimSpace(string(ended.Stderr)))
+		}
+		return fmt.Errorf("%v: %w", verb, err)
+	}
+	return json.Unmarshal(b, to)
+}
+
+// row is one line of `yagura events list --json`.
+type row struct {
+	ID     string            `json:"id"`
+	Kind   string            `json:"kind"`
+	Time   int64             `json:"time"`
+	Fields map[string]string `json:"fields"`
+}
+
+// cgroup gives the cgroup of who acted.
+func (r *row) cgroup() string { return r.Fields["actor_cgroup"] }
+
+// events calls each for every event that the verb gives.
+func (h *house) events(ctx context.Context, each func(*row, []byte) error, verb ...string) error {
+	cmd := h.command(ctx, append([]string{"events", "list"}, verb...)...)
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	lines := bufio.NewReaderSize(out, 1<<20)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 1 {
+			var r row
+			if err := json.Unmarshal(line, &r); err != nil {
+				return fmt.Errorf("an event that is no JSON: %w", err)
+			}
+			if err := each(&r, line); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("list events: %w: %s", err, said.String())
+	}
+	return nil
+}
+
+// detections asks for every detection, and for the cgroup of each one's event.
+func (h *house) detections(ctx context.Context) (all []detection, cgroups map[string]string, err error) {
+	if err := h.ask(ctx, &all, "detections", "--limit", "100000"); err != nil {
+		return nil, nil, err
+	}
+	cgroups = map[string]string{}
+	for at := 0; at < len(all); at += 100 {
+		verb := []string{}
+		for _, d := range all[at:min(at+100, len(all))] {
+			if _, asked := cgroups[d.Event]; !asked {
+				cgroups[d.Event] = ""
+				verb = append(verb, d.Event)
+			}
+		}
+		if len(verb) == 0 {
+			continue
+		}
+		if err := h.events(ctx, func(r *row, _ []byte) error { cgroups[r.ID] = r.cgroup(); return nil }, verb...); err != nil {
+			return nil, nil, err
+		}
+	}
+	return all, cgroups, nil
+}
+
+// export writes what each room did to a file of its own, at most a few thousand events each.
+func (h *house) export(ctx context.Context, dir string, begin time.Time) error {
+	const most = 3000
+	files, lines := map[string]*os.File{}, map[string]int{}
+	defer func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}()
+	return h.events(ctx, func(r *row, line []byte) error {
+		name := r.cgroup()
+		if !strings.HasPrefix(name, "at-") || lines[name] >= most {
+			return nil
+		}
+		f := files[name]
+		if f == nil {
+			var err error
+			if f, err = os.Create(filepath.Join(dir, name+".ndjson")); err != nil {
+				return err
+			}
+			files[name] = f
+		}
+		lines[name]++
+		_, err := f.Write(line)
+		return err
+	}, "--from", strconv.FormatInt(begin.UnixMicro(), 10), "--limit", "2000000")
+}
