@@ -93,7 +93,11 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 		if p95 > int64(time.Second/time.Microsecond) {
 			state = "warn"
 		}
-		add("latency", state, both("kernel to detection: p95 ≤ %d ms over %d detections", p95/1000, n))
+		if late := b.engine.Latency().Late(); late > 0 {
+			add("latency", state, both("kernel to detection: p95 ≤ %d ms over %d detections; %d more came late, out of a spool or a recording", p95/1000, n, late))
+		} else {
+			add("latency", state, both("kernel to detection: p95 ≤ %d ms over %d detections", p95/1000, n))
+		}
 	}
 	if !notify {
 		return out, nil

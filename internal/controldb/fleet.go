@@ -3,6 +3,7 @@ package controldb
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -130,8 +131,12 @@ const maxBoots = 16
 // SaveBoot keeps the clock of a boot and forgets the oldest.
 func (f *Fleet) SaveBoot(ctx context.Context, t tenant.ID, h event.HostID, b fleet.Boot) error {
 	return f.db.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO host_boot (tenant_id, host_id, boot_id, clock, seen) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (tenant_id, host_id, boot_id) DO UPDATE SET clock = excluded.clock, seen = excluded.seen`, t.String(), h.String(), b.ID, b.Offset, b.Seen); err != nil {
+		bends, err := json.Marshal(b.Bends)
+		if err != nil {
+			return fmt.Errorf("save boot: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO host_boot (tenant_id, host_id, boot_id, clock, seen, bends) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (tenant_id, host_id, boot_id) DO UPDATE SET clock = excluded.clock, seen = excluded.seen, bends = excluded.bends`, t.String(), h.String(), b.ID, b.Offset, b.Seen, string(bends)); err != nil {
 			return fmt.Errorf("save boot: %w", err)
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM host_boot WHERE tenant_id = $1 AND host_id = $2 AND boot_id NOT IN
@@ -144,7 +149,7 @@ func (f *Fleet) SaveBoot(ctx context.Context, t tenant.ID, h event.HostID, b fle
 
 // Boots reads the clocks of a host's boots, newest first.
 func (f *Fleet) Boots(ctx context.Context, t tenant.ID, h event.HostID) ([]fleet.Boot, error) {
-	rows, err := f.db.read.QueryContext(ctx, `SELECT boot_id, clock, seen FROM host_boot WHERE tenant_id = $1 AND host_id = $2 ORDER BY seen DESC LIMIT $3`, t.String(), h.String(), maxBoots)
+	rows, err := f.db.read.QueryContext(ctx, `SELECT boot_id, clock, seen, bends FROM host_boot WHERE tenant_id = $1 AND host_id = $2 ORDER BY seen DESC LIMIT $3`, t.String(), h.String(), maxBoots)
 	if err != nil {
 		return nil, fmt.Errorf("read boots: %w", err)
 	}
@@ -152,8 +157,12 @@ func (f *Fleet) Boots(ctx context.Context, t tenant.ID, h event.HostID) ([]fleet
 	var out []fleet.Boot
 	for rows.Next() {
 		var b fleet.Boot
-		if err := rows.Scan(&b.ID, &b.Offset, &b.Seen); err != nil {
+		var bends string
+		if err := rows.Scan(&b.ID, &b.Offset, &b.Seen, &bends); err != nil {
 			return nil, fmt.Errorf("read boot: %w", err)
+		}
+		if err := json.Unmarshal([]byte(bends), &b.Bends); err != nil {
+			return nil, fmt.Errorf("read bends of boot %s: %w", b.ID, err)
 		}
 		out = append(out, b)
 	}

@@ -85,11 +85,14 @@ func TestHostsAndTokensComeBackAsTheyWere(t *testing.T) {
 	for i := range int64(20) {
 		check(t, f.SaveBoot(ctx, a, h.ID, fleet.Boot{ID: string(rune('a' + i)), Offset: i, Seen: i}))
 	}
+	bent := fleet.Boot{ID: "t", Offset: 19, Seen: 19, Bends: []fleet.Bend{{At: -5, Offset: -5}, {From: 1 << 53, At: 1<<53 - 5, Offset: 19}}}
+	check(t, f.SaveBoot(ctx, a, h.ID, bent))
 	boots, err := f.Boots(ctx, a, h.ID)
 	check(t, err)
 	if len(boots) != 16 || boots[0].Offset != 19 {
 		t.Errorf("%d boots, newest %+v; want 16 and 19", len(boots), boots[0])
 	}
+	same(t, "clock of a boot", boots[0], bent)
 	if boots, _ = f.Boots(ctx, b, h.ID); len(boots) != 0 {
 		t.Errorf("the other tenant sees %d boots", len(boots))
 	}

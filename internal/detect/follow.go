@@ -160,7 +160,7 @@ func (j *judge) events(ctx context.Context, t tenant.ID, events []event.Stamped)
 			d := Make(t, h, s, now)
 			d.Canary = canary
 			found = append(found, d)
-			j.e.latency.add(now - s.Event.Time)
+			j.e.latency.note(s.Event, now)
 		}
 	}
 	return found

@@ -3,6 +3,7 @@ package detect
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/tenant"
@@ -133,9 +134,26 @@ func (h *hitCounts) all() map[string]uint64 {
 // Latency is a histogram of microseconds in powers of √2.
 type Latency struct {
 	buckets [64]atomic.Uint64
+	late    atomic.Uint64
+}
+
+// late is how long an event may be on its way. One that took longer lay in a spool while the server was out
+// of reach, or is a recording: how long says nothing of how fast we are.
+const late = int64(10 * time.Second / time.Microsecond)
+
+// note takes an event's detection into account.
+func (l *Latency) note(e *event.Event, now int64) {
+	if e.Flags&event.FlagImported != 0 || e.Received-e.Time > late {
+		l.late.Add(1)
+		return
+	}
+	l.add(now - e.Time)
 }
 
 func (l *Latency) add(us int64) { l.buckets[latencyBucket(us)].Add(1) }
+
+// Late gives how many detections are not in the histogram because their events came late.
+func (l *Latency) Late() uint64 { return l.late.Load() }
 
 func latencyBucket(us int64) int {
 	i := 0

@@ -68,8 +68,17 @@ type Token struct {
 // Boot ties the monotonic clock of one boot of one host to the server's clock.
 type Boot struct {
 	ID     string // hex of the boot id
-	Offset int64  // µs: server time minus boot time
+	Offset int64  // µs: server time minus boot time, as of now
 	Seen   int64  // µs UTC
+	Bends  []Bend // how Offset came about, at most 64; none: it holds for the whole boot
+}
+
+// Bend is where the relation of a boot's clock to the server's changed. All µs. Boot times after From have
+// the time boot + Offset, but not before At and what a slower run from there gives (docs/adr/0017).
+type Bend struct {
+	From   int64 `json:"from"`
+	At     int64 `json:"at"`
+	Offset int64 `json:"offset"`
 }
 
 // Store is where the fleet is kept. Package controldb implements it.

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,11 +55,12 @@ func (s *Service) Renew(ctx context.Context, req *connect.Request[sensorv1.Renew
 
 // Hello opens a connection.
 func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.HelloRequest]) (*connect.Response[sensorv1.HelloResponse], error) {
+	at, back := s.wall.now() // first: what follows would count as the way's delay
 	id, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
 	}
-	at, m := now(), req.Msg
+	m := req.Msg
 	if len(m.BootId) > 64 || len(m.Capabilities) > maxListed || len(m.Addresses) > maxListed || m.Stream == 0 {
 		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the greeting is out of bounds: boot id up to 64 bytes, lists up to 256 entries, a stream that is not 0"))
 	}
@@ -68,10 +68,9 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
-	if offset, changed := src.boot(m.BootId, at-int64(m.BootNs/1000)); changed {
-		if err := s.o.Fleet.SaveBoot(ctx, id, fleet.Boot{ID: hex.EncodeToString(m.BootId), Offset: offset, Seen: at}); err != nil {
-			return nil, s.internal(ctx, id, err)
-		}
+	s.moved(ctx, id, src.greet(m.BootId, m.Stream, int64(m.BootNs/1000), at, back)) //nolint:gosec // 2^64 ns are 584 years
+	if err := s.keepClock(ctx, id, src, m.BootId, at); err != nil {
+		return nil, s.internal(ctx, id, err)
 	}
 	skew := m.WallTime - at
 	clone := s.o.Fleet.Arrive(id, fleet.Greeting{Hostname: m.Hostname, OS: m.Os, Kernel: m.Kernel, Version: m.Version, BootID: m.BootId, Addresses: m.Addresses, ClockSkew: skew})
@@ -109,17 +108,23 @@ func (src *source) watermarks(states []*sensorv1.StreamState, but uint64) []*sen
 
 // Report is the heartbeat.
 func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.ReportRequest]) (*connect.Response[sensorv1.ReportResponse], error) {
+	at, back := s.wall.now()
 	id, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
 	}
-	at, m := now(), req.Msg
+	m := req.Msg
 	if len(m.Capabilities) > maxListed || len(m.Outcomes) > maxListed || len(m.Produced) > maxLanes {
 		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the heartbeat is out of bounds: lists up to 256 entries"))
 	}
 	src, err := s.source(ctx, id)
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
+	}
+	moved, steady := src.hear(m.Stream, int64(m.BootNs/1000), at, back) //nolint:gosec // 2^64 ns are 584 years
+	s.moved(ctx, id, moved)
+	if steady {
+		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "boot-clock")
 	}
 	skew := m.WallTime - at
 	if m.WallTime == 0 {
@@ -151,6 +156,18 @@ func (s *Service) outcome(ctx context.Context, id fleet.Identity, x *sensorv1.Ou
 		s.o.Coverage.Report(ctx, faultForeign(id, foreign.Error()))
 	case err != nil:
 		s.log.WarnContext(ctx, "outcome refused", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Any("err", err))
+	}
+}
+
+// moved tells of a clock that was set: of a boot's clock forward against ours, which by itself runs
+// forward with it. A machine that was paused only falls behind.
+func (s *Service) moved(ctx context.Context, id fleet.Identity, by int64) {
+	switch {
+	case by < 0:
+		s.log.WarnContext(ctx, "the boot clock of a host moved against the server's", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Duration("duration", time.Duration(by)*time.Microsecond))
+		s.o.Coverage.Report(ctx, faultBootClock(id, -by))
+	case by > 0:
+		s.log.InfoContext(ctx, "the boot clock of a host stood still", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Duration("duration", time.Duration(by)*time.Microsecond))
 	}
 }
 

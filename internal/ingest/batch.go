@@ -34,25 +34,27 @@ func (s *Service) open(content []byte, count int) ([]*event.Event, error) {
 // oldest is how far back a host's own clock is believed when nothing better is known.
 const oldest = 400 * 24 * time.Hour
 
-// stamp makes events the server's: text, times, and no flag that only the server sets. known says whether
-// the boot's clock is.
-func stamp(events []*event.Event, received, offset int64, known bool) {
+// stamp makes events the server's: text, times, and no flag that only the server sets. c is the clock of
+// their boot, nil when nothing is known of it. It gives when the batch counts as received.
+func stamp(events []*event.Event, at int64, c *bootClock) (received int64) {
+	received = at
+	if c != nil {
+		received = c.stamp(events, at)
+	}
 	for _, e := range events {
-		e.Textify()
 		e.Received = received
 		e.Flags &^= event.FlagCanary
-		at := e.HostTime
-		if known && e.BootNS != 0 {
-			at = offset + int64(e.BootNS/1000)
-		}
 		switch {
-		case e.Flags&event.FlagImported != 0 && at > 0 && at <= received:
-			// A recording keeps its own time; it is marked, and retention counts from received.
-		case at <= received-oldest.Microseconds() || at > received:
-			at = received
+		case c != nil && bootTime(e) > 0:
+		case e.Flags&event.FlagImported != 0 && e.HostTime > 0 && e.HostTime <= at:
+			e.Time = e.HostTime // a recording keeps its own time; it is marked, and retention counts from received
+		case e.HostTime > at-oldest.Microseconds() && e.HostTime <= at:
+			e.Time = e.HostTime
+		default:
+			e.Time = at
 		}
-		e.Time = at
 	}
+	return received
 }
 
 // pack makes log batches of consecutive events, the first of which has number first. Text may have grown,

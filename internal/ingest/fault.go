@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/yagura-edr/yagura/internal/coverage"
 	"github.com/yagura-edr/yagura/internal/detection"
@@ -64,6 +65,21 @@ func faultClock(id fleet.Identity, host, server int64) coverage.Fault {
 			Ja: fmt.Sprintf("ホストの時計は %s、サーバーの時計は %s です。表示される時刻はサーバーの推定です。", clock(host), clock(server)),
 		},
 		Fix: detection.Said{En: "Set the clock of the host, by NTP if you can.", Ja: "ホストの時計を合わせてください(可能なら NTP で)。"},
+	}
+}
+
+func faultBootClock(id fleet.Identity, by int64) coverage.Fault {
+	d := time.Duration(by) * time.Microsecond
+	return coverage.Fault{
+		Tenant: id.Tenant, Host: id.Host, Kind: "boot-clock", Class: coverage.ClassClockSkew, Severity: detection.Medium,
+		What: detection.Said{
+			En: fmt.Sprintf("The host's count of time since its boot and the server's clock moved apart by %s. Events before and after that may stand in the wrong order.", d.Round(time.Second)),
+			Ja: fmt.Sprintf("ホストの起動からの経過時間とサーバーの時計が %s ずれました。その前後のイベントは順序が入れ替わっている可能性があります。", d.Round(time.Second)),
+		},
+		Fix: detection.Said{
+			En: "If the server's clock was set back, nothing is left to do. If it was not, the host reports false times: look into it.",
+			Ja: "サーバーの時計を戻した場合、対応は不要です。そうでなければ、ホストが偽の時刻を報告しています。調査してください。",
+		},
 	}
 }
 

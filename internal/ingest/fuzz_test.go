@@ -39,8 +39,13 @@ func FuzzOpenBatch(f *testing.F) {
 		if len(events) == 0 {
 			return
 		}
-		stamp(events, 1_700_000_000_000_000, 1_600_000_000_000_000, true)
-		batches, err := pack(stream.Batch{Stream: 1, Received: 1}, events, 1)
+		c := &bootClock{}
+		c.turn(1_600_000_000_000_000, false)
+		for _, e := range events {
+			e.Textify()
+		}
+		received := stamp(events, 1_700_000_000_000_000, c)
+		batches, err := pack(stream.Batch{Stream: 1, Received: received}, events, 1)
 		if err != nil {
 			t.Fatalf("pack: %v", err)
 		}

@@ -103,6 +103,7 @@ type Service struct {
 	full    atomic.Bool // the log was full at the last append
 	events  atomic.Uint64
 	online  atomic.Int64
+	wall    wall
 
 	mu      sync.Mutex // guards sources and the rebuilt; never held across I/O
 	sources map[event.HostID]*source

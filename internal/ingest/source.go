@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,11 +29,13 @@ const (
 // source is what is remembered of one host. Its lock is held for moments only, but for the first load.
 type source struct {
 	load sync.Mutex // held while the host is read from the manifest, which happens once
+	save sync.Mutex // held while the clock of a boot is written to the control database
 
 	mu       sync.Mutex // guards all below; never held across I/O
 	loaded   bool
 	lanes    map[lane]*sequence
-	boots    map[string]int64 // boot id to server time minus boot time, µs
+	boots    map[string]*bootClock // by boot id, hex
+	greeted  map[uint64]string     // the boot that a stream of the sensor runs in, by its Hello
 	sealed   map[lane]uint64
 	sealedAt time.Time
 	uploads  int // under way
@@ -82,7 +85,7 @@ func (s *Service) source(ctx context.Context, id fleet.Identity) (*source, error
 	s.mu.Lock()
 	src := s.sources[id.Host]
 	if src == nil {
-		src = &source{lanes: map[lane]*sequence{}, boots: map[string]int64{}, sealed: map[lane]uint64{}}
+		src = &source{lanes: map[lane]*sequence{}, boots: map[string]*bootClock{}, greeted: map[uint64]string{}, sealed: map[lane]uint64{}}
 		s.sources[id.Host] = src
 	}
 	s.mu.Unlock()
@@ -112,8 +115,10 @@ func (s *Service) source(ctx context.Context, id fleet.Identity) (*source, error
 			q.accepted = q.accepted.add(x)
 		}
 	}
+	at, back := s.wall.now()
 	for _, b := range boots {
-		src.boots[b.ID] = b.Offset
+		src.boots[b.ID] = restore(b, at)
+		src.boots[b.ID].back = back
 	}
 	src.loaded = true
 	return src, nil
@@ -176,25 +181,101 @@ func (s *Service) refresh(ctx context.Context, id fleet.Identity, src *source, a
 	return nil
 }
 
-// boot ties the boot's clock to ours. Within one boot the first estimate stands, so that time does not
-// jump at each Hello; a difference of a second says that our own clock was set.
-func (src *source) boot(id []byte, offset int64) (use int64, changed bool) {
-	key := hex.EncodeToString(id)
+// maxGreeted bounds the streams of a host whose boot is remembered: one runs, a clone may run beside it.
+const maxGreeted = 8
+
+// clock gives the clock of a boot, or puts fresh in its place when there is none; nil when that is nil
+// too. The lock is held.
+func (src *source) clock(boot string, back int64, fresh func() *bootClock) *bootClock {
+	c := src.boots[boot]
+	if c == nil {
+		if c = fresh(); c == nil {
+			return nil
+		}
+		c.back = back
+		if len(src.boots) >= maxBoots {
+			var oldest string
+			for k, c := range src.boots {
+				if oldest == "" || c.last().Offset < src.boots[oldest].last().Offset { // the smaller the offset, the earlier the boot
+					oldest = k
+				}
+			}
+			delete(src.boots, oldest)
+		}
+		src.boots[boot] = c
+	}
+	c.setBack(back)
+	return c
+}
+
+// greet takes the clocks of a Hello. moved is as of (*bootClock).hear.
+func (src *source) greet(boot []byte, stream uint64, b, at, back int64) (moved int64) {
 	src.mu.Lock()
 	defer src.mu.Unlock()
-	old, known := src.boots[key]
-	if d := offset - old; known && d > -1e6 && d < 1e6 {
-		return old, false
+	if len(src.greeted) >= maxGreeted {
+		clear(src.greeted)
 	}
-	if len(src.boots) >= maxBoots {
-		var oldest string
-		for k, o := range src.boots {
-			if oldest == "" || o < src.boots[oldest] { // the smaller the offset, the earlier the boot
-				oldest = k
-			}
+	key := hex.EncodeToString(boot)
+	src.greeted[stream] = key
+	if b == 0 {
+		return 0 // it does not say: a recording has no clock
+	}
+	return src.clock(key, back, func() *bootClock { c := &bootClock{}; c.turn(at-b, false); return c }).hear(b, at)
+}
+
+// hear takes those of a heartbeat; steady says that the clocks have run together for some minutes.
+func (src *source) hear(stream uint64, b, at, back int64) (moved int64, steady bool) {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	c := src.boots[src.greeted[stream]]
+	if c == nil || b == 0 {
+		return 0, false // an older sensor, or one that has to greet first
+	}
+	c.setBack(back)
+	moved = c.hear(b, at)
+	return moved, len(c.heard) == heardMax
+}
+
+// stamp dates a batch by the clock of its boot and gives when it counts as received.
+func (src *source) stamp(boot []byte, events []*event.Event, at, back int64) (received int64) {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	var c *bootClock
+	if len(boot) > 0 {
+		c = src.clock(hex.EncodeToString(boot), back, func() *bootClock { return guessed(events, at) })
+	}
+	return stamp(events, at, c)
+}
+
+// keepClock writes what changed of a boot's clock, so that no event dated by it is kept before it is: after
+// a restart the same boot time has to give the same time.
+func (s *Service) keepClock(ctx context.Context, id fleet.Identity, src *source, boot []byte, at int64) error {
+	key := hex.EncodeToString(boot)
+	stale := func() (b fleet.Boot, version int) {
+		src.mu.Lock()
+		defer src.mu.Unlock()
+		c := src.boots[key]
+		if c == nil || c.version == c.saved {
+			return b, 0
 		}
-		delete(src.boots, oldest)
+		return fleet.Boot{ID: key, Offset: c.last().Offset, Seen: at, Bends: slices.Clone(c.bends)}, c.version
 	}
-	src.boots[key] = offset
-	return offset, true
+	if _, version := stale(); version == 0 {
+		return nil
+	}
+	src.save.Lock()
+	defer src.save.Unlock()
+	b, version := stale()
+	if version == 0 {
+		return nil // who held the lock before wrote it
+	}
+	if err := s.o.Fleet.SaveBoot(ctx, id, b); err != nil {
+		return err
+	}
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	if c := src.boots[key]; c != nil {
+		c.saved = max(c.saved, version)
+	}
+	return nil
 }

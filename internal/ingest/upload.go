@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,6 +29,7 @@ const (
 // Upload takes one batch. It is idempotent: what came before is not taken again, whatever the form in
 // which it comes.
 func (s *Service) Upload(ctx context.Context, req *connect.Request[sensorv1.UploadRequest]) (*connect.Response[sensorv1.UploadResponse], error) {
+	at, back := s.wall.now() // first: what follows would count as the way's delay
 	id, err := s.identify(ctx)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (s *Service) Upload(ctx context.Context, req *connect.Request[sensorv1.Uplo
 		src.uploads--
 		src.mu.Unlock()
 	}()
-	u := &upload{s: s, id: id, src: src, m: m, key: lane{m.Stream, event.Lane(m.Lane)}, whole: Range{m.First, m.First + uint64(m.Count) - 1}, sum: [sha256.Size]byte(m.Sha256), received: now()}
+	u := &upload{s: s, id: id, src: src, m: m, key: lane{m.Stream, event.Lane(m.Lane)}, whole: Range{m.First, m.First + uint64(m.Count) - 1}, sum: [sha256.Size]byte(m.Sha256), received: at, back: back}
 	why, err := u.take(ctx)
 	if err != nil {
 		return nil, err
@@ -103,6 +103,7 @@ type upload struct {
 	whole    Range
 	sum      [sha256.Size]byte
 	received int64
+	back     int64 // of the server's clock, by (*wall).now
 }
 
 // take accepts what is new of the batch and returns after the fsync; why says that it went to quarantine.
@@ -218,10 +219,13 @@ func (u *upload) prepare(ctx context.Context, mine []*flight) (batches []stream.
 		u.s.quarantine(ctx, u, why, lost)
 		return batches, why, nil
 	}
-	u.src.mu.Lock()
-	offset, known := u.src.boots[hex.EncodeToString(u.m.BootId)]
-	u.src.mu.Unlock()
-	stamp(events, u.received, offset, known)
+	for _, e := range events {
+		e.Textify()
+	}
+	base.Received = u.src.stamp(u.m.BootId, events, u.received, u.back)
+	if err := u.s.keepClock(ctx, u.id, u.src, u.m.BootId, u.received); err != nil {
+		return nil, "", u.s.internal(ctx, u.id, err)
+	}
 	for _, f := range mine {
 		more, err := pack(base, events[f.First-u.whole.First:f.Last-u.whole.First+1], f.First)
 		if err != nil {
