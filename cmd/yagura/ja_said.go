@@ -17,6 +17,9 @@ var jaSaid = terminal.Sentences{
 	"weakness": "突かれた弱点", "now": "現在", "unknown": "不明", "everything asked for": "すべて", ", isolated": "、ネットワーク隔離中", "cut off:": "打ち切り:",
 	"usage": "使い方", "partial": "一部", "replaying": "再生中",
 
+	// what doctor says of recordings
+	"kernel to detection: p95 ≤ %d ms over %d detections; %d more came late, out of a spool or a recording": "カーネルから検知まで: p95 ≤ %d ms(検知 %d 件)。ほかに %d 件は、スプールや記録から遅れて届いたイベントの検知です",
+
 	// what verbs answer
 	"no actions: `yagura respond` makes them":                                               "アクションはありません。`yagura respond` で行います",
 	"the proof is not signed by the host: do not trust it":                                  "証明にホストの署名がありません。信用しないでください",
