@@ -9,10 +9,10 @@ import (
 
 // Failure is a sample that came out wrong.
 type Failure struct {
-	RuleID string
-	File   string // of the samples
-	Line   int
-	Want   bool // the rule had to fire
+	RuleID string `json:"rule_id"`
+	File   string `json:"file"` // of the samples
+	Line   int    `json:"line"`
+	Want   bool   `json:"want"` // the rule had to fire
 }
 
 func (f Failure) String() string {
@@ -24,11 +24,11 @@ func (f Failure) String() string {
 
 // Report says what Test did.
 type Report struct {
-	Rules    int
-	Samples  int
-	Untested []string // rules without samples
-	Failures []Failure
-	Rejected []sigma.RejectedRule
+	Rules    int                  `json:"rules"`
+	Samples  int                  `json:"samples"`
+	Untested []string             `json:"untested"` // rules without samples
+	Failures []Failure            `json:"failures"`
+	Rejected []sigma.RejectedRule `json:"rejected"`
 }
 
 // Test judges the samples of every rule of fsys with that rule alone.

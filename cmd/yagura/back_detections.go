@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/yagura-edr/yagura/internal/console"
 	"github.com/yagura-edr/yagura/internal/detect"
@@ -77,23 +79,47 @@ func detectionMessage(f *fleet.Fleet, d detect.Kept) *consolev1.Detection {
 	return m
 }
 
-func (b *detectionsBack) Rules(_ context.Context, _ tenant.ID) (*consolev1.ListRulesResponse, error) {
-	set := b.engine.Rules()
-	return rulesMessage(set, b.engine.Hits()), nil
+func (b *detectionsBack) Rules(_ context.Context, t tenant.ID) (*consolev1.ListRulesResponse, error) {
+	return rulesMessage(b.engine.Rules(), b.engine.Hits(), systems(b.fleet.Hosts(t))), nil
 }
 
-// rulesMessage lists the rules of a set, blind ones with the reason, and those that were not loaded.
-func rulesMessage(set *sigma.Ruleset, hits map[string]uint64) *consolev1.ListRulesResponse {
+// systems lists the operating systems of a fleet. Linux is always among them: sensors exist for it.
+func systems(hosts []fleet.Host) []event.OS {
+	out := []event.OS{event.Linux}
+	for _, h := range hosts {
+		for _, os := range []event.OS{event.Windows, event.MacOS} {
+			if strings.EqualFold(h.OS, os.String()) && !slices.Contains(out, os) {
+				out = append(out, os) // an imported recording
+			}
+		}
+	}
+	return out
+}
+
+// rulesMessage lists the rules of a set, blind ones with the reason, the filters of each, those that were not loaded,
+// and what is probably not meant.
+func rulesMessage(set *sigma.Ruleset, hits map[string]uint64, fleet []event.OS) *consolev1.ListRulesResponse {
 	r := &consolev1.ListRulesResponse{}
-	for _, rule := range set.Rules() {
-		r.Rules = append(r.Rules, &consolev1.Rule{
+	sights := set.Sights(fleet...)
+	for i, rule := range set.Rules() {
+		m := &consolev1.Rule{
 			Id: rule.ID, Title: said(rule.Title), Level: rule.Severity.String(), Attack: rule.ATTACK, Logsource: rule.Source.String(),
 			File: rule.File, Status: rule.Status, Ours: rule.Ours, Hits: hits[rule.ID], Author: rule.Author, Licence: rule.Licence,
-			BlindFields: sigma.Blind(rule, event.Linux),
-		})
+			BlindFields: sights[i].Missing, CanFire: sights[i].CanFire, BlindReason: sights[i].Reason,
+		}
+		if m.CanFire {
+			m.BlindFields = sigma.Blind(rule, event.Linux) // a part of it never holds
+		}
+		for _, f := range rule.Filters {
+			m.Filters = append(m.Filters, &consolev1.RuleFilter{Id: f.ID, Title: f.Title, File: f.File, Line: uint32(max(0, f.Line)), Wide: f.Wide})
+		}
+		r.Rules = append(r.Rules, m)
 	}
 	for _, x := range set.Rejected() {
-		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Reason: x.Reason})
+		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason})
+	}
+	for _, x := range set.Warnings() {
+		r.Warnings = append(r.Warnings, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason})
 	}
 	return r
 }

@@ -24,7 +24,13 @@ func (detectionsVerb) Help() string {
 
 // techniques gives the ATT&CK techniques, which imply their tactics.
 func techniques(attack []string) string {
-	return strings.Join(slices.DeleteFunc(slices.Clone(attack), func(a string) bool { return strings.HasPrefix(a, "tactic:") }), " ")
+	var out []string
+	for _, a := range attack {
+		if !strings.HasPrefix(a, "tactic:") && !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 // Run lists detections.

@@ -5,11 +5,13 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"connectrpc.com/connect"
 
 	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/sigma"
 	"github.com/yagura-edr/yagura/rules"
 )
 
@@ -37,7 +39,7 @@ func (v rulesListVerb) Run(s *shell) error {
 		if err != nil {
 			return fmt.Errorf("load rules: %w", err)
 		}
-		m = rulesMessage(set, nil)
+		m = rulesMessage(set, nil, []event.OS{event.Linux})
 	} else {
 		r, err := s.console().ListRules(s.ctx, connect.NewRequest(&consolev1.ListRulesRequest{}))
 		if err != nil {
@@ -46,24 +48,73 @@ func (v rulesListVerb) Run(s *shell) error {
 		m = r.Msg
 	}
 	if s.json {
-		return s.printJSON(m.Rules)
+		return s.printJSON(listedRules(m))
 	}
+	fire := 0
 	var rows [][]string
 	for _, r := range m.Rules {
-		rows = append(rows, []string{s.severity(r.Level), s.said(r.Title), fmt.Sprint(r.Hits), techniques(r.Attack), r.Logsource, r.File})
+		if r.CanFire {
+			fire++
+		}
+		rows = append(rows, []string{s.severity(r.Level), s.said(r.Title), fmt.Sprint(r.Hits), s.tongue.Text(r.BlindReason), filterTitles(r), techniques(r.Attack), r.Logsource, r.File})
 	}
-	s.table([]string{"LEVEL", "RULE", "HITS", "ATT&CK", "LOG SOURCE", "FILE"}, rows)
-	s.printf("%s\n", s.say("%d rules, %d rejected (`yagura rules check` says why)", len(m.Rules), len(m.Rejected)))
+	s.table([]string{"LEVEL", "RULE", "HITS", "CANNOT FIRE", "FILTERS", "ATT&CK", "LOG SOURCE", "FILE"}, rows)
+	for _, w := range m.Warnings {
+		s.printf("%s\n", event.Show(s.say("warning: %s", s.tongue.Text(fmt.Sprintf("%s:%d: %s", w.File, w.Line, w.Reason)))))
+	}
+	s.printf("%s\n", s.say("%d rules, %d of them can fire here, %d rejected (`yagura rules check` says why)", len(m.Rules), fire, len(m.Rejected)))
 	return nil
+}
+
+func filterTitles(r *consolev1.Rule) string {
+	var out []string
+	for _, f := range r.Filters {
+		t := f.Title
+		if f.Wide {
+			t = "!" + t // it hides what it does not name
+		}
+		out = append(out, t)
+	}
+	return strings.Join(out, ", ")
+}
+
+// listedRules is what scripts read: every rule with every key, and behind them the documents that were not loaded, which
+// have the key rejected.
+func listedRules(m *consolev1.ListRulesResponse) []any {
+	type rule struct {
+		*consolev1.Rule
+		BlindFields []string                `json:"blind_fields"`
+		CanFire     bool                    `json:"can_fire"`
+		BlindReason string                  `json:"blind_reason"`
+		Filters     []*consolev1.RuleFilter `json:"filters"`
+		Hits        uint64                  `json:"hits"`
+		Ours        bool                    `json:"ours"`
+	}
+	type document struct {
+		File     string `json:"file"`
+		Line     uint32 `json:"line"`
+		ID       string `json:"id"`
+		Class    string `json:"class"`
+		Rejected string `json:"rejected"`
+	}
+	out := []any{}
+	for _, r := range m.Rules {
+		out = append(out, rule{r, append([]string{}, r.BlindFields...), r.CanFire, r.BlindReason, append([]*consolev1.RuleFilter{}, r.Filters...), r.Hits, r.Ours})
+	}
+	for _, r := range m.Rejected {
+		out = append(out, document{r.File, r.Line, r.Id, r.Class, r.Reason})
+	}
+	return out
 }
 
 type rulesCheckVerb struct {
 	Rules []string `help:"Further folders of Sigma rules." placeholder:"DIR"`
+	OS    []string `name:"os" enum:"linux,windows,macos" default:"linux" help:"Systems of the fleet, to count the rules that can fire there." placeholder:"OS"`
 }
 
 // Help shows examples.
 func (rulesCheckVerb) Help() string {
-	return "Exit code 1: a rule of ours is wrong; 3: rules of the folder were not loaded.\n\nExamples:\n  yagura rules check\n  yagura rules check --rules ~/sigma/rules/linux"
+	return "Exit code 1: a rule of ours is wrong; 3: rules of the folder were not loaded, or a filter hides more than it names.\n\nExamples:\n  yagura rules check\n  yagura rules check --rules ~/sigma/rules/linux"
 }
 
 // Run checks our rules and lists what was rejected. Rejected rules of other people are exit code 3.
@@ -76,9 +127,30 @@ func (v rulesCheckVerb) Run(s *shell) error {
 	if err != nil {
 		return fmt.Errorf("load rules: %w", err)
 	}
-	rejected := set.Rejected()
+	var fleet []event.OS
+	for _, os := range []event.OS{event.Linux, event.Windows, event.MacOS} {
+		if slices.Contains(v.OS, os.String()) {
+			fleet = append(fleet, os)
+		}
+	}
+	blind, fire := map[string]int{}, 0
+	for _, sight := range set.Sights(fleet...) {
+		if sight.CanFire {
+			fire++
+		} else {
+			blind[sight.Reason]++
+		}
+	}
+	rejected, warnings := set.Rejected(), set.Warnings()
+	reasons := map[string]int{}
+	for _, r := range rejected {
+		reasons[r.Class]++
+	}
 	if s.json {
-		out := map[string]any{"loaded": len(set.Rules()), "problems": problems, "rejected": rejected}
+		out := map[string]any{
+			"loaded": len(set.Rules()), "can_fire": fire, "cannot_fire": blind, "os": v.OS, "problems": append([]rules.Problem{}, problems...),
+			"rejected": append([]sigma.RejectedRule{}, rejected...), "rejected_by_class": reasons, "warnings": append([]sigma.Warning{}, warnings...),
+		}
 		if err := s.printJSON(out); err != nil {
 			return err
 		}
@@ -86,14 +158,19 @@ func (v rulesCheckVerb) Run(s *shell) error {
 		for _, p := range problems {
 			s.printf("%s\n", event.Show(s.tongue.Text(p.String())))
 		}
-		reasons := map[string]int{}
 		for _, r := range rejected {
 			s.printf("%s\n", event.Show(s.tongue.Text(r.String())))
-			reasons[r.Class]++
 		}
-		s.printf("%s\n", s.say("%d rules loaded, %d rejected, %d problems in our own", len(set.Rules()), len(rejected), len(problems)))
+		for _, w := range warnings {
+			s.printf("%s\n", event.Show(s.say("warning: %s", s.tongue.Text(w.String()))))
+		}
+		s.printf("%s\n", s.say("%d rules loaded, %d rejected, %d problems in our own, %d warnings", len(set.Rules()), len(rejected), len(problems), len(warnings)))
 		for _, class := range slices.Sorted(maps.Keys(reasons)) {
 			s.printf("  %s: %d\n", s.tongue.Text(class), reasons[class])
+		}
+		s.printf("%s\n", s.say("%d of them can fire on this fleet (%s)", fire, strings.Join(v.OS, ", ")))
+		for _, why := range slices.Sorted(maps.Keys(blind)) {
+			s.printf("  %s: %d\n", s.tongue.Text(why), blind[why])
 		}
 	}
 	switch {
@@ -101,6 +178,8 @@ func (v rulesCheckVerb) Run(s *shell) error {
 		return fmt.Errorf("%d problems in our own rules", len(problems))
 	case len(rejected) > 0:
 		return partialf("%d rules were not loaded", len(rejected))
+	case len(warnings) > 0:
+		return partialf("%d warnings about filters", len(warnings))
 	}
 	return nil
 }
@@ -125,6 +204,8 @@ func (v rulesTestVerb) Run(s *shell) error {
 		return fmt.Errorf("test rules: %w", err)
 	}
 	if s.json {
+		report.Untested, report.Failures = append([]string{}, report.Untested...), append([]rules.Failure{}, report.Failures...)
+		report.Rejected = append([]sigma.RejectedRule{}, report.Rejected...)
 		if err := s.printJSON(report); err != nil {
 			return err
 		}

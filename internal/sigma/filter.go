@@ -147,7 +147,7 @@ func (f *filter) settle(rules []*Rule, s *Scratch) (warn []Warning, refused *Rej
 	say := func(class, format string, a ...any) {
 		warn = append(warn, Warning{File: f.file, Line: f.line, ID: f.id, Class: class, Reason: fmt.Sprintf(format, a...)})
 	}
-	const instead = "write \"condition: not selection\" to leave out what the selection names"
+	const instead = "put not before the selection in its condition to leave out what it names"
 	if len(whole) > 0 && !f.any {
 		say(ProtectedRule, "filter %q names %d rules that watch the sensor itself; no filter narrows those", f.title, len(whole))
 	}

@@ -135,6 +135,11 @@ func logSource(n *yaml.Node, line int) (LogSource, error) {
 // attack reads ATT&CK tags: attack.t1059.004 is a technique, attack.execution a tactic.
 func attack(tags []string) []string {
 	var out []string
+	add := func(name string) {
+		if !slices.Contains(out, name) { // some rules tag a technique twice
+			out = append(out, name)
+		}
+	}
 	for _, t := range tags {
 		rest, ok := strings.CutPrefix(strings.ToLower(t), "attack.")
 		if !ok || rest == "" {
@@ -142,11 +147,11 @@ func attack(tags []string) []string {
 		}
 		switch {
 		case len(rest) >= 5 && rest[0] == 't' && rest[1] >= '0' && rest[1] <= '9':
-			out = append(out, strings.ToUpper(rest))
+			add(strings.ToUpper(rest))
 		case len(rest) >= 5 && (rest[0] == 'g' || rest[0] == 's' || rest[0] == 'c') && rest[1] >= '0' && rest[1] <= '9':
 			// groups, software and campaigns are no techniques
 		default:
-			out = append(out, "tactic:"+strings.ReplaceAll(rest, "_", "-"))
+			add("tactic:" + strings.ReplaceAll(rest, "_", "-"))
 		}
 	}
 	return out

@@ -144,12 +144,13 @@ func (t *Tongue) first(text string) (said string, length int, sep string) {
 		sep = text[m[len(m)-2]:m[len(m)-1]]
 		return said, m[1], sep
 	}
-	if i := strings.IndexAny(text, ":\n"); i >= 0 && i+1 < len(text) && (text[i] == '\n' || text[i+1] == ' ') {
-		n := i + 1
-		if text[i] == ':' {
-			n++
+	for i := range len(text) { // of "f.yml:7: reason" the part ends at the second colon
+		switch {
+		case text[i] == '\n':
+			return text[:i], i + 1, "\n"
+		case text[i] == ':' && i+2 < len(text) && text[i+1] == ' ':
+			return text[:i], i + 2, ": "
 		}
-		return text[:i], n, text[i:n]
 	}
 	return text, len(text), ""
 }

@@ -363,10 +363,12 @@ export const en = {
   actionExpired: 'expired',
   // rules
   rulesTitle: 'Rules',
-  rulesCount: (x: number, bad: number) => `${s(x, 'rule', 'rules')}, ${n(bad)} rejected`,
+  rulesCount: (x: number, fire: number, bad: number) =>
+    `${s(x, 'rule', 'rules')}, ${n(fire)} of them can fire here, ${n(bad)} rejected`,
   rulesNone: 'No rule is loaded',
   rulesNoneText: 'The server runs without rules, so nothing can be detected. Look at `yagura rules list`.',
   rulesRejected: 'Rejected rules',
+  rulesWarnings: 'Filters that hide more than they name',
   ruleTitle: 'Rule',
   ruleLevel: 'Level',
   ruleSource: 'Looks at',
@@ -376,6 +378,10 @@ export const en = {
   ruleLine: 'Line',
   ruleOurs: 'ours',
   ruleBlind: 'Fields no host gives',
+  ruleNoSensor: 'No sensor for the product',
+  ruleNoLogSource: 'Log source not collected',
+  ruleNoHash: 'Hash not computed',
+  ruleFilters: 'Filters',
   // keyboard
   keysTitle: 'Keyboard',
   keysOff: 'Turn single keys off',

@@ -2913,6 +2913,7 @@ type ListRulesResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rules         []*Rule                `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"`
 	Rejected      []*RejectedRule        `protobuf:"bytes,2,rep,name=rejected,proto3" json:"rejected,omitempty"`
+	Warnings      []*RejectedRule        `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2961,6 +2962,13 @@ func (x *ListRulesResponse) GetRejected() []*RejectedRule {
 	return nil
 }
 
+func (x *ListRulesResponse) GetWarnings() []*RejectedRule {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 type Rule struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2975,6 +2983,9 @@ type Rule struct {
 	Author        string                 `protobuf:"bytes,10,opt,name=author,proto3" json:"author,omitempty"`
 	Licence       string                 `protobuf:"bytes,11,opt,name=licence,proto3" json:"licence,omitempty"`
 	BlindFields   []string               `protobuf:"bytes,12,rep,name=blind_fields,json=blindFields,proto3" json:"blind_fields,omitempty"`
+	CanFire       bool                   `protobuf:"varint,13,opt,name=can_fire,json=canFire,proto3" json:"can_fire,omitempty"`            // on the systems of this fleet
+	BlindReason   string                 `protobuf:"bytes,14,opt,name=blind_reason,json=blindReason,proto3" json:"blind_reason,omitempty"` // why it cannot; empty when it can
+	Filters       []*RuleFilter          `protobuf:"bytes,15,rep,name=filters,proto3" json:"filters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3093,19 +3104,117 @@ func (x *Rule) GetBlindFields() []string {
 	return nil
 }
 
+func (x *Rule) GetCanFire() bool {
+	if x != nil {
+		return x.CanFire
+	}
+	return false
+}
+
+func (x *Rule) GetBlindReason() string {
+	if x != nil {
+		return x.BlindReason
+	}
+	return ""
+}
+
+func (x *Rule) GetFilters() []*RuleFilter {
+	if x != nil {
+		return x.Filters
+	}
+	return nil
+}
+
+type RuleFilter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Title         string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	File          string                 `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`
+	Line          uint32                 `protobuf:"varint,4,opt,name=line,proto3" json:"line,omitempty"`
+	Wide          bool                   `protobuf:"varint,5,opt,name=wide,proto3" json:"wide,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleFilter) Reset() {
+	*x = RuleFilter{}
+	mi := &file_console_v1_console_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleFilter) ProtoMessage() {}
+
+func (x *RuleFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleFilter.ProtoReflect.Descriptor instead.
+func (*RuleFilter) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *RuleFilter) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RuleFilter) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *RuleFilter) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *RuleFilter) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *RuleFilter) GetWide() bool {
+	if x != nil {
+		return x.Wide
+	}
+	return false
+}
+
 type RejectedRule struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
 	Line          uint32                 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
 	Id            string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
 	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Class         string                 `protobuf:"bytes,5,opt,name=class,proto3" json:"class,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RejectedRule) Reset() {
 	*x = RejectedRule{}
-	mi := &file_console_v1_console_proto_msgTypes[41]
+	mi := &file_console_v1_console_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3117,7 +3226,7 @@ func (x *RejectedRule) String() string {
 func (*RejectedRule) ProtoMessage() {}
 
 func (x *RejectedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[41]
+	mi := &file_console_v1_console_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3130,7 +3239,7 @@ func (x *RejectedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectedRule.ProtoReflect.Descriptor instead.
 func (*RejectedRule) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{41}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RejectedRule) GetFile() string {
@@ -3161,6 +3270,13 @@ func (x *RejectedRule) GetReason() string {
 	return ""
 }
 
+func (x *RejectedRule) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
 type SubmitCommandRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Canonical     []byte                 `protobuf:"bytes,1,opt,name=canonical,proto3" json:"canonical,omitempty"`
@@ -3175,7 +3291,7 @@ type SubmitCommandRequest struct {
 
 func (x *SubmitCommandRequest) Reset() {
 	*x = SubmitCommandRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[42]
+	mi := &file_console_v1_console_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3187,7 +3303,7 @@ func (x *SubmitCommandRequest) String() string {
 func (*SubmitCommandRequest) ProtoMessage() {}
 
 func (x *SubmitCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[42]
+	mi := &file_console_v1_console_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3200,7 +3316,7 @@ func (x *SubmitCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitCommandRequest.ProtoReflect.Descriptor instead.
 func (*SubmitCommandRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{42}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SubmitCommandRequest) GetCanonical() []byte {
@@ -3255,7 +3371,7 @@ type ListActionsRequest struct {
 
 func (x *ListActionsRequest) Reset() {
 	*x = ListActionsRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[43]
+	mi := &file_console_v1_console_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3267,7 +3383,7 @@ func (x *ListActionsRequest) String() string {
 func (*ListActionsRequest) ProtoMessage() {}
 
 func (x *ListActionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[43]
+	mi := &file_console_v1_console_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3280,7 +3396,7 @@ func (x *ListActionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListActionsRequest.ProtoReflect.Descriptor instead.
 func (*ListActionsRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{43}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListActionsRequest) GetLimit() uint32 {
@@ -3306,7 +3422,7 @@ type ListActionsResponse struct {
 
 func (x *ListActionsResponse) Reset() {
 	*x = ListActionsResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[44]
+	mi := &file_console_v1_console_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3318,7 +3434,7 @@ func (x *ListActionsResponse) String() string {
 func (*ListActionsResponse) ProtoMessage() {}
 
 func (x *ListActionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[44]
+	mi := &file_console_v1_console_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3331,7 +3447,7 @@ func (x *ListActionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListActionsResponse.ProtoReflect.Descriptor instead.
 func (*ListActionsResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{44}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListActionsResponse) GetActions() []*Action {
@@ -3366,7 +3482,7 @@ type Action struct {
 
 func (x *Action) Reset() {
 	*x = Action{}
-	mi := &file_console_v1_console_proto_msgTypes[45]
+	mi := &file_console_v1_console_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3378,7 +3494,7 @@ func (x *Action) String() string {
 func (*Action) ProtoMessage() {}
 
 func (x *Action) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[45]
+	mi := &file_console_v1_console_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3391,7 +3507,7 @@ func (x *Action) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Action.ProtoReflect.Descriptor instead.
 func (*Action) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{45}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Action) GetId() string {
@@ -3523,7 +3639,7 @@ type CreateEnrolTokenRequest struct {
 
 func (x *CreateEnrolTokenRequest) Reset() {
 	*x = CreateEnrolTokenRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[46]
+	mi := &file_console_v1_console_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3535,7 +3651,7 @@ func (x *CreateEnrolTokenRequest) String() string {
 func (*CreateEnrolTokenRequest) ProtoMessage() {}
 
 func (x *CreateEnrolTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[46]
+	mi := &file_console_v1_console_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3548,7 +3664,7 @@ func (x *CreateEnrolTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEnrolTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateEnrolTokenRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{46}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CreateEnrolTokenRequest) GetUses() uint32 {
@@ -3575,7 +3691,7 @@ type CreateEnrolTokenResponse struct {
 
 func (x *CreateEnrolTokenResponse) Reset() {
 	*x = CreateEnrolTokenResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[47]
+	mi := &file_console_v1_console_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3587,7 +3703,7 @@ func (x *CreateEnrolTokenResponse) String() string {
 func (*CreateEnrolTokenResponse) ProtoMessage() {}
 
 func (x *CreateEnrolTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[47]
+	mi := &file_console_v1_console_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3600,7 +3716,7 @@ func (x *CreateEnrolTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateEnrolTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateEnrolTokenResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{47}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CreateEnrolTokenResponse) GetToken() string {
@@ -3625,7 +3741,7 @@ type ListEnrolTokensRequest struct {
 
 func (x *ListEnrolTokensRequest) Reset() {
 	*x = ListEnrolTokensRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[48]
+	mi := &file_console_v1_console_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3637,7 +3753,7 @@ func (x *ListEnrolTokensRequest) String() string {
 func (*ListEnrolTokensRequest) ProtoMessage() {}
 
 func (x *ListEnrolTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[48]
+	mi := &file_console_v1_console_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3650,7 +3766,7 @@ func (x *ListEnrolTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEnrolTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListEnrolTokensRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{48}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{49}
 }
 
 type ListEnrolTokensResponse struct {
@@ -3662,7 +3778,7 @@ type ListEnrolTokensResponse struct {
 
 func (x *ListEnrolTokensResponse) Reset() {
 	*x = ListEnrolTokensResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[49]
+	mi := &file_console_v1_console_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3674,7 +3790,7 @@ func (x *ListEnrolTokensResponse) String() string {
 func (*ListEnrolTokensResponse) ProtoMessage() {}
 
 func (x *ListEnrolTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[49]
+	mi := &file_console_v1_console_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3687,7 +3803,7 @@ func (x *ListEnrolTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEnrolTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListEnrolTokensResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{49}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListEnrolTokensResponse) GetTokens() []*EnrolToken {
@@ -3710,7 +3826,7 @@ type EnrolToken struct {
 
 func (x *EnrolToken) Reset() {
 	*x = EnrolToken{}
-	mi := &file_console_v1_console_proto_msgTypes[50]
+	mi := &file_console_v1_console_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3722,7 +3838,7 @@ func (x *EnrolToken) String() string {
 func (*EnrolToken) ProtoMessage() {}
 
 func (x *EnrolToken) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[50]
+	mi := &file_console_v1_console_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3735,7 +3851,7 @@ func (x *EnrolToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolToken.ProtoReflect.Descriptor instead.
 func (*EnrolToken) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{50}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *EnrolToken) GetId() string {
@@ -3782,7 +3898,7 @@ type RevokeHostRequest struct {
 
 func (x *RevokeHostRequest) Reset() {
 	*x = RevokeHostRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[51]
+	mi := &file_console_v1_console_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3794,7 +3910,7 @@ func (x *RevokeHostRequest) String() string {
 func (*RevokeHostRequest) ProtoMessage() {}
 
 func (x *RevokeHostRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[51]
+	mi := &file_console_v1_console_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3807,7 +3923,7 @@ func (x *RevokeHostRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeHostRequest.ProtoReflect.Descriptor instead.
 func (*RevokeHostRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{51}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RevokeHostRequest) GetHostId() string {
@@ -3826,7 +3942,7 @@ type DiagnoseRequest struct {
 
 func (x *DiagnoseRequest) Reset() {
 	*x = DiagnoseRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[52]
+	mi := &file_console_v1_console_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3838,7 +3954,7 @@ func (x *DiagnoseRequest) String() string {
 func (*DiagnoseRequest) ProtoMessage() {}
 
 func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[52]
+	mi := &file_console_v1_console_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3851,7 +3967,7 @@ func (x *DiagnoseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagnoseRequest.ProtoReflect.Descriptor instead.
 func (*DiagnoseRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{52}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *DiagnoseRequest) GetNotify() bool {
@@ -3870,7 +3986,7 @@ type DiagnoseResponse struct {
 
 func (x *DiagnoseResponse) Reset() {
 	*x = DiagnoseResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[53]
+	mi := &file_console_v1_console_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3882,7 +3998,7 @@ func (x *DiagnoseResponse) String() string {
 func (*DiagnoseResponse) ProtoMessage() {}
 
 func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[53]
+	mi := &file_console_v1_console_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3895,7 +4011,7 @@ func (x *DiagnoseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiagnoseResponse.ProtoReflect.Descriptor instead.
 func (*DiagnoseResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{53}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *DiagnoseResponse) GetChecks() []*Check {
@@ -3917,7 +4033,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_console_v1_console_proto_msgTypes[54]
+	mi := &file_console_v1_console_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3929,7 +4045,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[54]
+	mi := &file_console_v1_console_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3942,7 +4058,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{54}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Check) GetName() string {
@@ -3981,7 +4097,7 @@ type CreateSignInLinkRequest struct {
 
 func (x *CreateSignInLinkRequest) Reset() {
 	*x = CreateSignInLinkRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[55]
+	mi := &file_console_v1_console_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3993,7 +4109,7 @@ func (x *CreateSignInLinkRequest) String() string {
 func (*CreateSignInLinkRequest) ProtoMessage() {}
 
 func (x *CreateSignInLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[55]
+	mi := &file_console_v1_console_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4006,7 +4122,7 @@ func (x *CreateSignInLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSignInLinkRequest.ProtoReflect.Descriptor instead.
 func (*CreateSignInLinkRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{55}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{56}
 }
 
 type CreateSignInLinkResponse struct {
@@ -4019,7 +4135,7 @@ type CreateSignInLinkResponse struct {
 
 func (x *CreateSignInLinkResponse) Reset() {
 	*x = CreateSignInLinkResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[56]
+	mi := &file_console_v1_console_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4031,7 +4147,7 @@ func (x *CreateSignInLinkResponse) String() string {
 func (*CreateSignInLinkResponse) ProtoMessage() {}
 
 func (x *CreateSignInLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[56]
+	mi := &file_console_v1_console_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4044,7 +4160,7 @@ func (x *CreateSignInLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSignInLinkResponse.ProtoReflect.Descriptor instead.
 func (*CreateSignInLinkResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{56}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *CreateSignInLinkResponse) GetUrl() string {
@@ -4070,7 +4186,7 @@ type SetOperatorListRequest struct {
 
 func (x *SetOperatorListRequest) Reset() {
 	*x = SetOperatorListRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[57]
+	mi := &file_console_v1_console_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4082,7 +4198,7 @@ func (x *SetOperatorListRequest) String() string {
 func (*SetOperatorListRequest) ProtoMessage() {}
 
 func (x *SetOperatorListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[57]
+	mi := &file_console_v1_console_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4095,7 +4211,7 @@ func (x *SetOperatorListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOperatorListRequest.ProtoReflect.Descriptor instead.
 func (*SetOperatorListRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{57}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SetOperatorListRequest) GetList() []byte {
@@ -4114,7 +4230,7 @@ type SetOperatorListResponse struct {
 
 func (x *SetOperatorListResponse) Reset() {
 	*x = SetOperatorListResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[58]
+	mi := &file_console_v1_console_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4126,7 +4242,7 @@ func (x *SetOperatorListResponse) String() string {
 func (*SetOperatorListResponse) ProtoMessage() {}
 
 func (x *SetOperatorListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[58]
+	mi := &file_console_v1_console_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4139,7 +4255,7 @@ func (x *SetOperatorListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOperatorListResponse.ProtoReflect.Descriptor instead.
 func (*SetOperatorListResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{58}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SetOperatorListResponse) GetGeneration() uint64 {
@@ -4404,10 +4520,11 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\fWatchRequest\"\x1c\n" +
 	"\x06Change\x12\x12\n" +
 	"\x04what\x18\x01 \x01(\tR\x04what\"\x12\n" +
-	"\x10ListRulesRequest\"\x7f\n" +
+	"\x10ListRulesRequest\"\xbc\x01\n" +
 	"\x11ListRulesResponse\x12-\n" +
 	"\x05rules\x18\x01 \x03(\v2\x17.yagura.console.v1.RuleR\x05rules\x12;\n" +
-	"\brejected\x18\x02 \x03(\v2\x1f.yagura.console.v1.RejectedRuleR\brejected\"\xba\x02\n" +
+	"\brejected\x18\x02 \x03(\v2\x1f.yagura.console.v1.RejectedRuleR\brejected\x12;\n" +
+	"\bwarnings\x18\x03 \x03(\v2\x1f.yagura.console.v1.RejectedRuleR\bwarnings\"\xb1\x03\n" +
 	"\x04Rule\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12-\n" +
 	"\x05title\x18\x02 \x01(\v2\x17.yagura.console.v1.SaidR\x05title\x12\x14\n" +
@@ -4421,12 +4538,23 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x06author\x18\n" +
 	" \x01(\tR\x06author\x12\x18\n" +
 	"\alicence\x18\v \x01(\tR\alicence\x12!\n" +
-	"\fblind_fields\x18\f \x03(\tR\vblindFields\"^\n" +
+	"\fblind_fields\x18\f \x03(\tR\vblindFields\x12\x19\n" +
+	"\bcan_fire\x18\r \x01(\bR\acanFire\x12!\n" +
+	"\fblind_reason\x18\x0e \x01(\tR\vblindReason\x127\n" +
+	"\afilters\x18\x0f \x03(\v2\x1d.yagura.console.v1.RuleFilterR\afilters\"n\n" +
+	"\n" +
+	"RuleFilter\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n" +
+	"\x04file\x18\x03 \x01(\tR\x04file\x12\x12\n" +
+	"\x04line\x18\x04 \x01(\rR\x04line\x12\x12\n" +
+	"\x04wide\x18\x05 \x01(\bR\x04wide\"t\n" +
 	"\fRejectedRule\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\rR\x04line\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xc0\x01\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05class\x18\x05 \x01(\tR\x05class\"\xc0\x01\n" +
 	"\x14SubmitCommandRequest\x12\x1c\n" +
 	"\tcanonical\x18\x01 \x01(\fR\tcanonical\x12\x1c\n" +
 	"\targuments\x18\x02 \x01(\fR\targuments\x12\x15\n" +
@@ -4541,7 +4669,7 @@ func file_console_v1_console_proto_rawDescGZIP() []byte {
 	return file_console_v1_console_proto_rawDescData
 }
 
-var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
+var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_console_v1_console_proto_goTypes = []any{
 	(*BeginRequest)(nil),             // 0: yagura.console.v1.BeginRequest
 	(*BeginResponse)(nil),            // 1: yagura.console.v1.BeginResponse
@@ -4584,29 +4712,30 @@ var file_console_v1_console_proto_goTypes = []any{
 	(*ListRulesRequest)(nil),         // 38: yagura.console.v1.ListRulesRequest
 	(*ListRulesResponse)(nil),        // 39: yagura.console.v1.ListRulesResponse
 	(*Rule)(nil),                     // 40: yagura.console.v1.Rule
-	(*RejectedRule)(nil),             // 41: yagura.console.v1.RejectedRule
-	(*SubmitCommandRequest)(nil),     // 42: yagura.console.v1.SubmitCommandRequest
-	(*ListActionsRequest)(nil),       // 43: yagura.console.v1.ListActionsRequest
-	(*ListActionsResponse)(nil),      // 44: yagura.console.v1.ListActionsResponse
-	(*Action)(nil),                   // 45: yagura.console.v1.Action
-	(*CreateEnrolTokenRequest)(nil),  // 46: yagura.console.v1.CreateEnrolTokenRequest
-	(*CreateEnrolTokenResponse)(nil), // 47: yagura.console.v1.CreateEnrolTokenResponse
-	(*ListEnrolTokensRequest)(nil),   // 48: yagura.console.v1.ListEnrolTokensRequest
-	(*ListEnrolTokensResponse)(nil),  // 49: yagura.console.v1.ListEnrolTokensResponse
-	(*EnrolToken)(nil),               // 50: yagura.console.v1.EnrolToken
-	(*RevokeHostRequest)(nil),        // 51: yagura.console.v1.RevokeHostRequest
-	(*DiagnoseRequest)(nil),          // 52: yagura.console.v1.DiagnoseRequest
-	(*DiagnoseResponse)(nil),         // 53: yagura.console.v1.DiagnoseResponse
-	(*Check)(nil),                    // 54: yagura.console.v1.Check
-	(*CreateSignInLinkRequest)(nil),  // 55: yagura.console.v1.CreateSignInLinkRequest
-	(*CreateSignInLinkResponse)(nil), // 56: yagura.console.v1.CreateSignInLinkResponse
-	(*SetOperatorListRequest)(nil),   // 57: yagura.console.v1.SetOperatorListRequest
-	(*SetOperatorListResponse)(nil),  // 58: yagura.console.v1.SetOperatorListResponse
-	nil,                              // 59: yagura.console.v1.Home.OpenBySeverityEntry
-	nil,                              // 60: yagura.console.v1.EventRow.FieldsEntry
+	(*RuleFilter)(nil),               // 41: yagura.console.v1.RuleFilter
+	(*RejectedRule)(nil),             // 42: yagura.console.v1.RejectedRule
+	(*SubmitCommandRequest)(nil),     // 43: yagura.console.v1.SubmitCommandRequest
+	(*ListActionsRequest)(nil),       // 44: yagura.console.v1.ListActionsRequest
+	(*ListActionsResponse)(nil),      // 45: yagura.console.v1.ListActionsResponse
+	(*Action)(nil),                   // 46: yagura.console.v1.Action
+	(*CreateEnrolTokenRequest)(nil),  // 47: yagura.console.v1.CreateEnrolTokenRequest
+	(*CreateEnrolTokenResponse)(nil), // 48: yagura.console.v1.CreateEnrolTokenResponse
+	(*ListEnrolTokensRequest)(nil),   // 49: yagura.console.v1.ListEnrolTokensRequest
+	(*ListEnrolTokensResponse)(nil),  // 50: yagura.console.v1.ListEnrolTokensResponse
+	(*EnrolToken)(nil),               // 51: yagura.console.v1.EnrolToken
+	(*RevokeHostRequest)(nil),        // 52: yagura.console.v1.RevokeHostRequest
+	(*DiagnoseRequest)(nil),          // 53: yagura.console.v1.DiagnoseRequest
+	(*DiagnoseResponse)(nil),         // 54: yagura.console.v1.DiagnoseResponse
+	(*Check)(nil),                    // 55: yagura.console.v1.Check
+	(*CreateSignInLinkRequest)(nil),  // 56: yagura.console.v1.CreateSignInLinkRequest
+	(*CreateSignInLinkResponse)(nil), // 57: yagura.console.v1.CreateSignInLinkResponse
+	(*SetOperatorListRequest)(nil),   // 58: yagura.console.v1.SetOperatorListRequest
+	(*SetOperatorListResponse)(nil),  // 59: yagura.console.v1.SetOperatorListResponse
+	nil,                              // 60: yagura.console.v1.Home.OpenBySeverityEntry
+	nil,                              // 61: yagura.console.v1.EventRow.FieldsEntry
 }
 var file_console_v1_console_proto_depIdxs = []int32{
-	59, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
+	60, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
 	12, // 1: yagura.console.v1.Home.silent_failures:type_name -> yagura.console.v1.SilentFailure
 	13, // 2: yagura.console.v1.Home.coverage:type_name -> yagura.console.v1.CoverageCell
 	11, // 3: yagura.console.v1.Home.canary_strip:type_name -> yagura.console.v1.HealthMark
@@ -4628,71 +4757,73 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	31, // 19: yagura.console.v1.Tree.nodes:type_name -> yagura.console.v1.TreeNode
 	34, // 20: yagura.console.v1.ListEventsResponse.events:type_name -> yagura.console.v1.EventRow
 	8,  // 21: yagura.console.v1.EventRow.line:type_name -> yagura.console.v1.Said
-	60, // 22: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
+	61, // 22: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
 	40, // 23: yagura.console.v1.ListRulesResponse.rules:type_name -> yagura.console.v1.Rule
-	41, // 24: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
-	8,  // 25: yagura.console.v1.Rule.title:type_name -> yagura.console.v1.Said
-	45, // 26: yagura.console.v1.ListActionsResponse.actions:type_name -> yagura.console.v1.Action
-	50, // 27: yagura.console.v1.CreateEnrolTokenResponse.entry:type_name -> yagura.console.v1.EnrolToken
-	50, // 28: yagura.console.v1.ListEnrolTokensResponse.tokens:type_name -> yagura.console.v1.EnrolToken
-	54, // 29: yagura.console.v1.DiagnoseResponse.checks:type_name -> yagura.console.v1.Check
-	8,  // 30: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
-	8,  // 31: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
-	0,  // 32: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
-	2,  // 33: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
-	3,  // 34: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
-	4,  // 35: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
-	6,  // 36: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
-	9,  // 37: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
-	14, // 38: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
-	17, // 39: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
-	21, // 40: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
-	24, // 41: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
-	27, // 42: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
-	28, // 43: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
-	29, // 44: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
-	32, // 45: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
-	35, // 46: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
-	36, // 47: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
-	38, // 48: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
-	42, // 49: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
-	43, // 50: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
-	46, // 51: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
-	48, // 52: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
-	51, // 53: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
-	52, // 54: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
-	57, // 55: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
-	55, // 56: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
-	1,  // 57: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
-	7,  // 58: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
-	7,  // 59: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
-	5,  // 60: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
-	7,  // 61: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
-	10, // 62: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
-	15, // 63: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
-	18, // 64: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
-	22, // 65: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
-	25, // 66: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
-	25, // 67: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
-	25, // 68: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
-	30, // 69: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
-	33, // 70: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
-	34, // 71: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
-	37, // 72: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
-	39, // 73: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
-	45, // 74: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
-	44, // 75: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
-	47, // 76: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
-	49, // 77: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
-	16, // 78: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
-	53, // 79: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
-	58, // 80: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
-	56, // 81: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
-	57, // [57:82] is the sub-list for method output_type
-	32, // [32:57] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	42, // 24: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
+	42, // 25: yagura.console.v1.ListRulesResponse.warnings:type_name -> yagura.console.v1.RejectedRule
+	8,  // 26: yagura.console.v1.Rule.title:type_name -> yagura.console.v1.Said
+	41, // 27: yagura.console.v1.Rule.filters:type_name -> yagura.console.v1.RuleFilter
+	46, // 28: yagura.console.v1.ListActionsResponse.actions:type_name -> yagura.console.v1.Action
+	51, // 29: yagura.console.v1.CreateEnrolTokenResponse.entry:type_name -> yagura.console.v1.EnrolToken
+	51, // 30: yagura.console.v1.ListEnrolTokensResponse.tokens:type_name -> yagura.console.v1.EnrolToken
+	55, // 31: yagura.console.v1.DiagnoseResponse.checks:type_name -> yagura.console.v1.Check
+	8,  // 32: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
+	8,  // 33: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
+	0,  // 34: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
+	2,  // 35: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
+	3,  // 36: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
+	4,  // 37: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
+	6,  // 38: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
+	9,  // 39: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
+	14, // 40: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
+	17, // 41: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
+	21, // 42: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
+	24, // 43: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
+	27, // 44: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
+	28, // 45: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
+	29, // 46: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
+	32, // 47: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
+	35, // 48: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
+	36, // 49: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
+	38, // 50: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
+	43, // 51: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
+	44, // 52: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
+	47, // 53: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
+	49, // 54: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
+	52, // 55: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
+	53, // 56: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
+	58, // 57: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
+	56, // 58: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
+	1,  // 59: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
+	7,  // 60: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
+	7,  // 61: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
+	5,  // 62: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
+	7,  // 63: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
+	10, // 64: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
+	15, // 65: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
+	18, // 66: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
+	22, // 67: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
+	25, // 68: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
+	25, // 69: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
+	25, // 70: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
+	30, // 71: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
+	33, // 72: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
+	34, // 73: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
+	37, // 74: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
+	39, // 75: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
+	46, // 76: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
+	45, // 77: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
+	48, // 78: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
+	50, // 79: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
+	16, // 80: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
+	54, // 81: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
+	59, // 82: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
+	57, // 83: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
+	59, // [59:84] is the sub-list for method output_type
+	34, // [34:59] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_console_v1_console_proto_init() }
@@ -4706,7 +4837,7 @@ func file_console_v1_console_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_console_v1_console_proto_rawDesc), len(file_console_v1_console_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   61,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { micros } from '../../api/client';
 import type { Detection } from '../../api/gen/console/v1/console_pb';
+import { attackName, attackNote, attackTags } from '../../i18n/attack';
 import { pick, useSpeech } from '../../i18n/language';
 import { CopyButton, Key } from '../../ui/button';
 import { Chip, Fact, Head } from '../../ui/panel';
@@ -94,8 +95,10 @@ export function DetectionPane({ detection: d, tenant }: { detection: Detection; 
         </Fact>
         <Fact name={t.attackLabel}>
           <span className="flex flex-wrap gap-1">
-            {d.attack.map((a) => (
-              <Chip key={a}>{a.replace('tactic:', '')}</Chip>
+            {attackTags(d.attack).map((a) => (
+              <Chip key={a} title={attackNote(a, language)}>
+                {attackName(a, language)}
+              </Chip>
             ))}
           </span>
         </Fact>

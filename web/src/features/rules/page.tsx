@@ -1,6 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
+import type { RejectedRule } from '../../api/gen/console/v1/console_pb';
 import { reads } from '../../api/reads';
+import { attackName, attackTags } from '../../i18n/attack';
+import type { Messages } from '../../i18n/en';
 import { pick, useSpeech } from '../../i18n/language';
 import { Chip, Panel } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
@@ -38,44 +41,16 @@ export function RulesPage() {
           onChange={(e) => setTyped(e.target.value)}
           className="field max-w-80"
         />
-        {data && <span className="text-xs text-muted">{t.rulesCount(data.rules.length, data.rejected.length)}</span>}
+        {data && (
+          <span className="text-xs text-muted">
+            {t.rulesCount(data.rules.length, data.rules.filter((r) => r.canFire).length, data.rejected.length)}
+          </span>
+        )}
       </header>
       {isPending && <Loading rows={12} />}
       {error && !data && <Failure error={error} retry={() => void refetch()} />}
-      {data && data.rejected.length > 0 && (
-        <div className="p-3">
-          <Panel title={t.rulesRejected}>
-            <table className="w-full text-left text-xs">
-              <thead className="text-muted">
-                <tr>
-                  <th scope="col" className="px-3 py-1 font-medium">
-                    {t.ruleFile}
-                  </th>
-                  <th scope="col" className="font-medium">
-                    {t.ruleLine}
-                  </th>
-                  <th scope="col" className="font-medium">
-                    {t.ruleReason}
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {data.rejected.map((r) => (
-                  <tr key={`${r.file} ${r.line} ${r.reason}`} className="border-t border-line">
-                    <td className="px-3 py-1">
-                      <Raw text={r.file} code full />
-                    </td>
-                    <td className="tnum">{r.line || ''}</td>
-                    <td>
-                      <Raw text={r.reason} full />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </Panel>
-        </div>
-      )}
+      {data && data.warnings.length > 0 && <Documents title={t.rulesWarnings} list={data.warnings} />}
+      {data && data.rejected.length > 0 && <Documents title={t.rulesRejected} list={data.rejected} />}
       {data && data.rules.length === 0 && (
         <Empty kind="blind" title={t.rulesNone}>
           {t.rulesNoneText}
@@ -90,28 +65,92 @@ export function RulesPage() {
           selected={sel}
           onSelect={setSel}
           onOpen={setSel}
-          columns="6.5rem minmax(16rem,2.4fr) minmax(9rem,1fr) 9rem 4.5rem minmax(8rem,1fr)"
+          columns="6.5rem minmax(16rem,2.4fr) minmax(9rem,1fr) 9rem 4.5rem minmax(7rem,0.8fr) minmax(8rem,1fr)"
           narrow={{ line: [0, 4], below: 1 }}
-          heads={[t.ruleLevel, t.ruleTitle, t.attackLabel, t.ruleSource, t.ruleHits, t.ruleFile]}
+          heads={[t.ruleLevel, t.ruleTitle, t.attackLabel, t.ruleSource, t.ruleHits, t.ruleFilters, t.ruleFile]}
           row={(r) => [
             <Severity key="l" level={r.level} />,
             <span key="t" className="font-semibold" lang={r.title?.ja === '' ? 'en' : undefined}>
               <Raw text={pick(r.title, language)} /> {r.ours && <Chip>{t.ruleOurs}</Chip>}
-              {r.blindFields.length > 0 && (
+              {!r.canFire && (
                 <Chip tone="warn" title={r.blindFields.join(', ')}>
-                  {t.ruleBlind}
+                  {blindReason(t, r.blindReason)}
                 </Chip>
               )}
             </span>,
-            <Raw key="a" text={r.attack.map((a) => a.replace('tactic:', '')).join(' ')} />,
+            <Raw
+              key="a"
+              text={attackTags(r.attack)
+                .map((a) => attackName(a, language))
+                .join(', ')}
+            />,
             <Raw key="s" text={r.logsource} code />,
             <span key="h" className="tnum">
               {r.hits.toLocaleString(language)}
+            </span>,
+            <span key="n">
+              {r.filters.map((f) => (
+                <Chip key={`${f.file} ${f.line}`} tone={f.wide ? 'warn' : undefined} title={`${f.file}:${f.line}`}>
+                  <Raw text={f.title} />
+                </Chip>
+              ))}
             </span>,
             <Raw key="f" text={r.file} code />,
           ]}
         />
       )}
+    </div>
+  );
+}
+
+/** Why a rule can never fire on this fleet, in the reader's language. */
+function blindReason(t: Messages, reason: string): string {
+  switch (reason) {
+    case 'no sensor for the product':
+      return t.ruleNoSensor;
+    case 'log source not collected':
+      return t.ruleNoLogSource;
+    case 'hash not computed':
+      return t.ruleNoHash;
+    default:
+      return t.ruleBlind;
+  }
+}
+
+function Documents({ title, list }: { title: string; list: RejectedRule[] }) {
+  const { t } = useSpeech();
+  return (
+    <div className="p-3">
+      <Panel title={title}>
+        <table className="w-full text-left text-xs">
+          <thead className="text-muted">
+            <tr>
+              <th scope="col" className="px-3 py-1 font-medium">
+                {t.ruleFile}
+              </th>
+              <th scope="col" className="font-medium">
+                {t.ruleLine}
+              </th>
+              <th scope="col" className="font-medium">
+                {t.ruleReason}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {list.map((r) => (
+              <tr key={`${r.file} ${r.line} ${r.reason}`} className="border-t border-line">
+                <td className="px-3 py-1">
+                  <Raw text={r.file} code full />
+                </td>
+                <td className="tnum">{r.line || ''}</td>
+                <td>
+                  <Raw text={r.reason} full />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Panel>
     </div>
   );
 }
