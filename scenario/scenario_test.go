@@ -204,6 +204,12 @@ func check(stories []incident.Story, line string) string {
 				return fmt.Sprintf("there are %d", got)
 			}
 		}
+	case "steps":
+		for _, s := range stories {
+			if strconv.Itoa(len(s.Entry.Steps)) != rest {
+				return fmt.Sprintf("there are %d", len(s.Entry.Steps))
+			}
+		}
 	case "out":
 		if slices.ContainsFunc(stories, func(s incident.Story) bool { return has(s, rest) }) {
 			return "a story has it"

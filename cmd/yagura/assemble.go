@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/user"
 	"time"
@@ -149,6 +150,20 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 		Names: func(_ context.Context, t tenant.ID, h event.HostID) string {
 			host, _ := p.fleet.Host(t, h)
 			return host.Name
+		},
+		Addresses: func(_ context.Context, t tenant.ID) map[netip.Addr][]event.HostID {
+			out := map[netip.Addr][]event.HostID{}
+			for _, h := range p.fleet.Hosts(t) {
+				if h.Revoked != 0 {
+					continue
+				}
+				for _, text := range h.Addresses {
+					if ad, err := netip.ParseAddr(text); err == nil {
+						out[ad] = append(out[ad], h.ID)
+					}
+				}
+			}
+			return out
 		},
 		OnNew:    func(context.Context, incident.Row) { p.hub.Changed(console.ChangedHome) },
 		OnChange: func(context.Context, tenant.ID) { p.hub.Changed(console.ChangedIncidents) },

@@ -153,19 +153,19 @@ func (b *builder) when() []Sentence {
 	first, last := acts[0], acts[len(acts)-1]
 	out := []Sentence{sentence(
 		fmt.Sprintf("Began %s: %s.", clock(first.time), kindWords(first.kind).En),
-		fmt.Sprintf("開始 %s: %s。", clock(first.time), kindWords(first.kind).Ja), observed, high, first.fact)}
+		fmt.Sprintf("%s、%sから始まった。", clock(first.time), kindWords(first.kind).Ja), observed, high, first.fact)}
 	if last.id != first.id {
 		d := time.Duration(last.time-first.time) * time.Microsecond
 		out = append(out, sentence(
 			fmt.Sprintf("Last so far %s, %s after %s: %s.", clock(last.time), span(d, false), clock(first.time), kindWords(last.kind).En),
-			fmt.Sprintf("最後(現時点)%s、%s から%s後: %s。", clock(last.time), clock(first.time), span(d, true), kindWords(last.kind).Ja),
+			fmt.Sprintf("最新: %s（%s の開始から%s後、%s）。", clock(last.time), clock(first.time), span(d, true), kindWords(last.kind).Ja),
 			observed, high, first.fact, last.fact))
 	}
 	if len(b.dets) > 0 {
 		d := b.dets[0]
-		f := fact{id: d.Event.ID, time: when(d.Event.Event), kind: d.Event.Event.Kind}
+		f := fact{id: d.Event.ID, time: b.g.moment(d.Event), kind: d.Event.Event.Kind}
 		out = append(out, sentence(fmt.Sprintf("First detection: %s, for what happened at %s.", d.Title.En, clock(f.time)),
-			fmt.Sprintf("最初の検知: %s(%s の動作による)。", d.Title.In("ja"), clock(f.time)), observed, high, f))
+			fmt.Sprintf("最初の検知: %s（%s の動作）。", d.Title.In("ja"), clock(f.time)), observed, high, f))
 	}
 	return out
 }
@@ -249,15 +249,19 @@ func (b *builder) where() []Sentence {
 		}
 		name := b.hostName(a)
 		if n == 0 {
-			out = append(out, sentence(fmt.Sprintf("Host %s, at %s.", name, clock(firstFact.time)), fmt.Sprintf("ホスト %s(%s)。", name, clock(firstFact.time)), observed, high, firstFact))
+			out = append(out, sentence(fmt.Sprintf("Host %s, at %s.", name, clock(firstFact.time)), fmt.Sprintf("ホスト %s（%s）。", name, clock(firstFact.time)), observed, high, firstFact))
 			continue
 		}
 		out = append(out, sentence(fmt.Sprintf("Host %s: %d processes, from %s on.", name, n, clock(firstFact.time)),
-			fmt.Sprintf("ホスト %s: プロセス %d 個(%s から)。", name, n, clock(firstFact.time)), observed, high, firstFact))
+			fmt.Sprintf("ホスト %s: プロセス %d 個（%s から）。", name, n, clock(firstFact.time)), observed, high, firstFact))
 		if c := b.ownAddress(a); c != nil {
 			place := networkPlace(c.local.Addr())
-			out = append(out, sentence(fmt.Sprintf("Its side of the connection of %s was %s (%s).", clock(c.time), c.local, place.En),
-				fmt.Sprintf("%s の接続でのホスト側アドレスは %s(%s)。", clock(c.time), c.local, place.Ja), observed, high, c.fact))
+			own, ownJa := "Its", ""
+			if b.many {
+				own, ownJa = name+"'s", name+" の "
+			}
+			out = append(out, sentence(fmt.Sprintf("%s side of the connection of %s was %s (%s).", own, clock(c.time), c.local, place.En),
+				fmt.Sprintf("%s%s の接続でのホスト側アドレスは %s（%s）。", ownJa, clock(c.time), c.local, place.Ja), observed, high, c.fact))
 		}
 	}
 	seen := map[string]bool{}
@@ -272,9 +276,9 @@ func (b *builder) where() []Sentence {
 			if c.name != "" {
 				to = c.name + " (" + k + ")"
 			}
-			place := networkPlace(c.remote.Addr())
-			out = append(out, sentence(fmt.Sprintf("%s (pid %d) connected to %s (%s) at %s.", label(p), p.pid, to, place.En, clock(c.time)),
-				fmt.Sprintf("%s(pid %d)が %s(%s)へ接続した(%s)。", label(p), p.pid, to, place.Ja, clock(c.time)), observed, high, c.fact))
+			place := b.place(c.remote.Addr())
+			out = append(out, sentence(fmt.Sprintf("%s connected to %s (%s) at %s.", b.en(p), to, place.En, clock(c.time)),
+				fmt.Sprintf("%sが %s に %s（%s）へ接続した。", b.ja(p), clock(c.time), to, place.Ja), observed, high, c.fact))
 		}
 	}
 	if len(out) == 0 {
@@ -324,16 +328,16 @@ func (b *builder) what() []Sentence {
 		d := p.did()
 		for _, c := range d.creds {
 			reads = append(reads, read{c, p})
-			out = append(out, sentence(fmt.Sprintf("Credentials: %s was read by %s (pid %d) at %s.", c.text, label(p), p.pid, clock(c.time)),
-				fmt.Sprintf("認証情報: %s が %s に %s(pid %d)に読まれた。", c.text, clock(c.time), label(p), p.pid), observed, high, c.fact))
+			out = append(out, sentence(fmt.Sprintf("Credentials: %s was read by %s at %s.", c.text, b.en(p), clock(c.time)),
+				fmt.Sprintf("認証情報: %s が %s に %sに読まれた。", c.text, clock(c.time), b.ja(p)), observed, high, c.fact))
 		}
 		for _, t := range d.inject {
-			out = append(out, sentence(fmt.Sprintf("Process %s (pid %d) was taken over by %s (pid %d) at %s.", label(t.other), t.other.pid, label(p), p.pid, clock(t.time)),
-				fmt.Sprintf("プロセス %s(pid %d)が %s に %s(pid %d)に操作された。", label(t.other), t.other.pid, clock(t.time), label(p), p.pid), observed, high, t.fact))
+			out = append(out, sentence(fmt.Sprintf("Process %s was taken over by %s at %s.", b.en(t.other), b.en(p), clock(t.time)),
+				fmt.Sprintf("プロセス %sが %s に %sに操作された。", b.ja(t.other), clock(t.time), b.ja(p)), observed, high, t.fact))
 		}
 		for _, f := range d.deletes {
-			out = append(out, sentence(fmt.Sprintf("Traces: %s was removed by %s (pid %d) at %s.", f.text, label(p), p.pid, clock(f.time)),
-				fmt.Sprintf("痕跡: %s が %s に %s(pid %d)に削除された。", f.text, clock(f.time), label(p), p.pid), observed, high, f.fact))
+			out = append(out, sentence(fmt.Sprintf("Traces: %s was removed by %s at %s.", f.text, b.en(p), clock(f.time)),
+				fmt.Sprintf("痕跡: %s が %s に %sに削除された。", f.text, clock(f.time), b.ja(p)), observed, high, f.fact))
 		}
 		seen := map[*fileNode]bool{}
 		for _, x := range d.writes {
@@ -343,12 +347,12 @@ func (b *builder) what() []Sentence {
 			if k := itemKind(x.path); k != "" && x.kind != event.FileChmod {
 				seen[x.file] = true
 				w := itemWords[k]
-				out = append(out, sentence(fmt.Sprintf("Settings: the %s %s was written by %s (pid %d) at %s.", w.En, x.path, label(p), p.pid, clock(x.time)),
-					fmt.Sprintf("設定: %s %s が %s に %s(pid %d)に書かれた。", w.Ja, x.path, clock(x.time), label(p), p.pid), observed, high, x.fact))
+				out = append(out, sentence(fmt.Sprintf("Settings: the %s %s was written by %s at %s.", w.En, x.path, b.en(p), clock(x.time)),
+					fmt.Sprintf("設定: %s %s が %s に %sに書かれた。", w.Ja, x.path, clock(x.time), b.ja(p)), observed, high, x.fact))
 			} else if x.emptied && interesting(x.path) {
 				seen[x.file] = true
-				out = append(out, sentence(fmt.Sprintf("Traces: %s was emptied by %s (pid %d) at %s.", x.path, label(p), p.pid, clock(x.time)),
-					fmt.Sprintf("痕跡: %s が %s に %s(pid %d)に空にされた。", x.path, clock(x.time), label(p), p.pid), observed, high, x.fact))
+				out = append(out, sentence(fmt.Sprintf("Traces: %s was emptied by %s at %s.", x.path, b.en(p), clock(x.time)),
+					fmt.Sprintf("痕跡: %s が %s に %sに空にされた。", x.path, clock(x.time), b.ja(p)), observed, high, x.fact))
 			}
 		}
 	}
@@ -394,8 +398,8 @@ func (b *builder) left(by *proc, read fact, text string) (Sentence, bool) {
 		amount, amountJa = fmt.Sprintf(" and sent %d bytes by %s", best.sent, clock(best.closed.time)), fmt.Sprintf("し、%s までに %d バイトを送信", clock(best.closed.time), best.sent)
 		facts = append(facts, best.closed)
 	}
-	return sentence(fmt.Sprintf("Data may have left: after the read of %s at %s, %s (pid %d) connected to %s at %s%s.", text, clock(read.time), label(who), who.pid, best.remote, clock(best.time), amount),
-		fmt.Sprintf("データ流出の可能性: %s に %s が読まれた後、%s(pid %d)が %s に %s へ接続%sした。", clock(read.time), text, label(who), who.pid, clock(best.time), best.remote, amountJa),
+	return sentence(fmt.Sprintf("Data may have left: after the read of %s at %s, %s connected to %s at %s%s.", text, clock(read.time), b.en(who), b.address(best.remote), clock(best.time), amount),
+		fmt.Sprintf("データ流出の可能性: %s に %s が読まれた後、%sが %s に %s へ接続%sした。", clock(read.time), text, b.ja(who), clock(best.time), b.address(best.remote), amountJa),
 		inferred, medium, facts...), true
 }
 
@@ -429,7 +433,7 @@ func (b *builder) why() []Sentence {
 		s.Text = Said{En: "Entry route: " + e.Label.En + ": " + strings.Join(en, "; ") + ".", Ja: "侵入経路: " + e.Label.Ja + "。" + strings.Join(ja, "。") + "。"}
 		out = append(out, s)
 		w := s
-		w.Text = Said{En: "Weakness used: " + e.Weakness.En + " (" + en[len(en)-1] + ").", Ja: "突かれた弱点: " + e.Weakness.Ja + "(" + ja[len(ja)-1] + ")。"}
+		w.Text = Said{En: "Weakness used: " + e.Weakness.En + " (" + en[len(en)-1] + ").", Ja: "悪用された弱点: " + e.Weakness.Ja + "（" + ja[len(ja)-1] + "）。"}
 		w.EventIDs = append([]string{}, e.Chain[len(e.Chain)-1].EventIDs...)
 		w.Basis = inferred
 		out = append(out, w)
@@ -439,8 +443,8 @@ func (b *builder) why() []Sentence {
 		if c := p.did().creds; len(c) > 0 && b.acted(p) && aims == 0 {
 			aims++
 			told["to take credentials"] = true
-			out = append(out, sentence(fmt.Sprintf("Likely aim: to take credentials (%s read at %s by pid %d).", c[0].text, clock(c[0].time), p.pid),
-				fmt.Sprintf("推定される目的: 認証情報の窃取(%s に %s が pid %d に読まれた)。", clock(c[0].time), c[0].text, p.pid), inferred, medium, c[0].fact))
+			out = append(out, sentence(fmt.Sprintf("Likely aim: to take credentials (%s read at %s by %s).", c[0].text, clock(c[0].time), b.en(p)),
+				fmt.Sprintf("推定される目的: 認証情報の窃取（%s に %s が%sに読まれた）。", clock(c[0].time), c[0].text, b.ja(p)), inferred, medium, c[0].fact))
 		}
 	}
 	for _, d := range b.dets {
@@ -449,9 +453,9 @@ func (b *builder) why() []Sentence {
 			continue
 		}
 		told[aim.En] = true
-		f := fact{id: d.Event.ID, time: when(d.Event.Event)}
+		f := fact{id: d.Event.ID, time: b.g.moment(d.Event)}
 		aims++
-		out = append(out, sentence(fmt.Sprintf("Likely aim: %s (%s, event of %s).", aim.En, d.Title.En, clock(f.time)), fmt.Sprintf("推定される目的: %s(%s、%s のイベント)。", aim.Ja, d.Title.In("ja"), clock(f.time)), inferred, medium, f))
+		out = append(out, sentence(fmt.Sprintf("Likely aim: %s (%s, event of %s).", aim.En, d.Title.En, clock(f.time)), fmt.Sprintf("推定される目的: %s（%s、%s のイベント）。", aim.Ja, d.Title.In("ja"), clock(f.time)), inferred, medium, f))
 	}
 	if aims == 0 {
 		out = append(out, unknown("Aim unknown: nothing seen so far shows what was wanted.", "目的は不明: 狙いを示すものはまだ観測されていません。"))
@@ -480,11 +484,15 @@ func aimOf(d detection.Detection) (Said, bool) {
 }
 
 func (b *builder) who() []Sentence {
-	out := []Sentence{unknown("Unknown: nothing recorded identifies the attacker; no attribution.", "不明: 攻撃者を特定できる記録はありません(帰属なし)。")}
+	out := []Sentence{unknown("Unknown: nothing recorded identifies the attacker; no attribution.", "不明: 攻撃者を特定できる記録はありません。特定には至っていません。")}
 	e := b.out.Entry
 	if (e.Route == "exploited_service" || e.Route == "logon" || e.Route == "another_host") && len(e.Chain) > 0 {
+		said := Said{En: "The only outside mark: " + e.Chain[0].Text.En + "; an address is not an identity.", Ja: "外部につながる手掛かりは次の 1 件だけです: " + e.Chain[0].Text.Ja + "。アドレスだけでは誰かは分かりません。"}
+		if name := b.hostAt(b.from.Addr()); name != "" {
+			said = Said{En: "It came from inside: " + e.Chain[0].Text.En + "; look on " + name + " for who it was.", Ja: "内部のホストから来ています: " + e.Chain[0].Text.Ja + "。誰によるものかは " + name + " で調べてください。"}
+		}
 		s := Sentence{
-			Text:     Said{En: "The only outside mark: " + e.Chain[0].Text.En + "; an address is not an identity.", Ja: "外部の手掛かりは一つのみ: " + e.Chain[0].Text.Ja + "。アドレスは身元ではありません。"},
+			Text:     said,
 			EventIDs: append([]string{}, e.Chain[0].EventIDs...), Edges: []string{}, Basis: observed, Confidence: low,
 		}
 		out = append(out, s)
@@ -494,6 +502,7 @@ func (b *builder) who() []Sentence {
 
 func (b *builder) accounts() []Sentence {
 	type use struct {
+		user  string
 		n     int
 		first act
 	}
@@ -505,19 +514,21 @@ func (b *builder) accounts() []Sentence {
 		if u == "" || im == nil || im.kind != event.ProcessExec || !b.acted(p) {
 			continue
 		}
-		x := by[u]
+		k := u + "/" + p.host.id.String()
+		x := by[k]
 		if x == nil {
-			x = &use{first: act{im.fact, p}}
-			by[u] = x
-			names = append(names, u)
+			x = &use{user: u, first: act{im.fact, p}}
+			by[k] = x
+			names = append(names, k)
 		}
 		x.n++
 	}
 	var out []Sentence
-	for _, u := range names {
-		x := by[u]
-		out = append(out, sentence(fmt.Sprintf("%s: %d processes, the first at %s (%s, pid %d).", u, x.n, clock(x.first.time), label(x.first.by), x.first.by.pid),
-			fmt.Sprintf("%s: プロセス %d 個、最初は %s(%s、pid %d)。", u, x.n, clock(x.first.time), label(x.first.by), x.first.by.pid), observed, high, x.first.fact))
+	for _, k := range names {
+		x := by[k]
+		host := x.first.by.host
+		out = append(out, sentence(fmt.Sprintf("%s%s: %d processes, the first at %s: %s.", x.user, b.onHost(host), x.n, clock(x.first.time), b.en(x.first.by)),
+			fmt.Sprintf("%s%s: プロセス %d 個、最初は %s の%s。", b.atHost(host), x.user, x.n, clock(x.first.time), b.ja(x.first.by)), observed, high, x.first.fact))
 	}
 	if len(out) == 0 {
 		return []Sentence{unknown("Unknown: no event names an account.", "不明: アカウントを示すイベントがありません。")}
@@ -525,10 +536,30 @@ func (b *builder) accounts() []Sentence {
 	return out
 }
 
+// how names each rule once for each host, with how often it found something.
 func (b *builder) how() []Sentence {
+	type group struct {
+		first, last *detection.Detection
+		n           int
+	}
+	by := map[string]*group{}
+	var order []*group
+	for i := range b.dets {
+		d := &b.dets[i]
+		k := d.RuleID + "/" + d.Event.ID.Host.String()
+		x := by[k]
+		if x == nil {
+			x = &group{first: d}
+			by[k] = x
+			order = append(order, x)
+		}
+		x.last = d
+		x.n++
+	}
 	var out []Sentence
-	for _, d := range b.dets {
-		f := fact{id: d.Event.ID, time: when(d.Event.Event)}
+	for _, x := range order {
+		d := x.first
+		f := fact{id: d.Event.ID, time: b.g.moment(d.Event)}
 		var tech []string
 		for _, t := range d.ATTACK {
 			if !strings.HasPrefix(t, "tactic:") {
@@ -539,14 +570,21 @@ func (b *builder) how() []Sentence {
 		if len(tech) > 0 {
 			t = " [" + strings.Join(tech, ", ") + "]"
 		}
-		a := &d.Event.Event.Actor
-		if a.Key == (event.Key{}) {
-			out = append(out, sentence(fmt.Sprintf("%s: %s%s.", clock(f.time), d.Title.En, t), fmt.Sprintf("%s: %s%s。", clock(f.time), d.Title.In("ja"), t), observed, high, f))
-			continue
+		by, byJa := "", ""
+		if p := b.g.seed(*d); p != nil {
+			// what it was then, which may be another image than now
+			a := &d.Event.Event.Actor
+			name := program(&image{path: a.Path, commandLine: a.CommandLine, interpreter: a.Interpreter, cwd: a.Cwd})
+			by, byJa = fmt.Sprintf(", by %s (pid %d%s)", name, a.PID, b.onHost(p.host)), fmt.Sprintf("、%s（%spid %d）", name, strings.Replace(b.atHost(p.host), " の ", "、", 1), a.PID)
 		}
-		name := program(&image{path: a.Path, commandLine: a.CommandLine, interpreter: a.Interpreter, cwd: a.Cwd})
-		out = append(out, sentence(fmt.Sprintf("%s: %s, by %s (pid %d)%s.", clock(f.time), d.Title.En, name, a.PID, t),
-			fmt.Sprintf("%s: %s、%s(pid %d)%s。", clock(f.time), d.Title.In("ja"), name, a.PID, t), observed, high, f))
+		facts := []fact{f}
+		more, moreJa := "", ""
+		if x.n > 1 {
+			last := fact{id: x.last.Event.ID, time: b.g.moment(x.last.Event)}
+			facts = append(facts, last)
+			more, moreJa = fmt.Sprintf("; %d times in all, the last at %s", x.n, clock(last.time)), fmt.Sprintf("。計 %d 回、最後は %s", x.n, clock(last.time))
+		}
+		out = append(out, sentence(fmt.Sprintf("%s: %s%s%s%s.", clock(f.time), d.Title.En, by, t, more), fmt.Sprintf("%s: %s%s%s%s。", clock(f.time), d.Title.In("ja"), byJa, t, moreJa), observed, high, facts...))
 	}
 	if len(out) == 0 {
 		return []Sentence{unknown("Unknown: no detection of this story is stored any more.", "不明: このストーリーの検知はもう保存されていません。")}
@@ -565,6 +603,6 @@ func severity(dets []detection.Detection) (detection.Severity, Said, Said) {
 	if top == nil {
 		return 0, Said{}, Said{}
 	}
-	word := map[detection.Severity]string{1: "情報 (informational)", 2: "低 (low)", 3: "中 (medium)", 4: "高 (high)", 5: "緊急 (critical)"}[top.Severity]
-	return top.Severity, Said{En: fmt.Sprintf("highest of %d detections: %s (%s)", len(dets), top.Title.En, top.Severity), Ja: fmt.Sprintf("検知 %d 件のうち最も高いもの: %s(%s)", len(dets), top.Title.In("ja"), word)}, top.Title
+	word := map[detection.Severity]string{1: "情報", 2: "低", 3: "中", 4: "高", 5: "緊急"}[top.Severity]
+	return top.Severity, Said{En: fmt.Sprintf("highest of %d detections: %s (%s)", len(dets), top.Title.En, top.Severity), Ja: fmt.Sprintf("検知 %d 件のうち最も高いもの: %s（%s）", len(dets), top.Title.In("ja"), word)}, top.Title
 }

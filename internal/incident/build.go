@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"sort"
 	"strings"
 
@@ -13,8 +14,9 @@ import (
 
 // Context is what a story needs beside events: names of hosts and where sight was missing.
 type Context struct {
-	Names map[event.HostID]string
-	Holes []Hole
+	Names     map[event.HostID]string
+	Holes     []Hole
+	Addresses map[netip.Addr][]event.HostID // of hosts; an address of two names none
 }
 
 // FromEvents builds the story of the detections from nothing but the events: a detection whose event is
@@ -51,13 +53,16 @@ type builder struct {
 	lines []*link
 	out   Story
 	id    map[*link]string
-	over  map[*proc]int // members not shown, by the nearest one above them that is
+	many  bool // more than one host: each step names its own
+	steps []hostStep
+	from  netip.AddrPort // where the entry came from, as far as it is an address
+	over  map[*proc]int  // members not shown, by the nearest one above them that is
 }
 
 func newBuilder(g *Graph, dets []detection.Detection, c Context) *builder {
 	b := &builder{g: g, c: c, by: map[*proc][]detection.Detection{}, refs: map[any]string{}, id: map[*link]string{}, over: map[*proc]int{}}
 	b.dets = append(b.dets, dets...)
-	sort.SliceStable(b.dets, func(i, j int) bool { return when(b.dets[i].Event.Event) < when(b.dets[j].Event.Event) })
+	sort.SliceStable(b.dets, func(i, j int) bool { return g.moment(b.dets[i].Event) < g.moment(b.dets[j].Event) })
 	var seeds []*proc
 	for _, d := range b.dets {
 		if p := g.seed(d); p != nil {
@@ -122,6 +127,7 @@ func (b *builder) story() Story {
 	b.out.Nodes, b.out.Edges, b.out.Related, b.out.Folds, b.out.Holes = []Node{}, []Edge{}, []Related{}, []Fold{}, []Hole{}
 	b.lines = append(b.lines, b.w.links...)
 	sort.SliceStable(b.lines, func(i, j int) bool { return b.lines[i].time() < b.lines[j].time() })
+	b.many = len(b.hosts()) > 1
 	keep := b.choose()
 	b.nodes(keep)
 	b.edges(keep)
@@ -130,6 +136,8 @@ func (b *builder) story() Story {
 	b.related()
 	b.folds(keep)
 	b.out.Holes = append(b.out.Holes, b.c.Holes...)
+	b.many = len(b.hosts()) > 1
+	b.steps = b.hostSteps()
 	b.out.Entry = b.entry()
 	for i := range b.out.Nodes {
 		if n := len(b.out.Entry.Chain); n > 0 && b.out.Nodes[i].Ref == b.out.Entry.Chain[0].Ref {
@@ -240,20 +248,25 @@ func (b *builder) nodes(keep map[*proc]bool) {
 func said(en, ja string) Said { return Said{En: en, Ja: ja} }
 
 func (b *builder) processNode(p *proc) Node {
-	im := p.last()
+	im := p.face()
 	n := Node{
-		Ref: b.ref(p), Kind: NodeProcess, Label: label(p), Host: p.host.id.String(), Start: p.start, End: p.ended.time, Flags: []string{}, Detections: []string{},
-		CommandLine: im.commandLine, Image: im.path, User: userOf(p), PID: p.pid, Cwd: im.cwd, Counts: map[string]int{}, Earlier: []string{}, EventIDs: []string{},
+		Ref: b.ref(p), Kind: NodeProcess, Label: label(p), Host: p.host.id.String(), HostName: b.hostName(p.host), Start: p.start, End: p.ended.time, Flags: []string{}, Detections: []string{},
+		CommandLine: im.commandLine, Image: im.path, User: userOf(p), PID: p.pid, Cwd: im.cwd, Counts: map[string]int{}, Earlier: []string{}, Later: []string{}, EventIDs: []string{},
 	}
 	n.Labels = said("process "+n.Label, "プロセス "+n.Label)
 	if known(im.sha) {
 		n.SHA256 = hex.EncodeToString(im.sha[:])
 	}
-	if k := len(p.images); k > 1 {
-		for _, e := range p.images[:k-1] {
-			if e.known() {
-				n.Earlier = append(n.Earlier, e.commandLine)
-			}
+	after := false
+	for i := range p.images {
+		e := &p.images[i]
+		switch {
+		case e == im:
+			after = true
+		case after:
+			n.Later = append(n.Later, e.commandLine)
+		case e.known():
+			n.Earlier = append(n.Earlier, e.commandLine)
 		}
 	}
 	for _, f := range []fact{p.forked, im.fact, p.running, p.ended} {
@@ -273,10 +286,10 @@ func (b *builder) processNode(p *proc) Node {
 	if p.running.known() && !p.forked.known() {
 		n.Flags = append(n.Flags, FlagRunning)
 	}
-	if im.memory {
+	if im.memory || p.last().memory {
 		n.Flags = append(n.Flags, FlagMemory)
 	}
-	if im.deleted {
+	if im.deleted || p.last().deleted {
 		n.Flags = append(n.Flags, FlagDeleted)
 	}
 	for _, d := range b.by[p] {
@@ -293,8 +306,50 @@ func (b *builder) processNode(p *proc) Node {
 	return n
 }
 
+// face gives what stands for p when it ran several images one after another: the last, but that under which most of
+// its children started. A session's first shell that ends as "hostname" is still the shell of the session.
+func (p *proc) face() *image {
+	out := p.last()
+	if len(p.images) < 2 || len(p.kids) == 0 {
+		return out
+	}
+	most := 0
+	for i := range p.images {
+		im := &p.images[i]
+		n, until := 0, int64(0)
+		if i+1 < len(p.images) {
+			until = p.images[i+1].time
+		}
+		for _, k := range p.kids {
+			if k.start >= im.time && (until == 0 || k.start < until) {
+				n++
+			}
+		}
+		if im.known() && n > most {
+			most, out = n, im
+		}
+	}
+	return out
+}
+
+// en names a process in an English sentence, with its host when the story has several.
+func (b *builder) en(p *proc) string {
+	if b.many {
+		return fmt.Sprintf("%s (pid %d on %s)", label(p), p.pid, b.hostName(p.host))
+	}
+	return fmt.Sprintf("%s (pid %d)", label(p), p.pid)
+}
+
+// ja does in a Japanese one.
+func (b *builder) ja(p *proc) string {
+	if b.many {
+		return fmt.Sprintf("%s（%s、pid %d）", label(p), b.hostName(p.host), p.pid)
+	}
+	return fmt.Sprintf("%s（pid %d）", label(p), p.pid)
+}
+
 func label(p *proc) string {
-	im := p.last()
+	im := p.face()
 	if n := program(im); n != "." && n != "/" && n != "" {
 		return n
 	}
@@ -330,7 +385,9 @@ func (b *builder) thingNode(x any) Node {
 		n.Labels = said("URL "+v.url, "URL "+v.url)
 	case *addrNode:
 		n.Kind, n.Label, n.Host = NodeAddress, v.addr.String(), v.host.id.String()
-		if v.name != "" {
+		if name := b.hostAt(v.addr.Addr()); name != "" {
+			n.Label = name + " (" + v.addr.String() + ")"
+		} else if v.name != "" {
 			n.Label = v.name + " (" + v.addr.String() + ")"
 		}
 		n.Labels = said("address "+n.Label, "アドレス "+n.Label)
@@ -349,6 +406,12 @@ func (b *builder) thingNode(x any) Node {
 			n.Start = l.time()
 		}
 	}
+	if h, err := event.ParseHostID(n.Host); err == nil {
+		if a := b.g.hosts[h]; a != nil {
+			n.HostName = b.hostName(a)
+		}
+	}
+	n.Later = []string{}
 	return n
 }
 
@@ -475,7 +538,7 @@ func (b *builder) ofNobody() []fact {
 	var out []fact
 	for _, d := range b.dets {
 		if e := d.Event.Event; e != nil && e.Actor.Key == (event.Key{}) {
-			out = append(out, fact{id: d.Event.ID, time: when(e), kind: e.Kind})
+			out = append(out, fact{id: d.Event.ID, time: b.g.moment(d.Event), kind: e.Kind})
 		}
 	}
 	return out
@@ -503,7 +566,7 @@ func (b *builder) related() {
 		b.out.Related = append(b.out.Related, Related{
 			Reason: Said{
 				En: fmt.Sprintf("%s named %s shortly before, but nothing shows that the browser asked for it: time alone does not join", label(h.stub), h.url),
-				Ja: fmt.Sprintf("直前に %s が %s を開こうとしたが、ブラウザーが接続した証拠がない(時間の近さだけでは結合しない)", label(h.stub), h.url),
+				Ja: fmt.Sprintf("直前に %s が %s を開こうとしたが、ブラウザーが接続した証拠がない（時間の近さだけでは結合しない）", label(h.stub), h.url),
 			},
 			EventIDs: []string{h.stub.last().id.String()},
 		})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sort"
 	"sync"
 	"time"
@@ -29,10 +30,12 @@ type Options struct {
 	Log      *slog.Logger
 	Names    Names
 	Coverage Coverage
-	Limits   Limits
-	OnNew    func(context.Context, Row) // a new incident that stayed one
-	OnChange func(context.Context, tenant.ID)
-	Now      func() time.Time
+	// Addresses gives what addresses the hosts of a tenant have; nil: only those that events showed are known.
+	Addresses func(context.Context, tenant.ID) map[netip.Addr][]event.HostID
+	Limits    Limits
+	OnNew     func(context.Context, Row) // a new incident that stayed one
+	OnChange  func(context.Context, tenant.ID)
+	Now       func() time.Time
 }
 
 // Desk joins detections into incidents. Observe and Receive may be called from many goroutines; Run does
@@ -311,9 +314,22 @@ func (d *Desk) flushTenant(ctx context.Context, t tenant.ID, fresh []detection.D
 			names[h] = d.o.Names(ctx, t, h)
 		}
 	}
+	var addresses map[netip.Addr][]event.HostID
+	if d.o.Addresses != nil && len(dirty) > 0 {
+		addresses = d.o.Addresses(ctx, t)
+		if d.o.Names != nil {
+			for _, hs := range addresses { // an address may lead to a host beside the story
+				for _, h := range hs {
+					if _, ok := names[h]; !ok {
+						names[h] = d.o.Names(ctx, t, h)
+					}
+				}
+			}
+		}
+	}
 	var failed error
 	for _, st := range dirty {
-		if err := d.write(ctx, f, st, names, now); err != nil {
+		if err := d.write(ctx, f, st, Context{Names: names, Addresses: addresses}, now); err != nil {
 			failed = err
 			d.mu.Lock()
 			f.dirty[st.serial] = true
@@ -346,13 +362,13 @@ func (d *Desk) flushTenant(ctx context.Context, t tenant.ID, fresh []detection.D
 }
 
 // write builds the story and keeps it.
-func (d *Desk) write(ctx context.Context, f *floor, st *story, names map[event.HostID]string, now time.Time) error {
+func (d *Desk) write(ctx context.Context, f *floor, st *story, c Context, now time.Time) error {
 	d.mu.Lock()
 	first, last := reach(st)
 	d.mu.Unlock()
 	var holes []Hole
 	if d.o.Coverage != nil {
-		for h := range names {
+		for h := range c.Names {
 			if !st.on(h) {
 				continue
 			}
@@ -365,7 +381,8 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, names map[event.H
 		}
 	}
 	d.mu.Lock()
-	b := newBuilder(f.graph, st.dets, Context{Names: names, Holes: holes})
+	c.Holes = holes
+	b := newBuilder(f.graph, st.dets, c)
 	s := b.story()
 	if len(s.Nodes) == 0 {
 		b.hostOnly(&s)

@@ -2,8 +2,12 @@ package incident
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"sort"
 	"strings"
+
+	"github.com/yagura-edr/yagura/internal/event"
 )
 
 var routeWords = map[string]Said{
@@ -43,6 +47,8 @@ type candidate struct {
 	time              int64
 	chain             []ChainStep
 	facts             []fact
+	host              *activity
+	from              netip.AddrPort // of a connection taken
 }
 
 func step(ref, en, ja string, facts ...fact) ChainStep {
@@ -64,7 +70,9 @@ func (b *builder) entry() Entry {
 	all = append(all, b.byLogon()...)
 	all = append(all, b.byDownload()...)
 	all = append(all, b.byPlace()...)
-	out := Entry{Route: unknownRouteName, Label: routeLabel(unknownRouteName), Weakness: weaknessWords[unknownRouteName], Confidence: low, Chain: []ChainStep{}, Alternatives: []Alternative{}}
+	// what another host of the story caused is a step of it, not the way in
+	all = slices.DeleteFunc(all, func(c candidate) bool { return c.host != nil && b.reachedBy(c.host, c.time) })
+	out := Entry{Steps: b.stepChain(), Route: unknownRouteName, Label: routeLabel(unknownRouteName), Weakness: weaknessWords[unknownRouteName], Confidence: low, Chain: []ChainStep{}, Alternatives: []Alternative{}}
 	sort.SliceStable(all, func(i, j int) bool {
 		return all[i].rank < all[j].rank || all[i].rank == all[j].rank && all[i].time < all[j].time
 	})
@@ -79,6 +87,7 @@ func (b *builder) entry() Entry {
 		return out
 	}
 	c := all[best]
+	b.from = c.from
 	out.Route, out.Label, out.Weakness, out.Confidence, out.Chain = c.route, routeLabel(c.route), weaknessWords[c.route], c.confidence, c.chain
 	if len(c.chain) > 0 {
 		out.Stopped.Where = c.chain[0].Ref
@@ -112,7 +121,7 @@ func (b *builder) byLink() []candidate {
 				file, got = f, m
 			}
 		}
-		c := candidate{route: "link", confidence: h.strength, rank: 1, time: stub.start}
+		c := candidate{route: "link", confidence: h.strength, rank: 1, time: stub.start, host: stub.host}
 		if chain := mailChain(stub); len(chain) > 0 {
 			mail, opener := chain[len(chain)-1], stub
 			if len(chain) > 1 {
@@ -120,17 +129,17 @@ func (b *builder) byLink() []candidate {
 			}
 			if first := opener.firstExec(); first != nil {
 				c.route, c.rank = "mail_link", 0
-				c.add(step(b.ref(mail), fmt.Sprintf("%s (pid %d) opened a link: it started %s at %s", label(mail), mail.pid, quote(first.commandLine), clock(first.time)),
-					fmt.Sprintf("%s(pid %d)がリンクを開き、%s に %s を起動した", label(mail), mail.pid, clock(first.time), quoteJa(first.commandLine)), first.fact), first.fact)
+				c.add(step(b.ref(mail), fmt.Sprintf("%s opened a link: it started %s at %s", b.en(mail), quote(first.commandLine), clock(first.time)),
+					fmt.Sprintf("%sがリンクを開き、%s に%sを起動した", b.ja(mail), clock(first.time), quoteJa(first.commandLine)), first.fact), first.fact)
 			}
 		}
 		last := stub.last()
-		c.add(step(b.ref(u), fmt.Sprintf("%s (pid %d) carried the address %s at %s", label(stub), stub.pid, short(u.url, 200), clock(last.time)),
-			fmt.Sprintf("%s(pid %d)が %s に URL %s を渡された", label(stub), stub.pid, clock(last.time), short(u.url, 200)), last.fact), last.fact)
+		c.add(step(b.ref(u), fmt.Sprintf("%s carried the address %s at %s", b.en(stub), short(u.url, 200), clock(last.time)),
+			fmt.Sprintf("%s に%sへ URL %s が渡された", clock(last.time), b.ja(stub), short(u.url, 200)), last.fact), last.fact)
 		if len(h.evidence) > 0 {
 			ev := h.evidence[len(h.evidence)-1]
 			c.add(step(b.ref(h.browser), fmt.Sprintf("the browser (pid %d) asked for that host at %s", h.browser.pid, clock(ev.time)),
-				fmt.Sprintf("ブラウザー(pid %d)が %s にその相手へ接続した", h.browser.pid, clock(ev.time)), ev), ev)
+				fmt.Sprintf("ブラウザー（pid %d）が %s にその相手へ接続した", h.browser.pid, clock(ev.time)), ev), ev)
 		}
 		if file == nil {
 			continue // a link that brought nothing is no entry
@@ -147,7 +156,7 @@ func (b *builder) byLink() []candidate {
 				continue
 			}
 			if f := runOf(p, file); f.known() {
-				c.add(step(b.ref(p), fmt.Sprintf("%s (pid %d) ran it at %s", label(p), p.pid, clock(f.time)), fmt.Sprintf("%s にそれが実行された(%s、pid %d)", clock(f.time), label(p), p.pid), f), f)
+				c.add(step(b.ref(p), fmt.Sprintf("%s ran it at %s", b.en(p), clock(f.time)), fmt.Sprintf("%s に%sとして実行された", clock(f.time), b.ja(p)), f), f)
 			}
 			break
 		}
@@ -204,51 +213,72 @@ func (b *builder) byAttachment() []candidate {
 			if !wr.known() || !ran.known() {
 				continue
 			}
-			c := candidate{route: "attachment", confidence: m.confidence, rank: 0, time: wr.time}
-			c.add(step(b.ref(mail), fmt.Sprintf("%s (pid %d) wrote %s at %s", label(mail), mail.pid, f.path, clock(wr.time)), fmt.Sprintf("%s(pid %d)が %s に %s を書いた", label(mail), mail.pid, clock(wr.time), f.path), wr), wr)
-			c.add(step(b.ref(p), fmt.Sprintf("%s (pid %d) ran it at %s", label(p), p.pid, clock(ran.time)), fmt.Sprintf("%s にそれが実行された(%s、pid %d)", clock(ran.time), label(p), p.pid), ran), ran)
+			c := candidate{route: "attachment", confidence: m.confidence, rank: 0, time: wr.time, host: mail.host}
+			c.add(step(b.ref(mail), fmt.Sprintf("%s wrote %s at %s", b.en(mail), f.path, clock(wr.time)), fmt.Sprintf("%sが %s に %s を書いた", b.ja(mail), clock(wr.time), f.path), wr), wr)
+			c.add(step(b.ref(p), fmt.Sprintf("%s ran it at %s", b.en(p), clock(ran.time)), fmt.Sprintf("%s に%sとして実行された", clock(ran.time), b.ja(p)), ran), ran)
 			out = append(out, c)
 		}
 	}
 	return out
 }
 
-// byService finds a service that took a connection and then started a member.
+// byService finds a service that took a connection and then started a member: itself, or by forks of its own that
+// started nothing else first.
 func (b *builder) byService() []candidate {
 	var out []candidate
-	for _, q := range b.w.order {
-		if b.w.role[q] < pruned || !isService(q) || hubKind(q) != notHub || bringsItself(q) {
+	told := map[*proc]bool{}
+	members := b.members()
+	for _, k := range members {
+		im := k.firstExec()
+		if im == nil || im.kind != event.ProcessExec {
 			continue
 		}
-		for _, k := range q.kids {
-			im := k.firstExec()
-			if !b.w.role[k].joined() || im == nil {
-				continue
-			}
-			acc := acceptBefore(q, k.start)
-			if acc == nil {
-				continue
-			}
-			if !b.leadsToDetection(k) {
-				continue
-			}
-			c := candidate{route: "exploited_service", confidence: high, rank: 2, time: acc.time, facts: []fact{acc.fact, im.fact}}
-			c.chain = []ChainStep{
-				step(b.ref(q), fmt.Sprintf("%s (pid %d) took a connection from %s at %s", label(q), q.pid, acc.remote, clock(acc.time)),
-					fmt.Sprintf("%s(pid %d)が %s に %s からの接続を受けた", label(q), q.pid, clock(acc.time), acc.remote), acc.fact),
-				step(b.ref(k), fmt.Sprintf("it then started %s at %s", quote(im.commandLine), clock(im.time)), fmt.Sprintf("その後 %s に %s を起動した", clock(im.time), quoteJa(im.commandLine)), im.fact),
-			}
-			if len(q.did().accepts) > 16 {
-				c.confidence = medium // a busy service: the nearest connection may not be the one
-			}
-			if b.fromHost(k) {
-				c.route, c.rank = "another_host", 2
-			}
-			out = append(out, c)
-			break
+		q, acc := b.tookBefore(k)
+		if acc == nil || told[q] || !b.leadsToDetection(k) {
+			continue
 		}
+		told[q] = true
+		c := candidate{route: "exploited_service", confidence: high, rank: 2, time: acc.time, facts: []fact{acc.fact, im.fact}, host: q.host, from: acc.remote}
+		c.chain = []ChainStep{
+			step(b.ref(q), fmt.Sprintf("%s took a connection from %s at %s", b.en(q), b.address(acc.remote), clock(acc.time)),
+				fmt.Sprintf("%sが %s に %s からの接続を受けた", b.ja(q), clock(acc.time), b.address(acc.remote)), acc.fact),
+			step(b.ref(k), fmt.Sprintf("it then started %s at %s", quote(im.commandLine), clock(im.time)), fmt.Sprintf("その後 %s に%sを起動した", clock(im.time), quoteJa(im.commandLine)), im.fact),
+		}
+		if len(q.did().accepts) > busyTaker {
+			c.confidence = medium // a busy service: the nearest connection may not be the one
+		}
+		b.fromInside(&c)
+		out = append(out, c)
 	}
 	return out
+}
+
+// tookBefore climbs from a program over forks that run their parent's image on, to the connection that one of them took
+// before it started the program.
+func (b *builder) tookBefore(k *proc) (*proc, *conn) {
+	below := k
+	for q, n := k.parent, 0; q != nil && n < 16; q, n = q.parent, n+1 {
+		if hubKind(q) != notHub || !b.w.role[q].joined() {
+			return nil, nil
+		}
+		if isService(q) && !bringsItself(q) {
+			if acc := acceptBefore(q, below.start); acc != nil {
+				return q, acc
+			}
+		}
+		if q.firstExec() != nil {
+			return nil, nil
+		}
+		below = q
+	}
+	return nil, nil
+}
+
+// fromInside says that a connection came from a host of ours that is not in the story.
+func (b *builder) fromInside(c *candidate) {
+	if name := b.hostAt(c.from.Addr()); name != "" && name != b.hostName(c.host) {
+		c.route = "another_host"
+	}
 }
 
 func (b *builder) leadsToDetection(p *proc) bool {
@@ -272,17 +302,6 @@ func (b *builder) leadsToDetection(p *proc) bool {
 	return false
 }
 
-// fromHost says that a process of a host in the story led to k.
-func (b *builder) fromHost(k *proc) bool {
-	for _, l := range b.lines {
-		if l.kind == EdgeHostToHost && l.to == any(k) {
-			_, ok := l.from.(*proc)
-			return ok
-		}
-	}
-	return false
-}
-
 // byLogon finds the session that a first process belongs to.
 func (b *builder) byLogon() []candidate {
 	var out []candidate
@@ -300,14 +319,12 @@ func (b *builder) byLogon() []candidate {
 		if s.top.session == "" {
 			began = fact{}
 		}
-		c := candidate{route: "logon", confidence: high, rank: 3, time: acc.time, facts: []fact{acc.fact, im.fact}}
+		c := candidate{route: "logon", confidence: high, rank: 3, time: acc.time, facts: []fact{acc.fact, im.fact}, host: s.host, from: acc.remote}
 		c.chain = []ChainStep{
-			step(b.ref(s), fmt.Sprintf("the SSH server took a connection from %s at %s", acc.remote, clock(acc.time)), fmt.Sprintf("SSH サーバーが %s に %s からの接続を受けた", clock(acc.time), acc.remote), acc.fact),
-			step(b.ref(s.top), fmt.Sprintf("a session of %s began with %s at %s", userOf(s.top), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s のセッションが %s で始まった", clock(im.time), userOf(s.top), quoteJa(im.commandLine)), began, im.fact),
+			step(b.ref(s), fmt.Sprintf("the SSH server%s took a connection from %s at %s", b.onHost(s.host), b.address(acc.remote), clock(acc.time)), fmt.Sprintf("%sSSH サーバーが %s に %s からの接続を受けた", b.atHost(s.host), clock(acc.time), b.address(acc.remote)), acc.fact),
+			step(b.ref(s.top), fmt.Sprintf("a session of %s began with %s at %s", userOf(s.top), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s のセッションが%sで始まった", clock(im.time), userOf(s.top), quoteJa(im.commandLine)), began, im.fact),
 		}
-		if b.fromHost(s.top) {
-			c.route = "another_host"
-		}
+		b.fromInside(&c)
 		out = append(out, c)
 	}
 	if len(out) == 0 {
@@ -337,9 +354,9 @@ func (b *builder) bySession() []candidate {
 	if first.tty != "" {
 		where, whereJa = " on "+first.tty, "("+first.tty+")"
 	}
-	return []candidate{{route: "logon", confidence: medium, rank: 3, time: began.time, facts: []fact{began, im.fact}, chain: []ChainStep{
-		step(b.ref(first), fmt.Sprintf("%s logged on%s at %s (session %s)", userOf(first), where, clock(began.time), first.session), fmt.Sprintf("%s に %s がログオンした%s(セッション %s)", clock(began.time), userOf(first), whereJa, first.session), began),
-		step(b.ref(first), fmt.Sprintf("in that session %s was started at %s", quote(im.commandLine), clock(im.time)), fmt.Sprintf("そのセッションで %s に %s が起動された", clock(im.time), quoteJa(im.commandLine)), im.fact),
+	return []candidate{{route: "logon", confidence: medium, rank: 3, time: began.time, host: first.host, facts: []fact{began, im.fact}, chain: []ChainStep{
+		step(b.ref(first), fmt.Sprintf("%s logged on%s at %s (session %s)", userOf(first), where, clock(began.time), first.session), fmt.Sprintf("%s に %s がログオンした%s（セッション %s）", clock(began.time), userOf(first), whereJa, first.session), began),
+		step(b.ref(first), fmt.Sprintf("in that session %s was started at %s", quote(im.commandLine), clock(im.time)), fmt.Sprintf("そのセッションで %s に%sが起動された", clock(im.time), quoteJa(im.commandLine)), im.fact),
 	}}}
 }
 
@@ -350,6 +367,12 @@ func (b *builder) first() *proc {
 		return nil
 	}
 	first := m[0]
+	for _, p := range m { // on the host where the story began
+		if p.start != 0 && !b.reachedBy(p.host, p.start) {
+			first = p
+			break
+		}
+	}
 	for n := 0; first.parent != nil && b.w.role[first.parent].joined() && n < maxGrowth; n++ {
 		first = first.parent
 	}
@@ -374,17 +397,17 @@ func (b *builder) byDownload() []candidate {
 			if !wr.known() || !ran.known() || !b.isFirst(p, f) {
 				continue
 			}
-			c := candidate{route: "download", confidence: l.confidence, rank: 4, time: wr.time, facts: []fact{wr, ran}}
+			c := candidate{route: "download", confidence: l.confidence, rank: 4, time: wr.time, facts: []fact{wr, ran}, host: p.host}
 			from := ""
 			switch v := l.from.(type) {
 			case *urlNode:
 				from = v.url
 			case *addrNode:
-				from = v.addr.String()
+				from = b.address(v.addr)
 			}
 			c.chain = []ChainStep{
 				step(b.ref(l.from), fmt.Sprintf("%s was written from %s at %s", f.path, from, clock(wr.time)), fmt.Sprintf("%s に %s から %s が書かれた", clock(wr.time), from, f.path), l.facts...),
-				step(b.ref(p), fmt.Sprintf("it ran as %s at %s", quote(p.last().commandLine), clock(ran.time)), fmt.Sprintf("%s に %s として実行された", clock(ran.time), quoteJa(p.last().commandLine)), ran),
+				step(b.ref(p), fmt.Sprintf("it ran as %s at %s", quote(p.last().commandLine), clock(ran.time)), fmt.Sprintf("%s に%sとして実行された", clock(ran.time), quoteJa(p.last().commandLine)), ran),
 			}
 			out = append(out, c)
 		}
@@ -446,7 +469,7 @@ func (b *builder) byPlace() []candidate {
 			file = s
 		}
 		if strings.HasPrefix(file, "/media/") || strings.HasPrefix(file, "/run/media/") || strings.HasPrefix(file, "/mnt/") {
-			out = append(out, candidate{route: "removable", confidence: medium, rank: 5, time: im.time, facts: []fact{im.fact}, chain: []ChainStep{
+			out = append(out, candidate{route: "removable", confidence: medium, rank: 5, time: im.time, host: p.host, facts: []fact{im.fact}, chain: []ChainStep{
 				step(b.ref(p), fmt.Sprintf("%s ran from a mounted medium at %s", file, clock(im.time)), fmt.Sprintf("%s に %s がマウントされたメディアから実行された", clock(im.time), file), im.fact),
 			}})
 			break
@@ -462,12 +485,12 @@ func (b *builder) byPlace() []candidate {
 		}
 		switch hubKind(p.parent) {
 		case hubPackages:
-			out = append(out, candidate{route: "package", confidence: medium, rank: 6, time: im.time, facts: []fact{im.fact}, chain: []ChainStep{
-				step(b.ref(p), fmt.Sprintf("%s started %s at %s", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が %s を起動した", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact),
+			out = append(out, candidate{route: "package", confidence: medium, rank: 6, time: im.time, host: p.host, facts: []fact{im.fact}, chain: []ChainStep{
+				step(b.ref(p), fmt.Sprintf("%s started %s at %s", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が%sを起動した", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact),
 			}})
 		case hubCron:
-			out = append(out, candidate{route: "scheduled", confidence: medium, rank: 7, time: im.time, facts: []fact{im.fact}, chain: []ChainStep{
-				step(b.ref(p), fmt.Sprintf("%s started %s at %s; nobody was seen writing its table", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が %s を起動した(設定を書いた者は観測されていない)", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact),
+			out = append(out, candidate{route: "scheduled", confidence: medium, rank: 7, time: im.time, host: p.host, facts: []fact{im.fact}, chain: []ChainStep{
+				step(b.ref(p), fmt.Sprintf("%s started %s at %s; nobody was seen writing its table", label(p.parent), quote(im.commandLine), clock(im.time)), fmt.Sprintf("%s に %s が%sを起動した（設定を書いた者は観測されていない）", clock(im.time), label(p.parent), quoteJa(im.commandLine)), im.fact),
 			}})
 		default: // the others are no route by themselves
 		}
@@ -488,7 +511,7 @@ func (b *builder) broughtHere(p *proc) bool {
 // lookedFor names every way in that entry tries, so that "unknown" says what was looked at.
 var lookedFor = Said{
 	En: "no connection taken, link, attachment, download, log-on, medium, package or schedule that we saw leads to it",
-	Ja: "観測した接続の受付・リンク・添付ファイル・ダウンロード・ログオン・メディア・パッケージ・スケジュールのいずれからもつながらない",
+	Ja: "観測した接続の受付・リンク・添付ファイル・ダウンロード・ログオン・メディア・パッケージ・スケジュールのいずれとも結び付かない",
 }
 
 // stopped says where the way back ended for the story's first process, and why.
@@ -497,11 +520,11 @@ func (b *builder) stopped() Stopped {
 	if first == nil {
 		return Stopped{Why: Said{En: "no process of the story is known any more", Ja: "ストーリーのプロセスが残っていない"}}
 	}
-	name := fmt.Sprintf("%s (pid %d)", label(first), first.pid)
+	name := fmt.Sprintf("%s", b.en(first))
 	st := Stopped{Where: b.ref(first)}
 	for _, h := range b.out.Holes {
 		if h.Host == first.host.id.String() && h.From <= first.start && (h.To == 0 || h.To >= first.start) && h.State == "blind" {
-			st.Why = Said{En: fmt.Sprintf("the host was blind for %s when %s started", h.Class, name), Ja: fmt.Sprintf("%s の起動時、ホストでは %s が不可視だった", name, h.Class)}
+			st.Why = Said{En: fmt.Sprintf("the host was blind for %s when %s started", h.Class, name), Ja: fmt.Sprintf("%s の起動時、ホストでは %s を監視できなかった", name, h.Class)}
 			return st
 		}
 	}
@@ -520,12 +543,12 @@ func (b *builder) stopped() Stopped {
 	case q.running.known():
 		st.Where = b.ref(q)
 		st.Why = Said{
-			En: fmt.Sprintf("%s was started by %s (pid %d), which already ran when the sensor started", name, label(q), q.pid),
-			Ja: fmt.Sprintf("%s を起動した %s(pid %d)は、センサーの起動時に既に動いていた", name, label(q), q.pid),
+			En: fmt.Sprintf("%s was started by %s, which already ran when the sensor started", name, b.en(q)),
+			Ja: fmt.Sprintf("%s を起動した %sは、センサーの起動時に既に動いていた", name, b.ja(q)),
 		}
 	default:
 		st.Where = b.ref(q)
-		st.Why = Said{En: fmt.Sprintf("%s was started by %s (pid %d) on this host", name, label(q), q.pid), Ja: fmt.Sprintf("%s はこのホストの %s(pid %d)が起動した", name, label(q), q.pid)}
+		st.Why = Said{En: fmt.Sprintf("%s was started by %s on this host", name, b.en(q)), Ja: fmt.Sprintf("%s はこのホストの %sが起動した", name, b.ja(q))}
 	}
 	if first.session != "" && !first.host.logons[first.session].known() {
 		at := ""
@@ -533,10 +556,14 @@ func (b *builder) stopped() Stopped {
 			at = ", " + first.tty
 		}
 		st.Why.En += fmt.Sprintf("; it ran in log-on session %s (%s%s), which began before the sensor did", first.session, userOf(first), at)
-		st.Why.Ja += fmt.Sprintf("。ログオンセッション %s(%s%s)の中で動いたが、その開始はセンサーの起動前", first.session, userOf(first), at)
+		st.Why.Ja += fmt.Sprintf("。ログオンセッション %s（%s%s）の中で動いたが、その開始はセンサーの起動前", first.session, userOf(first), at)
 	}
 	st.Why.En += "; " + lookedFor.En
 	st.Why.Ja += "。" + lookedFor.Ja
+	if b.many {
+		st.Why.En = "entry on " + b.hostName(first.host) + " unknown: " + st.Why.En
+		st.Why.Ja = b.hostName(first.host) + " への侵入経路は不明: " + st.Why.Ja
+	}
 	return st
 }
 

@@ -78,10 +78,10 @@ func (w *growth) wroteBefore(p *proc) {
 // fileRun draws writer → file → process.
 func (w *growth) fileRun(p *proc, ran fact, f *fileNode, wr *fileWrite) {
 	basis, conf := observed, high
-	why := Said{En: "the file that was written is the file that was run: same volume and file number", Ja: "書かれたファイルと実行されたファイルが同一(ボリュームとファイル番号が一致)"}
+	why := Said{En: "the file that was written is the file that was run: same volume and file number", Ja: "書かれたファイルと実行されたファイルが同一（ボリュームとファイル番号が一致）"}
 	if !slices.ContainsFunc(f.runs, func(r fileRun) bool { return r.id == ran.id }) {
 		basis, conf = inferred, medium
-		why = Said{En: "the path that was written is the path that was run; a script's identity is not in the exec", Ja: "書かれたパスと実行されたパスが一致(スクリプトのため同一性は推定)"}
+		why = Said{En: "the path that was written is the path that was run; a script's identity is not in the exec", Ja: "書かれたパスと実行されたパスが一致（スクリプトのため同一性は推定）"}
 	}
 	w.edge(link{
 		kind: EdgeWroteExec, from: wr.by, to: f, facts: []fact{wr.fact}, basis: observed, confidence: high,
@@ -324,7 +324,7 @@ func (w *growth) scheduled(p *proc) {
 
 func (w *growth) injections(p *proc) {
 	draw := func(from, to *proc, t touch) {
-		how := Said{En: "took control of it (" + t.how + ")", Ja: "そのプロセスを操作した(" + t.how + ")"}
+		how := Said{En: "took control of it (" + t.how + ")", Ja: "そのプロセスを操作した（" + t.how + ")"}
 		w.edge(link{kind: EdgeInjected, from: from, to: to, facts: []fact{t.fact}, basis: observed, confidence: high, reason: how})
 	}
 	for _, t := range p.did().inject {
@@ -355,6 +355,16 @@ func (w *growth) peers(p *proc) {
 		for n := 0; kid != nil && hubKind(kid) == hubSSH && n < 4; n++ {
 			kid = startedBy(kid, kid.start) // the server's own process for the session
 		}
+		if kid == nil && hubKind(e.by) == notHub {
+			// a listener that starts nothing: the controller of a reverse shell, a file taken by nc
+			w.edge(link{kind: EdgeHostToHost, from: p, to: e.by, facts: []fact{c.fact, e.fact}, basis: observed, confidence: high, reason: why})
+			if isDaemon(e.by) || len(e.by.did().accepts) > busyTaker {
+				w.join(e.by, passage) // it serves many
+			} else {
+				w.reached(e.by)
+			}
+			continue
+		}
 		if kid == nil || hubKind(kid) != notHub {
 			continue
 		}
@@ -371,6 +381,16 @@ func (w *growth) peers(p *proc) {
 	}
 	if w.role[p] != pruned && !isService(p) {
 		return
+	}
+	if list := p.did().accepts; w.role[p] == full && len(list) <= busyTaker && !isDaemon(p) {
+		for i := range list {
+			e := w.g.across(p, list[i])
+			if e == nil || hubKind(e.by) != notHub || startedBy(p, list[i].time) != nil {
+				continue
+			}
+			w.edge(link{kind: EdgeHostToHost, from: e.by, to: p, facts: []fact{e.fact, list[i].fact}, basis: observed, confidence: high, reason: why})
+			w.reached(e.by)
+		}
 	}
 	for _, k := range p.kids {
 		if w.role[k] < pruned {

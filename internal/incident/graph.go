@@ -188,9 +188,11 @@ type activity struct {
 	// the newest processes a scheduler started, and those that carried a URL to a browser
 	byScheduler []*proc
 	stubs       []*proc
-	browsers    []*proc  // roots of browsers, newest last
-	found       []*proc  // what rules found something of, the oldest first
-	touched     []uint32 // stories that stand on what just changed
+	browsers    []*proc               // roots of browsers, newest last
+	clocks      map[uint32]*bootClock // by the boot's tag in process keys
+	addresses   map[netip.Addr]bool   // that it used itself
+	found       []*proc               // what rules found something of, the oldest first
+	touched     []uint32              // stories that stand on what just changed
 }
 
 // maxFound bounds the processes of a host that findings are remembered of; full: the older half goes, and branches of

@@ -252,7 +252,7 @@ func abs(p, cwd string) string {
 // upwards stops there: who started a script often started others that have nothing to do with it.
 func runsScript(p *proc) bool {
 	s := scriptOf(p.last())
-	return s != "" && !inSystemFolder(s)
+	return s != "" && !inSystemFolder(s) && p.firstExec() != nil // a fork of it that ran nothing is no program of its own
 }
 
 // isSessionShell says that p is the shell a person types into: no script, no inline code, a terminal.

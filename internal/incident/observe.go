@@ -16,7 +16,7 @@ func (g *Graph) Add(s event.Stamped) bool {
 		return false
 	}
 	a := g.host(s.ID.Host)
-	at := when(e)
+	at := a.moment(e)
 	f := fact{id: s.ID, time: at, kind: e.Kind}
 	if a.firstSeen == 0 || at < a.firstSeen {
 		a.firstSeen = at

@@ -69,7 +69,7 @@ func (st *story) shares(o *story) (Related, bool) {
 	if apart < sameUserWithin && telling(st.row.User) && st.row.User == o.row.User && len(st.dets) > 0 && len(o.dets) > 0 {
 		if slices.ContainsFunc(st.row.Hosts, o.on) {
 			return Related{Incident: o.row.ID.String(), EventIDs: []string{st.dets[0].Event.ID.String(), o.dets[0].Event.ID.String()}, Reason: Said{
-				En: fmt.Sprintf("the same account (%s) on the same host within 4 h", st.row.User), Ja: fmt.Sprintf("4 時間以内に同じホストの同じアカウント(%s)で起きている", st.row.User),
+				En: fmt.Sprintf("the same account (%s) on the same host within 4 h", st.row.User), Ja: fmt.Sprintf("4 時間以内に同じホストの同じアカウント（%s）で起きている", st.row.User),
 			}}, true
 		}
 	}

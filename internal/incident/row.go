@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -14,7 +15,6 @@ func (b *builder) row(r *Row, s *Story, st *story, now time.Time) {
 	sev, why, title := severity(b.dets)
 	r.Severity, r.Why = sev, why
 	r.Hosts, r.Hostnames = nil, nil
-	name := ""
 	hosts := b.hosts()
 	if len(hosts) == 0 && len(b.dets) > 0 {
 		if a := b.g.hosts[b.dets[0].Event.ID.Host]; a != nil {
@@ -25,10 +25,12 @@ func (b *builder) row(r *Row, s *Story, st *story, now time.Time) {
 		r.Hosts = append(r.Hosts, a.id)
 		r.Hostnames = append(r.Hostnames, b.hostName(a))
 	}
-	if len(r.Hostnames) > 0 {
-		name = r.Hostnames[0]
+	names := r.Hostnames
+	if len(names) > 3 {
+		names = append(append([]string{}, names[:3]...), fmt.Sprintf("+%d", len(r.Hostnames)-3))
 	}
-	more := r.Detections - 1
+	name := strings.Join(names, ", ")
+	more := titlesOf(b.dets) - 1
 	r.Title = title
 	if r.Title.Ja == "" {
 		r.Title.Ja = r.Title.En
@@ -39,7 +41,7 @@ func (b *builder) row(r *Row, s *Story, st *story, now time.Time) {
 	}
 	if name != "" {
 		r.Title.En += " on " + name
-		r.Title.Ja += "(" + name + ")"
+		r.Title.Ja += "（" + name + "）"
 	}
 	acts := b.acts()
 	r.First, r.Last = reach(st)
@@ -70,6 +72,15 @@ func (b *builder) row(r *Row, s *Story, st *story, now time.Time) {
 	r.Updated = now.UnixMicro()
 }
 
+// titlesOf counts what was found, each kind once.
+func titlesOf(dets []detection.Detection) int {
+	seen := map[string]bool{}
+	for i := range dets {
+		seen[dets[i].Title.En] = true
+	}
+	return len(seen)
+}
+
 // hostOnly makes the story of detections that name no process: the host itself is its node.
 func (b *builder) hostOnly(s *Story) {
 	seen := map[event.HostID]bool{}
@@ -83,7 +94,7 @@ func (b *builder) hostOnly(s *Story) {
 		if a := b.g.hosts[h]; a != nil {
 			name = b.hostName(a)
 		}
-		n := Node{Ref: h.String(), Kind: NodeHost, Label: name, Labels: said("host "+name, "ホスト "+name), Host: h.String(), Start: when(d.Event.Event), Flags: []string{}, Counts: map[string]int{}, Earlier: []string{}, EventIDs: []string{d.Event.ID.String()}}
+		n := Node{Ref: h.String(), Kind: NodeHost, Label: name, Labels: said("host "+name, "ホスト "+name), Host: h.String(), HostName: name, Later: []string{}, Start: when(d.Event.Event), Flags: []string{}, Counts: map[string]int{}, Earlier: []string{}, EventIDs: []string{d.Event.ID.String()}}
 		for _, x := range b.dets {
 			if x.Event.ID.Host == h {
 				n.Detections = append(n.Detections, x.ID)

@@ -99,6 +99,18 @@ func TestWriteScenarios(t *testing.T) {
 		{"ci-runner", "an agent feeds a shell, which runs make, which runs 240 programs, one of them odd", oddInMake(), small("make -j2 all")},
 		{"management-daemon", "a daemon runs 240 programs, one of them odd", oddByDaemon(), small("salt-minion")},
 		{"cron-run-script", "cron runs a script that runs 240 programs, one of them odd", oddByCron(), small("/opt/app/nightly")},
+		{"lateral-by-ssh", "a web server that forks is the way in; ssh to the next host is a step, the shell it gives back another", lateral(true), []string{
+			"incidents 1", "route exploited_service", "steps 2", "in ssh app@", "in nc -lnp 9001", "in ./.y", "edge host_to_host", "edge logon_from",
+		}},
+		{"lateral-entry-not-seen", "the same where nobody saw how the first host was entered", lateral(false), []string{
+			"incidents 1", "route unknown", "steps 2", "in ssh app@", "in nc -lnp 9001", "edge host_to_host",
+		}},
+		{"lateral-clocks-wander", "the same with times that are the arrival of each batch, some before their cause", wandering(lateral(true)), []string{
+			"incidents 1", "route exploited_service", "steps 2", "in ssh app@", "in nc -lnp 9001", "edge host_to_host",
+		}},
+		{"reverse-shell-to-inside", "a reverse shell to a listener on another host of ours, which starts nothing", controller(), []string{
+			"incidents 1", "in nc -lnp 7777", "in bash -c bash -i", "edge host_to_host",
+		}},
 		{"attack-in-a-ci-job", "among 240 programs of a CI job one is downloaded, made executable and run, and reads passwords", attackInCI(), []string{
 			"incidents 1", "at-most 20", "beside 240", "in curl -so", "in chmod +x", "in /dev/shm/k", "in cat /home", "out stat -c", "edge wrote_executed", "edge downloaded_from",
 		}},

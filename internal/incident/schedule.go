@@ -165,7 +165,7 @@ func (it *item) matches(p *proc, boss *proc) (itemRun, bool) {
 			return itemRun{confidence: high, why: Said{En: "the scheduler ran the very command that the writer of the table named", Ja: "設定を書いたプロセスが指定したコマンドそのものをスケジューラーが実行した"}}, true
 		}
 		if p.parent == boss || (p.parent != nil && hubKind(p.parent) == hubCron) {
-			return itemRun{confidence: low, why: Said{En: "the scheduler ran it after the table was written; nothing else ties them", Ja: "設定が書かれた後にスケジューラーが実行した(ほかに結び付ける証拠はない)"}}, true
+			return itemRun{confidence: low, why: Said{En: "the scheduler ran it after the table was written; nothing else ties them", Ja: "設定が書かれた後にスケジューラーが実行した（ほかに結び付ける証拠はない）"}}, true
 		}
 	}
 	return itemRun{}, false

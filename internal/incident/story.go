@@ -71,6 +71,7 @@ type Node struct {
 	Label       string         `json:"label"`
 	Labels      Said           `json:"labels"` // the label with its kind, in both languages
 	Host        string         `json:"host"`
+	HostName    string         `json:"host_name"`
 	RowParent   string         `json:"row_parent"` // ref of the row above; empty for a first row
 	Start       int64          `json:"start"`      // µs UTC; 0: not known
 	End         int64          `json:"end"`        // µs UTC; 0: still there, or not known
@@ -86,6 +87,7 @@ type Node struct {
 	Cwd         string         `json:"cwd"`
 	SHA256      string         `json:"sha256"`
 	Earlier     []string       `json:"earlier"` // command lines this process ran before its last exec
+	Later       []string       `json:"later"`   // and those after what command_line shows
 	EventIDs    []string       `json:"event_ids"`
 }
 
@@ -126,6 +128,7 @@ type Entry struct {
 	Label        Said          `json:"label"`
 	Weakness     Said          `json:"weakness"`
 	Chain        []ChainStep   `json:"chain"`
+	Steps        []ChainStep   `json:"steps"` // from host to host, in order of time
 	Confidence   string        `json:"confidence"`
 	Alternatives []Alternative `json:"alternatives"`
 	Stopped      Stopped       `json:"stopped"`

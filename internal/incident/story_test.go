@@ -374,7 +374,7 @@ func TestCronStageBelongsToItsFirstStage(t *testing.T) {
 }
 
 func TestEverySentenceGoesWithAnyEventItCites(t *testing.T) {
-	for name, tp := range map[string]*tape{"web shell": webShell(), "spear phish, closed": spearPhish(false), "spear phish, open": spearPhish(true), "persistence": persistence(), "host to host": twoHosts(), "injected": injected()} {
+	for name, tp := range map[string]*tape{"web shell": webShell(), "spear phish, closed": spearPhish(false), "spear phish, open": spearPhish(true), "persistence": persistence(), "host to host": twoHosts(), "injected": injected(), "lateral": lateral(true), "controller": controller(), "in a job": attackInCI()} {
 		t.Run(name, func(t *testing.T) {
 			whole := tp.story()
 			cited := map[string]bool{}

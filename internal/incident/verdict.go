@@ -30,10 +30,10 @@ func Verdicts() []Verdict {
 		{"TP-malicious", Said{En: "Attack", Ja: "攻撃"}, Said{En: "An intruder or malware did this.", Ja: "侵入者またはマルウェアによるもの。"}},
 		{"TP-policy-violation", Said{En: "Policy violation", Ja: "規程違反"}, Said{En: "Somebody of ours did it and was not allowed to.", Ja: "組織内の人が、許可なく行ったもの。"}},
 		{"TP-authorised-test", Said{En: "Authorised test", Ja: "許可された検査"}, Said{En: "A test or exercise that was agreed on did it.", Ja: "合意済みの検査または演習によるもの。"}},
-		{"BTP", Said{En: "Benign true positive", Ja: "正検知(無害)"}, Said{En: "The rule was right, and the act was allowed.", Ja: "ルールは正しく、行為は正当だったもの。"}},
-		{"FP-rule-logic", Said{En: "False positive: the rule", Ja: "誤検知(ルール)"}, Said{En: "The rule matched what it was not written for.", Ja: "ルールが、本来の対象ではないものに一致した。"}},
-		{"FP-bad-intel", Said{En: "False positive: the intelligence", Ja: "誤検知(脅威インテリジェンス)"}, Said{En: "An indicator or a list was wrong or out of date.", Ja: "IOC やリストが誤っていた、または古かった。"}},
-		{"FP-data-error", Said{En: "False positive: the data", Ja: "誤検知(データ)"}, Said{En: "The event told something that did not happen.", Ja: "イベントの内容が事実と異なっていた。"}},
+		{"BTP", Said{En: "Benign true positive", Ja: "正検知（無害）"}, Said{En: "The rule was right, and the act was allowed.", Ja: "ルールは正しく、行為は正当だったもの。"}},
+		{"FP-rule-logic", Said{En: "False positive: the rule", Ja: "誤検知（ルール）"}, Said{En: "The rule matched what it was not written for.", Ja: "ルールが、本来の対象ではないものに一致した。"}},
+		{"FP-bad-intel", Said{En: "False positive: the intelligence", Ja: "誤検知（脅威インテリジェンス）"}, Said{En: "An indicator or a list was wrong or out of date.", Ja: "IOC やリストが誤っていた、または古かった。"}},
+		{"FP-data-error", Said{En: "False positive: the data", Ja: "誤検知（データ）"}, Said{En: "The event told something that did not happen.", Ja: "イベントの内容が事実と異なっていた。"}},
 		{"Inconclusive", Said{En: "Inconclusive", Ja: "判定不能"}, Said{En: "What is known does not decide it.", Ja: "分かっていることからは決められない。"}},
 	}
 }

@@ -1,0 +1,145 @@
+package incident
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"sort"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// hostStep is a connection by which the story went from one host to another.
+type hostStep struct {
+	client, taker *proc
+	opened, taken fact
+	link          *link
+}
+
+// hostSteps gives the connections between hosts of the story, by time.
+func (b *builder) hostSteps() []hostStep {
+	var out []hostStep
+	for _, l := range b.lines {
+		p, ok := l.from.(*proc)
+		q, ok2 := l.to.(*proc)
+		if l.kind != EdgeHostToHost || !ok || !ok2 || p.host == q.host || !b.w.role[p].joined() {
+			continue
+		}
+		s := hostStep{client: p, taker: q, link: l}
+		for _, f := range l.facts {
+			switch {
+			case f.id.Host == p.host.id && !s.opened.known():
+				s.opened = f
+			case f.id.Host == q.host.id && !s.taken.known():
+				s.taken = f
+			}
+		}
+		if s.opened.known() && s.taken.known() {
+			out = append(out, s)
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool {
+		if out[i].taken.time != out[j].taken.time {
+			return out[i].taken.time < out[j].taken.time
+		}
+		return out[i].client.ref() < out[j].client.ref()
+	})
+	return out
+}
+
+// reachedBy says that the story had come to the host from another one of its hosts before the time: what seems to be a
+// way in there is a step.
+func (b *builder) reachedBy(a *activity, at int64) bool {
+	return slices.ContainsFunc(b.steps, func(s hostStep) bool { return s.taker.host == a && s.taken.time <= at })
+}
+
+// stepChain tells how the story went from host to host, each pair of hosts once.
+func (b *builder) stepChain() []ChainStep {
+	out := []ChainStep{}
+	seen := map[[2]event.HostID]bool{}
+	for _, s := range b.steps {
+		pair := [2]event.HostID{s.client.host.id, s.taker.host.id}
+		if seen[pair] || len(out) >= maxSteps {
+			continue
+		}
+		seen[pair] = true
+		from, to := b.hostName(s.client.host), b.hostName(s.taker.host)
+		as, asJa := "", ""
+		if u := userOf(s.taker); u != "" {
+			as, asJa = " as "+u, "（"+u+" として）"
+		}
+		out = append(out, step(b.ref(s.taker),
+			fmt.Sprintf("%s → %s at %s: %s reached %s%s", from, to, clock(s.taken.time), b.en(s.client), b.en(s.taker), as),
+			fmt.Sprintf("%s → %s（%s）: %sから%sへ%s", from, to, clock(s.taken.time), b.ja(s.client), b.ja(s.taker), asJa), s.opened, s.taken))
+	}
+	return out
+}
+
+const maxSteps = 20 // from host to host that are told; full: the first ones are
+
+// hostAt gives the name of the host that has the address, "" when none of ours has, or two have (address translation).
+func (b *builder) hostAt(ad netip.Addr) string {
+	ad = ad.Unmap()
+	if !ad.IsValid() || ad.IsLoopback() || ad.IsUnspecified() {
+		return ""
+	}
+	var at event.HostID
+	n := 0
+	add := func(h event.HostID) {
+		if n == 0 || at != h {
+			at = h
+			n++
+		}
+	}
+	for _, h := range b.c.Addresses[ad] {
+		add(h)
+	}
+	for id, a := range b.g.hosts {
+		if a.addresses[ad] {
+			add(id)
+		}
+	}
+	if n != 1 {
+		return ""
+	}
+	if name := b.c.Names[at]; name != "" {
+		return name
+	}
+	if a := b.g.hosts[at]; a != nil {
+		return b.hostName(a)
+	}
+	return at.String()
+}
+
+// address writes an address with the host of ours that has it.
+func (b *builder) address(ap netip.AddrPort) string {
+	ap = bare(ap)
+	if name := b.hostAt(ap.Addr()); name != "" {
+		return ap.String() + " (" + name + ")"
+	}
+	return ap.String()
+}
+
+// place says where an address is.
+func (b *builder) place(ad netip.Addr) Said {
+	if name := b.hostAt(ad); name != "" {
+		return said("host "+name, "ホスト "+name)
+	}
+	return networkPlace(ad)
+}
+
+// onHost adds the host to an English phrase when the story has several.
+func (b *builder) onHost(a *activity) string {
+	if b.many {
+		return " on " + b.hostName(a)
+	}
+	return ""
+}
+
+// atHost puts it before a Japanese one.
+func (b *builder) atHost(a *activity) string {
+	if b.many {
+		return b.hostName(a) + " の "
+	}
+	return ""
+}
