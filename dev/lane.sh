@@ -83,7 +83,7 @@ base() {
 	mkdir -p "$root"/{lane,etc,dev,proc,sys,tmp,run,root,var,usr/bin,usr/lib,usr/lib64,usr/sbin}
 	for d in bin sbin lib lib64; do ln -s "usr/$d" "$root/$d"; done
 	cp "$(command -v busybox)" "$root/lane/busybox"
-	for program in sh bash cat true sleep ls ln mv rm cp chmod mkdir env echo dd ip nsenter; do
+	for program in sh bash cat true sleep ls ln mv rm cp chmod mkdir env echo dd ip nsenter base64 nice mkfifo tee seq touch truncate; do
 		program=$(type -P "$program") || continue
 		cp -L "$program" "$root/usr/bin/$(basename "$program")"
 		for lib in $(ldd "$program" 2>/dev/null | grep -oE '/[^ ]+'); do

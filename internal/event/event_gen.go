@@ -23,6 +23,7 @@ const (
 	MemPtrace          Kind = 10 // a process took control of another one (target)
 	MemMemfdCreate     Kind = 11 // a process made a file that exists in memory only
 	MemVMWrite         Kind = 12 // a process wrote into the memory of another one (target)
+	MemProcWrite       Kind = 13 // a process opened the memory of another one (target) for writing
 	FileCreate         Kind = 20 // a file was created
 	FileModify         Kind = 21 // a file was written or truncated
 	FileRename         Kind = 22 // a file got a new name
@@ -69,6 +70,8 @@ func (k Kind) String() string {
 		return "mem.memfd_create"
 	case MemVMWrite:
 		return "mem.vm_write"
+	case MemProcWrite:
+		return "mem.proc_write"
 	case FileCreate:
 		return "file.create"
 	case FileModify:
@@ -140,6 +143,8 @@ func ParseKind(s string) (Kind, bool) {
 		return MemMemfdCreate, true
 	case "mem.vm_write":
 		return MemVMWrite, true
+	case "mem.proc_write":
+		return MemProcWrite, true
 	case "file.create":
 		return FileCreate, true
 	case "file.modify":
@@ -193,7 +198,7 @@ func ParseKind(s string) (Kind, bool) {
 // Lane gives the lane that events of this kind travel in; Bulk for a kind unknown here.
 func (k Kind) Lane() Lane {
 	switch k {
-	case ProcessExec, ProcessFork, ProcessExit, ProcessImageHashed, ProcessRunning, ProcessPipe, MemPtrace, MemMemfdCreate, MemVMWrite, FileReadCredential, NetStdioSocket, NetScan, AuthLogon, Dropped, Closed, SensorStart, SensorStop, SensorCapability, SensorLoss, SensorThrottle, SensorCanary:
+	case ProcessExec, ProcessFork, ProcessExit, ProcessImageHashed, ProcessRunning, ProcessPipe, MemPtrace, MemMemfdCreate, MemVMWrite, MemProcWrite, FileReadCredential, NetStdioSocket, NetScan, AuthLogon, Dropped, Closed, SensorStart, SensorStop, SensorCapability, SensorLoss, SensorThrottle, SensorCanary:
 		return Critical
 	case NetConnect, NetAccept, NetListen, NetClose, DNSQuery:
 		return Network
@@ -221,6 +226,8 @@ func (k Kind) Class() string {
 	case MemMemfdCreate:
 		return "memory"
 	case MemVMWrite:
+		return "memory"
+	case MemProcWrite:
 		return "memory"
 	case FileCreate:
 		return "file"
@@ -293,6 +300,8 @@ func (k Kind) Group() string {
 		return "other"
 	case MemVMWrite:
 		return "other"
+	case MemProcWrite:
+		return "other"
 	case FileCreate:
 		return "file"
 	case FileModify:
@@ -359,6 +368,8 @@ func (k Kind) Sigma() string {
 	case MemMemfdCreate:
 		return "memfd_create"
 	case MemVMWrite:
+		return "process_access"
+	case MemProcWrite:
 		return "process_access"
 	case FileCreate:
 		return "file_event"

@@ -19,7 +19,7 @@ const maxQuote = 240
 // Of gives the sentence of e.
 func Of(e *event.Event) detection.Said {
 	switch {
-	case e.Kind >= event.ProcessExec && e.Kind <= event.MemVMWrite:
+	case e.Kind >= event.ProcessExec && e.Kind <= event.MemProcWrite:
 		return process(e)
 	case e.Kind >= event.FileCreate && e.Kind <= event.FileLink:
 		return file(e)
@@ -61,6 +61,8 @@ func process(e *event.Event) detection.Said {
 			a+" が "+t+" の出力を読み取り: "+quote(commandLine(&e.Target))+" | "+quote(commandLine(&e.Actor)))
 	case event.MemPtrace:
 		return said(a+" took control of "+t+" (ptrace)", a+" が "+t+" を制御(ptrace)")
+	case event.MemProcWrite:
+		return said(a+" opened the memory of "+t+" for writing ("+quote(e.File.Path)+")", a+" が "+t+" のメモリーを書き込み用に開いた("+quote(e.File.Path)+")")
 	case event.MemMemfdCreate:
 		return said(a+" made a file that exists in memory only: "+quote(e.File.Path), a+" がメモリー上だけのファイルを作成: "+quote(e.File.Path))
 	}

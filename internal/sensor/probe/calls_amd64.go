@@ -32,16 +32,16 @@ func add32BitCalls(all map[uint32]call, file func(handler, fd uint8) call, path 
 		26:  file(handlePtrace, none),
 		38:  pair(handleRename, none, 0, none, 1, 0),
 		83:  pair(handleLink, none, 0, none, 1, linkSymbolic),
-		92:  path(handleTruncate, none, 0, none),
-		93:  with(file(handleWrite, 0), none, writeSize),      // ftruncate
+		92:  path(handleTruncate, none, 0, 1),
+		93:  with(file(handleWrite, 0), 1, writeSize),         // ftruncate
 		94:  with(file(handleChmod, 0), 1, 0),                 // fchmod
 		102: with(file(handleAccept, none), none, acceptMany), // socketcall
 		146: file(handleWrite, 0),                             // writev
 		181: file(handleWrite, 0),                             // pwrite64
 		187: file(handleWrite, 0),                             // sendfile
 		192: with(file(handleWrite, 4), none, writeMap),       // mmap2
-		193: path(handleTruncate, none, 0, none),              // truncate64
-		194: with(file(handleWrite, 0), none, writeSize),      // ftruncate64
+		193: path(handleTruncate, none, 0, 1),                 // truncate64
+		194: with(file(handleWrite, 0), 1, writeSize),         // ftruncate64
 		239: file(handleWrite, 0),                             // sendfile64
 		295: with(file(handleOpen, none), 2, 0),               // openat
 		301: path(handleDelete, 0, 1, 2),                      // unlinkat

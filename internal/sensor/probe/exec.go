@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -127,6 +128,7 @@ func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.E
 		}
 	}
 	d.readEnds(t[textEnds])
+	d.args = t[textArgv]
 	names := d.words.cgroup(t[textCgroup])
 	a.Cgroup, a.ContainerID = names.leaf, names.container
 	d.executed = Image{}
@@ -144,7 +146,7 @@ func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.E
 		stdin.fill(s)
 	}
 	emit(e)
-	d.executed, d.ends = Image{}, d.ends[:0]
+	d.executed, d.ends, d.args = Image{}, d.ends[:0], nil
 	if s != nil {
 		emit(s)
 	}
@@ -171,9 +173,15 @@ const (
 	EndRead  = 1
 	EndWrite = 2
 	EndFile  = 4
+	EndFIFO  = 8 // with one of the first two: it has a name, and may be used again
 )
 
 const endBytes = 16
+
+// File gives volume and file id of what an end leads to, as events have them.
+func (e End) File() (volume, id string) {
+	return strconv.FormatUint(uint64(e.Dev>>20), 10) + ":" + strconv.FormatUint(uint64(e.Dev&0xfffff), 10), strconv.FormatUint(e.Inode, 10)
+}
 
 func (f *fields) end() End {
 	b, le := f.take(endBytes), binary.LittleEndian

@@ -40,6 +40,11 @@ func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Even
 	switch h.kind {
 	case recCreate:
 		e.Flags |= event.FlagCreated
+	case recModify:
+		// Without a hook inside the call nobody knows what was in the file: it is taken to have had something.
+		if how&changeEmptied != 0 || how&changeCut != 0 && !d.sizes {
+			e.Flags |= event.FlagEmptied
+		}
 	case recChmod:
 		e.File.Mode = e.File.Mode&^0o7777 | uint64(mode&0o7777)
 	case recRename:
@@ -57,6 +62,12 @@ func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Even
 	emit(e)
 	return nil
 }
+
+// Bits of how of a change.
+const (
+	changeCut     = 1
+	changeEmptied = 2
+)
 
 const (
 	secretName  = 48

@@ -63,7 +63,7 @@ func plan() []*hook {
 		{group: "dns", name: "dns", spec: bpf.LoadDns, attach: attachTracing("query_seen", "answer_seen"), without: "DNS queries", main: true},
 		{group: "file", name: "file", spec: bpf.LoadFile, attach: attachFile, without: "files", main: true},
 		{
-			group: "file", name: "witness", spec: bpf.LoadWitness, attach: attachTracing("unlink_asked", "rename_asked", "chmod_asked", "truncate_asked", "link_asked", "symlink_asked"),
+			group: "file", name: "witness", spec: bpf.LoadWitness, attach: attachTracing("unlink_asked", "rename_asked", "chmod_asked", "truncate_asked", "file_cut_asked?", "link_asked", "symlink_asked"),
 			without: "names in the kernel", finer: true, instead: &hook{
 				group: "file", name: "ctime", spec: bpf.LoadCtime, attach: attachTracing("ctime_set", "ctime_exchanged", "ctime_kept"),
 				without: "names in the kernel", finer: true,
@@ -115,11 +115,15 @@ func (h *hook) close() error {
 	return errors.Join(errs...)
 }
 
-// attachTracing attaches the named BTF tracepoint programs.
+// attachTracing attaches the named programs; one with a question mark only where this kernel has its place.
 func attachTracing(names ...string) func(*Probe, *ebpf.Collection) ([]io.Closer, error) {
 	return func(_ *Probe, c *ebpf.Collection) ([]io.Closer, error) {
 		var links []io.Closer
 		for _, name := range names {
+			name, may := strings.CutSuffix(name, "?")
+			if may && c.Programs[name] == nil {
+				continue
+			}
 			l, err := attachOne(c, name)
 			if err != nil {
 				return links, err
@@ -147,7 +151,7 @@ func attachOne(c *ebpf.Collection, name string) (link.Link, error) {
 var sharedMaps = []string{"ring_critical", "ring_network", "ring_bulk", "scratch", "counters", "sequences", "settings"}
 
 // callMaps lists those that the objects with system call handlers share beside them.
-var callMaps = []string{"calls", "handlers", "buckets", "witnesses"}
+var callMaps = []string{"calls", "handlers", "buckets", "witnesses", "cuts"}
 
 // size puts the ring sizes of the options into a spec: each object must ask for what the shared map is.
 func (p *Probe) size(spec *ebpf.CollectionSpec) {
@@ -248,7 +252,7 @@ func (p *Probe) loadHook(h *hook, cache *btf.Cache) error {
 }
 
 // optional are programs for what a kernel may be built without: without it there is nothing to see.
-var optional = []string{"uring_done", "uring_accepted"}
+var optional = []string{"uring_done", "uring_accepted", "file_cut_asked"}
 
 // prune takes the optional programs out of an object for which this kernel has no tracepoint.
 func prune(spec *ebpf.CollectionSpec, cache *btf.Cache) error {
@@ -261,7 +265,11 @@ func prune(spec *ebpf.CollectionSpec, cache *btf.Cache) error {
 		if err != nil {
 			return fmt.Errorf("read the kernel's types: %w", err)
 		}
-		if _, err := kernel.AnyTypesByName("btf_trace_" + program.AttachTo); errors.Is(err, btf.ErrNotFound) {
+		place := "btf_trace_" + program.AttachTo
+		if program.AttachType == ebpf.AttachTraceFEntry {
+			place = program.AttachTo
+		}
+		if _, err := kernel.AnyTypesByName(place); errors.Is(err, btf.ErrNotFound) {
 			delete(spec.Programs, name)
 		} else if err != nil {
 			return fmt.Errorf("look for tracepoint %s: %w", program.AttachTo, err)

@@ -6,6 +6,8 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
+const tcpClose = 7 // state of a TCP socket
+
 var netKinds = [...]event.Kind{recConnect: event.NetConnect, recAccept: event.NetAccept, recListen: event.NetListen, recClose: event.NetClose}
 
 func (d *decoder) net(f *fields, h *head, e *event.Event, emit func(*event.Event)) {
@@ -18,8 +20,11 @@ func (d *decoder) net(f *fields, h *head, e *event.Event, emit func(*event.Event
 	s.fill(e)
 	e.Initiated = initiated != 0
 	e.BytesSent, e.BytesReceived = sent, received
-	if errno != 0 {
+	switch {
+	case errno != 0:
 		e.Reason = "not connected: " + unix.Errno(errno).Error()
+	case e.Kind == event.NetConnect && s.state == tcpClose:
+		e.Reason = "not connected: given up before an answer came"
 	}
 	emit(e)
 }

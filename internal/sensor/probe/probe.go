@@ -216,6 +216,7 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 		if now >= second+uint64(time.Second) {
 			second = now
 			p.clock.set()
+			d.decoder.sizes = p.Names() == NamesKernel
 			p.loss.report(ctx, emit)
 			d.decoder.calm(p, now, emit)
 			watch.keep(ctx, p, now, emit)
@@ -246,6 +247,15 @@ func (p *Probe) Ends() []End {
 		return nil
 	}
 	return p.run.decoder.ends
+}
+
+// Arguments gives the arguments of the exec that is being emitted, each ended by NUL. It may be asked from inside emit only, and what it
+// gives does not outlive that.
+func (p *Probe) Arguments() []byte {
+	if p.run == nil {
+		return nil
+	}
+	return p.run.decoder.args
 }
 
 // Root gives the root folder of the process whose exec, or running, is being emitted. It may be asked from inside emit only.
@@ -323,7 +333,7 @@ type drain struct {
 
 func newDrain(p *Probe, emit func(*event.Event)) *drain {
 	d := &drain{p: p, emit: emit}
-	d.decoder = decoder{bootTag: p.bootTag, clock: p.clock, pool: &p.pool}
+	d.decoder = decoder{bootTag: p.bootTag, clock: p.clock, pool: &p.pool, sizes: p.Names() == NamesKernel}
 	return d
 }
 

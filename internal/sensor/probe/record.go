@@ -31,6 +31,7 @@ const (
 	recPtrace    = 40
 	recVMWrite   = 41
 	recMemfd     = 42
+	recMemOpen   = 43
 	recThrottle  = 50
 )
 
@@ -140,6 +141,8 @@ type decoder struct {
 	executed  Image      // what the last exec read was the exec of
 	ends      []End      // of the last exec or exit read
 	root      Root       // of the last exec or running process read
+	sizes     bool       // the kernel side knows what was in a file that is emptied
+	args      []byte     // of the last exec read, in the record
 	words     words
 	asked     []question
 	throttled []throttled
@@ -175,6 +178,8 @@ func (d *decoder) decode(b []byte, emit func(*event.Event)) error {
 		err = d.dns(&f, &h, e, emit)
 	case recCreate, recModify, recRename, recDelete, recChmod, recRead, recLink:
 		err = d.file(&f, &h, e, emit)
+	case recMemOpen:
+		err = d.memoryOpened(&f, e, emit)
 	case recPtrace, recVMWrite, recMemfd:
 		err = d.memory(&f, &h, e, emit)
 	case recThrottle:
@@ -225,9 +230,9 @@ func (d *decoder) fresh() *event.Event {
 	if e == nil {
 		return new(event.Event)
 	}
-	ancestors := e.Ancestors[:0]
+	ancestors, lineage := e.Ancestors[:0], e.Lineage[:0]
 	*e = event.Event{}
-	e.Ancestors = ancestors
+	e.Ancestors, e.Lineage = ancestors, lineage
 	return e
 }
 

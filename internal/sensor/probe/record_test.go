@@ -185,6 +185,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add(record(recDNSQuery, sockBytes, map[uint16]string{textDNS: "\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"}))
 	f.Add(record(recRename, fileBytes+8, map[uint16]string{textPath: "tmp\x00", textUser: "b", textOldBase: "tmp\x00", textOldUser: "../a"}))
 	f.Add(record(recMemfd, 24+fileBytes, map[uint16]string{textPath: "memfd:x\x00"}))
+	f.Add(record(recMemOpen, fileBytes+8, map[uint16]string{textPath: "mem\x004711\x00proc\x00"}))
 	f.Add(record(recThrottle, 16, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := decoder{clock: &clock{}}

@@ -18,7 +18,10 @@ type throttled struct {
 
 // budgetFile is the budget of events that leave by the bulk lane, as syscall.h numbers it. Memory and secrets have
 // budgets of their own, and what is held back of them matters more.
-const budgetFile = 3
+const (
+	budgetFile    = 3
+	budgetEmptied = 6
+)
 
 // bucketKey and bucket mirror the structs of syscall.h.
 type bucketKey struct {
@@ -46,7 +49,7 @@ func (d *decoder) throttle(f *fields, h *head, e *event.Event, emit func(*event.
 	e.Subject, e.State, e.FromNS = classes[class], "start", h.bootNS
 	e.Reason = "the process makes more events than its budget allows; what is over it is counted, not sent"
 	lane := event.Critical
-	if budget == budgetFile {
+	if budget == budgetFile || budget == budgetEmptied {
 		lane = event.Bulk
 	}
 	e.Lane = uint64(lane)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/event/registry"
+	"github.com/yagura-edr/yagura/internal/sensor/lineage"
 )
 
 // Bounds of the tree.
@@ -21,6 +23,7 @@ const (
 	maxLine      = 2 << 10          // bytes of a command line kept for later events; its exec carries all of it
 	shortLine    = 128              // the same when maxTextBytes is spent
 	maxAncestors = 8
+	maxLineage   = 32 // how many parents are asked for their role
 )
 
 // process is one slot. A slot with a zero key is free.
@@ -39,9 +42,11 @@ type process struct {
 	volume, file        string
 	interpreter         string
 	invoked             string
-	sha256              *[32]byte // shared by all that run the image
-	flags               uint64    // FlagMemoryFile, FlagDeleted of the image
-	used                bool      // touched since the clock hand last came by
+	role                *lineage.Role // of the program that it runs
+	sha256              *[32]byte     // shared by all that run the image
+	flags               uint64        // FlagMemoryFile, FlagDeleted of the image
+	orphan              bool          // it was given to another parent than the one that made it
+	used                bool          // touched since the clock hand last came by
 
 	named              *userNames // that userName is from; another one means that the file changed
 	namedFor, userName string
@@ -72,9 +77,14 @@ func New(slots int, users *Users) *Tree {
 	return &Tree{limit: slots, byKey: map[event.Key]int32{}, byPID: map[uint64]int32{}, users: users, sessions: map[string]struct{}{}}
 }
 
+// Run is Apply for an exec, or a running process, whose program has a role, or none.
+func (t *Tree) Run(e *event.Event, role *lineage.Role) (logon *event.Event) { return t.apply(e, role) }
+
 // Apply learns from an event and completes it: Actor, Parent, Ancestors, Target and names. It returns a logon
 // that the event is the first sign of, or nil. The event stays the caller's, its texts become the tree's, too.
-func (t *Tree) Apply(e *event.Event) (logon *event.Event) {
+func (t *Tree) Apply(e *event.Event) (logon *event.Event) { return t.apply(e, nil) }
+
+func (t *Tree) apply(e *event.Event, role *lineage.Role) (logon *event.Event) {
 	t.users.refresh(e.BootNS)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -88,6 +98,7 @@ func (t *Tree) Apply(e *event.Event) (logon *event.Event) {
 		return nil
 	}
 	now := e.BootNS
+	given := e.Parent.Key // the parent that the kernel says it has now
 	at := t.actor(e, now)
 	p := &t.slots[at]
 	switch e.Kind {
@@ -99,9 +110,11 @@ func (t *Tree) Apply(e *event.Event) (logon *event.Event) {
 		}
 	case event.ProcessExec, event.ProcessRunning:
 		t.exec(e, p)
+		p.role = role
 	case event.ProcessExit:
 		p.exited = max(now, 1)
 	}
+	p.orphan = p.orphan || given != (event.Key{}) && given != p.parent
 	t.complete(e, p)
 	return t.logon(e)
 }
@@ -140,7 +153,7 @@ func (t *Tree) actor(e *event.Event, now uint64) int32 {
 func (p *process) inherit(q *process) {
 	p.path, p.line, p.cwd, p.session, p.loginUser, p.tty = q.path, q.line, q.cwd, q.session, q.loginUser, q.tty
 	p.container, p.cgroup, p.volume, p.file, p.interpreter = q.container, q.cgroup, q.volume, q.file, q.interpreter
-	p.invoked = q.invoked
+	p.invoked, p.role = q.invoked, q.role
 	p.sha256, p.flags, p.caps = q.sha256, q.flags, q.caps
 }
 
@@ -192,6 +205,18 @@ func (t *Tree) Complete(e *event.Event) {
 	e.Actor = actor
 }
 
+// Describe fills what an event that the sensor made of two execs leaves out: parent and ancestors of its actor, and the names of
+// users. What its actor and its target ran stays as the event says.
+func (t *Tree) Describe(e *event.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	actor, target := e.Actor, e.Target
+	if i, ok := t.byKey[actor.Key]; ok {
+		t.complete(e, &t.slots[i])
+	}
+	e.Actor, e.Target = actor, target
+}
+
 // complete fills the actor p, parent, ancestors and target of an event from the tree.
 func (t *Tree) complete(e *event.Event, p *process) {
 	switch {
@@ -212,6 +237,7 @@ func (t *Tree) complete(e *event.Event, p *process) {
 		e.Actor.CommandLine = line
 	}
 	e.Ancestors = e.Ancestors[:0]
+	t.lineage(e, p)
 	up := t.above(p)
 	if up == nil {
 		e.Parent = event.Process{Key: p.parent, PID: p.parentPID}
@@ -226,6 +252,29 @@ func (t *Tree) complete(e *event.Event, p *process) {
 			e.Ancestors = append(e.Ancestors, up.path)
 		} else if up.comm != "" {
 			e.Ancestors = append(e.Ancestors, up.comm) // kernel threads have no image
+		}
+	}
+}
+
+// lineage writes the roles that the actor p has, or that reach it from what started it. A role goes no further than the
+// chain of parents holds: who outlives its parent, or was given to another one, has left it.
+func (t *Tree) lineage(e *event.Event, p *process) {
+	e.Flags |= event.FlagJudged
+	e.Lineage = e.Lineage[:0]
+	least := registry.Self
+	for n := 0; p != nil && n < maxLineage; n++ {
+		if r := p.role; r != nil && lineage.Reaches(r.Scope, least) && r.Inside(e) && !slices.Contains(e.Lineage, r.Name) {
+			e.Lineage = append(e.Lineage, r.Name)
+		}
+		if p.orphan {
+			return
+		}
+		if p = t.above(p); p == nil || p.exited != 0 {
+			return
+		}
+		least = registry.Children
+		if n > 0 {
+			least = registry.Tree
 		}
 	}
 }
@@ -324,6 +373,6 @@ func (t *Tree) logon(e *event.Event) *event.Event {
 	}
 	return &event.Event{
 		Kind: event.AuthLogon, OS: e.OS, BootNS: e.BootNS, HostTime: e.HostTime, Actor: e.Actor, Parent: e.Parent,
-		Ancestors: slices.Clone(e.Ancestors), Subject: "session " + strconv.Quote(session),
+		Flags: e.Flags & event.FlagJudged, Ancestors: slices.Clone(e.Ancestors), Lineage: slices.Clone(e.Lineage), Subject: "session " + strconv.Quote(session),
 	}
 }

@@ -39,7 +39,7 @@ func (s *Sight) exec(e *event.Event) {
 	default:
 		e.HashState = event.HashPending
 		if s.n < maxHeld {
-			if len(s.held) == 0 {
+			if len(s.held) == 0 && !s.pipes.Waits() {
 				s.alarm.Reset(hashWait)
 			}
 			s.held[who.Key] = &hold{until: time.Now().Add(hashWait), events: []*event.Event{e}}
@@ -142,7 +142,9 @@ func (s *Sight) expire(ctx context.Context) {
 					s.release(key)
 				}
 			}
-			if len(s.held) > 0 {
+			boot, _ := s.probe.Now()
+			s.tellPipes(boot)
+			if len(s.held) > 0 || s.pipes.Waits() {
 				s.alarm.Reset(hashWait / 5)
 			}
 			s.mu.Unlock()

@@ -139,6 +139,45 @@ func TestReachingIntoAnotherProcessNamesIt(t *testing.T) {
 	}
 }
 
+// dd or a script may write what ptrace would: all it takes is a file.
+func TestMemoryOfAnotherProcessOpenedForWriting(t *testing.T) {
+	w := watch(t)
+	victim := exec.Command("/bin/sleep", "60")
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = victim.Process.Signal(syscall.SIGKILL)
+		_ = victim.Wait()
+	}()
+	w.exec(t, victim.Process.Pid)
+	number := itoa(victim.Process.Pid)
+	for _, path := range []string{"/proc/" + number + "/mem", "/proc/" + number + "/task/" + number + "/mem"} {
+		cmd := exec.Command("/usr/bin/bash", "-c", "exec 3<>"+path)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		e := w.find(t, "mem.proc_write", func(e *event.Event) bool {
+			return e.Kind == event.MemProcWrite && e.Actor.PID == uint64(cmd.Process.Pid)
+		})
+		if e.Target.PID != uint64(victim.Process.Pid) || !strings.HasSuffix(e.Target.Path, "/sleep") || e.File.Path != path {
+			t.Errorf("target %d %q by %q", e.Target.PID, e.Target.Path, e.File.Path)
+		}
+	}
+	cmd := exec.Command("/usr/bin/bash", "-c", "exec 3<>/proc/$$/mem; exec 4</proc/"+number+"/mem")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.find(t, "exit", func(e *event.Event) bool {
+		return e.Kind == event.ProcessExit && e.Actor.PID == uint64(cmd.Process.Pid)
+	})
+	if w.has(func(e *event.Event) bool {
+		return e.Kind == event.MemProcWrite && e.Actor.PID == uint64(cmd.Process.Pid)
+	}) {
+		t.Error("its own memory, or another's for reading, is told as writing")
+	}
+}
+
 func TestProcessesFromBeforeAreKnown(t *testing.T) {
 	w := watch(t)
 	e := w.find(t, "process.running of this test", func(e *event.Event) bool {

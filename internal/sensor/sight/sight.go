@@ -13,8 +13,12 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/image"
+	"github.com/yagura-edr/yagura/internal/sensor/lineage"
+	"github.com/yagura-edr/yagura/internal/sensor/origin"
+	"github.com/yagura-edr/yagura/internal/sensor/pipeline"
 	"github.com/yagura-edr/yagura/internal/sensor/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/proctree"
+	"github.com/yagura-edr/yagura/internal/sensor/scan"
 )
 
 // Options of Open. The zero value is what a host wants.
@@ -27,10 +31,15 @@ type Options struct {
 
 // Sight holds the attached probes.
 type Sight struct {
-	log    *slog.Logger
-	probe  *probe.Probe
-	tree   *proctree.Tree
-	hasher *image.Hasher
+	log   *slog.Logger
+	probe *probe.Probe
+	tree  *proctree.Tree
+	pipes *pipeline.Table // under mu
+	// Of these two only the probes' goroutine knows.
+	origins *origin.Table
+	judge   *lineage.Judge
+	scans   *scan.Table
+	hasher  *image.Hasher
 
 	mu   sync.Mutex // guards emit and the holding area: events leave one at a time
 	emit func(*event.Event)
@@ -56,10 +65,13 @@ func Open(ctx context.Context, opts Options) (*Sight, error) {
 	}
 	alarm := time.NewTimer(time.Hour)
 	alarm.Stop()
-	return &Sight{
+	s := &Sight{
 		log: opts.Log, probe: p, tree: proctree.New(opts.Slots, proctree.NewUsers("/etc/passwd")),
 		hasher: image.New(opts.Image), held: map[event.Key]*hold{}, alarm: alarm,
-	}, nil
+		pipes: pipeline.New(), origins: origin.New(), scans: scan.New(),
+	}
+	s.judge = lineage.New("/", s.wrote)
+	return s, nil
 }
 
 // Close detaches the probes. Run must have returned.
@@ -143,13 +155,22 @@ func (s *Sight) take(ctx context.Context, e *event.Event) {
 		s.resync(ctx)
 		return
 	}
-	logon := s.tree.Apply(e)
+	now := e.BootNS
+	var logon *event.Event
+	if e.Kind == event.ProcessExec || e.Kind == event.ProcessRunning {
+		logon = s.tree.Run(e, s.judge.Of(e, s.probe.Root(), s.probe.HostRoot()))
+	} else {
+		logon = s.tree.Apply(e)
+	}
+	s.origin(e)
+	found := s.scans.See(e, e.Kind == event.NetConnect && e.Reason != "")
 	if e.Actor.PID == uint64(s.probe.Self()) && e.Kind == event.ProcessFork {
 		s.probe.Free(e)
 		return // the tree knows the child; the sensor's own acts are no news
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.joinPipes(e) // before e leaves: it is used again then
 	if e.Kind == event.ProcessExec {
 		s.exec(e)
 	} else {
@@ -158,6 +179,10 @@ func (s *Sight) take(ctx context.Context, e *event.Event) {
 	if logon != nil {
 		s.pass(logon)
 	}
+	if found != nil {
+		s.pass(found)
+	}
+	s.tellPipes(now)
 }
 
 // resync looks for processes that a loss of forks and execs hid, and reports those that are news as recovered.

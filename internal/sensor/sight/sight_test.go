@@ -68,7 +68,7 @@ func start(opts sight.Options, change ...func(*sight.Options)) (*watcher, error)
 				close(running)
 			}
 			kept := *e
-			kept.Ancestors, kept.Answers = slices.Clone(e.Ancestors), slices.Clone(e.Answers)
+			kept.Ancestors, kept.Answers, kept.Lineage = slices.Clone(e.Ancestors), slices.Clone(e.Answers), slices.Clone(e.Lineage)
 			w.events = append(w.events, &kept)
 		})
 	}()

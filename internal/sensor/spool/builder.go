@@ -126,7 +126,7 @@ func (b *builder) take(now time.Time, linger time.Duration) []raw {
 func (s *Spool) Put(e *event.Event) { s.putReport(e, nil) }
 
 func (s *Spool) putReport(e *event.Event, report *Range) bool {
-	lane := e.Kind.Lane()
+	lane := laneOf(e)
 	seq, news, reason := s.put[lane].add(e, lane, time.Now(), report)
 	if reason != "" {
 		s.lose(Range{Stream: s.stream, Lane: lane, First: seq, Last: seq, Reason: reason})

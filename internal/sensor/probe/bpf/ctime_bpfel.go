@@ -19,6 +19,7 @@ const (
 	CtimeMapBuckets         = "buckets"
 	CtimeMapCalls           = "calls"
 	CtimeMapCounters        = "counters"
+	CtimeMapCuts            = "cuts"
 	CtimeMapHandlers        = "handlers"
 	CtimeMapRingBulk        = "ring_bulk"
 	CtimeMapRingCritical    = "ring_critical"
@@ -86,6 +87,7 @@ type CtimeMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
 	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
+	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
 	RingBulk     *ebpf.MapSpec `ebpf:"ring_bulk"`
 	RingCritical *ebpf.MapSpec `ebpf:"ring_critical"`
@@ -125,6 +127,7 @@ type CtimeMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
 	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
+	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
 	RingBulk     *ebpf.Map `ebpf:"ring_bulk"`
 	RingCritical *ebpf.Map `ebpf:"ring_critical"`
@@ -140,6 +143,7 @@ func (m *CtimeMaps) Close() error {
 		m.Buckets,
 		m.Calls,
 		m.Counters,
+		m.Cuts,
 		m.Handlers,
 		m.RingBulk,
 		m.RingCritical,

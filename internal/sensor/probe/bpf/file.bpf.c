@@ -129,7 +129,7 @@ static __always_inline bool secret(struct file *file)
 	return true;
 }
 
-static __always_inline int report(struct task_struct *task, __u16 type, struct file *file, __u32 mode, __u64 size)
+static __always_inline int report(struct task_struct *task, __u16 type, struct file *file, __u32 mode, __u32 how)
 {
 	struct scratch *s = scratch_take(CLASS_FILE);
 	if (!s)
@@ -139,9 +139,9 @@ static __always_inline int report(struct task_struct *task, __u16 type, struct f
 	fill_head(&r->head, type, task);
 	fill_file(&r->file, BPF_CORE_READ(file, f_inode));
 	r->mode = mode;
-	r->how = 0;
+	r->how = how;
 	end = put_path(s, end, TEXT_PATH, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
-	if (type == REC_FILE_READ)
+	if (type == REC_FILE_READ || type == REC_MEM_OPEN)
 		submit(&ring_critical, RING_CRITICAL, CLASS_FILE, &r->head, end);
 	else
 		submit(&ring_bulk, RING_BULK, CLASS_FILE, &r->head, end);
@@ -149,8 +149,8 @@ static __always_inline int report(struct task_struct *task, __u16 type, struct f
 	return 0;
 }
 
-/* changed reports a change of a file by a process once in a window. */
-static __always_inline int changed(struct task_struct *task, struct file *file, struct inode *inode, bool always)
+/* changed reports a change of a file by a process: once in a window, but always when it cut the file to nothing. */
+static __always_inline int changed(struct task_struct *task, struct file *file, struct inode *inode, __u32 how)
 {
 	struct change_key key = {};
 	struct change *c, now = {};
@@ -159,16 +159,40 @@ static __always_inline int changed(struct task_struct *task, struct file *file, 
 	change_key(&key, task, inode);
 	c = bpf_map_lookup_elem(&changes, &key);
 	now.reported = bpf_ktime_get_boot_ns();
-	if (c && !always) {
+	if (c && !how) {
 		if (c->made_by == (__u64)file || (c->reported && now.reported - c->reported < WINDOW_NS)) {
 			COUNT(CLASS_FILE, repeated);
 			return 0;
 		}
 	}
-	if (!spend(task, CLASS_FILE, BUDGET_FILE))
+	if (!spend(task, CLASS_FILE, how ? BUDGET_EMPTIED : BUDGET_FILE))
 		return 0;
 	bpf_map_update_elem(&changes, &key, &now, BPF_ANY);
-	return report(task, REC_FILE_MODIFY, file, 0, 0);
+	return report(task, REC_FILE_MODIFY, file, 0, how);
+}
+
+#define PROC_MAGIC 0x9fa0
+
+/* memory_opened tells that a process opened the memory of another one for writing (/proc/PID/mem): what ptrace would do without
+ * its call. */
+static __always_inline int memory_opened(struct task_struct *task, struct file *file)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	char name[4] = {};
+
+	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) != PROC_MAGIC)
+		return 0;
+	if (bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name)) != 4)
+		return 0;
+	if (name[0] != 'm' || name[1] != 'e' || name[2] != 'm' || BPF_CORE_READ(dentry, d_name.len) != 3)
+		return 0;
+	/* An open memory file keeps whose memory it is: nothing for a kernel thread, the own one is no news. */
+	if (!BPF_CORE_READ(file, private_data) || BPF_CORE_READ(file, private_data) == (void *)task->mm)
+		return 0;
+	COUNT(CLASS_FILE, seen);
+	if (!spend(task, CLASS_FILE, BUDGET_SECRET))
+		return 0;
+	return report(task, REC_MEM_OPEN, file, 0, 0);
 }
 
 /* opened tells what an open file says about its opening: it was made, it was emptied, it holds a secret. */
@@ -183,7 +207,7 @@ static __always_inline int opened(struct task_struct *task, struct file *file, b
 		return 0;
 	inode = regular(file);
 	if (!inode)
-		return 0;
+		return mode & FMODE_WRITE ? memory_opened(task, file) : 0;
 	if (mode & FMODE_CREATED) {
 		struct change made = {.made_by = (__u64)file};
 		COUNT(CLASS_FILE, seen);
@@ -206,7 +230,7 @@ static __always_inline int opened(struct task_struct *task, struct file *file, b
 		}
 	}
 	if (mode & FMODE_WRITE && emptied)
-		return changed(task, file, inode, true);
+		return changed(task, file, inode, cut_how(task, inode));
 	return 0;
 }
 
@@ -234,14 +258,14 @@ int open_done(__u64 *ctx)
 
 enum write_how { WRITE_BYTES = 0, WRITE_SIZE = 1, WRITE_MAP = 2 };
 
-/* written tells that a process changes what is in an open file. */
-static __always_inline int written(struct task_struct *task, struct file *file)
+/* written tells that a process changes what is in an open file, or cuts it to nothing. */
+static __always_inline int written(struct task_struct *task, struct file *file, bool cut)
 {
 	struct inode *inode = regular(file);
 
 	if (!inode || !(BPF_CORE_READ(file, f_mode) & FMODE_WRITE))
 		return 0;
-	return changed(task, file, inode, false);
+	return changed(task, file, inode, cut ? cut_how(task, inode) : 0);
 }
 
 SEC("tp_btf/sys_exit")
@@ -262,7 +286,8 @@ int write_done(__u64 *ctx)
 			return 0;
 	}
 	file = file_of(task, call_arg(regs, call->fd));
-	return file ? written(task, file) : 0;
+	/* Only of ftruncate the table names the new size. */
+	return file ? written(task, file, call->how == WRITE_SIZE && call->value != NO_ARG && !call_arg(regs, call->value)) : 0;
 }
 
 /* put_named appends where a path argument leads: the folder that it starts from, and the argument itself. */
@@ -384,6 +409,8 @@ static __always_inline int send_object(struct task_struct *task, void *regs, str
 	r->mode = mode;
 	if (w)
 		end = put_object(s, begin, TEXT_PATH, &w->place[0]);
+	if (type == REC_FILE_MODIFY && call->value != NO_ARG && !call_arg(regs, call->value))
+		r->how = w ? cut_how(task, w->place[0].inode) : CHANGE_CUT;
 	if (end != begin)
 		fill_file(&r->file, w->place[0].inode);
 	else
@@ -519,12 +546,12 @@ int uring_done(__u64 *ctx)
 	case URING_WRITEV_FIXED:
 		if (result <= 0)
 			return 0;
-		return written(task, BPF_CORE_READ(req, file));
+		return written(task, BPF_CORE_READ(req, file), false);
 	case URING_FALLOCATE:
 	case URING_FTRUNCATE:
 		if (result < 0)
 			return 0;
-		return written(task, BPF_CORE_READ(req, file));
+		return written(task, BPF_CORE_READ(req, file), false);
 	case URING_OPENAT:
 	case URING_OPENAT2:
 		/* Into a slot of the ring: no descriptor; what is written through it is seen. */

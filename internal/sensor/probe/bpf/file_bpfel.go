@@ -20,6 +20,7 @@ const (
 	FileMapCalls         = "calls"
 	FileMapChanges       = "changes"
 	FileMapCounters      = "counters"
+	FileMapCuts          = "cuts"
 	FileMapHandlers      = "handlers"
 	FileMapReads         = "reads"
 	FileMapRingBulk      = "ring_bulk"
@@ -100,6 +101,7 @@ type FileMapSpecs struct {
 	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Changes      *ebpf.MapSpec `ebpf:"changes"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
+	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
 	Reads        *ebpf.MapSpec `ebpf:"reads"`
 	RingBulk     *ebpf.MapSpec `ebpf:"ring_bulk"`
@@ -142,6 +144,7 @@ type FileMaps struct {
 	Calls        *ebpf.Map `ebpf:"calls"`
 	Changes      *ebpf.Map `ebpf:"changes"`
 	Counters     *ebpf.Map `ebpf:"counters"`
+	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
 	Reads        *ebpf.Map `ebpf:"reads"`
 	RingBulk     *ebpf.Map `ebpf:"ring_bulk"`
@@ -160,6 +163,7 @@ func (m *FileMaps) Close() error {
 		m.Calls,
 		m.Changes,
 		m.Counters,
+		m.Cuts,
 		m.Handlers,
 		m.Reads,
 		m.RingBulk,

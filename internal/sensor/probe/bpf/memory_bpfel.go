@@ -19,6 +19,7 @@ const (
 	MemoryMapBuckets      = "buckets"
 	MemoryMapCalls        = "calls"
 	MemoryMapCounters     = "counters"
+	MemoryMapCuts         = "cuts"
 	MemoryMapHandlers     = "handlers"
 	MemoryMapPokes        = "pokes"
 	MemoryMapRingBulk     = "ring_bulk"
@@ -87,6 +88,7 @@ type MemoryMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
 	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
+	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
 	Pokes        *ebpf.MapSpec `ebpf:"pokes"`
 	RingBulk     *ebpf.MapSpec `ebpf:"ring_bulk"`
@@ -127,6 +129,7 @@ type MemoryMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
 	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
+	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
 	Pokes        *ebpf.Map `ebpf:"pokes"`
 	RingBulk     *ebpf.Map `ebpf:"ring_bulk"`
@@ -143,6 +146,7 @@ func (m *MemoryMaps) Close() error {
 		m.Buckets,
 		m.Calls,
 		m.Counters,
+		m.Cuts,
 		m.Handlers,
 		m.Pokes,
 		m.RingBulk,

@@ -19,6 +19,7 @@ const (
 	NetMapBuckets        = "buckets"
 	NetMapCalls          = "calls"
 	NetMapCounters       = "counters"
+	NetMapCuts           = "cuts"
 	NetMapHandlers       = "handlers"
 	NetMapOwners         = "owners"
 	NetMapRingBulk       = "ring_bulk"
@@ -89,6 +90,7 @@ type NetMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
 	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
+	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
 	Owners       *ebpf.MapSpec `ebpf:"owners"`
 	RingBulk     *ebpf.MapSpec `ebpf:"ring_bulk"`
@@ -129,6 +131,7 @@ type NetMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
 	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
+	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
 	Owners       *ebpf.Map `ebpf:"owners"`
 	RingBulk     *ebpf.Map `ebpf:"ring_bulk"`
@@ -145,6 +148,7 @@ func (m *NetMaps) Close() error {
 		m.Buckets,
 		m.Calls,
 		m.Counters,
+		m.Cuts,
 		m.Handlers,
 		m.Owners,
 		m.RingBulk,

@@ -35,6 +35,7 @@ enum record_type {
 	REC_PTRACE = 40,
 	REC_VM_WRITE = 41,
 	REC_MEMFD = 42,
+	REC_MEM_OPEN = 43,
 	REC_THROTTLE = 50,
 };
 
@@ -109,6 +110,7 @@ enum end_how {
 	END_READ = 1,  /* the reading end of a pipe or FIFO */
 	END_WRITE = 2, /* the writing end */
 	END_FILE = 4,  /* a regular file, open for writing */
+	END_FIFO = 8,  /* with one of the first two: it has a name, and may be used again */
 };
 
 struct exit_record {
@@ -418,6 +420,7 @@ static __always_inline bool fill_sock(struct sockinfo *s, struct sock *sk)
 #define S_IFSOCK 0140000
 #define S_IFREG 0100000
 #define S_IFIFO 0010000
+#define PIPEFS_MAGIC 0x50495045
 #define FMODE_READ 1
 #define FMODE_WRITE 2
 
@@ -447,6 +450,8 @@ static __always_inline bool fill_end(struct end *e, struct file *file, __u16 fd,
 		e->how = END_FILE;
 	if (!e->how)
 		return false;
+	if (type == S_IFIFO && BPF_CORE_READ(inode, i_sb, s_magic) != PIPEFS_MAGIC)
+		e->how |= END_FIFO;
 	e->fd = fd;
 	e->ino = BPF_CORE_READ(inode, i_ino);
 	e->dev = BPF_CORE_READ(inode, i_sb, s_dev);

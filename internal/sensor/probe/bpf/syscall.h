@@ -94,6 +94,20 @@ struct {
 	__type(value, struct witness);
 } witnesses SEC(".maps");
 
+/* The size of a file before the running call cuts it to nothing, noted by witness.bpf.c where the kernel has trampolines. */
+struct cut {
+	__u64 start; /* start_boottime of the thread */
+	struct inode *inode;
+	__u64 size;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 512);
+	__type(key, __u32); /* thread */
+	__type(value, struct cut);
+} cuts SEC(".maps");
+
 static __always_inline struct witness *witness_spent(__u64 key, __u64 start, __u32 handler)
 {
 	struct witness *w = bpf_map_lookup_elem(&witnesses, &key);
@@ -197,6 +211,8 @@ enum budget {
 	BUDGET_FILE = CLASS_FILE,
 	BUDGET_MEMORY = CLASS_MEMORY,
 	BUDGET_SECRET = CLASS_MAX,
+	/* Files that are emptied: who makes ten thousand files first must not be able to hide that he then empties a log. */
+	BUDGET_EMPTIED = CLASS_MAX + 1,
 };
 
 struct bucket {

@@ -19,6 +19,7 @@ const (
 	SyscallMapBuckets      = "buckets"
 	SyscallMapCalls        = "calls"
 	SyscallMapCounters     = "counters"
+	SyscallMapCuts         = "cuts"
 	SyscallMapHandlers     = "handlers"
 	SyscallMapRingBulk     = "ring_bulk"
 	SyscallMapRingCritical = "ring_critical"
@@ -82,6 +83,7 @@ type SyscallMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
 	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
+	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
 	RingBulk     *ebpf.MapSpec `ebpf:"ring_bulk"`
 	RingCritical *ebpf.MapSpec `ebpf:"ring_critical"`
@@ -121,6 +123,7 @@ type SyscallMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
 	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
+	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
 	RingBulk     *ebpf.Map `ebpf:"ring_bulk"`
 	RingCritical *ebpf.Map `ebpf:"ring_critical"`
@@ -136,6 +139,7 @@ func (m *SyscallMaps) Close() error {
 		m.Buckets,
 		m.Calls,
 		m.Counters,
+		m.Cuts,
 		m.Handlers,
 		m.RingBulk,
 		m.RingCritical,

@@ -12,8 +12,25 @@ struct file_record {
 	struct head head;
 	struct fileinfo file; /* ino 0: no kernel object stands for it any more */
 	__u32 mode;	      /* that chmod was asked for */
-	__u32 how;
+	__u32 how;	      /* of a link: link_how; of a change: change_how */
 };
+
+enum change_how {
+	CHANGE_CUT = 1,	    /* the call made the file empty, or left it so */
+	CHANGE_EMPTIED = 2, /* it had content before: known only where a hook inside the call looks */
+};
+
+/* cut_how says what a call that cut a file to nothing took away from it. */
+static __always_inline __u32 cut_how(struct task_struct *task, struct inode *inode)
+{
+	__u32 thread = task->pid;
+	struct cut *c = bpf_map_lookup_elem(&cuts, &thread);
+
+	if (!c || c->start != task->start_boottime || c->inode != inode || !c->size)
+		return CHANGE_CUT;
+	c->size = 0;
+	return CHANGE_CUT | CHANGE_EMPTIED;
+}
 
 /* moved says whether an object has another name, or lies in another folder, than when it was noted. */
 static __always_inline bool moved(struct place *p)

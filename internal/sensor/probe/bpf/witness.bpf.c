@@ -55,12 +55,33 @@ int chmod_asked(__u64 *ctx)
 	return 0;
 }
 
+/* cutting notes how much is in a file that is about to be cut. */
+static __always_inline void cutting(struct inode *inode)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 thread = task->pid;
+	struct cut c = {.start = task->start_boottime, .inode = inode, .size = BPF_CORE_READ(inode, i_size)};
+
+	bpf_map_update_elem(&cuts, &thread, &c, BPF_ANY);
+}
+
+/* Since 6.2 the kernel asks by this where it has an open file: ftruncate, and an open that empties. */
+SEC("fentry/security_file_truncate")
+int file_cut_asked(__u64 *ctx)
+{
+	struct file *file = (void *)ctx[0];
+
+	cutting(file->f_inode);
+	return 0;
+}
+
 SEC("fentry/security_path_truncate")
 int truncate_asked(__u64 *ctx)
 {
 	const struct path *path = (void *)ctx[0];
 	struct witness *w = asked(HANDLE_TRUNCATE);
 
+	cutting(BPF_CORE_READ(path, dentry, d_inode));
 	if (w)
 		note(&w->place[0], path->dentry, path->mnt);
 	return 0;

@@ -19,6 +19,7 @@ const (
 	WitnessMapBuckets        = "buckets"
 	WitnessMapCalls          = "calls"
 	WitnessMapCounters       = "counters"
+	WitnessMapCuts           = "cuts"
 	WitnessMapHandlers       = "handlers"
 	WitnessMapRingBulk       = "ring_bulk"
 	WitnessMapRingCritical   = "ring_critical"
@@ -28,6 +29,7 @@ const (
 	WitnessMapSettings       = "settings"
 	WitnessMapWitnesses      = "witnesses"
 	WitnessProgChmodAsked    = "chmod_asked"
+	WitnessProgFileCutAsked  = "file_cut_asked"
 	WitnessProgLinkAsked     = "link_asked"
 	WitnessProgRenameAsked   = "rename_asked"
 	WitnessProgSymlinkAsked  = "symlink_asked"
@@ -78,6 +80,7 @@ type WitnessSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type WitnessProgramSpecs struct {
 	ChmodAsked    *ebpf.ProgramSpec `ebpf:"chmod_asked"`
+	FileCutAsked  *ebpf.ProgramSpec `ebpf:"file_cut_asked"`
 	LinkAsked     *ebpf.ProgramSpec `ebpf:"link_asked"`
 	RenameAsked   *ebpf.ProgramSpec `ebpf:"rename_asked"`
 	SymlinkAsked  *ebpf.ProgramSpec `ebpf:"symlink_asked"`
@@ -92,6 +95,7 @@ type WitnessMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
 	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
+	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
 	RingBulk     *ebpf.MapSpec `ebpf:"ring_bulk"`
 	RingCritical *ebpf.MapSpec `ebpf:"ring_critical"`
@@ -131,6 +135,7 @@ type WitnessMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
 	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
+	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
 	RingBulk     *ebpf.Map `ebpf:"ring_bulk"`
 	RingCritical *ebpf.Map `ebpf:"ring_critical"`
@@ -146,6 +151,7 @@ func (m *WitnessMaps) Close() error {
 		m.Buckets,
 		m.Calls,
 		m.Counters,
+		m.Cuts,
 		m.Handlers,
 		m.RingBulk,
 		m.RingCritical,
@@ -168,6 +174,7 @@ type WitnessVariables struct {
 // It can be passed to LoadWitnessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WitnessPrograms struct {
 	ChmodAsked    *ebpf.Program `ebpf:"chmod_asked"`
+	FileCutAsked  *ebpf.Program `ebpf:"file_cut_asked"`
 	LinkAsked     *ebpf.Program `ebpf:"link_asked"`
 	RenameAsked   *ebpf.Program `ebpf:"rename_asked"`
 	SymlinkAsked  *ebpf.Program `ebpf:"symlink_asked"`
@@ -178,6 +185,7 @@ type WitnessPrograms struct {
 func (p *WitnessPrograms) Close() error {
 	return _WitnessClose(
 		p.ChmodAsked,
+		p.FileCutAsked,
 		p.LinkAsked,
 		p.RenameAsked,
 		p.SymlinkAsked,

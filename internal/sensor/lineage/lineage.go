@@ -1,0 +1,190 @@
+// Package lineage says what a program is by identity: its executable is the file of a package, owned by root and writable by
+// root only, at the path that the registry's table of programs gives it, inside the root of the process itself. It judges an
+// exec and nothing else; package proctree carries the role to what the program starts. A name in a path, an argument or
+// a link proves nothing here.
+package lineage
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/event/registry"
+	"github.com/yagura-edr/yagura/internal/sensor/probe"
+)
+
+// Role is what a program was found to be.
+type Role struct {
+	Name  string
+	Scope registry.Scope
+	// Where its acts count, of a manager of another root: below this folder, or on this volume when the root is that of a
+	// mount namespace. Both are empty for a program of the host.
+	Root, Volume string
+}
+
+// Inside says whether an event of the role's program, or of what it started, counts: for the host's own programs always, for those of
+// another root when the act stays in that root.
+func (r *Role) Inside(e *event.Event) bool {
+	if r.Root == "" && r.Volume == "" {
+		return true
+	}
+	var path, volume string
+	switch {
+	case e.Kind.Class() == "file":
+		path, volume = e.File.Path, e.File.VolumeID
+		if e.OldFile.Path != "" && !r.holds(e.OldFile.Path, volume) {
+			return false
+		}
+	case e.Kind == event.ProcessExec, e.Kind == event.ProcessRunning, e.Kind == event.ProcessExit, e.Kind == event.ProcessImageHashed:
+		path, volume = e.Actor.Path, e.Actor.VolumeID
+	}
+	return r.holds(path, volume)
+}
+
+func (r *Role) holds(path, volume string) bool {
+	if r.Root != "" {
+		return strings.HasPrefix(path, r.Root+"/")
+	}
+	return volume == r.Volume
+}
+
+// Reaches says whether a role of scope s reaches as far as least.
+func Reaches(s, least registry.Scope) bool { return reach(s) >= reach(least) }
+
+func reach(s registry.Scope) int {
+	switch s {
+	case registry.Tree:
+		return 2
+	case registry.Children:
+		return 1
+	}
+	return 0
+}
+
+type programKey struct {
+	path   string
+	script bool
+}
+
+// Judge judges execs. It is used from one goroutine at a time.
+type Judge struct {
+	programs map[programKey]registry.Program
+	proof    *proof
+	environ  func(pid uint64) []byte
+}
+
+// New makes a judge of programs of the system whose root is at dir: "/" but in tests. writer says who wrote a file, as far as that was
+// seen; nil for nobody.
+func New(dir string, writer func(volume, id string) (lineage []string, ok bool)) *Judge {
+	j := &Judge{programs: map[programKey]registry.Program{}, proof: newProof(dir, writer), environ: environ}
+	for _, p := range registry.Programs {
+		j.programs[programKey{p.Path, p.Script}] = p
+	}
+	return j
+}
+
+// Of gives the role of the program that an exec, or a running process, names; nil for none. root and host are the root folders of
+// the process and of the host.
+func (j *Judge) Of(e *event.Event, root, host probe.Root) *Role {
+	a := &e.Actor
+	if a.Path == "" || host == (probe.Root{}) {
+		return nil
+	}
+	other := root.Path != "" || root.Dev != host.Dev || root.Inode != host.Inode
+	p, ok := j.program(a.Path, false, root.Path)
+	file := a.Path
+	if !ok && a.Interpreter != "" {
+		p, ok = j.program(a.Interpreter, true, root.Path)
+		file = a.Interpreter
+	}
+	switch {
+	case !ok,
+		p.Root && a.EffectiveUserID != "0",
+		e.Flags&(event.FlagMemoryFile|event.FlagDeleted) != 0,
+		e.File.OwnerID != "0" || e.File.Mode&0o022 != 0: // of the image: of a script, its interpreter
+		return nil
+	}
+	r := &Role{Name: p.Role, Scope: narrowed(p, a.CommandLine)}
+	if other {
+		if p.Role != registry.RolePackageManager {
+			return nil
+		}
+		r.Name, r.Root = registry.RolePackageManagerOtherRoot, root.Path
+		if root.Path == "" {
+			r.Volume = a.VolumeID
+		}
+	} else {
+		var id string
+		if !p.Script {
+			id = a.FileID
+		}
+		if !j.proof.of(file, id) {
+			return nil
+		}
+	}
+	if steered(j.environ(a.PID)) {
+		return nil
+	}
+	return r
+}
+
+func (j *Judge) program(full string, script bool, root string) (registry.Program, bool) {
+	inner := full
+	if root != "" {
+		rest, ok := strings.CutPrefix(full, root)
+		if !ok || rest == "" || rest[0] != '/' {
+			return registry.Program{}, false
+		}
+		inner = rest
+	}
+	p, ok := j.programs[programKey{inner, script}]
+	return p, ok
+}
+
+// verbs are the arguments by which dpkg and rpm run what a package brings; steers are those by which they run what their caller
+// brings. Without one of the first, or with one of the second, their role is theirs alone.
+var (
+	verbs = map[string][]string{
+		"dpkg": {"-i", "--install", "--unpack", "--configure", "-r", "--remove", "-P", "--purge", "--triggers-only", "-A"},
+		"rpm":  {"-i", "-U", "-F", "-e", "--install", "--upgrade", "--freshen", "--erase", "--reinstall", "--restore"},
+	}
+	steers = []string{"--pre-invoke", "--post-invoke", "--eval", "-E", "--define", "-D", "--pipe", "--undefine", "--load", "--rcfile", "--macros", "--root", "--instdir", "--admindir"}
+)
+
+func narrowed(p registry.Program, line string) registry.Scope {
+	need, ok := verbs[path.Base(p.Path)]
+	if p.Scope != registry.Tree || !ok {
+		return p.Scope
+	}
+	found := false
+	for _, arg := range strings.Fields(line) {
+		if slices.ContainsFunc(steers, func(s string) bool {
+			return arg == s || strings.HasPrefix(arg, s+"=") || len(s) == 2 && len(arg) > 2 && arg[1] != '-' && strings.HasPrefix(arg, s)
+		}) {
+			return registry.Self
+		}
+		found = found || slices.ContainsFunc(need, func(v string) bool {
+			return arg == v || len(v) == 2 && len(arg) > 2 && arg[1] != '-' && strings.HasPrefix(arg, v)
+		})
+	}
+	if !found {
+		return registry.Self
+	}
+	return p.Scope
+}
+
+// steering are the variables by which a caller makes a program run code of his own. A trailing = means the whole name.
+var steering = []string{"LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH=", "PYTHONPATH=", "PYTHONHOME=", "PYTHONSTARTUP=", "PERL5LIB=", "PERL5OPT=", "RUBYLIB=", "RUBYOPT=", "NODE_OPTIONS=", "BASH_ENV=", "BASH_FUNC_", "DPKG_ROOT=", "RPM_CONFIGDIR="}
+
+// steered says whether the environment of a process, entries ended by NUL, makes it run something else.
+func steered(environ []byte) bool {
+	for entry := range strings.SplitSeq(string(environ), "\x00") {
+		for _, s := range steering {
+			if v, ok := strings.CutPrefix(entry, s); ok && v != "" {
+				return true
+			}
+		}
+	}
+	return false
+}

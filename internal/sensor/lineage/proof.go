@@ -1,0 +1,213 @@
+package lineage
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/md5" //nolint:gosec // it is what the package database has; identity does not rest on it alone
+	"encoding/hex"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/event/registry"
+)
+
+// Bounds.
+const (
+	maxSummed  = 8 << 20   // bytes of a program whose content is compared with its package; of a larger one its listing counts
+	maxSums    = 4 << 20   // bytes of one package's list of sums
+	maxProofs  = 512       // files whose proof is remembered; full: all are forgotten
+	maxEnviron = 256 << 10 // bytes of an environment
+	rescan     = 2 * time.Second
+)
+
+// proof says whether a file is that of a package.
+type proof struct {
+	dir     string // root of the system
+	started int64  // ns since 1970
+	writer  func(volume, id string) ([]string, bool)
+	known   map[identity]bool
+
+	sums    map[string]string // by path without its first slash: what dpkg's lists say, for the programs of the registry
+	dpkg    bool
+	scanned time.Time
+	changed time.Time // of the folder of lists, when it was read
+}
+
+type identity struct {
+	path         string
+	dev, ino     uint64
+	size         int64
+	mtime, ctime int64
+}
+
+func newProof(dir string, writer func(volume, id string) ([]string, bool)) *proof {
+	if writer == nil {
+		writer = func(string, string) ([]string, bool) { return nil, false }
+	}
+	return &proof{dir: dir, started: time.Now().UnixNano(), writer: writer, known: map[identity]bool{}}
+}
+
+// of says whether the file at path is proven to be that of a package. ino is the inode that was executed; empty when it is not known.
+func (p *proof) of(path, ino string) bool {
+	var st unix.Stat_t
+	full := filepath.Join(p.dir, path)
+	if err := unix.Stat(full, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Uid != 0 || st.Mode&0o022 != 0 {
+		return false
+	}
+	if ino != "" && ino != strconv.FormatUint(st.Ino, 10) {
+		return false // another file lies there than the one that runs: a bind mount, or it was replaced
+	}
+	id := identity{path, st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
+	if yes, ok := p.known[id]; ok {
+		return yes
+	}
+	yes := p.guarded(full) && p.written(&st) && p.packaged(path, full, &st)
+	if len(p.known) >= maxProofs {
+		clear(p.known)
+	}
+	p.known[id] = yes
+	return yes
+}
+
+// guarded says whether only root can put a file where this one lies.
+func (p *proof) guarded(full string) bool {
+	real, err := filepath.EvalSymlinks(full)
+	if err != nil {
+		return false
+	}
+	for dir := filepath.Dir(real); ; dir = filepath.Dir(dir) {
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) != nil || st.Uid != 0 || st.Mode&0o022 != 0 {
+			return false
+		}
+		if dir == "/" || dir == p.dir {
+			return true
+		}
+	}
+}
+
+// written says whether nobody but a package manager was seen to write the file.
+func (p *proof) written(st *unix.Stat_t) bool {
+	volume := strconv.FormatUint(uint64(unix.Major(st.Dev)), 10) + ":" + strconv.FormatUint(uint64(unix.Minor(st.Dev)), 10)
+	roles, seen := p.writer(volume, strconv.FormatUint(st.Ino, 10))
+	return !seen || slices.Contains(roles, registry.RolePackageManager)
+}
+
+// packaged asks the package database. dpkg has a sum of every file of a package. The others keep theirs in databases
+// that this does not read: there a file counts that has not changed since the sensor started, or was seen to be written by
+// a package manager.
+func (p *proof) packaged(path, full string, st *unix.Stat_t) bool {
+	p.scan()
+	if !p.dpkg {
+		if st.Ctim.Nano() <= p.started {
+			return true
+		}
+		roles, seen := p.writer(strconv.FormatUint(uint64(unix.Major(st.Dev)), 10)+":"+strconv.FormatUint(uint64(unix.Minor(st.Dev)), 10), strconv.FormatUint(st.Ino, 10))
+		return seen && slices.Contains(roles, registry.RolePackageManager)
+	}
+	real, err := filepath.EvalSymlinks(full)
+	if err != nil {
+		return false
+	}
+	real = strings.TrimPrefix(real, strings.TrimSuffix(p.dir, "/"))
+	for _, name := range []string{path, real} {
+		want, ok := p.sums[alias(name)]
+		if !ok {
+			continue
+		}
+		if st.Size > maxSummed {
+			return true
+		}
+		got, err := sum(full)
+		return err == nil && got == want
+	}
+	return false
+}
+
+// alias gives one name to a file that packages name by / or by /usr: systems have merged the two.
+func alias(path string) string {
+	path = strings.TrimPrefix(path, "/")
+	return strings.TrimPrefix(path, "usr/")
+}
+
+func sum(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	d := md5.New() //nolint:gosec // see above
+	if _, err := io.Copy(d, io.LimitReader(f, maxSummed+1)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(d.Sum(nil)), nil
+}
+
+// scan reads the sums of the registry's programs out of dpkg's lists, again when the folder has changed. It is asked only about
+// files that are not known yet.
+func (p *proof) scan() {
+	dir := filepath.Join(p.dir, "var/lib/dpkg/info")
+	info, err := os.Stat(dir)
+	if err != nil {
+		p.dpkg = false
+		return
+	}
+	if p.sums != nil && (info.ModTime().Equal(p.changed) || time.Since(p.scanned) < rescan) {
+		return
+	}
+	p.dpkg, p.changed, p.scanned, p.sums = true, info.ModTime(), time.Now(), map[string]string{}
+	wanted := map[string]bool{}
+	for _, x := range registry.Programs {
+		wanted[alias(x.Path)] = true
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".md5sums") {
+			readSums(filepath.Join(dir, e.Name()), func(path, sum string) {
+				if name := alias(path); wanted[name] {
+					p.sums[name] = sum
+				}
+			})
+		}
+	}
+}
+
+// readSums reads lines of a sum, two spaces and a path.
+func readSums(path string, each func(path, sum string)) {
+	f, err := os.Open(path)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	in := bufio.NewScanner(io.LimitReader(f, maxSums))
+	for in.Scan() {
+		sum, name, ok := bytes.Cut(in.Bytes(), []byte("  "))
+		if ok && len(sum) == 32 && len(name) > 0 {
+			each(string(name), string(sum))
+		}
+	}
+}
+
+// environ reads the environment that a running process was started with; nothing when it is gone.
+func environ(pid uint64) []byte {
+	f, err := os.Open("/proc/" + strconv.FormatUint(pid, 10) + "/environ")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxEnviron))
+	if err != nil {
+		return nil
+	}
+	return b
+}
