@@ -141,7 +141,8 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 	kept := p.db.Detections()
 	p.engine = detect.New(detect.Options{Log: p.stream, Rules: set, Store: kept, Quarantine: poison{p}, Logger: p.log})
 	if p.coverage, err = coverage.New(ctx, coverage.Options{
-		Store: p.db.Coverage(), SecretFile: p.dir.file("canary.key"), Desk: p.engine, OnChange: p.hub.Changed, Log: p.log,
+		Japanese: inJapaneseText,
+		Store:    p.db.Coverage(), SecretFile: p.dir.file("canary.key"), Desk: p.engine, OnChange: p.hub.Changed, Log: p.log,
 	}); err != nil {
 		return err
 	}
@@ -196,15 +197,15 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 	}
 	incidents := &incidentsBack{desk: p.desk, fleet: p.fleet, store: p.store}
 	if p.console, err = console.New(console.Options{
-		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Log: p.log,
+		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Log: p.log, Say: inBoth,
 		SignInURL: func(link string) string { return console.SignInURL(p.pages[0], link) },
 		Backend: console.Backend{
-			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed},
+			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed, store: p.store},
 			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL()},
 			Detections: &detectionsBack{kept: p.db.Detections(), engine: p.engine, fleet: p.fleet, incidents: incidents},
 			Incidents:  incidents,
 			Events:     &eventsBack{store: p.store, coverage: p.coverage},
-			Actions:    &actionsBack{relay: p.relay, fleet: p.fleet},
+			Actions:    &actionsBack{relay: p.relay, fleet: p.fleet, store: p.store},
 		},
 	}); err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 // keptDetections is the part of the control database that lists detections.
 type keptDetections interface {
 	List(ctx context.Context, q detect.Query) (detect.Page, error)
+	RuleHits(ctx context.Context, t tenant.ID, since int64) (map[string]uint64, error)
 }
 
 // detectionsBack lists detections and rules.
@@ -35,7 +36,7 @@ func (b *detectionsBack) Detections(ctx context.Context, t tenant.ID, q *console
 	if q.Severity != "" {
 		s, err := detection.ParseSeverity(q.Severity)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+			return nil, console.As(err, console.ErrInvalid)
 		}
 		query.Severity = s
 	}
@@ -49,7 +50,7 @@ func (b *detectionsBack) Detections(ctx context.Context, t tenant.ID, q *console
 	page, err := b.kept.List(ctx, query)
 	if err != nil {
 		if errors.Is(err, detect.ErrCursor) {
-			return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+			return nil, console.As(err, console.ErrInvalid)
 		}
 		return nil, fmt.Errorf("list detections: %w", err)
 	}
@@ -79,8 +80,13 @@ func detectionMessage(f *fleet.Fleet, d detect.Kept) *consolev1.Detection {
 	return m
 }
 
-func (b *detectionsBack) Rules(_ context.Context, t tenant.ID) (*consolev1.ListRulesResponse, error) {
-	return rulesMessage(b.engine.Rules(), b.engine.Hits(), systems(b.fleet.Hosts(t))), nil
+// Rules lists the rules with how many of their detections are stored: a restart must not look like silence.
+func (b *detectionsBack) Rules(ctx context.Context, t tenant.ID) (*consolev1.ListRulesResponse, error) {
+	hits, err := b.kept.RuleHits(ctx, t, 0)
+	if err != nil {
+		return nil, err
+	}
+	return rulesMessage(b.engine.Rules(), hits, systems(b.fleet.Hosts(t))), nil
 }
 
 // systems lists the operating systems of a fleet. Linux is always among them: sensors exist for it.
@@ -116,10 +122,10 @@ func rulesMessage(set *sigma.Ruleset, hits map[string]uint64, fleet []event.OS) 
 		r.Rules = append(r.Rules, m)
 	}
 	for _, x := range set.Rejected() {
-		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason})
+		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: inBoth(x.Reason)})
 	}
 	for _, x := range set.Warnings() {
-		r.Warnings = append(r.Warnings, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason})
+		r.Warnings = append(r.Warnings, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: inBoth(x.Reason)})
 	}
 	return r
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/eventstore"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/tenant"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 // eventsBack reads the event store, and says with each answer what it cannot know.
@@ -24,19 +25,33 @@ func (b *eventsBack) Events(ctx context.Context, q console.EventQuery) (console.
 	a, err := b.store.Events(ctx, eventstore.Query{Tenant: q.Tenant, IDs: q.IDs, Host: q.Host, Process: q.Process, From: q.From, To: q.To, Kinds: q.Kinds, Limit: q.Limit})
 	if err != nil {
 		if errors.Is(err, eventstore.ErrTooWide) {
-			return console.Found{}, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+			return console.Found{}, console.As(err, console.ErrInvalid)
 		}
 		return console.Found{}, err
 	}
 	found := console.Found{Events: a.Events, Truncated: a.Truncated}
-	if len(q.IDs) == 0 {
-		rows, err := b.coverage.Holes(ctx, q.Tenant, q.Host, q.From, q.To)
-		if err != nil {
-			return console.Found{}, fmt.Errorf("read coverage: %w", err)
+	if len(q.IDs) > 0 {
+		return found, nil
+	}
+	from, to := q.From, q.To
+	if q.Process != (event.Key{}) && from == 0 && to == 0 && !a.Truncated && len(a.Events) > 0 {
+		// What was not seen before a process began or after it ended hides nothing of it.
+		from, to = a.Events[len(a.Events)-1].Event.Time, a.Events[0].Event.Time
+		if !slices.ContainsFunc(a.Events, func(e event.Stamped) bool { return e.Event.Kind == event.ProcessExit && e.Event.Actor.Key == q.Process }) {
+			to = 0
 		}
-		if len(rows) > 0 {
-			found.Note = fmt.Sprintf("%d gaps in sight touch this answer, the latest: %s %s", len(rows), rows[len(rows)-1].Class, rows[len(rows)-1].State)
+	}
+	rows, err := b.coverage.Holes(ctx, q.Tenant, q.Host, from, to)
+	if err != nil {
+		return console.Found{}, fmt.Errorf("read coverage: %w", err)
+	}
+	if n := len(rows); n > 0 {
+		last, ja := rows[n-1], tongueOf(terminal.Japanese)
+		gaps := "%d gaps in sight touch this answer, the latest: %s %s"
+		if n == 1 {
+			gaps = "%d gap in sight touches this answer: %s %s"
 		}
+		found.Note = &consolev1.Said{En: fmt.Sprintf(gaps, n, last.Class, last.State), Ja: ja.Say(gaps, n, ja.Say(last.Class), ja.Say(string(last.State)))}
 	}
 	return found, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/command"
@@ -15,6 +16,7 @@ import (
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/response"
 	"github.com/yagura-edr/yagura/internal/tenant"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 // hostsBack answers the console's questions about hosts: who they are (fleet), what is seen of them
@@ -55,7 +57,9 @@ func (b *hostsBack) host(h fleet.Host, health coverage.HostHealth) *consolev1.Ho
 }
 
 func cell(c coverage.Cell) *consolev1.CoverageCell {
-	return &consolev1.CoverageCell{HostId: c.Host.String(), Hostname: c.Name, Class: c.Class, State: string(c.State), Since: c.Since, Lost: c.Lost, Held: c.Held, Reason: c.Reason}
+	return &consolev1.CoverageCell{
+		Why: inBoth(c.Reason), HostId: c.Host.String(), Hostname: c.Name, Class: c.Class, State: string(c.State), Since: c.Since, Lost: c.Lost, Held: c.Held, Reason: c.Reason,
+	}
 }
 
 func (b *hostsBack) Hostname(_ context.Context, t tenant.ID, h event.HostID) string {
@@ -67,7 +71,7 @@ func (b *hostsBack) RevokeHost(ctx context.Context, t tenant.ID, id event.HostID
 	h, err := b.fleet.Revoke(ctx, t, id)
 	if err != nil {
 		if errors.Is(err, fleet.ErrUnknownHost) {
-			return nil, fmt.Errorf("%w: %w", err, console.ErrNotFound)
+			return nil, console.As(err, console.ErrNotFound)
 		}
 		return nil, err
 	}
@@ -94,6 +98,24 @@ func (b *hostsBack) EnrolTokens(_ context.Context, t tenant.ID) ([]*consolev1.En
 
 func enrolToken(k fleet.Token) *consolev1.EnrolToken {
 	return &consolev1.EnrolToken{Id: k.ID, Created: k.Created, Expires: k.Expires, UsesLeft: uint32(max(0, k.UsesLeft)), CreatedBy: k.CreatedBy}
+}
+
+// inBoth gives a sentence that another part or a sensor said in English, in both languages: what the tables do
+// not know of it stays as it is. Empty stays empty.
+func inBoth(english string) *consolev1.Said {
+	if english == "" {
+		return nil
+	}
+	return &consolev1.Said{En: english, Ja: inJapaneseText(english)}
+}
+
+// inJapaneseText says a finished English sentence, or several with semicolons between them, in Japanese.
+func inJapaneseText(english string) string {
+	parts := strings.Split(english, "; ")
+	for i, p := range parts {
+		parts[i] = tongueOf(terminal.Japanese).Text(p)
+	}
+	return strings.Join(parts, "。")
 }
 
 func said(s detection.Said) *consolev1.Said { return &consolev1.Said{En: s.En, Ja: s.Ja} }

@@ -30,12 +30,35 @@ type incidentsBack struct {
 // counts as gone: newer ones may only not be searchable yet.
 const settled = time.Minute
 
-func (b *incidentsBack) Incidents(ctx context.Context, t tenant.ID, state string, limit int) (*consolev1.ListIncidentsResponse, error) {
-	rows, err := b.desk.List(ctx, t, incident.Query{State: incident.State(state), Limit: limit})
+func (b *incidentsBack) Incidents(ctx context.Context, t tenant.ID, q *consolev1.ListIncidentsRequest) (*consolev1.ListIncidentsResponse, error) {
+	ask := incident.Query{Host: q.Host, Text: q.Search, Limit: int(q.Limit)}
+	switch q.State {
+	case "open":
+		ask.Open = true
+	case "", string(incident.StateNew), string(incident.StateTriaging), string(incident.StateClosed):
+		ask.State = incident.State(q.State)
+	default:
+		return nil, console.As(fmt.Errorf("state %q is none of new, triaging, closed, open", q.State), console.ErrInvalid)
+	}
+	switch q.Order {
+	case "":
+	case "severity":
+		ask.WorstFirst = true
+	default:
+		return nil, console.As(fmt.Errorf("order %q is not severity", q.Order), console.ErrInvalid)
+	}
+	if q.Severity != "" {
+		severity, err := detection.ParseSeverity(q.Severity)
+		if err != nil {
+			return nil, console.As(err, console.ErrInvalid)
+		}
+		ask.Severity = severity
+	}
+	rows, total, err := b.desk.Find(ctx, t, ask)
 	if err != nil {
 		return nil, err
 	}
-	r := &consolev1.ListIncidentsResponse{Total: uint64(len(rows))}
+	r := &consolev1.ListIncidentsResponse{Total: uint64(total)}
 	for _, row := range rows {
 		r.Incidents = append(r.Incidents, incidentRowMessage(row))
 	}
@@ -78,11 +101,11 @@ func (b *incidentsBack) Incident(ctx context.Context, t tenant.ID, id string) (*
 func (b *incidentsBack) find(ctx context.Context, t tenant.ID, id string) (incident.Kept, []detection.Detection, error) {
 	i, err := incident.ParseID(id)
 	if err != nil {
-		return incident.Kept{}, nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+		return incident.Kept{}, nil, console.As(err, console.ErrInvalid)
 	}
 	k, found, err := b.desk.Get(ctx, t, i)
 	if errors.Is(err, incident.ErrNotFound) {
-		err = fmt.Errorf("%w: %w", err, console.ErrNotFound)
+		err = console.As(err, console.ErrNotFound)
 	}
 	return k, found, err
 }
@@ -140,14 +163,14 @@ func (b *incidentsBack) AddIncidentNote(ctx context.Context, t tenant.ID, id, te
 func (b *incidentsBack) act(ctx context.Context, t tenant.ID, id string, do func(incident.ID) error) (*consolev1.Incident, error) {
 	i, err := incident.ParseID(id)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+		return nil, console.As(err, console.ErrInvalid)
 	}
 	if err := do(i); err != nil {
 		if errors.Is(err, incident.ErrNotFound) {
-			return nil, fmt.Errorf("%w: %w", err, console.ErrNotFound)
+			return nil, console.As(err, console.ErrNotFound)
 		}
 		if _, ok := errors.AsType[incident.InputError](err); ok {
-			return nil, fmt.Errorf("%w: %w", err, console.ErrInvalid)
+			return nil, console.As(err, console.ErrInvalid)
 		}
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/detect"
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/eventstore"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/notify"
@@ -22,6 +23,7 @@ type overviewBack struct {
 	engine    *detect.Engine
 	router    *notify.Router
 	rate      *rate
+	store     *eventstore.Store
 }
 
 // Home is all that the first page shows.
@@ -30,19 +32,18 @@ func (b *overviewBack) Home(ctx context.Context, t tenant.ID) (*consolev1.Home, 
 	if err != nil {
 		return nil, fmt.Errorf("read coverage: %w", err)
 	}
-	rows, err := b.incidents.List(ctx, t, incident.Query{})
+	open, err := b.incidents.CountOpen(ctx, t)
 	if err != nil {
-		return nil, fmt.Errorf("count open incidents: %w", err)
+		return nil, err
 	}
 	h := &consolev1.Home{
 		Time: sum.Time, Hosts: uint32(sum.Hosts), HostsReporting: uint32(sum.Reporting),
 		OpenBySeverity: map[string]uint32{}, CanaryOldestUs: sum.CanaryOldest, Lost_24H: sum.Lost24h, Held_24H: sum.Held24h, LostKnown: sum.LostKnown,
+		CanaryLast: sum.CanaryLast, LastEvent: b.lastEvent(ctx, t),
 	}
-	for _, r := range rows {
-		if r.State != incident.StateClosed {
-			h.OpenBySeverity[r.Severity.String()]++
-			h.IncidentsOpen++
-		}
+	for severity, n := range open {
+		h.OpenBySeverity[severity.String()] += uint32(n)
+		h.IncidentsOpen += uint32(n)
 	}
 	for _, f := range sum.SilentFailures {
 		x := &consolev1.SilentFailure{Id: f.ID, Class: f.Class, Hostname: f.Name, What: said(f.What), Fix: said(f.Fix), Since: f.Since, Severity: f.Severity.String()}
@@ -57,8 +58,20 @@ func (b *overviewBack) Home(ctx context.Context, t tenant.ID) (*consolev1.Home, 
 	for _, m := range sum.Strip {
 		h.CanaryStrip = append(h.CanaryStrip, &consolev1.HealthMark{From: m.From, State: m.State})
 	}
-	h.EventsPerSecond, h.EventsKnown = b.rate.now(), sum.Reporting > 0
+	h.EventsPerSecond, h.EventsKnown = b.rate.now(), h.LastEvent > 0
 	return h, nil
+}
+
+// lastEvent says when the newest event happened. After a start the store is asked, until an event comes.
+func (b *overviewBack) lastEvent(ctx context.Context, t tenant.ID) int64 {
+	if b.rate.newest() == 0 {
+		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
+		if a, err := b.store.Events(ctx, eventstore.Query{Tenant: t, Limit: 1}); err == nil && len(a.Events) > 0 { // one that fails is asked again with the next Home
+			b.rate.knew(a.Events[0].Event.Time)
+		}
+	}
+	return b.rate.newest()
 }
 
 // Diagnose checks what only the server can see.

@@ -123,6 +123,9 @@ func (p *parts) silentNotices(ctx context.Context, _ time.Time) ([]notify.Notice
 		if f.Name != "" {
 			n.Hosts = []string{f.Name}
 		}
+		if f.Host != (event.HostID{}) {
+			n.Link = "/hosts/" + f.Host.String()
+		}
 		// A dead channel is not asked to carry the news of its own death.
 		n.Channel, _ = strings.CutPrefix(f.ID, "server/"+notify.FindingClass+" ")
 		if n.Channel == f.ID {

@@ -14,6 +14,7 @@ type rate struct {
 	mu     sync.Mutex // guards all below
 	second [11]int64
 	count  [11]uint64
+	last   int64 // µs UTC, the newest event that was judged
 }
 
 // Observe counts a batch.
@@ -26,6 +27,23 @@ func (r *rate) Observe(_ context.Context, _ tenant.ID, events []event.Stamped) {
 		r.second[i], r.count[i] = now, 0
 	}
 	r.count[i] += uint64(len(events))
+	for _, e := range events {
+		r.last = max(r.last, e.Event.Time)
+	}
+}
+
+// newest gives when the newest event happened; 0 when none was judged since the start.
+func (r *rate) newest() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
+// knew notes an event of before the start.
+func (r *rate) knew(at int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = max(r.last, at)
 }
 
 // now gives the mean of the last ten whole seconds.

@@ -55,7 +55,10 @@ func (e *TooManyError) Error() string {
 // InputError says what a person typed that cannot be taken.
 type InputError struct{ Field, Reason string }
 
-func (e *InputError) Error() string { return e.Field + ": " + e.Reason }
+func (e *InputError) Error() string {
+	named := map[string]string{"name": "the name", "password": "the password", "totp_code": "the code", "totp_secret": "the secret"}
+	return named[e.Field] + " " + e.Reason
+}
 
 // UserID is the UUIDv7 of a user.
 type UserID uuid.UUID
@@ -112,7 +115,7 @@ type Entry struct {
 
 // Store keeps what access knows; controldb implements it. Each method is one transaction.
 type Store interface {
-	CountUsers(ctx context.Context, t tenant.ID) (int, error)
+	UserNames(ctx context.Context, t tenant.ID) ([]string, error)
 	// PutLink keeps l and forgets every other link of the tenant.
 	PutLink(ctx context.Context, l Link) error
 	// Link finds a link by hash; ErrNotFound.

@@ -19,11 +19,11 @@ import (
 // NewLink makes the one-time link for the first user and forgets earlier ones. Once a user exists there is
 // none: it answers "", and sign-in is the only door.
 func (d *Desk) NewLink(ctx context.Context) (string, error) {
-	n, err := d.store.CountUsers(ctx, d.tenant)
+	users, err := d.store.UserNames(ctx, d.tenant)
 	if err != nil {
 		return "", fmt.Errorf("make sign-in link: %w", err)
 	}
-	if n > 0 {
+	if len(users) > 0 {
 		return "", nil
 	}
 	return d.putLink(ctx, false)
@@ -32,11 +32,11 @@ func (d *Desk) NewLink(ctx context.Context) (string, error) {
 // ResetLink makes a one-time link for the operator of this machine whose password or code is lost. Whoever
 // redeems it becomes the user; until then everything stays as it was. Without a user it is NewLink.
 func (d *Desk) ResetLink(ctx context.Context) (string, error) {
-	n, err := d.store.CountUsers(ctx, d.tenant)
+	users, err := d.store.UserNames(ctx, d.tenant)
 	if err != nil {
 		return "", fmt.Errorf("make sign-in link: %w", err)
 	}
-	return d.putLink(ctx, n > 0)
+	return d.putLink(ctx, len(users) > 0)
 }
 
 func (d *Desk) putLink(ctx context.Context, reset bool) (string, error) {
@@ -53,15 +53,20 @@ func (d *Desk) putLink(ctx context.Context, reset bool) (string, error) {
 
 // Enrolment is what an authenticator app needs.
 type Enrolment struct {
-	Secret string
-	URL    string
-	QR     []byte // PNG
+	Replaces string // the user that this link takes the place of; empty: there is none yet
+	Secret   string
+	URL      string
+	QR       []byte // PNG
 }
 
 // Begin looks at a link and offers a TOTP secret. It changes nothing.
 func (d *Desk) Begin(ctx context.Context, link string) (Enrolment, error) {
 	if _, err := d.usable(ctx, link); err != nil {
 		return Enrolment{}, err
+	}
+	names, err := d.store.UserNames(ctx, d.tenant)
+	if err != nil {
+		return Enrolment{}, fmt.Errorf("look up who would be replaced: %w", err)
 	}
 	key, err := totp.Generate(totp.GenerateOpts{Issuer: "Yagura", AccountName: "console"})
 	if err != nil {
@@ -75,11 +80,11 @@ func (d *Desk) Begin(ctx context.Context, link string) (Enrolment, error) {
 	if err := png.Encode(&b, img); err != nil {
 		return Enrolment{}, fmt.Errorf("draw QR code: %w", err)
 	}
-	return Enrolment{Secret: key.Secret(), URL: key.URL(), QR: b.Bytes()}, nil
+	return Enrolment{Replaces: strings.Join(names, ", "), Secret: key.Secret(), URL: key.URL(), QR: b.Bytes()}, nil
 }
 
 func (d *Desk) usable(ctx context.Context, link string) (Link, error) {
-	n, err := d.store.CountUsers(ctx, d.tenant)
+	users, err := d.store.UserNames(ctx, d.tenant)
 	if err != nil {
 		return Link{}, fmt.Errorf("check sign-in link: %w", err)
 	}
@@ -87,7 +92,7 @@ func (d *Desk) usable(ctx context.Context, link string) (Link, error) {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return Link{}, fmt.Errorf("check sign-in link: %w", err)
 	}
-	if n > 0 && !l.Reset {
+	if len(users) > 0 && !l.Reset {
 		return Link{}, ErrSetUp
 	}
 	if err != nil || l.Used || l.Expires <= d.micros() {

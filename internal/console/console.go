@@ -53,7 +53,7 @@ type Detections interface {
 
 // Incidents lists and changes incidents; the story comes as the JSON that internal/incident makes.
 type Incidents interface {
-	Incidents(ctx context.Context, t tenant.ID, state string, limit int) (*consolev1.ListIncidentsResponse, error)
+	Incidents(ctx context.Context, t tenant.ID, q *consolev1.ListIncidentsRequest) (*consolev1.ListIncidentsResponse, error)
 	Incident(ctx context.Context, t tenant.ID, id string) (*consolev1.Incident, error)
 	SetIncidentState(ctx context.Context, t tenant.ID, q *consolev1.SetIncidentStateRequest, by string) (*consolev1.Incident, error)
 	AddIncidentNote(ctx context.Context, t tenant.ID, id, text, by string) (*consolev1.Incident, error)
@@ -70,11 +70,11 @@ type EventQuery struct {
 	Limit    int
 }
 
-// Found is the answer to an EventQuery. Note says in words what the answer cannot know, if anything.
+// Found is the answer to an EventQuery. Note says in words what the answer cannot know; nil when it can.
 type Found struct {
 	Events    []event.Stamped
 	Truncated bool
-	Note      string
+	Note      *consolev1.Said
 }
 
 // Events reads the event store.
@@ -110,6 +110,7 @@ type Options struct {
 	SignInURL  func(link string) string // where a browser redeems a link
 	TenantName string
 	Version    string
+	Say        func(english string) *consolev1.Said // a sentence of the server in both languages; nil: English alone
 	Log        *slog.Logger
 }
 
@@ -124,6 +125,7 @@ type Server struct {
 	tenant  string // name
 	version string
 	log     *slog.Logger
+	say     func(english string) *consolev1.Said
 	fields  []registry.Field
 	streams chan struct{} // bound of open streams; full: the next one is refused
 }
@@ -139,7 +141,7 @@ func New(o Options) (*Server, error) {
 	}
 	return &Server{
 		access: o.Access, back: o.Backend, hub: o.Hub, tap: o.Tap, pages: p,
-		tenant: o.TenantName, version: o.Version, signIn: o.SignInURL, log: o.Log.With(slog.String("part", "console")),
+		tenant: o.TenantName, version: o.Version, say: o.Say, signIn: o.SignInURL, log: o.Log.With(slog.String("part", "console")),
 		fields: eventFields(), streams: make(chan struct{}, maxStreams),
 	}, nil
 }

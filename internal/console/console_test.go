@@ -55,6 +55,7 @@ func serve(t *testing.T, back console.Backend) *running {
 	s, err := console.New(console.Options{
 		Access: desk, Backend: back, Hub: r.hub, Tap: r.tap, TenantName: "main", Version: "test",
 		Log: slog.New(slog.DiscardHandler),
+		Say: func(en string) *consolev1.Said { return &consolev1.Said{En: en, Ja: "和訳:" + en} },
 		Web: fstest.MapFS{
 			"index.html":        {Data: []byte("<!doctype html><title>Yagura</title>" + strings.Repeat("x", 2000))},
 			"assets/app-abc.js": {Data: []byte(strings.Repeat("let a = 1;\n", 200))},
@@ -369,6 +370,31 @@ func TestWatchTellsChangesAtMostTenTimesASecond(t *testing.T) {
 	<-done
 	if took := time.Since(begin); took < 400*time.Millisecond {
 		t.Errorf("five notices came within %s", took)
+	}
+}
+
+func TestErrorsCarryTheirSentenceInBothLanguages(t *testing.T) {
+	r := serve(t, console.Backend{})
+	client, _ := r.signIn(t)
+	api := consolev1connect.NewConsoleClient(client, r.url)
+	for range 2 { // the error is one that every caller gets: it must not gather details
+		_, err := api.GetIncident(t.Context(), connect.NewRequest(&consolev1.GetIncidentRequest{Id: "i-1"}))
+		ce, ok := errors.AsType[*connect.Error](err)
+		if !ok || len(ce.Details()) != 1 {
+			t.Fatalf("GetIncident = %v; want one detail", err)
+		}
+		v, err := ce.Details()[0].Value()
+		if s, ok := v.(*consolev1.Said); err != nil || !ok || s.GetEn() != ce.Message() || s.GetJa() != "和訳:"+ce.Message() {
+			t.Errorf("the detail is %v, %v", v, err)
+		}
+	}
+	stream, err := api.TailEvents(t.Context(), connect.NewRequest(&consolev1.TailEventsRequest{Kinds: []string{"no.such"}}))
+	if err == nil {
+		stream.Receive()
+		err = stream.Err()
+	}
+	if ce, ok := errors.AsType[*connect.Error](err); !ok || len(ce.Details()) != 1 {
+		t.Errorf("a stream's error is %v", err)
 	}
 }
 

@@ -9,7 +9,17 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/yagura-edr/yagura/internal/access"
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 )
+
+// As makes an error that reads as err does and is also kind, one of the errors above: the kind decides the
+// answer's code and says nothing that the sentence has not.
+func As(err, kind error) error { return ofKind{err, kind} }
+
+type ofKind struct{ err, kind error }
+
+func (k ofKind) Error() string   { return k.err.Error() }
+func (k ofKind) Unwrap() []error { return []error{k.err, k.kind} }
 
 // fail turns an error into what a caller may see. What we did not expect is logged under an id, and the
 // caller gets the id alone.
@@ -45,3 +55,36 @@ func (s *Server) fail(ctx context.Context, err error) *connect.Error {
 }
 
 var errNoPart = connect.NewError(connect.CodeUnavailable, errors.New("this server runs without the part that answers this"))
+
+// bilingual adds to every error its sentence in both languages, for a page that shows it. The CLI has a tongue of
+// its own and reads the message.
+type bilingual struct {
+	say func(english string) *consolev1.Said
+}
+
+func (b bilingual) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, q connect.AnyRequest) (connect.AnyResponse, error) {
+		r, err := next(ctx, q)
+		return r, b.with(err)
+	}
+}
+
+func (b bilingual) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}
+
+func (b bilingual) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, c connect.StreamingHandlerConn) error { return b.with(next(ctx, c)) }
+}
+
+func (b bilingual) with(err error) error {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok || len(e.Details()) > 0 {
+		return err
+	}
+	said := connect.NewError(e.Code(), e.Unwrap()) // e may be one that every caller gets
+	if d, err := connect.NewErrorDetail(b.say(e.Message())); err == nil {
+		said.AddDetail(d)
+	}
+	return said
+}

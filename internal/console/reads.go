@@ -92,12 +92,13 @@ func (s api) ListRules(ctx context.Context, _ *connect.Request[consolev1.ListRul
 	return connect.NewResponse(r), nil
 }
 
-// ListIncidents lists incidents, newest first.
+// ListIncidents lists incidents.
 func (s api) ListIncidents(ctx context.Context, q *connect.Request[consolev1.ListIncidentsRequest]) (*connect.Response[consolev1.ListIncidentsResponse], error) {
 	if s.back.Incidents == nil {
 		return nil, errNoPart
 	}
-	r, err := s.back.Incidents.Incidents(ctx, s.access.Tenant(), q.Msg.GetState(), atMost(q.Msg.GetLimit(), 200, maxRows))
+	q.Msg.Limit = uint32(atMost(q.Msg.GetLimit(), 200, maxRows))
+	r, err := s.back.Incidents.Incidents(ctx, s.access.Tenant(), q.Msg)
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -149,7 +150,7 @@ func (s api) ListEvents(ctx context.Context, q *connect.Request[consolev1.ListEv
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	r := &consolev1.ListEventsResponse{Truncated: found.Truncated, Note: found.Note, Events: make([]*consolev1.EventRow, 0, len(found.Events))}
+	r := &consolev1.ListEventsResponse{Truncated: found.Truncated, Note: found.Note.GetEn(), NoteSaid: found.Note, Events: make([]*consolev1.EventRow, 0, len(found.Events))}
 	have := make(map[event.ID]bool, len(found.Events))
 	for _, e := range found.Events {
 		have[e.ID] = true

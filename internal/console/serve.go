@@ -125,6 +125,9 @@ func (s *Server) handlers() (signPath string, sign http.Handler, apiPath string,
 			return s.fail(ctx, fmt.Errorf("call %s panicked: %v", sp.Procedure, p))
 		}),
 	}
+	if s.say != nil {
+		opts = append(opts, connect.WithInterceptors(bilingual{s.say}))
+	}
 	signPath, sign = consolev1connect.NewSignInHandler(signIn{s}, opts...)
 	apiPath, calls = consolev1connect.NewConsoleHandler(api{s}, opts...)
 	return signPath, sign, apiPath, calls

@@ -19,7 +19,7 @@ func (s signIn) Begin(ctx context.Context, q *connect.Request[consolev1.BeginReq
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	return connect.NewResponse(&consolev1.BeginResponse{TotpSecret: e.Secret, TotpUrl: e.URL, TotpQrPng: e.QR}), nil
+	return connect.NewResponse(&consolev1.BeginResponse{Replaces: e.Replaces, TotpSecret: e.Secret, TotpUrl: e.URL, TotpQrPng: e.QR}), nil
 }
 
 // Finish makes the first user.

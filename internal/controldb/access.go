@@ -21,13 +21,25 @@ type Access struct{ db *DB }
 // Access gives the part of the database that package access uses.
 func (db *DB) Access() *Access { return &Access{db: db} }
 
-// CountUsers counts the users of a tenant.
-func (a *Access) CountUsers(ctx context.Context, t tenant.ID) (int, error) {
-	var n int
-	if err := a.db.read.QueryRowContext(ctx, `SELECT count(*) FROM access_user WHERE tenant_id = $1`, t.String()).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count users: %w", err)
+// UserNames lists the names of the users of a tenant.
+func (a *Access) UserNames(ctx context.Context, t tenant.ID) ([]string, error) {
+	rows, err := a.db.read.QueryContext(ctx, `SELECT name FROM access_user WHERE tenant_id = $1 ORDER BY name`, t.String())
+	if err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
 	}
-	return n, nil
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var n string
+		if err := rows.Scan(&n); err != nil {
+			return nil, fmt.Errorf("list users: %w", err)
+		}
+		out = append(out, n)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	return out, nil
 }
 
 // PutLink keeps l and forgets every other link of the tenant.

@@ -78,6 +78,26 @@ func TestSetUpCannotBeEnteredAgain(t *testing.T) {
 	}
 }
 
+// The page of a reset link said "Set up the first user" and silently deleted the present one.
+func TestResetLinkNamesWhomItReplaces(t *testing.T) {
+	d, _, c, _ := openAccess(t)
+	first, err := d.NewLink(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := d.Begin(t.Context(), first); err != nil || e.Replaces != "" {
+		t.Errorf("Begin of the first link replaces %q, %v; want nobody", e.Replaces, err)
+	}
+	firstUser(t, d, c)
+	link, err := d.ResetLink(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := d.Begin(t.Context(), link); err != nil || e.Replaces != "y.sato" {
+		t.Errorf("Begin of a reset link replaces %q, %v; want y.sato", e.Replaces, err)
+	}
+}
+
 func TestLinkEndsAfterADayAndWhenANewerOneIsMade(t *testing.T) {
 	d, _, c, _ := openAccess(t)
 	old, err := d.NewLink(t.Context())

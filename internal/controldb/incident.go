@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
@@ -161,14 +162,67 @@ func (s *Incidents) IncidentHistory(ctx context.Context, t tenant.ID, id inciden
 	return out, nil
 }
 
-// Incidents gives rows of a tenant, newest first; merged ones are left out.
-func (s *Incidents) Incidents(ctx context.Context, t tenant.ID, q incident.Query) ([]incident.Row, error) {
+// Incidents gives rows of a tenant and how many there are without the limit; merged ones are left out.
+func (s *Incidents) Incidents(ctx context.Context, t tenant.ID, q incident.Query) ([]incident.Row, int, error) {
 	limit := q.Limit
 	if limit <= 0 {
 		limit = 500
 	}
-	return s.rows(ctx, `SELECT `+incidentColumns+` FROM incident WHERE tenant_id = $1 AND merged_into = '' AND ($2 = '' OR state = $2) ORDER BY created DESC, incident_id DESC LIMIT $3`,
-		t.String(), string(q.State), limit)
+	open, worst := 0, 0
+	if q.Open {
+		open = 1
+	}
+	if q.WorstFirst {
+		worst = 1
+	}
+	where := `FROM incident WHERE tenant_id = $1 AND merged_into = '' AND ($2 = '' OR state = $2) AND ($3 = 0 OR state <> 'closed') AND ($4 = 0 OR severity = $4)`
+	args := []any{t.String(), string(q.State), open, int(q.Severity)}
+	like := func(columns, word string) {
+		args = append(args, "%"+likeEscaper.Replace(word)+"%")
+		where += fmt.Sprintf(` AND lower(%s) LIKE lower($%d) ESCAPE '\'`, columns, len(args))
+	}
+	if q.Host != "" {
+		name, err := json.Marshal(q.Host)
+		if err != nil {
+			return nil, 0, fmt.Errorf("list incidents: %w", err)
+		}
+		like(`(hosts || hostnames)`, string(name))
+	}
+	words := strings.Fields(q.Text)
+	for _, w := range words[:min(len(words), maxSearchWords)] {
+		like(`(title_en || ' ' || title_ja || ' ' || hostnames || ' ' || user_name || ' ' || owner || ' ' || entry_en || ' ' || entry_ja || ' ' || reason || ' ' || verdict || ' ' || incident_id || ' ' || attack)`, w)
+	}
+	var total int
+	if err := s.db.read.QueryRowContext(ctx, `SELECT COUNT(*) `+where, args...).Scan(&total); err != nil {
+		return nil, 0, fmt.Errorf("count incidents: %w", err)
+	}
+	args = append(args, worst, limit)
+	rows, err := s.rows(ctx, fmt.Sprintf(`SELECT %s %s ORDER BY CASE WHEN $%d = 1 THEN severity ELSE 0 END DESC, created DESC, incident_id DESC LIMIT $%d`, incidentColumns, where, len(args)-1, len(args)), args...)
+	return rows, total, err
+}
+
+// maxSearchWords bounds what one search costs.
+const maxSearchWords = 10
+
+// OpenIncidentCounts counts the incidents of a tenant that are not closed, by severity.
+func (s *Incidents) OpenIncidentCounts(ctx context.Context, t tenant.ID) (map[detection.Severity]int, error) {
+	rows, err := s.db.read.QueryContext(ctx, `SELECT severity, COUNT(*) FROM incident WHERE tenant_id = $1 AND merged_into = '' AND state <> 'closed' GROUP BY severity`, t.String())
+	if err != nil {
+		return nil, fmt.Errorf("count open incidents: %w", err)
+	}
+	defer rows.Close()
+	out := map[detection.Severity]int{}
+	for rows.Next() {
+		var severity, n int
+		if err := rows.Scan(&severity, &n); err != nil {
+			return nil, fmt.Errorf("count open incidents: %w", err)
+		}
+		out[detection.Severity(severity)] = n
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("count open incidents: %w", err)
+	}
+	return out, nil
 }
 
 // OpenIncidents gives unmerged incidents of every tenant that changed since, oldest first.

@@ -341,6 +341,52 @@ func TestAnIncidentIsClosedWithEveryVerdictOfTheListAndReopened(t *testing.T) {
 	}
 }
 
+func TestIncidentsAreListedWorstFirstAndFoundByWords(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	for i, sev := range []detection.Severity{detection.Critical, detection.High, detection.High, detection.Critical, detection.High} {
+		name := fmt.Sprintf("x%d", i)
+		d.start(name, "", "/tmp/"+name, "/tmp/"+name, fmt.Sprint(90+i))
+		d.detect(d.start("do"+name, name, "/usr/bin/cat", "cat", "7"), "rule 100% "+name, sev)
+		d.flush()
+		d.now = d.now.Add(time.Second)
+	}
+	find := func(q incident.Query) (rows []incident.Row, total int) {
+		t.Helper()
+		rows, total, err := d.Find(t.Context(), d.ten, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows, total
+	}
+	rows, total := find(incident.Query{WorstFirst: true, Open: true, Limit: 3})
+	if len(rows) != 3 || total != 5 || rows[0].Severity != detection.Critical || rows[1].Severity != detection.Critical || rows[2].Severity != detection.High || rows[0].Created < rows[1].Created {
+		t.Errorf("worst first: %d of %d: %+v", len(rows), total, rows)
+	}
+	if rows, _ := find(incident.Query{}); len(rows) != 5 || rows[0].Created < rows[4].Created {
+		t.Errorf("newest first: %+v", rows)
+	}
+	if err := d.SetState(t.Context(), d.ten, rows[0].ID, incident.StateClosed, "BTP", "agreed with mika", "jun"); err != nil {
+		t.Fatal(err)
+	}
+	for _, ask := range []struct {
+		q    incident.Query
+		want int
+	}{
+		{incident.Query{Open: true}, 4}, {incident.Query{Open: true, Severity: detection.Critical}, 1}, {incident.Query{Text: "100% X3"}, 1}, {incident.Query{Text: "agreed JUN"}, 1},
+		{incident.Query{Text: "100_"}, 0}, {incident.Query{Text: rows[1].ID.String()}, 1}, {incident.Query{Host: d.host.String()}, 5}, {incident.Query{Host: d.host.String()[:10]}, 0}, {incident.Query{Text: "btp"}, 1},
+	} {
+		if got, total := find(ask.q); len(got) != ask.want || total != ask.want {
+			t.Errorf("Find(%+v) gives %d of %d; want %d", ask.q, len(got), total, ask.want)
+		}
+	}
+	if n, err := d.CountOpen(t.Context(), d.ten); err != nil || n[detection.Critical] != 1 || n[detection.High] != 3 {
+		t.Errorf("CountOpen = %v, %v", n, err)
+	}
+	if n, err := d.CountOpen(t.Context(), tenant.ID{1}); err != nil || len(n) != 0 {
+		t.Errorf("another tenant counts %v, %v", n, err)
+	}
+}
+
 func TestNotesOfMergedIncidentsAreReadTogether(t *testing.T) {
 	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
 	d.start("a", "", "/tmp/a", "/tmp/a", "9")

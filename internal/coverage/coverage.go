@@ -100,7 +100,8 @@ type Options struct {
 	Store      Store
 	SecretFile string // of the canary's nonces; made with mode 0600
 	Desk       Desk
-	OnChange   func(what string) // home, hosts
+	OnChange   func(what string)           // home, hosts
+	Japanese   func(english string) string // a reason of ours or of a sensor in Japanese; nil: it stays English
 	Log        *slog.Logger
 }
 
@@ -121,6 +122,9 @@ type Coverage struct {
 func New(ctx context.Context, o Options) (*Coverage, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Japanese == nil {
+		o.Japanese = func(english string) string { return english }
 	}
 	c := &Coverage{o: o, hosts: map[event.HostID]*host{}, faults: map[faultKey]Fault{}, dirty: map[string]Row{}, proofs: map[event.HostID]Proof{}}
 	var err error

@@ -49,7 +49,8 @@ type HostHealth struct {
 	Cells       []Cell
 }
 
-// Mark is one step of the canary strip: ok, missed or nothing, which is not the same as ok.
+// Mark is one step of the canary strip: ok, missed, part (it came through and was missed within the step, or
+// of one host and not of another) or nothing, which is not the same as ok.
 type Mark struct {
 	From  int64
 	State string
@@ -67,6 +68,7 @@ type Summary struct {
 	Held24h        uint64
 	LostKnown      bool  // false: no host reports, so loss cannot be known
 	CanaryOldest   int64 // µs since the last canary of the reporting host where it is longest ago; -1: one was never proven, or none reports
+	CanaryLast     int64 // when any host last proved its sight; 0: never
 	Strip          []Mark
 }
 
@@ -107,6 +109,7 @@ func (c *Coverage) Summary(ctx context.Context, t tenant.ID) (Summary, error) {
 			continue
 		}
 		h := healthOf(k, byHost[k.Host], passed[k.Host])
+		s.CanaryLast = max(s.CanaryLast, h.LastCanary)
 		s.Health[k.Host] = h
 		if k.Revoked != 0 {
 			continue
@@ -115,7 +118,7 @@ func (c *Coverage) Summary(ctx context.Context, t tenant.ID) (Summary, error) {
 		s.Lost24h += h.Lost24h
 		s.Held24h += h.Held24h
 		s.Cells = append(s.Cells, h.Cells...)
-		s.SilentFailures = append(s.SilentFailures, failuresOf(k, h, byHost[k.Host], at)...)
+		s.SilentFailures = append(s.SilentFailures, failuresOf(k, h, byHost[k.Host], at, c.o.Japanese)...)
 		if h.State == "reporting" || h.State == "degraded" {
 			s.Reporting++
 			s.LostKnown = true
@@ -223,7 +226,7 @@ const newcomer = time.Minute
 // recent is how long after a loss it stands among the silent failures; the table keeps it for good.
 const recent = time.Hour
 
-func failuresOf(k Known, h HostHealth, rows []Row, at int64) []SilentFailure {
+func failuresOf(k Known, h HostHealth, rows []Row, at int64, ja func(string) string) []SilentFailure {
 	var out []SilentFailure
 	add := func(class, kind string, since int64, severity detection.Severity, what, fix detection.Said) {
 		out = append(out, SilentFailure{ID: k.Host.String() + "/" + kind, Class: class, Host: k.Host, Name: k.Name, What: what, Fix: fix, Since: since, Severity: severity})
@@ -295,7 +298,7 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64) []SilentFailure {
 				add(ClassNoTelemetry, "dark", r.From, detection.High, what, fix)
 			}
 		case r.State == Blind:
-			what, fix := saidDegraded(name, r)
+			what, fix := saidDegraded(name, r, ja)
 			add(ClassEventMissing, "class/"+r.Class, r.From, detection.High, what, fix)
 		case r.State == Partial || r.State == Unprotected:
 			severity := detection.Low
@@ -304,7 +307,7 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64) []SilentFailure {
 			} else if bulkHeld(r) {
 				severity = detection.Informational
 			}
-			what, fix := saidDegraded(name, r)
+			what, fix := saidDegraded(name, r, ja)
 			add(ClassSensorDegraded, "class/"+r.Class, r.From, severity, what, fix)
 		}
 	}
@@ -351,24 +354,27 @@ func (c *Coverage) standing(t tenant.ID, known []Known) []SilentFailure {
 	return out
 }
 
-// strip draws the last 24 hours of the tenant's canaries in marks of 15 minutes.
+// strip draws the last 24 hours of the tenant's canaries in marks of 15 minutes. A host whose sensor was
+// stopped on request owes no canary: its time is nothing, not missed.
 func strip(rows []Row, at int64) []Mark {
 	const step = 15 * time.Minute
 	first := time.UnixMicro(at).Truncate(step).Add(step - day).UnixMicro()
 	out := make([]Mark, day/step)
 	for i := range out {
 		from := first + int64(i)*step.Microseconds()
-		out[i] = Mark{From: from, State: "nothing"}
+		seen, missed := false, false
 		for _, r := range rows {
 			if r.Class != CanaryClass || r.From >= min(from+step.Microseconds(), at+1) || r.To != 0 && r.To <= from {
 				continue
 			}
-			if r.State != Full {
-				out[i].State = "missed"
-				break
+			switch {
+			case r.State == Full:
+				seen = true
+			case r.State != Silent || r.Reason != reasonSignedOff:
+				missed = true
 			}
-			out[i].State = "ok"
 		}
+		out[i] = Mark{From: from, State: map[[2]bool]string{{true, false}: "ok", {true, true}: "part", {false, true}: "missed", {false, false}: "nothing"}[[2]bool{seen, missed}]}
 	}
 	return out
 }

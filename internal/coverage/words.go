@@ -98,11 +98,11 @@ func saidNoTelemetry(name string, r Row) (what, fix detection.Said) {
 	return what, fix
 }
 
-func saidDegraded(name string, r Row) (what, fix detection.Said) {
+func saidDegraded(name string, r Row, ja func(string) string) (what, fix detection.Said) {
 	w := classWord(r.Class)
 	what = detection.Said{
 		En: fmt.Sprintf("%s: %s are %s since %s: %s.", name, w.En, r.State, clock(r.From), or(r.Reason, "no reason given")),
-		Ja: fmt.Sprintf("%s: %s は %s から%sです(%s)。", name, w.Ja, clock(r.From), stateJa[r.State], or(r.Reason, "理由の記載なし")),
+		Ja: fmt.Sprintf("%s: %s は %s から%sです(%s)。", name, w.Ja, clock(r.From), stateJa[r.State], or(ja(r.Reason), "理由の記載なし")),
 	}
 	fix = detection.Said{
 		En: "Run `yagura-sensor check` on the host: it names the hook and what the kernel lacks. Until then an empty answer about this class means unknown.",

@@ -91,10 +91,15 @@ type Kept struct {
 	Members []event.Ref
 }
 
-// Query asks for rows, newest first.
+// Query asks for rows. Merged ones are never in the answer; other zero fields do not narrow.
 type Query struct {
-	State State // empty: all but merged ones
-	Limit int   // 0: 500
+	State      State
+	Open       bool // all but closed
+	Severity   detection.Severity
+	Host       string // name or id
+	Text       string // every word of it stands in title, host, user, owner, entry route, reason, verdict or id
+	WorstFirst bool   // by severity, then newest; false: newest first
+	Limit      int    // 0: 500
 }
 
 // Store keeps incidents. Every method is bound to a tenant; merged rows stay readable by id.
@@ -109,7 +114,10 @@ type Store interface {
 	AddIncidentNote(ctx context.Context, t tenant.ID, id ID, c Change) error
 	// IncidentHistory gives the changes and notes of an incident and of those merged into it, oldest first.
 	IncidentHistory(ctx context.Context, t tenant.ID, id ID) ([]Change, error)
-	Incidents(ctx context.Context, t tenant.ID, q Query) ([]Row, error)
+	// Incidents gives rows and how many there are without the limit.
+	Incidents(ctx context.Context, t tenant.ID, q Query) (rows []Row, total int, err error)
+	// OpenIncidentCounts counts the incidents that are not closed.
+	OpenIncidentCounts(ctx context.Context, t tenant.ID) (map[detection.Severity]int, error)
 	Incident(ctx context.Context, t tenant.ID, id ID) (Kept, error)
 	// IncidentDetections gives the detections of an incident, by time.
 	IncidentDetections(ctx context.Context, t tenant.ID, id ID) ([]detection.Detection, error)

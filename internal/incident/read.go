@@ -77,13 +77,27 @@ func (d *Desk) Restore(ctx context.Context, recent Recent) error {
 	return nil
 }
 
-// List gives the rows of a tenant, newest first.
+// List gives rows of a tenant.
 func (d *Desk) List(ctx context.Context, t tenant.ID, q Query) ([]Row, error) {
-	rows, err := d.o.Store.Incidents(ctx, t, q)
-	if err != nil {
-		return nil, fmt.Errorf("list incidents: %w", err)
+	rows, _, err := d.Find(ctx, t, q)
+	return rows, err
+}
+
+// Find gives rows of a tenant, and how many there are without the limit.
+func (d *Desk) Find(ctx context.Context, t tenant.ID, q Query) (rows []Row, total int, err error) {
+	if rows, total, err = d.o.Store.Incidents(ctx, t, q); err != nil {
+		return nil, 0, fmt.Errorf("list incidents: %w", err)
 	}
-	return rows, nil
+	return rows, total, nil
+}
+
+// CountOpen counts the incidents that are not closed, by severity.
+func (d *Desk) CountOpen(ctx context.Context, t tenant.ID) (map[detection.Severity]int, error) {
+	n, err := d.o.Store.OpenIncidentCounts(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("count open incidents: %w", err)
+	}
+	return n, nil
 }
 
 // Get gives an incident by id; the id of a merged one leads to what it was merged into.

@@ -73,6 +73,7 @@ type BeginResponse struct {
 	TotpSecret    string                 `protobuf:"bytes,1,opt,name=totp_secret,json=totpSecret,proto3" json:"totp_secret,omitempty"`
 	TotpUrl       string                 `protobuf:"bytes,2,opt,name=totp_url,json=totpUrl,proto3" json:"totp_url,omitempty"`
 	TotpQrPng     []byte                 `protobuf:"bytes,3,opt,name=totp_qr_png,json=totpQrPng,proto3" json:"totp_qr_png,omitempty"`
+	Replaces      string                 `protobuf:"bytes,4,opt,name=replaces,proto3" json:"replaces,omitempty"` // the user whose name, password and code end when this link is used; empty: there is none yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -126,6 +127,13 @@ func (x *BeginResponse) GetTotpQrPng() []byte {
 		return x.TotpQrPng
 	}
 	return nil
+}
+
+func (x *BeginResponse) GetReplaces() string {
+	if x != nil {
+		return x.Replaces
+	}
+	return ""
 }
 
 type FinishRequest struct {
@@ -546,13 +554,15 @@ type Home struct {
 	OpenBySeverity  map[string]uint32      `protobuf:"bytes,5,rep,name=open_by_severity,json=openBySeverity,proto3" json:"open_by_severity,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	SilentFailures  []*SilentFailure       `protobuf:"bytes,6,rep,name=silent_failures,json=silentFailures,proto3" json:"silent_failures,omitempty"`
 	Coverage        []*CoverageCell        `protobuf:"bytes,7,rep,name=coverage,proto3" json:"coverage,omitempty"`
-	CanaryOldestUs  int64                  `protobuf:"varint,8,opt,name=canary_oldest_us,json=canaryOldestUs,proto3" json:"canary_oldest_us,omitempty"` // age of the oldest last canary over reporting hosts; -1: never proven
+	CanaryOldestUs  int64                  `protobuf:"varint,8,opt,name=canary_oldest_us,json=canaryOldestUs,proto3" json:"canary_oldest_us,omitempty"` // age of the oldest last canary over reporting hosts; -1: one was never proven, or none reports
 	Lost_24H        uint64                 `protobuf:"varint,9,opt,name=lost_24h,json=lost24h,proto3" json:"lost_24h,omitempty"`
 	LostKnown       bool                   `protobuf:"varint,10,opt,name=lost_known,json=lostKnown,proto3" json:"lost_known,omitempty"`      // false: no host reported, so loss cannot be known
 	CanaryStrip     []*HealthMark          `protobuf:"bytes,11,rep,name=canary_strip,json=canaryStrip,proto3" json:"canary_strip,omitempty"` // 24 h, one mark per 15 minutes
 	EventsPerSecond uint64                 `protobuf:"varint,12,opt,name=events_per_second,json=eventsPerSecond,proto3" json:"events_per_second,omitempty"`
 	EventsKnown     bool                   `protobuf:"varint,13,opt,name=events_known,json=eventsKnown,proto3" json:"events_known,omitempty"`
-	Held_24H        uint64                 `protobuf:"varint,14,opt,name=held_24h,json=held24h,proto3" json:"held_24h,omitempty"` // held back of loud processes: by design, counted, and no loss
+	Held_24H        uint64                 `protobuf:"varint,14,opt,name=held_24h,json=held24h,proto3" json:"held_24h,omitempty"`          // held back of loud processes: by design, counted, and no loss
+	CanaryLast      int64                  `protobuf:"varint,15,opt,name=canary_last,json=canaryLast,proto3" json:"canary_last,omitempty"` // µs UTC, when any host last proved its sight; 0: never
+	LastEvent       int64                  `protobuf:"varint,16,opt,name=last_event,json=lastEvent,proto3" json:"last_event,omitempty"`    // µs UTC, when the newest stored event happened; 0: there is none
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -681,6 +691,20 @@ func (x *Home) GetEventsKnown() bool {
 func (x *Home) GetHeld_24H() uint64 {
 	if x != nil {
 		return x.Held_24H
+	}
+	return 0
+}
+
+func (x *Home) GetCanaryLast() int64 {
+	if x != nil {
+		return x.CanaryLast
+	}
+	return 0
+}
+
+func (x *Home) GetLastEvent() int64 {
+	if x != nil {
+		return x.LastEvent
 	}
 	return 0
 }
@@ -847,6 +871,7 @@ type CoverageCell struct {
 	Lost          uint64                 `protobuf:"varint,6,opt,name=lost,proto3" json:"lost,omitempty"`
 	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	Held          uint64                 `protobuf:"varint,8,opt,name=held,proto3" json:"held,omitempty"` // both of 24 h
+	Why           *Said                  `protobuf:"bytes,9,opt,name=why,proto3" json:"why,omitempty"`    // reason in both languages
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -935,6 +960,13 @@ func (x *CoverageCell) GetHeld() uint64 {
 		return x.Held
 	}
 	return 0
+}
+
+func (x *CoverageCell) GetWhy() *Said {
+	if x != nil {
+		return x.Why
+	}
+	return nil
 }
 
 type ListHostsRequest struct {
@@ -1616,7 +1648,11 @@ func (x *Matched) GetSelection() string {
 type ListIncidentsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Limit         uint32                 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
-	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // new, triaging, closed; open: all but closed
+	Order         string                 `protobuf:"bytes,3,opt,name=order,proto3" json:"order,omitempty"` // empty: newest first; severity: worst first, then newest
+	Severity      string                 `protobuf:"bytes,4,opt,name=severity,proto3" json:"severity,omitempty"`
+	Host          string                 `protobuf:"bytes,5,opt,name=host,proto3" json:"host,omitempty"`     // host: its name or id
+	Search        string                 `protobuf:"bytes,6,opt,name=search,proto3" json:"search,omitempty"` // in title, host, user, owner, entry route, reason, verdict and id; every word must be found
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1661,6 +1697,34 @@ func (x *ListIncidentsRequest) GetLimit() uint32 {
 func (x *ListIncidentsRequest) GetState() string {
 	if x != nil {
 		return x.State
+	}
+	return ""
+}
+
+func (x *ListIncidentsRequest) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *ListIncidentsRequest) GetSeverity() string {
+	if x != nil {
+		return x.Severity
+	}
+	return ""
+}
+
+func (x *ListIncidentsRequest) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *ListIncidentsRequest) GetSearch() string {
+	if x != nil {
+		return x.Search
 	}
 	return ""
 }
@@ -2571,6 +2635,7 @@ type ListEventsResponse struct {
 	Missing       []string               `protobuf:"bytes,2,rep,name=missing,proto3" json:"missing,omitempty"`
 	Truncated     bool                   `protobuf:"varint,3,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	Note          string                 `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	NoteSaid      *Said                  `protobuf:"bytes,5,opt,name=note_said,json=noteSaid,proto3" json:"note_said,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2631,6 +2696,13 @@ func (x *ListEventsResponse) GetNote() string {
 		return x.Note
 	}
 	return ""
+}
+
+func (x *ListEventsResponse) GetNoteSaid() *Said {
+	if x != nil {
+		return x.NoteSaid
+	}
+	return nil
 }
 
 type EventRow struct {
@@ -3208,6 +3280,7 @@ type RejectedRule struct {
 	Id            string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
 	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	Class         string                 `protobuf:"bytes,5,opt,name=class,proto3" json:"class,omitempty"`
+	Why           *Said                  `protobuf:"bytes,6,opt,name=why,proto3" json:"why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3275,6 +3348,13 @@ func (x *RejectedRule) GetClass() string {
 		return x.Class
 	}
 	return ""
+}
+
+func (x *RejectedRule) GetWhy() *Said {
+	if x != nil {
+		return x.Why
+	}
+	return nil
 }
 
 type SubmitCommandRequest struct {
@@ -3458,26 +3538,31 @@ func (x *ListActionsResponse) GetActions() []*Action {
 }
 
 type Action struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Verb          string                 `protobuf:"bytes,2,opt,name=verb,proto3" json:"verb,omitempty"`
-	HostId        string                 `protobuf:"bytes,3,opt,name=host_id,json=hostId,proto3" json:"host_id,omitempty"`
-	Hostname      string                 `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
-	Target        string                 `protobuf:"bytes,5,opt,name=target,proto3" json:"target,omitempty"`
-	Class         string                 `protobuf:"bytes,6,opt,name=class,proto3" json:"class,omitempty"`
-	State         string                 `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"` // queued, delivered, running, done, failed, refused, unknown, expired
-	Actor         string                 `protobuf:"bytes,8,opt,name=actor,proto3" json:"actor,omitempty"`
-	KeyId         string                 `protobuf:"bytes,9,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
-	Created       int64                  `protobuf:"varint,10,opt,name=created,proto3" json:"created,omitempty"`
-	Updated       int64                  `protobuf:"varint,11,opt,name=updated,proto3" json:"updated,omitempty"`
-	Expiry        int64                  `protobuf:"varint,12,opt,name=expiry,proto3" json:"expiry,omitempty"`
-	Detail        string                 `protobuf:"bytes,13,opt,name=detail,proto3" json:"detail,omitempty"`
-	Proof         string                 `protobuf:"bytes,14,opt,name=proof,proto3" json:"proof,omitempty"`
-	ProofSigned   bool                   `protobuf:"varint,15,opt,name=proof_signed,json=proofSigned,proto3" json:"proof_signed,omitempty"`
-	Inverse       string                 `protobuf:"bytes,16,opt,name=inverse,proto3" json:"inverse,omitempty"`
-	Reason        string                 `protobuf:"bytes,17,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Id                string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Verb              string                 `protobuf:"bytes,2,opt,name=verb,proto3" json:"verb,omitempty"`
+	HostId            string                 `protobuf:"bytes,3,opt,name=host_id,json=hostId,proto3" json:"host_id,omitempty"`
+	Hostname          string                 `protobuf:"bytes,4,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	Target            string                 `protobuf:"bytes,5,opt,name=target,proto3" json:"target,omitempty"`
+	Class             string                 `protobuf:"bytes,6,opt,name=class,proto3" json:"class,omitempty"`
+	State             string                 `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"` // queued, delivered, running, done, failed, refused, unknown, expired
+	Actor             string                 `protobuf:"bytes,8,opt,name=actor,proto3" json:"actor,omitempty"`
+	KeyId             string                 `protobuf:"bytes,9,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Created           int64                  `protobuf:"varint,10,opt,name=created,proto3" json:"created,omitempty"`
+	Updated           int64                  `protobuf:"varint,11,opt,name=updated,proto3" json:"updated,omitempty"`
+	Expiry            int64                  `protobuf:"varint,12,opt,name=expiry,proto3" json:"expiry,omitempty"`
+	Detail            string                 `protobuf:"bytes,13,opt,name=detail,proto3" json:"detail,omitempty"`
+	Proof             string                 `protobuf:"bytes,14,opt,name=proof,proto3" json:"proof,omitempty"`
+	ProofSigned       bool                   `protobuf:"varint,15,opt,name=proof_signed,json=proofSigned,proto3" json:"proof_signed,omitempty"`
+	Inverse           string                 `protobuf:"bytes,16,opt,name=inverse,proto3" json:"inverse,omitempty"`
+	Reason            string                 `protobuf:"bytes,17,opt,name=reason,proto3" json:"reason,omitempty"`
+	TargetName        string                 `protobuf:"bytes,18,opt,name=target_name,json=targetName,proto3" json:"target_name,omitempty"`
+	TargetPid         uint64                 `protobuf:"varint,19,opt,name=target_pid,json=targetPid,proto3" json:"target_pid,omitempty"`
+	TargetCommandLine string                 `protobuf:"bytes,20,opt,name=target_command_line,json=targetCommandLine,proto3" json:"target_command_line,omitempty"` // of target, as far as events tell
+	DetailSaid        *Said                  `protobuf:"bytes,21,opt,name=detail_said,json=detailSaid,proto3" json:"detail_said,omitempty"`
+	IncidentId        string                 `protobuf:"bytes,22,opt,name=incident_id,json=incidentId,proto3" json:"incident_id,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Action) Reset() {
@@ -3625,6 +3710,41 @@ func (x *Action) GetInverse() string {
 func (x *Action) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *Action) GetTargetName() string {
+	if x != nil {
+		return x.TargetName
+	}
+	return ""
+}
+
+func (x *Action) GetTargetPid() uint64 {
+	if x != nil {
+		return x.TargetPid
+	}
+	return 0
+}
+
+func (x *Action) GetTargetCommandLine() string {
+	if x != nil {
+		return x.TargetCommandLine
+	}
+	return ""
+}
+
+func (x *Action) GetDetailSaid() *Said {
+	if x != nil {
+		return x.DetailSaid
+	}
+	return nil
+}
+
+func (x *Action) GetIncidentId() string {
+	if x != nil {
+		return x.IncidentId
 	}
 	return ""
 }
@@ -4271,12 +4391,13 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\n" +
 	"\x18console/v1/console.proto\x12\x11yagura.console.v1\"\"\n" +
 	"\fBeginRequest\x12\x12\n" +
-	"\x04link\x18\x01 \x01(\tR\x04link\"k\n" +
+	"\x04link\x18\x01 \x01(\tR\x04link\"\x87\x01\n" +
 	"\rBeginResponse\x12\x1f\n" +
 	"\vtotp_secret\x18\x01 \x01(\tR\n" +
 	"totpSecret\x12\x19\n" +
 	"\btotp_url\x18\x02 \x01(\tR\atotpUrl\x12\x1e\n" +
-	"\vtotp_qr_png\x18\x03 \x01(\fR\ttotpQrPng\"\x91\x01\n" +
+	"\vtotp_qr_png\x18\x03 \x01(\fR\ttotpQrPng\x12\x1a\n" +
+	"\breplaces\x18\x04 \x01(\tR\breplaces\"\x91\x01\n" +
 	"\rFinishRequest\x12\x12\n" +
 	"\x04link\x18\x01 \x01(\tR\x04link\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
@@ -4302,7 +4423,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x04Said\x12\x0e\n" +
 	"\x02en\x18\x01 \x01(\tR\x02en\x12\x0e\n" +
 	"\x02ja\x18\x02 \x01(\tR\x02ja\"\x10\n" +
-	"\x0eGetHomeRequest\"\xb2\x05\n" +
+	"\x0eGetHomeRequest\"\xf2\x05\n" +
 	"\x04Home\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x14\n" +
 	"\x05hosts\x18\x02 \x01(\rR\x05hosts\x12'\n" +
@@ -4319,7 +4440,11 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\fcanary_strip\x18\v \x03(\v2\x1d.yagura.console.v1.HealthMarkR\vcanaryStrip\x12*\n" +
 	"\x11events_per_second\x18\f \x01(\x04R\x0feventsPerSecond\x12!\n" +
 	"\fevents_known\x18\r \x01(\bR\veventsKnown\x12\x19\n" +
-	"\bheld_24h\x18\x0e \x01(\x04R\aheld24h\x1aA\n" +
+	"\bheld_24h\x18\x0e \x01(\x04R\aheld24h\x12\x1f\n" +
+	"\vcanary_last\x18\x0f \x01(\x03R\n" +
+	"canaryLast\x12\x1d\n" +
+	"\n" +
+	"last_event\x18\x10 \x01(\x03R\tlastEvent\x1aA\n" +
 	"\x13OpenBySeverityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"6\n" +
@@ -4335,7 +4460,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x04what\x18\x05 \x01(\v2\x17.yagura.console.v1.SaidR\x04what\x12)\n" +
 	"\x03fix\x18\x06 \x01(\v2\x17.yagura.console.v1.SaidR\x03fix\x12\x14\n" +
 	"\x05since\x18\a \x01(\x03R\x05since\x12\x1a\n" +
-	"\bseverity\x18\b \x01(\tR\bseverity\"\xc5\x01\n" +
+	"\bseverity\x18\b \x01(\tR\bseverity\"\xf0\x01\n" +
 	"\fCoverageCell\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\tR\x06hostId\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x14\n" +
@@ -4344,7 +4469,8 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x05since\x18\x05 \x01(\x03R\x05since\x12\x12\n" +
 	"\x04lost\x18\x06 \x01(\x04R\x04lost\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x12\x12\n" +
-	"\x04held\x18\b \x01(\x04R\x04held\"\x12\n" +
+	"\x04held\x18\b \x01(\x04R\x04held\x12)\n" +
+	"\x03why\x18\t \x01(\v2\x17.yagura.console.v1.SaidR\x03why\"\x12\n" +
 	"\x10ListHostsRequest\"B\n" +
 	"\x11ListHostsResponse\x12-\n" +
 	"\x05hosts\x18\x01 \x03(\v2\x17.yagura.console.v1.HostR\x05hosts\"\xf3\x03\n" +
@@ -4411,10 +4537,14 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\aMatched\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x1c\n" +
-	"\tselection\x18\x03 \x01(\tR\tselection\"B\n" +
+	"\tselection\x18\x03 \x01(\tR\tselection\"\xa0\x01\n" +
 	"\x14ListIncidentsRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x14\n" +
-	"\x05state\x18\x02 \x01(\tR\x05state\"k\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x14\n" +
+	"\x05order\x18\x03 \x01(\tR\x05order\x12\x1a\n" +
+	"\bseverity\x18\x04 \x01(\tR\bseverity\x12\x12\n" +
+	"\x04host\x18\x05 \x01(\tR\x04host\x12\x16\n" +
+	"\x06search\x18\x06 \x01(\tR\x06search\"k\n" +
 	"\x15ListIncidentsResponse\x12<\n" +
 	"\tincidents\x18\x01 \x03(\v2\x1e.yagura.console.v1.IncidentRowR\tincidents\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x04R\x05total\"\xf3\x03\n" +
@@ -4495,12 +4625,13 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x04from\x18\x04 \x01(\x03R\x04from\x12\x0e\n" +
 	"\x02to\x18\x05 \x01(\x03R\x02to\x12\x14\n" +
 	"\x05kinds\x18\x06 \x03(\tR\x05kinds\x12\x14\n" +
-	"\x05limit\x18\a \x01(\rR\x05limit\"\x95\x01\n" +
+	"\x05limit\x18\a \x01(\rR\x05limit\"\xcb\x01\n" +
 	"\x12ListEventsResponse\x123\n" +
 	"\x06events\x18\x01 \x03(\v2\x1b.yagura.console.v1.EventRowR\x06events\x12\x18\n" +
 	"\amissing\x18\x02 \x03(\tR\amissing\x12\x1c\n" +
 	"\ttruncated\x18\x03 \x01(\bR\ttruncated\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04note\"\xba\x02\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x124\n" +
+	"\tnote_said\x18\x05 \x01(\v2\x17.yagura.console.v1.SaidR\bnoteSaid\"\xba\x02\n" +
 	"\bEventRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
@@ -4548,13 +4679,14 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x12\n" +
 	"\x04file\x18\x03 \x01(\tR\x04file\x12\x12\n" +
 	"\x04line\x18\x04 \x01(\rR\x04line\x12\x12\n" +
-	"\x04wide\x18\x05 \x01(\bR\x04wide\"t\n" +
+	"\x04wide\x18\x05 \x01(\bR\x04wide\"\x9f\x01\n" +
 	"\fRejectedRule\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\rR\x04line\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\tR\x02id\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05class\x18\x05 \x01(\tR\x05class\"\xc0\x01\n" +
+	"\x05class\x18\x05 \x01(\tR\x05class\x12)\n" +
+	"\x03why\x18\x06 \x01(\v2\x17.yagura.console.v1.SaidR\x03why\"\xc0\x01\n" +
 	"\x14SubmitCommandRequest\x12\x1c\n" +
 	"\tcanonical\x18\x01 \x01(\fR\tcanonical\x12\x1c\n" +
 	"\targuments\x18\x02 \x01(\fR\targuments\x12\x15\n" +
@@ -4567,7 +4699,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"J\n" +
 	"\x13ListActionsResponse\x123\n" +
-	"\aactions\x18\x01 \x03(\v2\x19.yagura.console.v1.ActionR\aactions\"\xa1\x03\n" +
+	"\aactions\x18\x01 \x03(\v2\x19.yagura.console.v1.ActionR\aactions\"\xec\x04\n" +
 	"\x06Action\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04verb\x18\x02 \x01(\tR\x04verb\x12\x17\n" +
@@ -4586,7 +4718,16 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x05proof\x18\x0e \x01(\tR\x05proof\x12!\n" +
 	"\fproof_signed\x18\x0f \x01(\bR\vproofSigned\x12\x18\n" +
 	"\ainverse\x18\x10 \x01(\tR\ainverse\x12\x16\n" +
-	"\x06reason\x18\x11 \x01(\tR\x06reason\"N\n" +
+	"\x06reason\x18\x11 \x01(\tR\x06reason\x12\x1f\n" +
+	"\vtarget_name\x18\x12 \x01(\tR\n" +
+	"targetName\x12\x1d\n" +
+	"\n" +
+	"target_pid\x18\x13 \x01(\x04R\ttargetPid\x12.\n" +
+	"\x13target_command_line\x18\x14 \x01(\tR\x11targetCommandLine\x128\n" +
+	"\vdetail_said\x18\x15 \x01(\v2\x17.yagura.console.v1.SaidR\n" +
+	"detailSaid\x12\x1f\n" +
+	"\vincident_id\x18\x16 \x01(\tR\n" +
+	"incidentId\"N\n" +
 	"\x17CreateEnrolTokenRequest\x12\x12\n" +
 	"\x04uses\x18\x01 \x01(\rR\x04uses\x12\x1f\n" +
 	"\vttl_seconds\x18\x02 \x01(\x03R\n" +
@@ -4741,89 +4882,93 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	11, // 3: yagura.console.v1.Home.canary_strip:type_name -> yagura.console.v1.HealthMark
 	8,  // 4: yagura.console.v1.SilentFailure.what:type_name -> yagura.console.v1.Said
 	8,  // 5: yagura.console.v1.SilentFailure.fix:type_name -> yagura.console.v1.Said
-	16, // 6: yagura.console.v1.ListHostsResponse.hosts:type_name -> yagura.console.v1.Host
-	13, // 7: yagura.console.v1.Host.coverage:type_name -> yagura.console.v1.CoverageCell
-	19, // 8: yagura.console.v1.ListDetectionsResponse.detections:type_name -> yagura.console.v1.Detection
-	8,  // 9: yagura.console.v1.Detection.title:type_name -> yagura.console.v1.Said
-	8,  // 10: yagura.console.v1.Detection.why:type_name -> yagura.console.v1.Said
-	8,  // 11: yagura.console.v1.Detection.todo:type_name -> yagura.console.v1.Said
-	20, // 12: yagura.console.v1.Detection.matched:type_name -> yagura.console.v1.Matched
-	23, // 13: yagura.console.v1.ListIncidentsResponse.incidents:type_name -> yagura.console.v1.IncidentRow
-	8,  // 14: yagura.console.v1.IncidentRow.title:type_name -> yagura.console.v1.Said
-	8,  // 15: yagura.console.v1.IncidentRow.entry:type_name -> yagura.console.v1.Said
-	23, // 16: yagura.console.v1.Incident.row:type_name -> yagura.console.v1.IncidentRow
-	19, // 17: yagura.console.v1.Incident.detections:type_name -> yagura.console.v1.Detection
-	26, // 18: yagura.console.v1.Incident.history:type_name -> yagura.console.v1.IncidentChange
-	31, // 19: yagura.console.v1.Tree.nodes:type_name -> yagura.console.v1.TreeNode
-	34, // 20: yagura.console.v1.ListEventsResponse.events:type_name -> yagura.console.v1.EventRow
-	8,  // 21: yagura.console.v1.EventRow.line:type_name -> yagura.console.v1.Said
-	61, // 22: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
-	40, // 23: yagura.console.v1.ListRulesResponse.rules:type_name -> yagura.console.v1.Rule
-	42, // 24: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
-	42, // 25: yagura.console.v1.ListRulesResponse.warnings:type_name -> yagura.console.v1.RejectedRule
-	8,  // 26: yagura.console.v1.Rule.title:type_name -> yagura.console.v1.Said
-	41, // 27: yagura.console.v1.Rule.filters:type_name -> yagura.console.v1.RuleFilter
-	46, // 28: yagura.console.v1.ListActionsResponse.actions:type_name -> yagura.console.v1.Action
-	51, // 29: yagura.console.v1.CreateEnrolTokenResponse.entry:type_name -> yagura.console.v1.EnrolToken
-	51, // 30: yagura.console.v1.ListEnrolTokensResponse.tokens:type_name -> yagura.console.v1.EnrolToken
-	55, // 31: yagura.console.v1.DiagnoseResponse.checks:type_name -> yagura.console.v1.Check
-	8,  // 32: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
-	8,  // 33: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
-	0,  // 34: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
-	2,  // 35: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
-	3,  // 36: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
-	4,  // 37: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
-	6,  // 38: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
-	9,  // 39: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
-	14, // 40: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
-	17, // 41: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
-	21, // 42: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
-	24, // 43: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
-	27, // 44: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
-	28, // 45: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
-	29, // 46: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
-	32, // 47: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
-	35, // 48: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
-	36, // 49: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
-	38, // 50: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
-	43, // 51: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
-	44, // 52: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
-	47, // 53: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
-	49, // 54: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
-	52, // 55: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
-	53, // 56: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
-	58, // 57: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
-	56, // 58: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
-	1,  // 59: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
-	7,  // 60: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
-	7,  // 61: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
-	5,  // 62: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
-	7,  // 63: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
-	10, // 64: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
-	15, // 65: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
-	18, // 66: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
-	22, // 67: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
-	25, // 68: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
-	25, // 69: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
-	25, // 70: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
-	30, // 71: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
-	33, // 72: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
-	34, // 73: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
-	37, // 74: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
-	39, // 75: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
-	46, // 76: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
-	45, // 77: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
-	48, // 78: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
-	50, // 79: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
-	16, // 80: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
-	54, // 81: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
-	59, // 82: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
-	57, // 83: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
-	59, // [59:84] is the sub-list for method output_type
-	34, // [34:59] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	8,  // 6: yagura.console.v1.CoverageCell.why:type_name -> yagura.console.v1.Said
+	16, // 7: yagura.console.v1.ListHostsResponse.hosts:type_name -> yagura.console.v1.Host
+	13, // 8: yagura.console.v1.Host.coverage:type_name -> yagura.console.v1.CoverageCell
+	19, // 9: yagura.console.v1.ListDetectionsResponse.detections:type_name -> yagura.console.v1.Detection
+	8,  // 10: yagura.console.v1.Detection.title:type_name -> yagura.console.v1.Said
+	8,  // 11: yagura.console.v1.Detection.why:type_name -> yagura.console.v1.Said
+	8,  // 12: yagura.console.v1.Detection.todo:type_name -> yagura.console.v1.Said
+	20, // 13: yagura.console.v1.Detection.matched:type_name -> yagura.console.v1.Matched
+	23, // 14: yagura.console.v1.ListIncidentsResponse.incidents:type_name -> yagura.console.v1.IncidentRow
+	8,  // 15: yagura.console.v1.IncidentRow.title:type_name -> yagura.console.v1.Said
+	8,  // 16: yagura.console.v1.IncidentRow.entry:type_name -> yagura.console.v1.Said
+	23, // 17: yagura.console.v1.Incident.row:type_name -> yagura.console.v1.IncidentRow
+	19, // 18: yagura.console.v1.Incident.detections:type_name -> yagura.console.v1.Detection
+	26, // 19: yagura.console.v1.Incident.history:type_name -> yagura.console.v1.IncidentChange
+	31, // 20: yagura.console.v1.Tree.nodes:type_name -> yagura.console.v1.TreeNode
+	34, // 21: yagura.console.v1.ListEventsResponse.events:type_name -> yagura.console.v1.EventRow
+	8,  // 22: yagura.console.v1.ListEventsResponse.note_said:type_name -> yagura.console.v1.Said
+	8,  // 23: yagura.console.v1.EventRow.line:type_name -> yagura.console.v1.Said
+	61, // 24: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
+	40, // 25: yagura.console.v1.ListRulesResponse.rules:type_name -> yagura.console.v1.Rule
+	42, // 26: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
+	42, // 27: yagura.console.v1.ListRulesResponse.warnings:type_name -> yagura.console.v1.RejectedRule
+	8,  // 28: yagura.console.v1.Rule.title:type_name -> yagura.console.v1.Said
+	41, // 29: yagura.console.v1.Rule.filters:type_name -> yagura.console.v1.RuleFilter
+	8,  // 30: yagura.console.v1.RejectedRule.why:type_name -> yagura.console.v1.Said
+	46, // 31: yagura.console.v1.ListActionsResponse.actions:type_name -> yagura.console.v1.Action
+	8,  // 32: yagura.console.v1.Action.detail_said:type_name -> yagura.console.v1.Said
+	51, // 33: yagura.console.v1.CreateEnrolTokenResponse.entry:type_name -> yagura.console.v1.EnrolToken
+	51, // 34: yagura.console.v1.ListEnrolTokensResponse.tokens:type_name -> yagura.console.v1.EnrolToken
+	55, // 35: yagura.console.v1.DiagnoseResponse.checks:type_name -> yagura.console.v1.Check
+	8,  // 36: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
+	8,  // 37: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
+	0,  // 38: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
+	2,  // 39: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
+	3,  // 40: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
+	4,  // 41: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
+	6,  // 42: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
+	9,  // 43: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
+	14, // 44: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
+	17, // 45: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
+	21, // 46: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
+	24, // 47: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
+	27, // 48: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
+	28, // 49: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
+	29, // 50: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
+	32, // 51: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
+	35, // 52: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
+	36, // 53: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
+	38, // 54: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
+	43, // 55: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
+	44, // 56: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
+	47, // 57: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
+	49, // 58: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
+	52, // 59: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
+	53, // 60: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
+	58, // 61: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
+	56, // 62: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
+	1,  // 63: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
+	7,  // 64: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
+	7,  // 65: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
+	5,  // 66: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
+	7,  // 67: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
+	10, // 68: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
+	15, // 69: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
+	18, // 70: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
+	22, // 71: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
+	25, // 72: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
+	25, // 73: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
+	25, // 74: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
+	30, // 75: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
+	33, // 76: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
+	34, // 77: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
+	37, // 78: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
+	39, // 79: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
+	46, // 80: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
+	45, // 81: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
+	48, // 82: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
+	50, // 83: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
+	16, // 84: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
+	54, // 85: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
+	59, // 86: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
+	57, // 87: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
+	63, // [63:88] is the sub-list for method output_type
+	38, // [38:63] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_console_v1_console_proto_init() }

@@ -1,0 +1,73 @@
+package main
+
+import "github.com/yagura-edr/yagura/internal/terminal"
+
+// jaReasons is why something cannot be seen, as sensors and the coverage table say it, and what people give
+// wrongly on the console. It is read only.
+var jaReasons = terminal.Sentences{
+	// of the coverage table
+	"no sign of life from the sensor":                          "センサーからの応答がない",
+	"the sensor was stopped on request":                        "センサーが要求により停止した",
+	"the canary's process start did not come through":          "カナリアのプロセス起動が届いていない",
+	"the canary's file creation did not come through":          "カナリアのファイル作成が届いていない",
+	"the canary's file removal did not come through":           "カナリアのファイル削除が届いていない",
+	"the canary's connection did not come through":             "カナリアの接続が届いていない",
+	"the kernel gave records faster than the sensor took them": "カーネルの記録にセンサーの読み取りが追いつかなかった",
+	"the sensor's spool gave them up":                          "センサーのスプールに収まらなかった",
+	"held back, and counted":                                   "件数のみ記録",
+	"file events of %s (pid %d)":                               "%s (PID %s) のファイルイベント",
+	"file events of one process":                               "一つのプロセスのファイルイベント",
+	"it made too many":                                         "発生が多すぎた",
+	"in quarantine: %s":                                        "検査保留: %s",
+
+	// of sensors
+	"the process makes more events than its budget allows; what is over it is counted, not sent": "プロセスのイベントが上限を超えたため、超えた分は件数だけを記録し送信していない",
+	"the process makes more events than its budget allows":                                       "プロセスのイベントが上限を超えた",
+	"what is over it is counted, not sent":                                                       "超えた分は件数だけを記録し、送信していない",
+	"the count is not known: too many processes were throttled at once":                          "件数は不明(同時に制限したプロセスが多すぎた)",
+	"connections are not seen: %s":                                                               "接続が見えない: %s",
+	"DNS queries are not seen: %s":                                                               "DNS の問い合わせが見えない: %s",
+	"files are not seen: %s":                                                                     "ファイルが見えない: %s",
+	"names in the kernel are not seen: %s":                                                       "カーネル内のファイル名が見えない: %s",
+	"ptrace, memory writes and memory files are not seen: %s":                                    "ptrace、メモリーへの書き込み、メモリーファイルが見えない: %s",
+	"forks and exits are not seen: %s":                                                           "プロセスの複製と終了が見えない: %s",
+	"execs are not seen: %s":                                                                     "プロセスの実行が見えない: %s",
+	"system calls are not seen: %s":                                                              "システムコールが見えない: %s",
+	"the kernel refused the program (not root, or lockdown)":                                     "カーネルがプログラムを拒否した(root でない、または lockdown)",
+	"this kernel has no such hook":                                                               "このカーネルにはそのフックがない",
+	"the hook was detached on request":                                                           "要求によりフックを外した",
+	"its hook was taken away from the running sensor":                                            "動作中のセンサーからフックが外された",
+	"find out who did it":                                                                        "誰が外したかを調べてください",
+	"it is attached again after some minutes, or by a restart":                                   "数分後、または再起動で付け直されます",
+	"the probes stopped":                                                                         "プローブが停止した",
+	"spool over its budget":                                                                      "スプールの上限を超えた",
+	"no disk to write to and memory budget spent":                                                "ディスクに書けず、メモリーの上限も超えた",
+	"more events than could be written":                                                          "イベントの書き込みが追いつかなかった",
+	"event over 64 KiB":                                                                          "64 KiB を超えるイベント",
+	"spool record damaged":                                                                       "スプールの記録が破損",
+	"lost before a restart":                                                                      "再起動の前に失われた",
+	"the sensor was killed before they were written":                                             "書き込む前にセンサーが強制終了された",
+	"refused by the server":                                                                      "サーバーが受け付けなかった",
+
+	// of the console's forms
+	"the name is empty":                              "ユーザー名が空です",
+	"the name is longer than %d bytes":               "ユーザー名は %s バイトまでです",
+	"the name is not UTF-8":                          "ユーザー名に使えない文字があります",
+	"the name holds a character that cannot be seen": "ユーザー名に見えない文字が含まれています",
+	"the name may not start with local:":             "local: で始まるユーザー名は使えません",
+	"the password is shorter than %d characters":     "パスワードは %s 文字以上にしてください",
+	"the password is longer than %d bytes":           "パスワードは %s バイトまでです",
+	"the password is too easy to guess":              "パスワードが推測されやすすぎます",
+	"the code does not fit the secret: check the clock of the phone and of this machine": "コードが合いません。スマートフォンとこのコンピューターの時計を確かめてください",
+	"the secret is not the one that was offered":                                         "表示したものと異なるキーです。ページを読み込み直してください",
+	"the call lacks its CSRF token: load the page again":                                 "ページを読み込み直してください(呼び出しに CSRF トークンがありません)",
+	"the session ended: sign in":                                                         "セッションが終了しました。サインインしてください",
+	"state %q is none of new, triaging, closed, open":                                    "状態 %s は new、triaging、closed、open のいずれでもありません",
+	"order %q is not severity":                                                           "並べ方 %s は severity ではありません",
+	"%d gaps in sight touch this answer, the latest: %s %s":                              "この答えには見えなかった区間が %d 件かかっています。最新: %s %s",
+	"%d gap in sight touches this answer: %s %s":                                         "この答えには見えなかった区間が %d 件かかっています: %s %s",
+	"nothing is stored about %s":                                                         "%s については何も保存されていません",
+	"too many wrong attempts: wait until %s UTC":                                         "誤りが続いたため受け付けを止めています。%s UTC まで待ってください",
+	"name, password or code is wrong":                                                    "ユーザー名、パスワード、コードのいずれかが違います",
+	"set-up is done: sign in with name, password and code":                               "設定は完了しています。ユーザー名、パスワード、コードでサインインしてください",
+}

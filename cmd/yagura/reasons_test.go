@@ -1,0 +1,43 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReasonsReadAsJapanese takes reasons as sensors, the coverage table and the console's forms really write
+// them: on a Japanese screen nothing of them stays English but names, paths and numbers.
+func TestReasonsReadAsJapanese(t *testing.T) {
+	names := regexp.MustCompile(`/\S+|PID|KiB|UTC|DNS|ptrace|lockdown|root|CSRF|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
+	latin := regexp.MustCompile(`[A-Za-z]{2,}`)
+	for _, en := range []string{
+		"no sign of life from the sensor",
+		"the sensor was stopped on request",
+		"the canary's process start did not come through",
+		"the canary's file creation did not come through",
+		"the canary's file removal did not come through",
+		"the canary's connection did not come through",
+		"held back, and counted: file events of /usr/bin/rsync (pid 4711): the process makes more events than its budget allows; what is over it is counted, not sent",
+		"held back, and counted: file events of one process: it made too many",
+		"execs are not seen: this kernel has no such hook; forks and exits are not seen: the kernel refused the program (not root, or lockdown)",
+		"connections are not seen: its hook was taken away from the running sensor: find out who did it; it is attached again after some minutes, or by a restart",
+		"the hook was detached on request",
+		"spool over its budget",
+		"the sensor was killed before they were written",
+		"the password is shorter than 12 characters",
+		"the password is too easy to guess",
+		"the code does not fit the secret: check the clock of the phone and of this machine",
+		"the name is empty",
+		"too many wrong attempts: wait until 10:04:05 UTC",
+		"verdict \"false_positive\" is none of TP-malicious: say what it was",
+		"closing an incident needs a reason: say how you know",
+		"a note needs a text",
+		"the reason has 2001 characters, at most 2000 are kept",
+	} {
+		ja := inJapaneseText(en)
+		if left := latin.FindString(strings.ReplaceAll(names.ReplaceAllString(ja, ""), "TP-malicious", "")); left != "" {
+			t.Errorf("%q reads %q in Japanese: %q is English", en, ja, left)
+		}
+	}
+}
