@@ -72,7 +72,9 @@ func detectionMessage(f *fleet.Fleet, d detect.Kept) *consolev1.Detection {
 	if e := d.Event.Event; e != nil {
 		m.Process = event.Ref{Host: d.Event.ID.Host, Key: e.Actor.Key}.String()
 		m.Image, m.CommandLine, m.User, m.Time = e.Actor.Path, e.Actor.CommandLine, e.Actor.UserName, e.Time
-		m.BootLatencyUs = d.Detected - e.Time
+		if e.Flags&event.FlagImported == 0 { // how old a recording is says nothing of how fast we are
+			m.BootLatencyUs = d.Detected - e.Time
+		}
 	}
 	for _, x := range d.Matched {
 		m.Matched = append(m.Matched, &consolev1.Matched{Field: x.Field, Value: x.Value, Selection: x.Selection})

@@ -46,7 +46,7 @@ func TestOneClearSentence(t *testing.T) {
 		{"detections of an unknown incident", []string{"--data", h.data, "detections", "--incident", "i-01900000-0000-7000-8000-000000000000"}, exitFailed, "no such incident"},
 		{"what is no event", []string{"--data", h.data, "events", "list", "4711"}, exitUsage, "4711"},
 		{"a host that is not there", []string{"--data", h.data, "respond", "isolate", "nobody"}, exitUsage, "yagura hosts"},
-		{"a recording that is none", []string{"--data", h.data, "replay", "/proc/version"}, exitFailed, "line 1"},
+		{"a recording that is none", []string{"--data", h.data, "replay", "/proc/version"}, exitFailed, "text that is no JSON is not taken"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.Command(filepath.Join(h.bin, "yagura"), c.args...)

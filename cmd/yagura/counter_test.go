@@ -18,7 +18,8 @@ import (
 const asProgram = "YAGURA_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	// The server gives its workers no environment.
+	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && os.Args[1] == "worker" {
 		main()
 	}
 	os.Exit(m.Run())

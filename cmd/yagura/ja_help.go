@@ -108,10 +108,7 @@ var jaHelp = terminal.Sentences{
 	"Folder of rules with their .test.yml; our own when left out.":                                                        "ルールと .test.yml のフォルダー。省くと標準ルール。",
 	"a folder, while you write a rule":                                                                                    "書いている途中のルールのフォルダー",
 
-	"Recordings: NDJSON as yagura-sensor watch prints, or batches (zstd), - for standard input.":                              "記録: yagura-sensor watch が出す NDJSON、またはバッチ(zstd)。- は標準入力。",
-	"Name of the host that the recording shall belong to.":                                                                    "記録の持ち主とするホストの名前。",
-	"Move the recording so that its last event is now; otherwise it keeps its own times.":                                     "最後のイベントが現在になるように時刻をずらす。省くと記録の時刻のまま。",
-	"A recording goes the whole way of a live event: a host is enrolled for it, its batches are uploaded, judged and stored.": "記録は、実際のイベントと同じ経路をすべて通ります。専用のホストを登録し、バッチを送信し、判定し、保存します。",
+	"Name of the host that the recording shall belong to.": "記録の持ち主とするホストの名前。",
 	"record a minute":            "1 分間記録する",
 	"as if it happened just now": "いま起きたことにする",
 

@@ -115,16 +115,10 @@ var jaSaid = terminal.Sentences{
 	"print event %s: %w":                                                           "イベント %s の出力: %s",
 	"read the story of %s: %w":                                                     "%s の攻撃ストーリーの読み取り: %s",
 	"replay: %w":                                                                   "再生: %s", "replay %s: %w": "%s の再生: %s",
-	"replay %s: expand the batch: %w":                                                                "%s の再生: バッチを展開できません: %s",
-	"replay %s: line %d: %w":                                                                         "%s の再生: %d 行目: %s",
-	"replay %s: line %d is longer than %d bytes":                                                     "%s の再生: %d 行目が %d バイトを超えています",
-	"replay %s: more than %d events: split the recording":                                            "%s の再生: イベントが %d 件を超えています。記録を分けてください",
 	"replay: more than %d events: split the recording":                                               "再生: イベントが %d 件を超えています。記録を分けてください",
-	"replay: the recording holds no event":                                                           "再生: 記録にイベントがありません",
-	"replay %s: the batch expands to more than %d bytes: %w":                                         "%s の再生: バッチの展開後の大きさが %d バイトを超えます: %s",
 	"replay: the server has taken nothing for a minute; %d events are left: look at `yagura doctor`": "再生: サーバーが 1 分間受け取っていません。残り %d 件です。`yagura doctor` を確かめてください",
 	"replay runs on Linux only: copy the recording to the server and replay it there":                "再生は Linux だけで動きます。記録をサーバーに写して、そこで実行してください",
-	"the connection ended":                                                                           "接続が切れました",
+	"the connection ended": "接続が切れました",
 
 	// errors of the server
 	"make data directory %s: %w: choose another with --data, or make it writable for this user":  "データディレクトリー %s を作れません: %s。--data で別の場所を指定するか、このユーザーが書き込めるようにしてください",

@@ -15,7 +15,7 @@ import (
 func TestEverySentenceHasItsJapanese(t *testing.T) {
 	source := terminaltest.Read(t, ".")
 	known := terminal.Sentences{}
-	for _, table := range []terminal.Sentences{terminal.Shared, jaHelp, jaSaid, jaElsewhere, jaReasons} {
+	for _, table := range []terminal.Sentences{terminal.Shared, jaHelp, jaSaid, jaElsewhere, jaReasons, jaReplay} {
 		maps.Copy(known, table)
 	}
 	for _, en := range slices.Sorted(maps.Keys(source.Said)) {
@@ -34,6 +34,11 @@ func TestEverySentenceHasItsJapanese(t *testing.T) {
 		}
 	}
 	texts := terminaltest.Texts(t, "../../internal", "../../rules", ".")
+	for _, en := range slices.Sorted(maps.Keys(jaReplay)) {
+		if _, said := source.Said[en]; !said && !texts[en] {
+			t.Errorf("jaReplay: nothing says %q any more", en)
+		}
+	}
 	for _, en := range slices.Sorted(maps.Keys(jaElsewhere)) {
 		word := en[strings.LastIndex(en, " ")+1:] // of "confidence high" the code has high
 		if !texts[en] && (!strings.HasPrefix(en, "confidence ") || !texts[word]) {

@@ -73,7 +73,7 @@ func appendString(b []byte, s string) []byte {
 
 // FromJSON reads what JSON wrote: the strings come back as the bytes that the host had, so that a
 // recording takes the same way through ingest as the events did. An unknown key, a wrong type or a line over MaxJSONLine is an error
-// that names the key.
+// that names the key; null is absent.
 func FromJSON(line []byte) (*Event, error) {
 	if len(line) > MaxJSONLine {
 		return nil, fmt.Errorf("line of %d bytes: %w", len(line), ErrTooBig)
@@ -90,6 +90,9 @@ func FromJSON(line []byte) (*Event, error) {
 			continue
 		}
 		delete(m, f.Name)
+		if string(raw) == "null" {
+			continue // absent, as other programs write it
+		}
 		var err error
 		if wire, err = appendJSONField(wire, f, raw); err != nil {
 			return nil, fmt.Errorf("field %s: %w", f.Name, err)
@@ -119,16 +122,24 @@ func appendJSONField(b []byte, f registry.Field, raw json.RawMessage) ([]byte, e
 			return appendNamed(varint, f.Name, raw)
 		}
 		v, err := strconv.ParseUint(string(raw), 10, 64)
-		return varint(v), err
+		if err != nil {
+			return nil, notNumber(f, raw)
+		}
+		return varint(v), nil
 	case TypeInt:
 		v, err := strconv.ParseInt(string(raw), 10, 64)
-		return varint(protowire.EncodeZigZag(v)), err
-	case TypeBool:
-		v, err := strconv.ParseBool(string(raw))
-		if !v {
-			return b, err
+		if err != nil {
+			return nil, notNumber(f, raw)
 		}
-		return varint(1), err
+		return varint(protowire.EncodeZigZag(v)), nil
+	case TypeBool:
+		switch string(raw) {
+		case "true":
+			return varint(1), nil
+		case "false":
+			return b, nil
+		}
+		return nil, fmt.Errorf("%.40s is neither true nor false", raw)
 	case TypeTexts:
 		var list []string
 		if err := json.Unmarshal(raw, &list); err != nil {
@@ -160,6 +171,14 @@ func appendJSONField(b []byte, f registry.Field, raw json.RawMessage) ([]byte, e
 	default:
 		return bytes(Bytes(s)), nil
 	}
+}
+
+// notNumber says what a number is counted in: most who write one as text meant a time.
+func notNumber(f registry.Field, raw json.RawMessage) error {
+	if f.Unit != "" {
+		return fmt.Errorf("%.40s is no whole number (%s)", raw, f.Unit)
+	}
+	return fmt.Errorf("%.40s is no whole number", raw)
 }
 
 // appendNamed reads the two numbers that JSON writes as names.
