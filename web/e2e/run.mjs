@@ -347,7 +347,9 @@ for (const language of ['en', 'ja']) {
         if ((await row.count()) > 0) {
           const list = page.locator('[role=grid], [role=treegrid]').first();
           if ((await list.count()) > 0) await list.hover(); // a live list stands still under the pointer
-          await row.click();
+          if (route === 'incidents')
+            await page.keyboard.press('j'); // a click opens it
+          else await row.click();
         }
         await page.waitForTimeout(150);
         await page.evaluate(

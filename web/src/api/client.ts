@@ -1,6 +1,7 @@
 import { Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-web';
-import { Console, SignIn } from './gen/console/v1/console_pb';
+import type { Language } from '../i18n/language';
+import { Console, SaidSchema, SignIn } from './gen/console/v1/console_pb';
 
 /** The CSRF token of the session; `who` sets it, every call sends it. */
 const token = { csrf: '' };
@@ -27,9 +28,12 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof ConnectError && (error.code === Code.NotFound || error.code === Code.InvalidArgument);
 }
 
-/** What the server said went wrong, without the code's name before it. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof ConnectError) return error.rawMessage;
+/** What the server said went wrong, in the page's language where the server has it. */
+export function reasonOf(error: unknown, language: Language): string {
+  if (error instanceof ConnectError) {
+    const said = error.findDetails(SaidSchema)[0];
+    return (language === 'ja' && said?.ja) || error.rawMessage;
+  }
   return error instanceof Error ? error.message : String(error);
 }
 

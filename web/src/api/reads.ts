@@ -2,6 +2,14 @@ import { queryOptions } from '@tanstack/react-query';
 import { api, holdToken, signIn } from './client';
 import { readStory } from './story';
 
+export interface IncidentQuestion {
+  state?: string;
+  order?: string;
+  severity?: string;
+  search?: string;
+  limit?: number;
+}
+
 /** Every read of the server, as query options: one key and one call each. */
 export const reads = {
   who: () =>
@@ -28,17 +36,17 @@ export const reads = {
       queryKey: ['detections', severity, search],
       queryFn: ({ signal }) => api.listDetections({ limit: 1000, severity, search }, { signal }),
     }),
-  incidents: (state: string) =>
+  incidents: (ask: IncidentQuestion) =>
     queryOptions({
-      queryKey: ['incidents', state],
-      queryFn: ({ signal }) => api.listIncidents({ limit: 500, state }, { signal }),
+      queryKey: ['incidents', ask],
+      queryFn: ({ signal }) => api.listIncidents({ limit: 500, ...ask }, { signal }),
     }),
   incident: (id: string) =>
     queryOptions({
       queryKey: ['incident', id],
       queryFn: async ({ signal }) => {
         const i = await api.getIncident({ id }, { signal });
-        return { row: i.row, detections: i.detections, story: readStory(i.storyJson) };
+        return { row: i.row, detections: i.detections, history: i.history, story: readStory(i.storyJson) };
       },
     }),
   eventsById: (ids: string[]) =>

@@ -4,6 +4,7 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
+  notFound,
   Outlet,
   redirect,
 } from '@tanstack/react-router';
@@ -38,6 +39,55 @@ const index = createRoute({
   },
 });
 
+/** Addresses without a tenant, as notices carry them: they lead to the reader's own tenant, through sign-in. */
+const short = (
+  [
+    ['/incidents/$id', '/t/$tenant/incidents/$id'],
+    ['/incidents', '/t/$tenant/incidents'],
+    ['/detections', '/t/$tenant/detections'],
+    ['/hosts', '/t/$tenant/hosts'],
+    ['/events', '/t/$tenant/events'],
+    ['/rules', '/t/$tenant/rules'],
+    ['/response', '/t/$tenant/response'],
+    ['/home', '/t/$tenant/home'],
+  ] as const
+).map(([path, to]) =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    beforeLoad: async ({ context, location, params }) => {
+      const who = await session(context.client, location.href);
+      throw redirect({ to, params: { ...params, tenant: who.tenantName }, search: location.search, replace: true });
+    },
+  }),
+);
+const shortHost = createRoute({
+  getParentRoute: () => root,
+  path: '/hosts/$id',
+  beforeLoad: async ({ context, location, params }) => {
+    const who = await session(context.client, location.href);
+    throw redirect({
+      to: '/t/$tenant/hosts',
+      params: { tenant: who.tenantName },
+      search: { sel: params.id },
+      replace: true,
+    });
+  },
+});
+const shortDetection = createRoute({
+  getParentRoute: () => root,
+  path: '/detections/$id',
+  beforeLoad: async ({ context, location, params }) => {
+    const who = await session(context.client, location.href);
+    throw redirect({
+      to: '/t/$tenant/detections',
+      params: { tenant: who.tenantName },
+      search: { sel: params.id },
+      replace: true,
+    });
+  },
+});
+
 async function session(client: QueryClient, next: string) {
   try {
     return await client.ensureQueryData(reads.who());
@@ -50,9 +100,12 @@ async function session(client: QueryClient, next: string) {
 const tenant = createRoute({
   getParentRoute: () => root,
   path: '/t/$tenant',
-  beforeLoad: async ({ context, location }) => {
-    await session(context.client, location.href);
+  beforeLoad: async ({ context, location, params }) => {
+    const who = await session(context.client, location.href);
+    // What a session shows is its own tenant's; an address that names another would lie about it.
+    if (params.tenant !== who.tenantName) throw notFound();
   },
+  notFoundComponent: NotFound,
   component: Shell,
 });
 
@@ -74,8 +127,13 @@ const queue = createRoute({
 const incidents = createRoute({
   getParentRoute: () => tenant,
   path: '/incidents',
-  validateSearch: (s: Record<string, unknown>): { state?: string; sel?: string } => ({
+  validateSearch: (
+    s: Record<string, unknown>,
+  ): { q?: string; state?: string; severity?: string; order?: string; sel?: string } => ({
+    q: str(s.q),
     state: str(s.state),
+    severity: str(s.severity),
+    order: str(s.order),
     sel: str(s.sel),
   }),
   component: lazyRouteComponent(() => import('../features/incident/list-page'), 'IncidentsPage'),
@@ -121,6 +179,9 @@ const response = createRoute({
 const tree = root.addChildren([
   signInRoute,
   index,
+  ...short,
+  shortHost,
+  shortDetection,
   tenant.addChildren([home, queue, incidents, incident, hosts, events, rules, response]),
 ]);
 

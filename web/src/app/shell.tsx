@@ -1,11 +1,11 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router';
-import { type ReactNode, useState } from 'react';
+import { Link, Outlet, useLocation, useNavigate, useParams } from '@tanstack/react-router';
+import { type ReactNode, useEffect, useState } from 'react';
 import { signIn } from '../api/client';
 import { reads } from '../api/reads';
 import { languages, useSpeech, useText } from '../i18n/language';
 import { KeyHelp } from '../keys/help';
-import { useKeys } from '../keys/keys';
+import { focusContent, useKeys } from '../keys/keys';
 import { Button, Key } from '../ui/button';
 import { Icon, type IconName, Tower } from '../ui/icon';
 import { Raw } from '../ui/raw';
@@ -27,6 +27,11 @@ function Frame() {
   const [help, setHelp] = useState(false);
   const navigate = useNavigate();
   const { tenant } = useParams({ from: '/t/$tenant' });
+  const { pathname } = useLocation();
+  useEffect(() => {
+    void pathname; // a new screen is read from its content on, unless the reader holds the focus elsewhere
+    if (document.activeElement === null || document.activeElement === document.body) focusContent();
+  }, [pathname]);
   const go = (
     to:
       | '/t/$tenant/home'
@@ -46,7 +51,6 @@ function Frame() {
     events: () => go('/t/$tenant/events'),
     rules: () => go('/t/$tenant/rules'),
     response: () => go('/t/$tenant/response'),
-    filter: () => document.querySelector<HTMLElement>('[data-filter]')?.focus(),
     nextPane: (e) => nextPane(e.key === '[' ? -1 : 1),
   });
   return (
@@ -91,7 +95,9 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
       <span className="text-muted max-md:hidden" aria-hidden="true">
         /
       </span>
-      <span className="text-text-2 max-md:hidden">{who?.tenantName}</span>
+      <span translate="no" className="text-text-2 max-md:hidden">
+        {who?.tenantName}
+      </span>
       <HealthDot />
       <div className="ml-auto flex items-center gap-1 max-md:gap-0">
         <LiveMark />
@@ -187,7 +193,7 @@ function HealthDot() {
   const { tenant } = useParams({ from: '/t/$tenant' });
   // What is only held back, counted and named is told on Home; nothing has failed.
   const failures = data?.silentFailures.filter((f) => f.severity !== 'informational').length ?? 0;
-  const proven = data !== undefined && data.hosts > 0 && data.canaryOldestUs >= 0n;
+  const proven = data !== undefined && data.hosts > 0 && data.canaryOldestUs >= 0n && data.hostsReporting > 0;
   const tone = failures > 0 ? 'bg-critical-bg text-critical' : proven ? 'bg-ok-bg text-ok' : 'bg-warn-bg text-warn';
   return (
     <Link

@@ -18,7 +18,7 @@ const tactics: Record<string, { en: string; ja: string }> = {
   discovery: { en: 'discovery', ja: '探索' },
   'lateral-movement': { en: 'lateral movement', ja: '横展開' },
   collection: { en: 'collection', ja: '収集' },
-  'command-and-control': { en: 'command and control', ja: '遠隔操作(C2)' },
+  'command-and-control': { en: 'command and control', ja: '遠隔操作（C2）' },
   exfiltration: { en: 'exfiltration', ja: '持ち出し' },
   impact: { en: 'impact', ja: '影響' },
 };

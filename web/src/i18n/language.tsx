@@ -43,6 +43,11 @@ export function useText(): Messages {
   return useContext(Context).t;
 }
 
+/** True where the page is Japanese and the server has the sentence in English only. */
+export function onlyEnglish(said: Pick<Said, 'en' | 'ja'> | undefined, language: Language): boolean {
+  return language === 'ja' && said !== undefined && said.ja === '';
+}
+
 /** A sentence of the server in the chosen language; English when it has no Japanese. */
 export function pick(said: Pick<Said, 'en' | 'ja'> | undefined, language: Language): string {
   if (!said) return '';

@@ -1,6 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef } from 'react';
-import { useKeys } from '../keys/keys';
+import { focusContent, useKeys } from '../keys/keys';
 import { useNarrow } from './narrow';
 
 const rowHeight = 32;
@@ -8,7 +8,8 @@ const narrowHeight = 54;
 
 /**
  * A virtual list of rows with one selected: a grid for screen readers, J/K or arrows to move, Enter to open.
- * The selected row has the tab stop, so Tab enters and leaves the list in one step.
+ * The list has one tab stop, so Tab enters and leaves it in one step; J and K bring the focus to it. A page opens
+ * with the focus in its list.
  */
 export function Rows<T>({
   label,
@@ -27,7 +28,8 @@ export function Rows<T>({
   idOf: (item: T) => string;
   selected: string | undefined;
   onSelect: (id: string) => void;
-  onOpen: (id: string) => void;
+  /** What Enter and a double click do with the selected row; undefined where they do nothing. */
+  onOpen?: ((id: string) => void) | undefined;
   columns: string;
   heads: string[];
   row: (item: T) => ReactNode[];
@@ -56,7 +58,19 @@ export function Rows<T>({
     void one;
     virtual.measure();
   }, [one, virtual]);
-  useKeys({ down: () => take(at + 1), up: () => take(at < 0 ? 0 : at - 1) });
+  const walk = (index: number) => {
+    take(index);
+    box.current?.focus({ preventScroll: true });
+  };
+  useKeys({
+    down: () => walk(at + 1),
+    up: () => walk(at < 0 ? 0 : at - 1),
+    open: onOpen && at >= 0 ? () => selected && onOpen(selected) : undefined,
+  });
+  useEffect(() => {
+    const at = document.activeElement;
+    if (at === null || at === document.body || at.id === 'main') focusContent();
+  }, []);
   const onKeyDown = (e: KeyboardEvent) => {
     const steps: Record<string, number> = {
       ArrowDown: at + 1,
@@ -70,9 +84,6 @@ export function Rows<T>({
     if (to !== undefined) {
       e.preventDefault();
       take(to);
-    } else if (e.key === 'Enter' && selected && e.target === box.current) {
-      e.preventDefault();
-      onOpen(selected);
     }
   };
   return (
@@ -115,7 +126,7 @@ export function Rows<T>({
               aria-selected={id === selected}
               data-id={id}
               onClick={() => onSelect(id)}
-              onDoubleClick={() => onOpen(id)}
+              onDoubleClick={() => onOpen?.(id)}
               className={`absolute inset-x-0 cursor-default border-b border-line px-3 ${one ? 'flex flex-wrap content-center items-center gap-x-2' : 'grid items-center'} ${id === selected ? 'bg-selected' : 'hover:bg-hover'}`}
               style={{
                 gridTemplateColumns: one ? undefined : columns,

@@ -1,6 +1,7 @@
 import { useText } from '../i18n/language';
 
-export type Level = 'critical' | 'high' | 'medium' | 'low' | 'informational';
+export const levels = ['critical', 'high', 'medium', 'low', 'informational'] as const;
+export type Level = (typeof levels)[number];
 
 export function levelOf(s: string): Level {
   return s === 'critical' || s === 'high' || s === 'medium' || s === 'low' ? s : 'informational';

@@ -2,7 +2,10 @@ import { type ReactNode, useEffect, useId, useRef } from 'react';
 import { useText } from '../i18n/language';
 import { Button } from './button';
 
-/** A modal sheet on the native dialog: it keeps the focus inside, Esc closes it, and the focus goes back. */
+/**
+ * A modal sheet on the native dialog: it keeps the focus inside, Esc closes it, and the focus goes back. It opens on
+ * its content, so that Space or Enter pressed in haste do not press the close button.
+ */
 export function Sheet({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
   const t = useText();
   const ref = useRef<HTMLDialogElement>(null);
@@ -11,6 +14,7 @@ export function Sheet({ title, onClose, children }: { title: string; onClose: ()
     const dialog = ref.current;
     const before = document.activeElement;
     dialog?.showModal();
+    dialog?.querySelector<HTMLElement>('[data-sheet] :is(input, textarea, button, a[href])')?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement) before.focus();
@@ -36,7 +40,9 @@ export function Sheet({ title, onClose, children }: { title: string; onClose: ()
           </Button>
         </div>
       </header>
-      <div className="max-h-[75vh] overflow-auto p-4">{children}</div>
+      <div data-sheet className="max-h-[75vh] overflow-auto p-4">
+        {children}
+      </div>
     </dialog>
   );
 }

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useState } from 'react';
 import { reasonOf } from '../api/client';
-import { useText } from '../i18n/language';
+import { useSpeech, useText } from '../i18n/language';
 import { Button } from './button';
 
 function useAfter(ms: number): boolean {
@@ -63,9 +63,9 @@ export function Empty({
 }
 
 export function Failure({ error, retry }: { error: unknown; retry: () => void }) {
-  const t = useText();
+  const { t, language } = useSpeech();
   const [copied, setCopied] = useState(false);
-  const said = reasonOf(error);
+  const said = reasonOf(error, language);
   const reason = /failed to fetch|networkerror|load failed/i.test(said) ? t.unreachable : said;
   return (
     <div role="alert" className="m-4 max-w-2xl rounded-md border border-critical bg-critical-bg p-4">

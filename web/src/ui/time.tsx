@@ -25,28 +25,49 @@ export function useZone(): Zones {
 
 const cache = new Map<string, Intl.DateTimeFormat>();
 
-function format(kind: 'clock' | 'day' | 'full', language: Language, zone: Zone): Intl.DateTimeFormat {
+type Kind = 'clock' | 'day' | 'year' | 'full';
+
+function format(kind: Kind, language: Language, zone: Zone): Intl.DateTimeFormat {
   const key = `${kind} ${language} ${zone}`;
   let f = cache.get(key);
   if (!f) {
     const timeZone = zone === 'utc' ? 'UTC' : undefined;
     const clock = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const;
-    const options: Intl.DateTimeFormatOptions =
-      kind === 'clock'
-        ? { ...clock, fractionalSecondDigits: 3 }
-        : kind === 'day'
-          ? { month: 'short', day: 'numeric', ...clock }
-          : { dateStyle: 'full', timeStyle: 'long' };
-    f = new Intl.DateTimeFormat(language === 'ja' ? 'ja-JP' : 'en-GB', { ...options, timeZone });
+    const options: Record<Kind, Intl.DateTimeFormatOptions> = {
+      clock: { ...clock, fractionalSecondDigits: 3 },
+      day: { month: 'short', day: 'numeric', ...clock },
+      year: { year: 'numeric', month: 'short', day: 'numeric', ...clock },
+      full: { dateStyle: 'full', timeStyle: 'long' },
+    };
+    f = new Intl.DateTimeFormat(language === 'ja' ? 'ja-JP' : 'en-GB', { ...options[kind], timeZone });
     cache.set(key, f);
   }
   return f;
 }
 
-/** µs UTC as a clock with milliseconds, or with its day when it was not today. */
+const days = new Map<Zone, Intl.DateTimeFormat>();
+
+/** The calendar day of a moment in a zone, 2026-11-30. */
+function dayOf(ms: number, zone: Zone): string {
+  let f = days.get(zone);
+  if (!f) {
+    f = new Intl.DateTimeFormat('en-CA', {
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+      timeZone: zone === 'utc' ? 'UTC' : undefined,
+    });
+    days.set(zone, f);
+  }
+  return f.format(ms);
+}
+
+/** µs UTC as a clock with milliseconds; with its day when that is not today, and its year when that is not this one. */
 export function clockText(at: number, language: Language, zone: Zone, now = Date.now()): string {
   const ms = at / 1000;
-  return format(Math.abs(now - ms) < 18 * 3_600_000 ? 'clock' : 'day', language, zone).format(ms);
+  const [day, today] = [dayOf(ms, zone), dayOf(now, zone)];
+  const kind = day === today ? 'clock' : day.slice(0, 4) === today.slice(0, 4) ? 'day' : 'year';
+  return format(kind, language, zone).format(ms);
 }
 
 /** A moment; the machine-readable and full forms stand on the element. */

@@ -18,22 +18,22 @@ export const verdicts = [
   },
   {
     id: 'BTP',
-    word: { en: 'Benign true positive', ja: '正検知(無害)' },
+    word: { en: 'Benign true positive', ja: '正検知（無害）' },
     means: { en: 'The rule was right, and the act was allowed.', ja: 'ルールは正しく、行為は正当だったもの。' },
   },
   {
     id: 'FP-rule-logic',
-    word: { en: 'False positive: the rule', ja: '誤検知(ルール)' },
+    word: { en: 'False positive: the rule', ja: '誤検知（ルール）' },
     means: { en: 'The rule matched what it was not written for.', ja: 'ルールが、本来の対象ではないものに一致した。' },
   },
   {
     id: 'FP-bad-intel',
-    word: { en: 'False positive: the intelligence', ja: '誤検知(脅威インテリジェンス)' },
+    word: { en: 'False positive: the intelligence', ja: '誤検知（脅威インテリジェンス）' },
     means: { en: 'An indicator or a list was wrong or out of date.', ja: 'IOC やリストが誤っていた、または古かった。' },
   },
   {
     id: 'FP-data-error',
-    word: { en: 'False positive: the data', ja: '誤検知(データ)' },
+    word: { en: 'False positive: the data', ja: '誤検知（データ）' },
     means: { en: 'The event told something that did not happen.', ja: 'イベントの内容が事実と異なっていた。' },
   },
   {

@@ -3,10 +3,12 @@ import { useEffect, useMemo, useState } from 'react';
 import { api, isSignedOut, micros } from '../../api/client';
 import type { EventRow } from '../../api/gen/console/v1/console_pb';
 import { pick, useSpeech } from '../../i18n/language';
+import { useKeys } from '../../keys/keys';
 import { Button } from '../../ui/button';
-import { Raw } from '../../ui/raw';
+import { FilterField, holds } from '../../ui/filter';
+import { Raw, Term, Told } from '../../ui/raw';
 import { Rows } from '../../ui/rows';
-import { Failure } from '../../ui/states';
+import { Empty, Failure } from '../../ui/states';
 import { Moment } from '../../ui/time';
 import { EventFields } from '../incident/drawer';
 
@@ -39,22 +41,31 @@ export function EventsPage() {
   const [paused, setPaused] = useState(false);
   const [pointed, setPointed] = useState(false); // a row that moves away under the pointer cannot be clicked
   const { rows, error, retry } = useTail(search.kind, search.host, paused || pointed || search.sel !== undefined);
+  const [typed, setTyped] = useState('');
+  const matching = useMemo(
+    () =>
+      typed === ''
+        ? rows
+        : rows.filter((e) => holds(typed, [e.kind, e.hostname, pick(e.line, language), ...Object.values(e.fields)])),
+    [rows, typed, language],
+  );
   const chosen = rows.find((e) => e.id === search.sel);
   const set = (next: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...next }), replace: true });
+  useKeys({ escape: search.sel ? () => set({ sel: undefined }) : undefined });
   return (
     <div className="flex h-full flex-col" data-pane>
       <header className="flex min-h-11 items-center gap-2 border-b border-line px-3">
         <h1 className="text-base font-semibold">{t.tailTitle}</h1>
+        <FilterField label={t.tailFilter} value={typed} onChange={setTyped} />
         <select
           aria-label={t.tailKinds}
-          data-filter
           value={search.kind ?? ''}
           onChange={(e) => set({ kind: e.target.value === '' ? undefined : e.target.value, sel: undefined })}
           className="field w-auto"
         >
           <option value="">{t.tailAll}</option>
           {kinds.map((k) => (
-            <option key={k} value={k}>
+            <option key={k} value={k} translate="no">
               {k}
             </option>
           ))}
@@ -68,7 +79,7 @@ export function EventsPage() {
         >
           {paused || search.sel ? t.tailResume : t.tailPause}
         </Button>
-        <span className="tnum text-xs text-muted">{rows.length}</span>
+        <span className="tnum text-xs text-muted">{t.queueTotal(matching.length, rows.length)}</span>
         {pointed && !paused && !search.sel && <span className="text-xs text-muted">{t.tailPointed}</span>}
       </header>
       {error !== undefined && <Failure error={error} retry={retry} />}
@@ -77,7 +88,12 @@ export function EventsPage() {
           {t.tailWaiting}
         </p>
       )}
-      {rows.length > 0 && (
+      {rows.length > 0 && matching.length === 0 && (
+        <Empty kind="filter" title={t.emptyFilter}>
+          <Button onClick={() => setTyped('')}>{t.clearFilter}</Button>
+        </Empty>
+      )}
+      {matching.length > 0 && (
         <div
           className="flex min-h-0 flex-1 flex-col md:flex-row"
           onPointerEnter={(e) => setPointed(e.pointerType === 'mouse')}
@@ -85,21 +101,18 @@ export function EventsPage() {
         >
           <Rows
             label={t.tailTitle}
-            items={rows}
+            items={matching}
             idOf={(e) => e.id}
             selected={search.sel}
             onSelect={(id) => set({ sel: id })}
-            onOpen={() => undefined}
-            columns="8rem minmax(4rem,8rem) 10rem minmax(14rem,1fr)"
+            columns="9.5rem minmax(4rem,8rem) 10rem minmax(14rem,1fr)"
             narrow={{ line: [0, 2], below: 3 }}
             heads={[t.eventTime, t.eventHost, t.eventKind, t.eventLine]}
             row={(e) => [
               <Moment key="t" at={micros(e.time)} />,
               <Raw key="h" text={e.hostname || e.hostId} />,
-              <span key="k" className="font-mono text-xs">
-                {e.kind}
-              </span>,
-              <Raw key="l" text={pick(e.line, language)} />,
+              <Term key="k" text={e.kind} code />,
+              <Told key="l" text={pick(e.line, language)} />,
             ]}
           />
           {chosen && <EventFields event={chosen} />}

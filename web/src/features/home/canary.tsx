@@ -6,6 +6,7 @@ import { clockText, useZone } from '../../ui/time';
 
 const look: Record<string, string> = {
   ok: 'bg-ok h-5',
+  part: 'bg-warn h-5',
   missed: 'bg-critical h-5',
 };
 
@@ -13,12 +14,13 @@ const look: Record<string, string> = {
 export function CanaryStrip({ marks }: { marks: HealthMark[] }) {
   const { t, language } = useSpeech();
   const { zone } = useZone();
-  const word = (state: string) => (state === 'ok' ? t.canaryOk : state === 'missed' ? t.canaryMissed : t.canaryNothing);
+  const words: Record<string, string> = { ok: t.canaryOk, part: t.canaryPart, missed: t.canaryMissed };
+  const word = (state: string) => words[state] ?? t.canaryNothing;
   const of = (state: string) => marks.filter((m) => m.state === state).length;
   const summary =
     marks.length === 0
       ? t.homeCanaryNever
-      : t.canarySummary(of('ok'), of('missed'), marks.length - of('ok') - of('missed'));
+      : t.canarySummary(of('ok'), of('part'), of('missed'), marks.length - of('ok') - of('part') - of('missed'));
   return (
     <Panel title={t.canaryTitle} note={summary}>
       <div className="p-3">
@@ -37,6 +39,10 @@ export function CanaryStrip({ marks }: { marks: HealthMark[] }) {
           <li className="flex items-center gap-1">
             <span aria-hidden="true" className="inline-block size-2.5 bg-ok" />
             {t.canaryOk}
+          </li>
+          <li className="flex items-center gap-1">
+            <span aria-hidden="true" className="inline-block size-2.5 bg-warn" />
+            {t.canaryPart}
           </li>
           <li className="flex items-center gap-1">
             <span aria-hidden="true" className="inline-block size-2.5 bg-critical" />

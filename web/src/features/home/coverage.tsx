@@ -2,7 +2,7 @@ import { Link, useParams } from '@tanstack/react-router';
 import { micros } from '../../api/client';
 import type { CoverageCell } from '../../api/gen/console/v1/console_pb';
 import type { Messages } from '../../i18n/en';
-import { useText } from '../../i18n/language';
+import { pick, useSpeech, useText } from '../../i18n/language';
 import { Raw } from '../../ui/raw';
 import { Empty } from '../../ui/states';
 import { Age } from '../../ui/time';
@@ -114,7 +114,7 @@ function order(name: string): number {
 }
 
 function Cell({ cell }: { cell: CoverageCell | undefined }) {
-  const t = useText();
+  const { t, language } = useSpeech();
   if (!cell)
     return (
       <td className="px-2 py-1">
@@ -122,7 +122,7 @@ function Cell({ cell }: { cell: CoverageCell | undefined }) {
       </td>
     );
   return (
-    <td className="px-2 py-1 align-top" title={cell.reason || undefined}>
+    <td className="px-2 py-1 align-top" title={pick(cell.why, language) || undefined}>
       <Sight state={cell.state} />
       {cell.lost > 0n && <div className="text-2xs text-high">{t.lostEvents(Number(cell.lost))}</div>}
       {cell.held > 0n && <div className="text-2xs text-muted">{t.heldEvents(Number(cell.held))}</div>}

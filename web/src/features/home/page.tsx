@@ -6,7 +6,7 @@ import { useSpeech, useText } from '../../i18n/language';
 import { CopyButton } from '../../ui/button';
 import { Panel } from '../../ui/panel';
 import { Empty, Failure, Loading } from '../../ui/states';
-import { useSpan } from '../../ui/time';
+import { useNow, useSpan } from '../../ui/time';
 import { CanaryStrip } from './canary';
 import { CoverageTable } from './coverage';
 import { OpenIncidents } from './open-incidents';
@@ -42,7 +42,11 @@ function Board({ home }: { home: Home }) {
       )}
       <div className="grid items-start gap-3 xl:grid-cols-[1.15fr_1fr]">
         <div className="flex min-w-0 flex-col gap-3">
-          <SilentFailures failures={home.silentFailures} provenAgo={micros(home.canaryOldestUs)} />
+          <SilentFailures
+            failures={home.silentFailures}
+            proven={micros(home.canaryLast)}
+            watched={home.hostsReporting > 0}
+          />
           <OpenIncidents blind={home.hostsReporting === 0} />
         </div>
         <div className="flex min-w-0 flex-col gap-3">
@@ -61,6 +65,8 @@ function Facts({ home }: { home: Home }) {
   const span = useSpan();
   const count = (n: bigint | number) => n.toLocaleString(language);
   const canary = micros(home.canaryOldestUs);
+  const last = micros(home.canaryLast);
+  const now = useNow(1000);
   return (
     <dl className="grid shrink-0 grid-cols-2 gap-px overflow-hidden rounded-md border border-line bg-line md:grid-cols-5">
       <Figure
@@ -81,10 +87,12 @@ function Facts({ home }: { home: Home }) {
       />
       <Figure
         name={t.homeCanary}
-        known={canary >= 0}
-        text={canary >= 0 ? t.ago(span(canary / 1000)) : t.homeCanaryNever}
-        note={t.homeCanaryText}
-        tone={canary > 150e6 ? 'bad' : 'ok'}
+        known={canary >= 0 || last > 0}
+        text={canary >= 0 ? t.ago(span(canary / 1000)) : last > 0 ? t.ago(span(now - last / 1000)) : t.homeCanaryNever}
+        note={
+          canary >= 0 || last <= 0 ? t.homeCanaryText : home.hostsReporting > 0 ? t.homeCanarySome : t.homeCanaryPast
+        }
+        tone={canary >= 0 && canary <= 150e6 ? 'ok' : 'bad'}
       />
       <Figure
         name={t.homeLost}
@@ -97,6 +105,11 @@ function Facts({ home }: { home: Home }) {
         name={t.homeRate}
         known={home.eventsKnown}
         text={home.eventsKnown ? count(home.eventsPerSecond) : t.homeRateUnknown}
+        note={
+          home.eventsKnown && home.eventsPerSecond === 0n
+            ? t.homeRateLast(t.ago(span(now - micros(home.lastEvent) / 1000)))
+            : undefined
+        }
       />
     </dl>
   );

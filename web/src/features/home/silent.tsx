@@ -3,27 +3,38 @@ import { micros } from '../../api/client';
 import type { SilentFailure } from '../../api/gen/console/v1/console_pb';
 import { pick, useSpeech } from '../../i18n/language';
 import { Panel } from '../../ui/panel';
-import { Raw } from '../../ui/raw';
+import { Raw, Told } from '../../ui/raw';
 import { Severity } from '../../ui/severity';
-import { Age, Since, useLocalTimes, useSpan } from '../../ui/time';
+import { Age, Since, useLocalTimes, useNow, useSpan } from '../../ui/time';
 
-export function SilentFailures({ failures, provenAgo }: { failures: SilentFailure[]; provenAgo: number }) {
+export function SilentFailures({
+  failures,
+  proven,
+  watched,
+}: {
+  failures: SilentFailure[];
+  /** µs, when sight was last proven; 0: never */
+  proven: number;
+  /** some host reports now */
+  watched: boolean;
+}) {
   const { t, language } = useSpeech();
   const span = useSpan();
+  const now = useNow(1000);
   const local = useLocalTimes();
   const { tenant } = useParams({ from: '/t/$tenant' });
   return (
     <Panel title={t.silentTitle}>
-      {failures.length === 0 && provenAgo < 0 && (
+      {failures.length === 0 && (proven <= 0 || !watched) && (
         <p className="m-3 rounded border border-warn bg-warn-bg p-2 text-warn">
           <span aria-hidden="true">? </span>
-          {t.silentCannot}
+          {proven <= 0 ? t.silentCannot : t.silentUnwatched(t.ago(span(now - proven / 1000)))}
         </p>
       )}
-      {failures.length === 0 && provenAgo >= 0 && (
+      {failures.length === 0 && proven > 0 && watched && (
         <p className="p-3 text-ok">
           <span aria-hidden="true">✓ </span>
-          {t.silentGood(t.ago(span(provenAgo / 1000)))}
+          {t.silentGood(t.ago(span(now - proven / 1000)))}
         </p>
       )}
       <ul>
@@ -38,11 +49,11 @@ export function SilentFailures({ failures, provenAgo }: { failures: SilentFailur
             </div>
             <div className="min-w-0">
               <p className="font-semibold">
-                <Raw text={local(pick(f.what, language))} full />
+                <Told text={local(pick(f.what, language))} full />
               </p>
               <p className="text-text-2">
                 <span className="text-muted">{t.silentFix}: </span>
-                <Raw text={pick(f.fix, language)} full />
+                <Told text={pick(f.fix, language)} full />
               </p>
             </div>
             <div className="text-xs text-text-2 max-md:col-start-2 md:text-right">

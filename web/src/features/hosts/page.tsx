@@ -1,14 +1,16 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import { micros } from '../../api/client';
 import type { Host } from '../../api/gen/console/v1/console_pb';
 import { reads } from '../../api/reads';
 import type { Messages } from '../../i18n/en';
-import { useSpeech, useText } from '../../i18n/language';
-import { CopyButton } from '../../ui/button';
+import { pick, useSpeech, useText } from '../../i18n/language';
+import { useKeys } from '../../keys/keys';
+import { Button, CopyButton } from '../../ui/button';
+import { FilterField, holds } from '../../ui/filter';
 import { Chip, Fact, Head } from '../../ui/panel';
-import { Raw } from '../../ui/raw';
+import { Raw, Told } from '../../ui/raw';
 import { Rows } from '../../ui/rows';
 import { Empty, Failure, Loading } from '../../ui/states';
 import { Age, Moment, Since } from '../../ui/time';
@@ -41,18 +43,25 @@ export function HostsPage() {
   const { data, error, isPending, refetch } = useQuery(reads.hosts());
   const { sel } = useSearch({ from: '/t/$tenant/hosts' });
   const navigate = useNavigate({ from: '/t/$tenant/hosts' });
-  const hosts = useMemo(() => data ?? [], [data]);
-  const chosen = hosts.find((h) => h.id === sel);
+  const [typed, setTyped] = useState('');
+  const hosts = useMemo(
+    () => (data ?? []).filter((h) => holds(typed, [h.name, h.id, h.os, h.kernel, h.version, ...h.addresses])),
+    [data, typed],
+  );
+  const select = (id: string | undefined) => void navigate({ search: { sel: id }, replace: true });
+  useKeys({ escape: sel ? () => select(undefined) : undefined });
+  const chosen = data?.find((h) => h.id === sel);
   return (
     <div className="flex h-full">
       <div className="flex min-w-0 flex-1 flex-col" data-pane>
         <header className="flex h-11 items-center gap-3 border-b border-line px-3">
           <h1 className="text-base font-semibold">{t.hostsTitle}</h1>
-          {data && <span className="tnum text-muted">{hosts.length}</span>}
+          <FilterField label={t.hostsFilter} value={typed} onChange={setTyped} />
+          {data && <span className="tnum text-xs text-muted">{t.queueTotal(hosts.length, data.length)}</span>}
         </header>
         {isPending && <Loading />}
         {error && !data && <Failure error={error} retry={() => void refetch()} />}
-        {data && hosts.length === 0 && (
+        {data && data.length === 0 && (
           <Empty kind="blind" title={t.homeNoHosts}>
             <p>{t.homeNoHostsText}</p>
             <p className="mt-2 flex items-center gap-2">
@@ -61,16 +70,20 @@ export function HostsPage() {
             </p>
           </Empty>
         )}
+        {data && data.length > 0 && hosts.length === 0 && (
+          <Empty kind="filter" title={t.emptyFilter}>
+            <Button onClick={() => setTyped('')}>{t.clearFilter}</Button>
+          </Empty>
+        )}
         {hosts.length > 0 && (
           <Rows
             label={t.hostsTitle}
             items={hosts}
             idOf={(h) => h.id}
             selected={sel}
-            onSelect={(id) => void navigate({ search: { sel: id }, replace: true })}
-            onOpen={() => undefined}
+            onSelect={select}
             narrow={{ line: [0, 6], below: 1 }}
-            columns="minmax(9rem,1fr) 15rem minmax(8rem,1fr) 7rem 7rem 7rem 6rem 6rem"
+            columns="minmax(7rem,1fr) minmax(8rem,1.4fr) minmax(7rem,1.2fr) minmax(5rem,0.8fr) 6.5rem 6.5rem 6rem 6rem"
             heads={[t.hostName, t.hostState, t.hostOs, t.hostVersion, t.hostSeen, t.hostCanary, t.hostLost, t.hostHeld]}
             row={(h) => [
               <span key="n" className="font-semibold">
@@ -95,9 +108,13 @@ export function HostsPage() {
       <aside
         aria-label={t.details}
         data-pane
-        className={`max-h-1/2 shrink-0 overflow-auto border-line bg-surface-1 p-4 max-md:border-t md:max-h-none md:w-80 md:border-l xl:w-96 ${chosen ? '' : 'max-md:hidden'}`}
+        className={`max-h-1/2 shrink-0 overflow-auto border-line bg-surface-1 p-4 max-md:border-t md:max-h-none md:w-80 md:border-l xl:w-96 ${chosen || sel ? '' : 'max-md:hidden'}`}
       >
-        {chosen ? <Details host={chosen} /> : <p className="text-muted">{t.hostSelect}</p>}
+        {chosen ? (
+          <Details host={chosen} />
+        ) : (
+          <p className="text-muted">{sel && data && !data.some((h) => h.id === sel) ? t.noSuchHost : t.hostSelect}</p>
+        )}
       </aside>
     </div>
   );
@@ -141,9 +158,9 @@ function Details({ host }: { host: Host }) {
             </div>
             {c.lost > 0n && <p className="text-xs text-high">{t.lostEvents(Number(c.lost))}</p>}
             {c.held > 0n && <p className="text-xs text-muted">{t.heldEvents(Number(c.held))}</p>}
-            {c.reason && (
+            {c.why && (
               <p className="text-xs text-text-2">
-                <Raw text={c.reason} full />
+                <Told text={pick(c.why, language)} full />
               </p>
             )}
           </li>

@@ -3,7 +3,7 @@ import type { Answer, Sentence, Story } from '../../api/story';
 import { pick, useSpeech } from '../../i18n/language';
 import { answerWord, confidenceWord } from '../../story/words';
 import { Chip } from '../../ui/panel';
-import { Raw } from '../../ui/raw';
+import { Told } from '../../ui/raw';
 import { useLocalTimes } from '../../ui/time';
 
 const five = ['when', 'where', 'what', 'why', 'who'] as const;
@@ -110,7 +110,7 @@ function Line({
         <span aria-hidden="true" className="font-bold text-warn">
           ?{' '}
         </span>
-        <Raw text={text} />
+        <Told text={text} />
       </li>
     );
   }
@@ -134,7 +134,7 @@ function Line({
             </Chip>{' '}
           </>
         )}
-        <Raw text={text} />
+        <Told text={text} />
       </button>
     </li>
   );

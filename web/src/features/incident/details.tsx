@@ -4,13 +4,13 @@ import { micros } from '../../api/client';
 import type { Detection } from '../../api/gen/console/v1/console_pb';
 import { reads } from '../../api/reads';
 import type { Story, StoryNode } from '../../api/story';
-import { pick, useSpeech, useText } from '../../i18n/language';
+import { onlyEnglish, pick, useSpeech, useText } from '../../i18n/language';
 import { useKeys } from '../../keys/keys';
 import { keyText } from '../../keys/registry';
 import { flagWord, kindWord } from '../../story/words';
 import { Button, CopyButton } from '../../ui/button';
 import { Chip, Fact, Head } from '../../ui/panel';
-import { Raw } from '../../ui/raw';
+import { Raw, Told } from '../../ui/raw';
 import { Severity } from '../../ui/severity';
 import { baseName } from '../../ui/show';
 import { Moment } from '../../ui/time';
@@ -39,7 +39,10 @@ export function Details({
   const [verb, setVerb] = useState<Verb | undefined>(undefined);
   const isProcess = node?.kind === 'process';
   const hostOf = node ? (node.host !== '' ? node.host : (node.ref.split('/')[0] ?? '')) : '';
-  useKeys({ isolate: () => node && setVerb('isolate'), kill: () => isProcess && setVerb('kill') });
+  useKeys({
+    isolate: node ? () => setVerb('isolate') : undefined,
+    kill: isProcess ? () => setVerb('kill') : undefined,
+  });
   if (!node) return <p className="p-4 text-muted">{t.selectNode}</p>;
   const here = detections.filter((d) => node.detections.includes(d.id));
   const edges = story.edges.filter((e) => e.to === node.ref || e.from === node.ref);
@@ -50,7 +53,11 @@ export function Details({
       <p className="text-xs text-muted">{t.selected}</p>
       <h2 className="text-base font-semibold">
         <Raw text={nodeName(node)} full />{' '}
-        {isProcess && <span className="font-normal text-text-2">pid {node.pid}</span>}
+        {isProcess && (
+          <span className="font-normal text-text-2">
+            {t.pid} {node.pid}
+          </span>
+        )}
       </h2>
       <p className="mt-1 flex flex-wrap gap-1">
         <Chip>{kindWord(t, node.kind)}</Chip>
@@ -141,14 +148,14 @@ export function Details({
                   <Moment at={micros(d.time)} />
                 </div>
                 <p className="font-semibold">
-                  <Raw text={pick(d.title, language)} full />
+                  <Told text={pick(d.title, language)} english={onlyEnglish(d.title, language)} full />
                 </p>
                 <p className="text-xs text-text-2">
-                  <Raw text={pick(d.why, language)} full />
+                  <Told text={pick(d.why, language)} english={onlyEnglish(d.why, language)} full />
                 </p>
                 <p className="text-xs text-text-2">
                   <span className="text-muted">{t.whatToDo}: </span>
-                  <Raw text={pick(d.todo, language)} full />
+                  <Told text={pick(d.todo, language)} english={onlyEnglish(d.todo, language)} full />
                 </p>
               </li>
             ))}
@@ -185,7 +192,7 @@ export function Details({
                     </button>
                   </div>
                   <p className="text-xs text-text-2">
-                    <Raw text={pick(e.reason, language)} full />
+                    <Told text={pick(e.reason, language)} full />
                   </p>
                 </li>
               );

@@ -4,7 +4,7 @@ import type { EventRow } from '../../api/gen/console/v1/console_pb';
 import { reads } from '../../api/reads';
 import { pick, useSpeech } from '../../i18n/language';
 import { Button } from '../../ui/button';
-import { Raw } from '../../ui/raw';
+import { Raw, Term, Told } from '../../ui/raw';
 import { Rows } from '../../ui/rows';
 import { Empty, Failure, Loading } from '../../ui/states';
 import { Moment } from '../../ui/time';
@@ -43,7 +43,7 @@ export function EventsDrawer({
           <span className="text-xs text-warn">{t.eventsMissing(data?.missing.length ?? 0)}</span>
         )}
         {data?.truncated && <span className="text-xs text-warn">{t.eventsTruncated}</span>}
-        {data?.note && <span className="text-xs text-warn">{data.note}</span>}
+        {data?.noteSaid && <span className="text-xs text-warn">{pick(data.noteSaid, language)}</span>}
         <div className="ml-auto">
           <Button tone="ghost" onClick={onClose} label={t.close}>
             ✕
@@ -65,16 +65,14 @@ export function EventsDrawer({
             idOf={(e) => e.id}
             selected={open}
             onSelect={onOpen}
-            onOpen={onOpen}
-            columns="8rem 9rem minmax(12rem,1fr)"
+            onOpen={undefined}
+            columns="9.5rem 9rem minmax(12rem,1fr)"
             narrow={{ line: [0, 1], below: 2 }}
             heads={[t.eventTime, t.eventKind, t.eventLine]}
             row={(e) => [
               <Moment key="t" at={micros(e.time)} />,
-              <span key="k" className="font-mono text-xs">
-                {e.kind}
-              </span>,
-              <Raw key="l" text={pick(e.line, language)} />,
+              <Term key="k" text={e.kind} code />,
+              <Told key="l" text={pick(e.line, language)} />,
             ]}
           />
           {chosen && <EventFields event={chosen} />}
@@ -95,14 +93,14 @@ export function EventFields({ event }: { event: EventRow }) {
       className="shrink-0 overflow-auto border-line p-3 max-md:max-h-48 max-md:border-t md:w-1/2 md:max-w-[44rem] md:border-l"
     >
       <p className="mb-2 font-semibold">
-        <Raw text={pick(event.line, language)} full />
+        <Told text={pick(event.line, language)} full />
       </p>
       <table className="w-full border-collapse text-left text-xs">
         <tbody>
           {[['id', event.id] as const, ...names.map((n) => [n, event.fields[n] ?? ''] as const)].map(
             ([name, value]) => (
               <tr key={name} className="border-b border-line align-top last:border-0">
-                <th scope="row" className="w-44 py-0.5 pr-2 font-mono font-normal text-muted">
+                <th scope="row" translate="no" className="w-44 py-0.5 pr-2 font-mono font-normal text-muted">
                   {name}
                 </th>
                 <td className="py-0.5">

@@ -3,7 +3,7 @@ import type { Story } from '../../api/story';
 import { pick, useSpeech } from '../../i18n/language';
 import { confidenceWord } from '../../story/words';
 import { Chip } from '../../ui/panel';
-import { Raw } from '../../ui/raw';
+import { Told } from '../../ui/raw';
 import { clockText, useLocalTimes, useZone } from '../../ui/time';
 import { classWord, stateWord } from '../home/coverage';
 
@@ -40,7 +40,7 @@ export function EntryLine({
             <span aria-hidden="true">?</span> {pick(entry.label, language) || t.entryUnknown}
           </>
         ) : (
-          <Raw text={pick(entry.label, language)} />
+          <Told text={pick(entry.label, language)} />
         )}
       </Chip>
       {!unknown && <span className="text-xs text-text-2">{confidenceWord(t, entry.confidence)}</span>}
@@ -63,7 +63,7 @@ export function EntryLine({
                 }}
                 className="max-w-[min(26rem,76vw)] min-h-6 truncate rounded-sm border border-line bg-surface-1 px-1.5 text-xs hover:bg-hover aria-pressed:bg-selected"
               >
-                <Raw text={local(pick(c.text, language))} />
+                <Told text={local(pick(c.text, language))} />
               </button>
             </li>
           ))}
@@ -72,7 +72,7 @@ export function EntryLine({
       {unknown && stopped !== '' && (
         <span className="text-xs text-text-2">
           <span className="text-muted">{t.entryStopped}: </span>
-          <Raw text={stopped} full />
+          <Told text={stopped} full />
         </span>
       )}
       {entry.alternatives.map((a, i) => (
@@ -83,7 +83,7 @@ export function EntryLine({
           onClick={() => onCite(`other:${i}`)}
           className="min-h-6 rounded-sm border border-dashed border-inferred px-1.5 text-xs text-inferred"
         >
-          {t.entryAlternatives}: <Raw text={pick(a.label, language)} /> ({confidenceWord(t, a.confidence)})
+          {t.entryAlternatives}: <Told text={pick(a.label, language)} /> ({confidenceWord(t, a.confidence)})
         </button>
       ))}
       {story.related.map((r, i) => (
@@ -92,7 +92,7 @@ export function EntryLine({
           className="inline-flex min-h-6 items-center gap-1.5 rounded-sm border border-dashed border-inferred px-1.5 text-xs text-inferred"
         >
           <button type="button" onClick={() => onCite(`related:${i}`)} className="min-h-6 text-left hover:underline">
-            {t.related}: <Raw text={pick(r.reason, language)} />
+            {t.related}: <Told text={pick(r.reason, language)} />
           </button>
           {r.incident !== '' && (
             <Link

@@ -1,7 +1,7 @@
-import { useQuery } from '@tanstack/react-query';
-import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { useCallback, useState } from 'react';
-import { micros } from '../../api/client';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { useCallback, useDeferredValue, useEffect, useState } from 'react';
+import { micros, reasonOf } from '../../api/client';
 import type { IncidentRow } from '../../api/gen/console/v1/console_pb';
 import { reads } from '../../api/reads';
 import { useHeld } from '../../app/held';
@@ -10,38 +10,61 @@ import { useKeys } from '../../keys/keys';
 import { keyText } from '../../keys/registry';
 import { stateWord } from '../../story/words';
 import { Button } from '../../ui/button';
+import { FilterField } from '../../ui/filter';
 import { Chip } from '../../ui/panel';
-import { Raw } from '../../ui/raw';
+import { Raw, Told } from '../../ui/raw';
 import { Rows } from '../../ui/rows';
-import { Severity } from '../../ui/severity';
+import { levels, Severity } from '../../ui/severity';
 import { Empty, Failure, Loading } from '../../ui/states';
 import { Moment } from '../../ui/time';
-import { useSetState } from './header';
+import { useSetState, VerdictSheet, verdictWord } from './verdict';
 
 const idOf = (i: IncidentRow) => i.id;
 
+/** Every incident, worst first, or what the filters ask for. A row is a link to its story. */
 export function IncidentsPage() {
   const { t, language } = useSpeech();
   const { tenant } = useParams({ from: '/t/$tenant' });
   const search = useSearch({ from: '/t/$tenant/incidents' });
   const navigate = useNavigate({ from: '/t/$tenant/incidents' });
   const [over, setOver] = useState(false);
-  const { data, error, isPending, refetch } = useQuery(reads.incidents(search.state ?? ''));
+  const [closing, setClosing] = useState(false);
+  const [typed, setTyped] = useState(search.q ?? '');
+  const q = useDeferredValue(typed);
+  const { data, error, isPending, isPlaceholderData, refetch } = useQuery({
+    ...reads.incidents({
+      state: search.state ?? '',
+      severity: search.severity ?? '',
+      search: q,
+      order: search.order === 'newest' ? '' : 'severity',
+    }),
+    placeholderData: keepPreviousData,
+  });
   const hosts = useQuery(reads.hosts());
-  const { shown, waiting, release } = useHeld(data?.incidents, idOf, over || search.sel !== undefined);
+  const { shown, waiting, release } = useHeld(
+    data?.incidents,
+    idOf,
+    (over || search.sel !== undefined) && !isPlaceholderData,
+  );
   const set = useCallback(
     (next: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...next }), replace: true }),
     [navigate],
   );
+  useEffect(() => {
+    if ((search.q ?? '') !== q) set({ q: q === '' ? undefined : q });
+    // only what was typed moves the address; the address was read when the page opened
+  }, [q, search.q, set]);
   const open = (id: string) => void navigate({ to: '/t/$tenant/incidents/$id', params: { tenant, id }, search: {} });
   const chosen = shown.find((i) => i.id === search.sel);
   const change = useSetState(chosen?.id ?? '');
   useKeys({
-    showNew: release,
-    escape: () => set({ sel: undefined }),
-    claim: () => chosen?.state === 'new' && change.mutate({ state: 'triaging', verdict: '', reason: '' }),
+    showNew: waiting > 0 ? release : undefined,
+    escape: search.sel ? () => set({ sel: undefined }) : undefined,
+    claim: chosen?.state === 'new' ? () => change.mutate({ state: 'triaging' }) : undefined,
+    verdict: chosen && chosen.state !== 'closed' ? () => setClosing(true) : undefined,
   });
   const blind = hosts.data !== undefined && !hosts.data.some((h) => h.state === 'reporting' || h.state === 'degraded');
+  const filtered = q !== '' || search.state !== undefined || search.severity !== undefined;
   return (
     <div
       className="flex h-full flex-col"
@@ -49,35 +72,81 @@ export function IncidentsPage() {
       onPointerEnter={() => setOver(true)}
       onPointerLeave={() => setOver(false)}
     >
-      <header className="flex min-h-11 items-center gap-2 border-b border-line px-3">
+      <header className="flex min-h-11 flex-wrap items-center gap-2 border-b border-line px-3 py-1">
         <h1 className="text-base font-semibold">{t.incidentsTitle}</h1>
+        <FilterField label={t.incidentsFilter} value={typed} onChange={setTyped} />
+        <select
+          aria-label={t.severity}
+          value={search.severity ?? ''}
+          onChange={(e) => set({ severity: e.target.value === '' ? undefined : e.target.value })}
+          className="field w-auto"
+        >
+          <option value="">{t.anySeverity}</option>
+          {levels.map((l) => (
+            <option key={l} value={l}>
+              {t[l]}
+            </option>
+          ))}
+        </select>
         <select
           aria-label={t.stateFilter}
-          data-filter
           value={search.state ?? ''}
           onChange={(e) => set({ state: e.target.value === '' ? undefined : e.target.value })}
           className="field w-auto"
         >
           <option value="">{t.anyState}</option>
+          <option value="open">{t.stateOpen}</option>
           <option value="new">{t.stateNew}</option>
           <option value="triaging">{t.stateTriaging}</option>
           <option value="closed">{t.stateClosed}</option>
         </select>
+        <select
+          aria-label={t.orderLabel}
+          value={search.order ?? ''}
+          onChange={(e) => set({ order: e.target.value === '' ? undefined : e.target.value })}
+          className="field w-auto"
+        >
+          <option value="">{t.orderWorst}</option>
+          <option value="newest">{t.orderNewest}</option>
+        </select>
         {data && <span className="tnum text-xs text-muted">{t.queueTotal(shown.length, Number(data.total))}</span>}
+        {isPlaceholderData && <span className="text-xs text-muted">{t.updating}</span>}
         {waiting > 0 && (
           <Button tone="primary" onClick={release} hint={keyText('showNew')}>
             {t.newItems(waiting)}
           </Button>
         )}
+        {chosen?.state === 'new' && (
+          <Button onClick={() => change.mutate({ state: 'triaging' })} hint={keyText('claim')}>
+            {t.claim}
+          </Button>
+        )}
+        {chosen && chosen.state !== 'closed' && (
+          <Button onClick={() => setClosing(true)} hint={keyText('verdict')}>
+            {t.closeIncident}
+          </Button>
+        )}
+        {change.error && (
+          <span role="alert" className="text-critical">
+            {reasonOf(change.error, language)}
+          </span>
+        )}
       </header>
       {isPending && <Loading rows={10} />}
       {error && !data && <Failure error={error} retry={() => void refetch()} />}
-      {data && shown.length === 0 && search.state !== undefined && (
+      {data && shown.length === 0 && filtered && (
         <Empty kind="filter" title={t.emptyFilter}>
-          <Button onClick={() => set({ state: undefined })}>{t.clearFilter}</Button>
+          <Button
+            onClick={() => {
+              setTyped('');
+              set({ q: undefined, state: undefined, severity: undefined });
+            }}
+          >
+            {t.clearFilter}
+          </Button>
         </Empty>
       )}
-      {data && shown.length === 0 && search.state === undefined && (
+      {data && shown.length === 0 && !filtered && (
         <Empty kind={blind ? 'blind' : 'yet'} title={blind ? t.cannotKnow : t.incidentsNone}>
           {blind ? t.noOpenBlind : t.incidentsNoneText}
         </Empty>
@@ -88,30 +157,39 @@ export function IncidentsPage() {
           items={shown}
           idOf={idOf}
           selected={search.sel}
-          onSelect={(id) => (id === search.sel ? open(id) : set({ sel: id }))}
+          onSelect={(id) => set({ sel: id })}
           onOpen={open}
-          columns="6.5rem minmax(16rem,2.6fr) 6rem minmax(4rem,0.7fr) minmax(8rem,1.2fr) 5rem 5rem 8rem"
-          narrow={{ line: [0, 2, 7], below: 1 }}
+          columns="6.5rem minmax(16rem,2.6fr) 9rem minmax(4rem,0.7fr) minmax(8rem,1.2fr) minmax(4rem,0.6fr) 5rem 5rem 9.5rem"
+          narrow={{ line: [0, 2, 8], below: 1 }}
           heads={[
             t.severity,
             t.columnTitle,
             t.stateFilter,
             t.columnHost,
             t.incidentEntry,
+            t.incidentOwner,
             t.incidentDetections,
             t.incidentProcesses,
             t.incidentLast,
           ]}
           row={(i) => [
             <Severity key="s" level={i.severity} />,
-            <span key="t" className="font-semibold">
-              <Raw text={pick(i.title, language)} />
-            </span>,
+            <Link
+              key="t"
+              to="/t/$tenant/incidents/$id"
+              params={{ tenant, id: i.id }}
+              search={{}}
+              tabIndex={-1}
+              className="font-semibold after:absolute after:inset-0"
+            >
+              <Told text={pick(i.title, language)} />
+            </Link>,
             <Chip key="st" tone={i.state === 'new' ? 'warn' : i.state === 'closed' ? 'ok' : 'plain'}>
-              {stateWord(t, i.state)}
+              {i.verdict === '' ? stateWord(t, i.state) : verdictWord(i.verdict, language)}
             </Chip>,
             <Raw key="h" text={i.hostnames.join(', ')} />,
-            <Raw key="e" text={pick(i.entry, language) || t.unknown} />,
+            <Told key="e" text={pick(i.entry, language) || t.unknown} />,
+            <Raw key="o" text={i.owner} />,
             <span key="d" className="tnum">
               {i.detections}
             </span>,
@@ -121,6 +199,9 @@ export function IncidentsPage() {
             <Moment key="l" at={micros(i.last)} />,
           ]}
         />
+      )}
+      {closing && chosen && (
+        <VerdictSheet id={chosen.id} title={pick(chosen.title, language)} onClose={() => setClosing(false)} />
       )}
     </div>
   );

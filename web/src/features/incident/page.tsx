@@ -82,16 +82,19 @@ function Workbench({ data }: { data: Data }) {
   const process = search.cite === 'process' && selected?.kind === 'process' ? selected.ref : '';
 
   useKeys({
-    escape: () => {
-      if (search.ev) set({ ev: undefined });
-      else if (search.cite) cite(undefined);
-      else if (search.sel) set({ sel: undefined });
-    },
+    escape:
+      search.ev || search.cite || search.sel
+        ? () => {
+            if (search.ev) set({ ev: undefined });
+            else if (search.cite) cite(undefined);
+            else set({ sel: undefined });
+          }
+        : undefined,
   });
 
   return (
     <div className="flex h-full flex-col max-md:block max-md:overflow-auto">
-      <IncidentHeader row={data.row} />
+      <IncidentHeader row={data.row} history={data.history} />
       <Answers story={story} cite={search.cite} onCite={cite} onLight={setLit} />
       <EntryLine story={story} cite={search.cite} onCite={cite} onSelect={(ref) => set({ sel: ref })} />
       <div className="flex min-h-0 flex-1 max-md:flex-col">

@@ -4,10 +4,9 @@ import { reads } from '../../api/reads';
 import { useText } from '../../i18n/language';
 import { CopyButton } from '../../ui/button';
 import { Head } from '../../ui/panel';
-import { Raw } from '../../ui/raw';
 import { Sheet } from '../../ui/sheet';
 import { Age } from '../../ui/time';
-import { ActionState } from '../response/state';
+import { ActionState, Target, verbWord } from '../response/state';
 
 export type Verb = 'isolate' | 'kill';
 
@@ -37,12 +36,12 @@ export function Respond({
   return (
     <Sheet title={verb === 'isolate' ? t.isolateHost : t.killProcess} onClose={onClose}>
       <p>{verb === 'isolate' ? t.respondIsolateEffect(hostName) : t.respondKillEffect(name)}</p>
-      <p className="mt-1 text-text-2">{t.respondClass}</p>
+      <p className="mt-1 text-text-2">{verb === 'isolate' ? t.respondClass : t.respondClassForGood}</p>
       <h3 className="mt-4 font-semibold">{t.respondTitle}</h3>
       <p className="mt-1 text-text-2">{t.respondText}</p>
       {(verb === 'isolate' ? [line, undo] : [line]).map((l) => (
         <p key={l} className="mt-2 flex items-center gap-2 rounded border border-line bg-bg p-2">
-          <code data-cli className="min-w-0 flex-1 font-mono text-xs break-all">
+          <code data-cli translate="no" className="min-w-0 flex-1 font-mono text-xs break-all">
             {l}
           </code>
           <CopyButton text={l} />
@@ -55,9 +54,9 @@ export function Respond({
         {here.map((a) => (
           <li key={a.id} className="flex items-center gap-3 border-b border-line py-1 last:border-0">
             <ActionState state={a.state} />
-            <span className="font-semibold">{a.verb}</span>
+            <span className="font-semibold">{verbWord(t, a.verb)}</span>
             <span className="min-w-0 flex-1 truncate">
-              <Raw text={a.target} code />
+              <Target action={a} />
             </span>
             <Age at={micros(a.updated)} />
           </li>

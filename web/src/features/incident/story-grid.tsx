@@ -89,15 +89,28 @@ export function StoryGrid({
       }
     }
   };
+  const walk = (index: number) => {
+    take(index);
+    box.current?.focus({ preventScroll: true });
+  };
+  const node = current?.node;
+  const works = () => undefined; // the grid itself handles the arrows
   useKeys({
-    down: () => take(at + 1),
-    up: () => take(at < 0 ? 0 : at - 1),
+    down: () => walk(at + 1),
+    up: () => walk(at < 0 ? 0 : at - 1),
+    expand: works,
+    collapse: works,
     nextDetection,
-    context: () => onAttackOnly(!attackOnly),
-    showNew: onRelease,
-    showEvents: () => current?.node?.kind === 'process' && onEvents(),
-    copy: () => current?.node && void navigator.clipboard.writeText(current.node.commandLine || current.node.label),
+    context: story.nodes.some(isContext) ? () => onAttackOnly(!attackOnly) : undefined,
+    showNew: waiting > 0 ? onRelease : undefined,
+    showEvents: node?.kind === 'process' ? onEvents : undefined,
+    copy: node ? () => void navigator.clipboard.writeText(node.commandLine || node.label) : undefined,
   });
+  useEffect(() => {
+    const focused = document.activeElement;
+    if (focused === null || focused === document.body || focused.id === 'main')
+      box.current?.focus({ preventScroll: true });
+  }, []);
   const onKeyDown = (e: KeyboardEvent) => {
     const steps: Record<string, number> = {
       ArrowDown: at + 1,

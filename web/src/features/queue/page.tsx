@@ -5,19 +5,19 @@ import { micros } from '../../api/client';
 import type { Detection } from '../../api/gen/console/v1/console_pb';
 import { reads } from '../../api/reads';
 import { useHeld } from '../../app/held';
-import { pick, useSpeech } from '../../i18n/language';
+import { onlyEnglish, pick, useSpeech } from '../../i18n/language';
 import { useKeys } from '../../keys/keys';
 import { keyText } from '../../keys/registry';
 import { Button } from '../../ui/button';
-import { Raw } from '../../ui/raw';
+import { FilterField } from '../../ui/filter';
+import { Raw, Told } from '../../ui/raw';
 import { Rows } from '../../ui/rows';
-import { Severity } from '../../ui/severity';
+import { levels, Severity } from '../../ui/severity';
 import { Empty, Failure, Loading } from '../../ui/states';
 import { Moment } from '../../ui/time';
 import { DetectionPane } from './pane';
 
 const idOf = (d: Detection) => d.id;
-const levels = ['critical', 'high', 'medium', 'low', 'informational'] as const;
 
 /** What rules found, newest first. J and K walk it, Enter opens the incident, nothing moves under the reader. */
 export function QueuePage() {
@@ -57,7 +57,10 @@ export function QueuePage() {
         search: { sel: d.process || undefined },
       });
   };
-  useKeys({ showNew: release, escape: () => set({ sel: undefined }) });
+  useKeys({
+    showNew: waiting > 0 ? release : undefined,
+    escape: search.sel ? () => set({ sel: undefined }) : undefined,
+  });
   const blind = hosts.data !== undefined && !hosts.data.some((h) => h.state === 'reporting' || h.state === 'degraded');
   return (
     <div className="flex h-full flex-col md:flex-row">
@@ -69,18 +72,7 @@ export function QueuePage() {
       >
         <header className="flex min-h-11 flex-wrap items-center gap-2 border-b border-line px-3 py-1">
           <h1 className="text-base font-semibold">{t.queueTitle}</h1>
-          <input
-            data-filter
-            type="search"
-            aria-label={t.queueFilter}
-            placeholder={t.queueFilter}
-            value={typed}
-            onChange={(e) => setTyped(e.target.value)}
-            onKeyDown={(e) => {
-              if (e.key === 'Escape') e.currentTarget.blur();
-            }}
-            className="field max-w-96"
-          />
+          <FilterField label={t.queueFilter} value={typed} onChange={setTyped} />
           <select
             aria-label={t.queueSeverity}
             value={search.severity ?? ''}
@@ -129,14 +121,14 @@ export function QueuePage() {
             selected={search.sel}
             onSelect={(id) => set({ sel: id })}
             onOpen={open}
-            columns="6.5rem 7.5rem minmax(12rem,1.7fr) 5rem 4rem minmax(8rem,1fr)"
+            columns="6.5rem 9.5rem minmax(12rem,1.3fr) minmax(4rem,6rem) 4.5rem minmax(10rem,1.6fr)"
             narrow={{ line: [0, 3, 1], below: 2 }}
             heads={[t.severity, t.columnTime, t.columnTitle, t.columnHost, t.columnUser, t.columnCommand]}
             row={(d) => [
               <Severity key="s" level={d.severity} />,
               <Moment key="t" at={micros(d.time)} />,
-              <span key="n" className="font-semibold" lang={d.titleMachineEnglish ? 'en' : undefined}>
-                <Raw text={pick(d.title, language)} />
+              <span key="n" className="font-semibold">
+                <Told text={pick(d.title, language)} english={onlyEnglish(d.title, language)} />
               </span>,
               <Raw key="h" text={d.hostname || d.hostId} />,
               <Raw key="u" text={d.user} />,
@@ -150,7 +142,11 @@ export function QueuePage() {
         data-pane
         className={`max-h-1/2 shrink-0 overflow-auto border-line bg-surface-1 p-4 max-md:border-t md:max-h-none md:w-80 md:border-l xl:w-96 2xl:w-[26rem] ${chosen ? '' : 'max-md:hidden'}`}
       >
-        {chosen ? <DetectionPane detection={chosen} tenant={tenant} /> : <p className="text-muted">{t.queueSelect}</p>}
+        {chosen ? (
+          <DetectionPane detection={chosen} tenant={tenant} />
+        ) : (
+          <p className="text-muted">{search.sel && data && !isPlaceholderData ? t.noSuchDetection : t.queueSelect}</p>
+        )}
       </aside>
     </div>
   );

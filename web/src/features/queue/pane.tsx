@@ -2,10 +2,10 @@ import { Link } from '@tanstack/react-router';
 import { micros } from '../../api/client';
 import type { Detection } from '../../api/gen/console/v1/console_pb';
 import { attackName, attackNote, attackTags } from '../../i18n/attack';
-import { pick, useSpeech } from '../../i18n/language';
+import { onlyEnglish, pick, useSpeech } from '../../i18n/language';
 import { CopyButton, Key } from '../../ui/button';
 import { Chip, Fact, Head } from '../../ui/panel';
-import { Raw } from '../../ui/raw';
+import { Raw, Told } from '../../ui/raw';
 import { Severity } from '../../ui/severity';
 import { Moment } from '../../ui/time';
 
@@ -19,8 +19,8 @@ export function DetectionPane({ detection: d, tenant }: { detection: Detection; 
         <Moment at={micros(d.time)} />
         {d.titleMachineEnglish && language === 'ja' && <Chip>{t.machineEnglish}</Chip>}
       </div>
-      <h2 className="mt-1 text-base font-semibold" lang={d.titleMachineEnglish ? 'en' : undefined}>
-        <Raw text={pick(d.title, language)} full />
+      <h2 className="mt-1 text-base font-semibold">
+        <Told text={pick(d.title, language)} english={onlyEnglish(d.title, language)} full />
       </h2>
       <p className="mt-2">
         {d.incidentId !== '' ? (
@@ -49,11 +49,11 @@ export function DetectionPane({ detection: d, tenant }: { detection: Detection; 
       )}
       <Head>{t.whyMatters}</Head>
       <p>
-        <Raw text={pick(d.why, language)} full />
+        <Told text={pick(d.why, language)} english={onlyEnglish(d.why, language)} full />
       </p>
       <Head>{t.whatToDo}</Head>
       <p>
-        <Raw text={pick(d.todo, language)} full />
+        <Told text={pick(d.todo, language)} english={onlyEnglish(d.todo, language)} full />
       </p>
       <Head>{t.matchedFields}</Head>
       <table className="w-full border-collapse text-left text-xs">
@@ -73,11 +73,15 @@ export function DetectionPane({ detection: d, tenant }: { detection: Detection; 
         <tbody>
           {d.matched.map((m) => (
             <tr key={`${m.selection} ${m.field} ${m.value}`} className="border-t border-line align-top">
-              <td className="py-0.5 pr-2 font-mono whitespace-nowrap">{m.field}</td>
+              <td translate="no" className="py-0.5 pr-2 font-mono whitespace-nowrap">
+                {m.field}
+              </td>
               <td className="py-0.5 pr-2">
                 <Raw text={m.value} code full />
               </td>
-              <td className="py-0.5 font-mono">{m.selection}</td>
+              <td translate="no" className="py-0.5 font-mono">
+                {m.selection}
+              </td>
             </tr>
           ))}
         </tbody>

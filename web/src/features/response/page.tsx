@@ -3,31 +3,59 @@ import { useMemo, useState } from 'react';
 import { micros } from '../../api/client';
 import type { Action } from '../../api/gen/console/v1/console_pb';
 import { reads } from '../../api/reads';
-import { useText } from '../../i18n/language';
+import { pick, useSpeech, useText } from '../../i18n/language';
+import { useKeys } from '../../keys/keys';
+import { Button } from '../../ui/button';
+import { FilterField, holds } from '../../ui/filter';
 import { Fact } from '../../ui/panel';
-import { Raw } from '../../ui/raw';
+import { Raw, Told } from '../../ui/raw';
 import { Rows } from '../../ui/rows';
 import { Empty, Failure, Loading } from '../../ui/states';
 import { Age, Moment } from '../../ui/time';
-import { ActionState } from './state';
+import { ActionState, Target, verbWord } from './state';
 
 /** What became of every command: who signed it, what it touched, and the sensor's proof. */
 export function ResponsePage() {
   const t = useText();
   const { data, error, isPending, refetch } = useQuery(reads.actions());
   const [sel, setSel] = useState<string | undefined>(undefined);
-  const actions = useMemo(() => data ?? [], [data]);
+  const [typed, setTyped] = useState('');
+  const actions = useMemo(
+    () =>
+      (data ?? []).filter((a) =>
+        holds(typed, [
+          a.verb,
+          verbWord(t, a.verb),
+          a.hostname,
+          a.hostId,
+          a.target,
+          a.targetName,
+          String(a.targetPid),
+          a.targetCommandLine,
+          a.actor,
+          a.reason,
+        ]),
+      ),
+    [data, typed, t],
+  );
+  useKeys({ escape: sel ? () => setSel(undefined) : undefined });
   const chosen = actions.find((a) => a.id === sel);
   return (
     <div className="flex h-full">
       <div className="flex min-w-0 flex-1 flex-col" data-pane>
         <header className="flex h-11 items-center gap-3 border-b border-line px-3">
           <h1 className="text-base font-semibold">{t.responseTitle}</h1>
-          {data && <span className="tnum text-muted">{actions.length}</span>}
+          {data && data.length > 0 && <FilterField label={t.responseFilter} value={typed} onChange={setTyped} />}
+          {data && <span className="tnum text-xs text-muted">{t.queueTotal(actions.length, data.length)}</span>}
         </header>
         {isPending && <Loading />}
         {error && !data && <Failure error={error} retry={() => void refetch()} />}
-        {data && actions.length === 0 && (
+        {data && data.length > 0 && actions.length === 0 && (
+          <Empty kind="filter" title={t.emptyFilter}>
+            <Button onClick={() => setTyped('')}>{t.clearFilter}</Button>
+          </Empty>
+        )}
+        {data && data.length === 0 && (
           <Empty kind="yet" title={t.responseNone}>
             {t.responseNoneText}
           </Empty>
@@ -39,17 +67,16 @@ export function ResponsePage() {
             idOf={(a) => a.id}
             selected={sel}
             onSelect={setSel}
-            onOpen={setSel}
             narrow={{ line: [0, 5, 1], below: 3 }}
-            columns="6rem 9rem minmax(8rem,1fr) minmax(10rem,2fr) minmax(7rem,1fr) 7rem"
+            columns="9rem 9rem minmax(6rem,0.8fr) minmax(12rem,2.4fr) minmax(7rem,1fr) 7rem"
             heads={[t.actionVerb, t.actionState, t.host, t.actionTarget, t.actionBy, t.actionUpdated]}
             row={(a) => [
               <span key="v" className="font-semibold">
-                {a.verb}
+                {verbWord(t, a.verb)}
               </span>,
               <ActionState key="s" state={a.state} />,
               <Raw key="h" text={a.hostname || a.hostId} />,
-              <Raw key="t" text={a.target} code />,
+              <Target key="t" action={a} />,
               <Raw key="b" text={a.actor || a.keyId} />,
               <Age key="u" at={micros(a.updated)} />,
             ]}
@@ -70,19 +97,24 @@ export function ResponsePage() {
 }
 
 function Proof({ action: a }: { action: Action }) {
-  const t = useText();
+  const { t, language } = useSpeech();
   return (
     <>
       <h2 className="mb-2 flex items-center gap-2 text-base font-semibold">
-        {a.verb} <ActionState state={a.state} />
+        {verbWord(t, a.verb)} <ActionState state={a.state} />
       </h2>
       <dl>
         <Fact name={t.host}>
           <Raw text={a.hostname || a.hostId} full />
         </Fact>
         <Fact name={t.actionTarget}>
-          <Raw text={a.target} code full />
+          <Target action={a} full />
         </Fact>
+        {a.target !== '' && (
+          <Fact name={t.processKey}>
+            <Raw text={a.target} code full />
+          </Fact>
+        )}
         <Fact name={t.actionBy}>
           <Raw text={`${a.actor} ${a.keyId}`} full />
         </Fact>
@@ -99,11 +131,17 @@ function Proof({ action: a }: { action: Action }) {
         )}
         {a.detail !== '' && (
           <Fact name={t.details}>
-            <Raw text={a.detail} full />
+            <Told text={pick(a.detailSaid, language)} full />
           </Fact>
         )}
         <Fact name={t.actionProof}>
-          <p className={a.proofSigned ? 'text-ok' : 'text-warn'}>{a.proofSigned ? t.actionSigned : t.actionUnsigned}</p>
+          {a.proof === '' && !a.proofSigned ? (
+            <span className="text-muted">{t.noValue}</span>
+          ) : (
+            <p className={a.proofSigned ? 'text-ok' : 'text-warn'}>
+              {a.proofSigned ? t.actionSigned : t.actionUnsigned}
+            </p>
+          )}
           <Raw text={a.proof} code full />
         </Fact>
       </dl>

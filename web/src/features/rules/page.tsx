@@ -4,9 +4,12 @@ import type { RejectedRule } from '../../api/gen/console/v1/console_pb';
 import { reads } from '../../api/reads';
 import { attackName, attackTags } from '../../i18n/attack';
 import type { Messages } from '../../i18n/en';
-import { pick, useSpeech } from '../../i18n/language';
+import { onlyEnglish, pick, useSpeech } from '../../i18n/language';
+import { useKeys } from '../../keys/keys';
+import { Button } from '../../ui/button';
+import { FilterField, holds } from '../../ui/filter';
 import { Chip, Panel } from '../../ui/panel';
-import { Raw } from '../../ui/raw';
+import { Raw, Told } from '../../ui/raw';
 import { Rows } from '../../ui/rows';
 import { Severity } from '../../ui/severity';
 import { Empty, Failure, Loading } from '../../ui/states';
@@ -19,28 +22,14 @@ export function RulesPage() {
   const [typed, setTyped] = useState('');
   const rules = useMemo(() => {
     const all = data?.rules ?? [];
-    const want = typed.trim().normalize('NFKC').toLowerCase();
-    if (want === '') return all;
-    return all.filter((r) =>
-      `${r.title?.en} ${r.title?.ja} ${r.id} ${r.file} ${r.attack.join(' ')}`
-        .normalize('NFKC')
-        .toLowerCase()
-        .includes(want),
-    );
+    return all.filter((r) => holds(typed, [r.title?.en ?? '', r.title?.ja ?? '', r.id, r.file, ...r.attack]));
   }, [data, typed]);
+  useKeys({ escape: sel ? () => setSel(undefined) : undefined });
   return (
     <div className="flex h-full flex-col" data-pane>
       <header className="flex min-h-11 items-center gap-3 border-b border-line px-3">
         <h1 className="text-base font-semibold">{t.rulesTitle}</h1>
-        <input
-          data-filter
-          type="search"
-          aria-label={t.ruleTitle}
-          placeholder={t.ruleTitle}
-          value={typed}
-          onChange={(e) => setTyped(e.target.value)}
-          className="field max-w-80"
-        />
+        <FilterField label={t.rulesFilter} value={typed} onChange={setTyped} />
         {data && (
           <span className="text-xs text-muted">
             {t.rulesCount(data.rules.length, data.rules.filter((r) => r.canFire).length, data.rejected.length)}
@@ -56,7 +45,11 @@ export function RulesPage() {
           {t.rulesNoneText}
         </Empty>
       )}
-      {data && data.rules.length > 0 && rules.length === 0 && <Empty kind="filter" title={t.emptyFilter} />}
+      {data && data.rules.length > 0 && rules.length === 0 && (
+        <Empty kind="filter" title={t.emptyFilter}>
+          <Button onClick={() => setTyped('')}>{t.clearFilter}</Button>
+        </Empty>
+      )}
       {rules.length > 0 && (
         <Rows
           label={t.rulesTitle}
@@ -64,21 +57,21 @@ export function RulesPage() {
           idOf={(r) => r.id}
           selected={sel}
           onSelect={setSel}
-          onOpen={setSel}
           columns="6.5rem minmax(16rem,2.4fr) minmax(9rem,1fr) 9rem 4.5rem minmax(7rem,0.8fr) minmax(8rem,1fr)"
           narrow={{ line: [0, 4], below: 1 }}
           heads={[t.ruleLevel, t.ruleTitle, t.attackLabel, t.ruleSource, t.ruleHits, t.ruleFilters, t.ruleFile]}
           row={(r) => [
             <Severity key="l" level={r.level} />,
-            <span key="t" className="font-semibold" lang={r.title?.ja === '' ? 'en' : undefined}>
-              <Raw text={pick(r.title, language)} /> {r.ours && <Chip>{t.ruleOurs}</Chip>}
+            <span key="t" className="font-semibold">
+              <Told text={pick(r.title, language)} english={onlyEnglish(r.title, language)} />{' '}
+              {r.ours && <Chip>{t.ruleOurs}</Chip>}
               {!r.canFire && (
                 <Chip tone="warn" title={r.blindFields.join(', ')}>
                   {blindReason(t, r.blindReason)}
                 </Chip>
               )}
             </span>,
-            <Raw
+            <Told
               key="a"
               text={attackTags(r.attack)
                 .map((a) => attackName(a, language))
@@ -118,7 +111,7 @@ function blindReason(t: Messages, reason: string): string {
 }
 
 function Documents({ title, list }: { title: string; list: RejectedRule[] }) {
-  const { t } = useSpeech();
+  const { t, language } = useSpeech();
   return (
     <div className="p-3">
       <Panel title={title}>
@@ -144,7 +137,7 @@ function Documents({ title, list }: { title: string; list: RejectedRule[] }) {
                 </td>
                 <td className="tnum">{r.line || ''}</td>
                 <td>
-                  <Raw text={r.reason} full />
+                  <Told text={pick(r.why, language) || r.reason} full />
                 </td>
               </tr>
             ))}

@@ -5,10 +5,12 @@ import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } fr
 import { holdToken, reasonOf, signIn } from '../../api/client';
 import type { SessionResponse } from '../../api/gen/console/v1/console_pb';
 import { reads } from '../../api/reads';
+import { ourPath } from '../../app/next';
 import { useTheme } from '../../app/theme';
 import { languages, useSpeech, useText } from '../../i18n/language';
 import { Button, CopyButton } from '../../ui/button';
 import { Icon, Tower } from '../../ui/icon';
+import { show } from '../../ui/show';
 
 /** The only page without a session. A one-time link (behind #) leads to set-up, everything else to sign-in. */
 export function SignInPage() {
@@ -51,19 +53,19 @@ function useEnter(): (s: SessionResponse) => void {
     holdToken(s.csrf);
     client.clear();
     client.setQueryData(reads.who().queryKey, s);
-    // Only our own paths: "next" comes from the address and may hold anything.
-    if (next?.startsWith('/t/')) router.history.replace(next);
+    const path = ourPath(next, location.origin);
+    if (path !== undefined) router.history.replace(path);
     else void navigate({ to: '/t/$tenant/home', params: { tenant: s.tenantName }, replace: true });
   };
 }
 
 function useWords(): (error: unknown) => string {
-  const t = useText();
+  const { t, language } = useSpeech();
   return (error) => {
-    if (!(error instanceof ConnectError)) return reasonOf(error);
+    if (!(error instanceof ConnectError)) return reasonOf(error, language);
     if (error.code === Code.Unauthenticated) return t.signInFailed;
     if (error.code === Code.ResourceExhausted) return t.tooMany;
-    return reasonOf(error);
+    return reasonOf(error, language);
   };
 }
 
@@ -88,7 +90,7 @@ function Open({ note }: { note: string | undefined }) {
     <form onSubmit={submit} className="flex flex-col gap-4">
       <h1 className="text-xl font-semibold">{t.signInTitle}</h1>
       {note && <p className="text-text-2">{note}</p>}
-      {!note && next && <p className="text-text-2">{t.signInEnded}</p>}
+      {!note && next && <p className="text-text-2">{t.signInNext}</p>}
       <Field label={t.userName} name="name" autoComplete="username" focus />
       <Field label={t.password} name="password" type="password" autoComplete="current-password" />
       <Field label={t.code} name="code" autoComplete="one-time-code" numeric hint={t.codeHint} />
@@ -115,9 +117,10 @@ function SetUp({ link }: { link: string }) {
   const qr = useDataURL(begin.data?.totpQrPng);
   if (begin.isPending) return <p role="status">{t.linkChecking}</p>;
   if (begin.error) {
-    const done = reasonOf(begin.error).startsWith('set-up is done');
+    const done = reasonOf(begin.error, 'en').startsWith('set-up is done');
     return <Open note={done ? t.setUpDone : t.linkBad} />;
   }
+  const { replaces } = begin.data;
   const submit = (e: FormEvent<HTMLFormElement>) => {
     e.preventDefault();
     const f = new FormData(e.currentTarget);
@@ -137,16 +140,21 @@ function SetUp({ link }: { link: string }) {
   return (
     <form onSubmit={submit} className="flex flex-col gap-4">
       <div>
-        <h1 className="text-xl font-semibold">{t.setUpTitle}</h1>
+        <h1 className="text-xl font-semibold">{replaces === '' ? t.setUpTitle : t.resetTitle}</h1>
+        {replaces !== '' && (
+          <p role="note" className="mt-2 rounded border border-warn bg-warn-bg p-2 text-warn">
+            {t.resetText(show(replaces))}
+          </p>
+        )}
         <p className="mt-1 text-text-2">{t.setUpText}</p>
       </div>
-      <Field label={t.userName} name="name" autoComplete="username" focus />
+      <Field label={t.userName} name="name" autoComplete="username" focus first={replaces} />
       <Field label={t.password} name="password" type="password" autoComplete="new-password" hint={t.passwordHint} />
       <div className="flex gap-4 rounded-md border border-line bg-surface-1 p-3">
         {qr && <img src={qr} alt={t.qrAlt} width={148} height={148} className="size-37 rounded bg-white" />}
         <div className="min-w-0 flex-1">
           <p className="text-text-2">{t.secretLabel}</p>
-          <code data-totp-secret className="mt-1 block font-mono text-sm break-all">
+          <code data-totp-secret translate="no" className="mt-1 block font-mono text-sm break-all">
             {begin.data.totpSecret}
           </code>
           <CopyButton text={begin.data.totpSecret} />
@@ -155,7 +163,7 @@ function SetUp({ link }: { link: string }) {
       <Field label={t.code} name="code" autoComplete="one-time-code" numeric hint={t.codeHint} />
       <Problem text={error} />
       <Button type="submit" tone="primary" disabled={busy}>
-        {t.setUpSubmit}
+        {replaces === '' ? t.setUpSubmit : t.resetSubmit}
       </Button>
     </form>
   );
@@ -189,6 +197,7 @@ function Field({
   hint,
   numeric = false,
   focus = false,
+  first = '',
 }: {
   label: string;
   name: string;
@@ -197,6 +206,8 @@ function Field({
   hint?: string;
   numeric?: boolean;
   focus?: boolean;
+  /** what stands in it at first */
+  first?: string;
 }) {
   const id = useId();
   const ref = useRef<HTMLInputElement>(null);
@@ -213,6 +224,7 @@ function Field({
         id={id}
         name={name}
         type={type}
+        defaultValue={first}
         required
         autoComplete={autoComplete}
         inputMode={numeric ? 'numeric' : undefined}
