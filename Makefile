@@ -69,8 +69,8 @@ bench-page: build ## kernel timestamp to the row in the page, in Chromium, at 1,
 bench-flood: build ## server and workers at 5,000 events/s from synthetic sensors: lag, memory, bytes per event
 	bash dev/bench/flood.sh
 
-bench-quiet: build ## an hour of upgrades, builds and idle: 0 high or critical detections (root)
-	bash dev/bench/quiet.sh
+bench-quiet: build ## an honest host for ARGS (10m, 60m): installs, builds, backups, servers: 0 high or critical detections (root)
+	bash dev/bench/quiet.sh $(ARGS)
 
 bench-response: build ## isolate and kill times over 20 runs (root)
 	bash dev/bench/response.sh

@@ -20,7 +20,8 @@ bash dev/efficacy/root.sh "$cache/root"
 work=$(mktemp -d "$cache/run.XXXXXX")
 finish() { rm -rf --one-file-system "$work"; }
 trap finish EXIT
-CGO_ENABLED=0 go build -o "$work/efficacy" ./dev/efficacy # rooms share nothing with C: every thread drops its capabilities
-"$work/efficacy" -data "$(realpath "$data")" -root "$cache/root" -work "$work/rooms" -out "$out" -bin "${BIN:-bin}" \
+# Without C every thread drops its capabilities; and the parent of every test is no program in a temporary folder.
+CGO_ENABLED=0 go build -o bin/efficacy ./dev/efficacy
+bin/efficacy -data "$(realpath "$data")" -root "$cache/root" -work "$work/rooms" -out "$out" -bin "${BIN:-bin}" \
 	-commit "${EFFICACY_COMMIT:-$(git describe --tags --always --dirty 2>/dev/null || echo unknown)}" ${EFFICACY_FLAGS:-} "$@" 2> >(tee "$out/log" >&2) | tee "$out/report.txt"
 echo "efficacy: kept in $out: report.txt, result.json, history.ndjson, events/, printed/"

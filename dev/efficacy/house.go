@@ -97,6 +97,43 @@ func (h *house) ready(ctx context.Context) error {
 	return fmt.Errorf("the host does not report after a minute: see %s", h.log)
 }
 
+// settle waits until what was done last is searchable and nothing more is detected: on a loaded machine the judge is late.
+func (h *house) settle(ctx context.Context) error {
+	begin := time.Now()
+	marker := fmt.Sprintf("efficacy-settled-%d", begin.UnixNano())
+	if err := exec.CommandContext(ctx, "/bin/true", marker).Run(); err != nil {
+		return fmt.Errorf("leave a mark: %w", err)
+	}
+	seen, before, calm := false, -1, 0
+	for time.Since(begin) < 3*time.Minute {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(2 * time.Second):
+		}
+		if !seen {
+			if err := h.events(ctx, func(r *row, _ []byte) error {
+				seen = seen || strings.Contains(r.Fields["actor_command_line"], marker)
+				return nil
+			}, "--kind", "process.exec", "--from", strconv.FormatInt(begin.Add(-time.Minute).UnixMicro(), 10), "--limit", "5000"); err != nil {
+				return err
+			}
+			continue
+		}
+		var all []detection
+		if err := h.ask(ctx, &all, "detections", "--limit", "100000"); err != nil {
+			return err
+		}
+		if calm++; len(all) != before {
+			before, calm = len(all), 0
+		}
+		if calm >= 3 {
+			return nil
+		}
+	}
+	return errors.New("three minutes after the last test its events are not searchable: the machine is too loaded to measure")
+}
+
 // close ends the server with its sensor.
 func (h *house) close() {
 	_ = h.cmd.Process.Signal(os.Interrupt)

@@ -104,7 +104,7 @@ func person(root bool) account {
 func (w account) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = w.home
-	cmd.Env = []string{"HOME=" + w.home, "USER=" + w.name, "LOGNAME=" + w.name, "USERNAME=" + w.name, "SHELL=/bin/bash", "LANG=C.UTF-8", "TERM=dumb",
+	cmd.Env = []string{"HOME=" + w.home, "USER=" + w.name, "LOGNAME=" + w.name, "SHELL=/bin/bash", "LANG=C.UTF-8", "TERM=dumb",
 		"PathToAtomicsFolder=" + atomics, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: uint32(w.uid), Gid: uint32(w.uid), Groups: w.groups}}
 	cmd.WaitDelay = time.Second

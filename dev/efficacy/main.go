@@ -72,6 +72,7 @@ type measurement struct {
 	parallel                            int
 	limit                               time.Duration
 	skipped                             bool
+	prepare                             string // the cgroup of what makes rooms ready
 	log                                 io.Writer
 }
 
@@ -118,11 +119,10 @@ func (m *measurement) run(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	begin := time.Now()
-	cgroup, err := makeCgroup("")
-	if err != nil {
+	if m.prepare, err = makeCgroup(prepare); err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(cgroup) }()
+	defer func() { _ = endCgroup(m.prepare); _ = os.Remove(filepath.Dir(m.prepare)) }()
 	queue := make(chan *attempt)
 	var wg sync.WaitGroup
 	for range m.parallel {

@@ -32,7 +32,7 @@ for who in root alice bob; do
 	cp "$home/.config/google-chrome/Default/Login Data" "$home/.config/chromium/Default/Login Data"
 	printf '{"logins":[]}\n' >"$home/.mozilla/firefox/ab12.default-release/logins.json"
 	printf '{"roots":{"bookmark_bar":{"children":[]}}}\n' >"$home/.config/google-chrome/Default/Bookmarks"
-	printf 'ls -la\ncd /srv/app\ngit pull\nmysql -u app -pexample app\nexport API_PASSWORD=example\nsudo systemctl restart app\nexit\n' >"$home/.bash_history"
+	printf 'ls -la\ncd /srv/app\ngit pull\nssh -p 2222 bob@db.example.net\nmysql -u app -pexample app\nexport API_PASSWORD=example\nsudo systemctl restart app\nexit\n' >"$home/.bash_history"
 	cp "$home/.bash_history" "$home/.zsh_history"
 	for n in 1 2 3 4 5; do head -c 20000 /dev/urandom | base64 >"$home/Documents/report-$n.txt"; done
 	printf 'password: example\n' >"$home/Documents/notes.txt"

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,7 +53,9 @@ type line struct {
 
 // report asks what was seen, assigns it, prints the tables and keeps the result.
 func (m *measurement) report(ctx context.Context, h *house, all []*attempt, begin time.Time, stdout io.Writer) error {
-	time.Sleep(8 * time.Second) // what was seen last is uploaded, judged and searchable
+	if err := h.settle(ctx); err != nil {
+		return err
+	}
 	found, cgroups, err := h.detections(ctx)
 	if err != nil {
 		return err
@@ -62,13 +65,17 @@ func (m *measurement) report(ctx context.Context, h *house, all []*attempt, begi
 		rooms[a.name()] = a
 	}
 	r := result{Commit: m.commit, Kernel: release(), Time: begin.UTC(), Seconds: time.Since(begin).Seconds(), Whole: len(m.only) == 0, Sums: map[string]sum{}}
+	beside := map[string]int{}
 	for _, d := range found {
 		if a := rooms[cgroups[d.Event]]; a != nil {
 			a.found = append(a.found, d)
-		} else if d.counts() {
+		} else if d.counts() && cgroups[d.Event] != prepare { // getting a tool is no part of its test
 			r.Stray++
-			_, _ = fmt.Fprintf(m.log, "efficacy: beside the rooms (%q): %s: %s %q\n", cgroups[d.Event], d.Title.En, d.Image, short(d.CommandLine, 100))
+			beside[d.Title.En+": "+d.Image]++
 		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(beside)) {
+		_, _ = fmt.Fprintf(m.log, "efficacy: beside the rooms: %d× %s\n", beside[what], what)
 	}
 	for _, a := range all {
 		l := a.line()

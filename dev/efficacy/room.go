@@ -50,6 +50,9 @@ type order struct {
 	Limit                   time.Duration
 }
 
+// prepare is the cgroup of what makes rooms ready.
+const prepare = "prepare.scope"
+
 const cgroupRoot = "/sys/fs/cgroup"
 
 // makeCgroup makes a cgroup below our own; "" is our own.
@@ -104,7 +107,13 @@ func (a *attempt) run(ctx context.Context, m *measurement, dir string, authority
 	cmd.ExtraFiles = []*os.File{told, answers, printed}
 	var said strings.Builder
 	cmd.Stderr = &said
+	ready, err := os.Open(m.prepare)
+	if err != nil {
+		return fmt.Errorf("start a room: %w", err)
+	}
+	defer func() { _ = ready.Close() }()
 	cmd.SysProcAttr = &syscall.SysProcAttr{
+		UseCgroupFD: true, CgroupFD: int(ready.Fd()),
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET,
 		Pdeathsig:  syscall.SIGKILL,
 	}

@@ -1,15 +1,20 @@
-// Command quiet counts the high and critical detections of a `yagura up` and says which of them come from a
-// given process and what it started: QUIET YAGURA DATA PID. Its exit code is 1 when there is one of those.
+// Command quiet counts the detections of a `yagura up` by level and says which of them come from the honest work, told by
+// its cgroup, which from the replayed benign events, and which from whatever else ran: QUIET YAGURA DATA CGROUP. Its exit
+// code is 1 when the work or the benign events raised a high or critical one.
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
-	"strconv"
-	"time"
+	"slices"
+	"strings"
 )
 
 type found struct {
@@ -17,22 +22,14 @@ type found struct {
 		En string `json:"en"`
 	} `json:"title"`
 	Severity    string `json:"severity"`
-	Process     string `json:"process"`
+	Event       string `json:"event_id"`
+	Hostname    string `json:"hostname"`
 	Image       string `json:"image"`
 	CommandLine string `json:"command_line"`
-	Time        int64  `json:"time"`
-}
-
-type tree struct {
-	Nodes []struct {
-		Process string `json:"process"`
-		Parent  string `json:"parent"`
-		PID     int    `json:"pid"`
-	} `json:"nodes"`
 }
 
 func main() {
-	n, err := run(os.Args[1:])
+	n, err := run(os.Args[1:], os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "quiet:", err)
 		os.Exit(2)
@@ -42,67 +39,96 @@ func main() {
 	}
 }
 
-// run prints each detection and gives how many come from the process.
-func run(args []string) (ours int, err error) {
+// levels from the worst on.
+var levels = []string{"critical", "high", "medium", "low", "informational"}
+
+// run prints every kind of detection once, with how often, and gives how many loud ones are not from elsewhere.
+func run(args []string, stdout io.Writer) (loud int, err error) {
 	if len(args) != 3 {
-		return 0, errors.New("use: quiet YAGURA DATA PID")
+		return 0, errors.New("use: quiet YAGURA DATA CGROUP")
 	}
-	root, err := strconv.Atoi(args[2])
-	if err != nil {
-		return 0, fmt.Errorf("pid: %w", err)
-	}
-	ask := func(to any, verb ...string) error {
+	ask := func(verb ...string) ([]byte, error) {
 		b, err := exec.Command(args[0], append([]string{"--data", args[1], "--json"}, verb...)...).Output()
 		if err != nil {
-			return fmt.Errorf("%v: %w", verb, err)
+			return nil, fmt.Errorf("%v: %w", verb, err)
 		}
-		return json.Unmarshal(b, to)
+		return b, nil
 	}
-	beside := 0
-	for _, severity := range []string{"critical", "high"} {
-		var all []found
-		if err := ask(&all, "detections", "--limit", "100000", "--severity", severity); err != nil {
-			return 0, err
-		}
-		for _, d := range all {
-			whose := "beside"
-			var t tree
-			if err := ask(&t, "tree", d.Process); err != nil {
-				whose = "unknown" // counted with the work: nothing is excused by a question without an answer
-				ours++
-			} else if from(&t, d.Process, root) {
-				whose = "workload"
-				ours++
-			} else {
-				beside++
-			}
-			line := d.CommandLine
-			if len(line) > 120 {
-				line = line[:120] + "…"
-			}
-			fmt.Printf("%s  %-8s  %-8s  %s  %s  %q\n", time.UnixMicro(d.Time).UTC().Format(time.TimeOnly), whose, d.Severity, d.Title.En, d.Image, line)
-		}
+	b, err := ask("detections", "--limit", "100000")
+	if err != nil {
+		return 0, err
 	}
-	fmt.Printf("{\"workload\": %d, \"beside\": %d}\n", ours, beside)
-	return ours, nil
-}
-
-// from says whether the process descends from the one with the pid.
-func from(t *tree, process string, root int) bool {
-	for range len(t.Nodes) {
-		at := -1
-		for i := range t.Nodes {
-			if t.Nodes[i].Process == process {
-				at = i
+	var all []found
+	if err := json.Unmarshal(b, &all); err != nil {
+		return 0, fmt.Errorf("detections: %w", err)
+	}
+	cgroups := map[string]string{}
+	for part := range slices.Chunk(all, 100) {
+		var ids []string
+		for _, d := range part {
+			ids = append(ids, d.Event)
+		}
+		slices.Sort(ids)
+		b, err := ask(append([]string{"events", "list"}, slices.Compact(ids)...)...)
+		if err != nil {
+			return 0, err // nothing is excused by a question without an answer
+		}
+		for lines := bufio.NewReader(bytes.NewReader(b)); ; {
+			line, err := lines.ReadBytes('\n')
+			var e struct {
+				ID     string            `json:"id"`
+				Fields map[string]string `json:"fields"`
+			}
+			if len(line) > 1 && json.Unmarshal(line, &e) == nil {
+				cgroups[e.ID] = e.Fields["actor_cgroup"]
+			}
+			if err != nil {
+				break
 			}
 		}
-		if at < 0 {
-			return false
-		}
-		if t.Nodes[at].PID == root {
-			return true
-		}
-		process = t.Nodes[at].Parent
 	}
-	return false
+	type kind struct{ whose, severity, title, image string }
+	count, example := map[kind]int{}, map[kind]string{}
+	sums := map[string]map[string]int{"work": {}, "benign events": {}, "beside": {}}
+	for _, d := range all {
+		whose := "beside"
+		switch {
+		case d.Hostname == "benign-events":
+			whose = "benign events"
+		case cgroups[d.Event] == args[2]:
+			whose = "work"
+		}
+		k := kind{whose, d.Severity, d.Title.En, d.Image}
+		count[k]++
+		example[k] = d.CommandLine
+		sums[whose][d.Severity]++
+		if whose != "beside" && (d.Severity == "high" || d.Severity == "critical") {
+			loud++
+		}
+	}
+	kinds := slices.SortedFunc(maps.Keys(count), func(a, b kind) int {
+		if x := strings.Compare(b.whose, a.whose); x != 0 {
+			return x
+		}
+		if x := slices.Index(levels, a.severity) - slices.Index(levels, b.severity); x != 0 {
+			return x
+		}
+		return strings.Compare(a.title+a.image, b.title+b.image)
+	})
+	for _, k := range kinds {
+		line := strings.Join(strings.Fields(example[k]), " ")
+		if len(line) > 160 {
+			line = line[:160] + "…"
+		}
+		_, _ = fmt.Fprintf(stdout, "%-13s  %-8s  %3d×  %s  %s  %q\n", k.whose, k.severity, count[k], k.title, k.image, line)
+	}
+	for _, whose := range []string{"work", "benign events", "beside"} {
+		_, _ = fmt.Fprintf(stdout, "%-13s ", whose)
+		for _, level := range levels {
+			_, _ = fmt.Fprintf(stdout, "  %s %d", level, sums[whose][level])
+		}
+		_, _ = fmt.Fprintln(stdout)
+	}
+	_, _ = fmt.Fprintf(stdout, "high or critical of the work and of the benign events: %d (0 is right)\n", loud)
+	return loud, nil
 }
