@@ -20,7 +20,7 @@ var jaElsewhere = terminal.Sentences{
 	"enrolled but never reported": "登録後に報告なし", "stale": "沈黙", "online but no telemetry": "イベントなし", "event class missing": "種別の欠落",
 	"sensor degraded": "センサーの低下", "drops": "欠損", "clock skew": "時計のずれ", "tamper signal": "改ざんの兆候", "response channel dead": "対応の経路なし", "server-side": "サーバー側",
 	"confidence high": "確度 高", "confidence medium": "確度 中", "confidence low": "確度 低",
-	"when": "いつ", "where": "どこで", "what": "何が", "why": "なぜ", "who": "誰が(攻撃者)", "accounts": "被害アカウント", "how": "手口",
+	"when": "いつ", "where": "どこで", "what": "何が", "why": "なぜ", "who": "誰が(攻撃者)", "accounts": "関与したアカウント", "how": "手口",
 
 	"another process": "別のプロセス", config.FlagGroup: "設定(server.yaml のキー):",
 

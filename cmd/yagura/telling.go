@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +21,54 @@ type telling struct {
 
 	incident *consolev1.Incident
 	story    incident.Story
+	told     map[string]bool // long command lines that stand on the page already
+}
+
+// Lengths of a command line in a row of the story: the first time it stands on the page, and again.
+const (
+	wholeCommand = 400
+	shortCommand = 60
+)
+
+var quotedCommand = regexp.MustCompile("“[^”]*”|「[^」]*」")
+
+// again shortens the long command lines of a text that stand on the page already.
+func (t *telling) again(text string) string {
+	return quotedCommand.ReplaceAllStringFunc(text, func(q string) string {
+		r := []rune(q)
+		return string(r[0]) + t.once(string(r[1:len(r)-1])) + string(r[len(r)-1])
+	})
+}
+
+// once gives a command line, shortened when its beginning has been told.
+func (t *telling) once(line string) string {
+	r := []rune(line)
+	if len(r) <= shortCommand {
+		return line
+	}
+	begin := string(r[:shortCommand-1])
+	if t.told[begin] {
+		return begin + "…"
+	}
+	if t.told == nil {
+		t.told = map[string]bool{}
+	}
+	t.told[begin] = true
+	if len(r) > wholeCommand {
+		return string(r[:wholeCommand-1]) + "…"
+	}
+	return line
+}
+
+// hosts names the hosts of the story by their ids; several says that a row must say its own.
+func (t *telling) hosts() (names map[string]string, several bool) {
+	names = map[string]string{}
+	for i := range t.story.Nodes {
+		if n := &t.story.Nodes[i]; n.Host != "" && n.HostName != "" {
+			names[n.Host] = n.HostName
+		}
+	}
+	return names, len(names) > 1
 }
 
 // sentence gives a sentence of the story. Its times are those of the day that the page's first lines name.
@@ -39,7 +89,7 @@ var flagWords = [][2]string{
 
 // Widths of the left columns.
 const (
-	answerIndent = 16
+	answerIndent = 20
 	storyMargin  = 15 // 10:31:52.123456
 )
 
@@ -52,7 +102,7 @@ func (t *telling) tell() {
 	for _, a := range t.story.Answers {
 		head := t.say(a.Answer)
 		for _, x := range a.Sentences {
-			text := t.sentence(x.Text)
+			text := t.again(t.sentence(x.Text))
 			if x.Basis == "inferred" && !x.Unknown {
 				text += " " + t.say("(inferred)")
 			}
@@ -78,10 +128,16 @@ func (t *telling) wayIn() {
 		t.paragraph(t.say("weakness"), answerIndent, w)
 	}
 	for i, step := range e.Chain {
-		t.paragraph(strconv.Itoa(i+1)+".", 4, t.sentence(step.Text))
+		t.paragraph(strconv.Itoa(i+1)+".", 4, t.again(t.sentence(step.Text)))
 	}
 	if stopped := t.sentence(e.Stopped.Why); stopped != "" && e.Route == "unknown" {
 		t.paragraph("", 0, stopped)
+	}
+	if len(e.Steps) > 0 {
+		t.paragraph("", 0, t.say("From host to host:"))
+	}
+	for _, step := range e.Steps {
+		t.paragraph("", 4, t.again(t.sentence(step.Text)))
 	}
 }
 
@@ -102,6 +158,10 @@ func (t *telling) rows() {
 			parent = ""
 		}
 		children[parent] = append(children[parent], i)
+	}
+	folds := map[string][]incident.Fold{}
+	for _, f := range t.story.Folds {
+		folds[f.Parent] = append(folds[f.Parent], f)
 	}
 	t.heading("THE STORY")
 	var rows []branch
@@ -132,6 +192,9 @@ func (t *telling) rows() {
 			rows = append(rows, t.noted(b, n, titles))
 			walk(n.Ref, depth+1)
 		}
+		for _, f := range folds[ref] {
+			rows = append(rows, branch{depth: depth, text: t.folded(f)})
+		}
 	}
 	walk("", 0)
 	width := 0
@@ -139,9 +202,26 @@ func (t *telling) rows() {
 		width = w
 	}
 	t.printf("%s", drawn(rows, storyMargin, width))
-	if t.story.Truncated {
-		t.printf("%s\n", t.say("The story is longer than this: its most important rows are shown."))
+	if n := t.story.LeftOut; n.Members > 0 {
+		t.paragraph("", 0, t.say("The story is longer than this: its most telling rows are shown, %d processes of it are left out.", n.Members))
 	}
+	most := incident.Fold{}
+	for _, f := range t.story.Folds {
+		if f.Count > most.Count {
+			most = f
+		}
+	}
+	if most.Count > 0 {
+		t.printf("%s  %s\n", t.say("All that was started there:"), t.command("tree", shortRef(t.shortNames(), most.Parent)))
+	}
+}
+
+// folded says how many programs stand for one row.
+func (t *telling) folded(f incident.Fold) string {
+	if f.Kind == incident.FoldOver {
+		return t.say("+%d more of this story: %s", f.Count, t.saidHere(f.Reason))
+	}
+	return t.say("+%d not part of this story: %s", f.Count, t.saidHere(f.Reason))
 }
 
 // noted puts the detections of a node under its row.
@@ -173,7 +253,7 @@ func (t *telling) row(n *incident.Node) branch {
 	if n.Start > 0 {
 		b.right = terminal.TimeOfDay(n.Start)
 	}
-	text := n.CommandLine
+	text := t.once(n.CommandLine)
 	if n.Kind != "process" || text == "" {
 		text = t.saidHere(n.Labels)
 		if text == "" {
@@ -181,8 +261,12 @@ func (t *telling) row(n *incident.Node) branch {
 		}
 	}
 	b.text = event.Show(text)
+	user := n.User
+	if _, several := t.hosts(); several {
+		user += "@" + n.HostName
+	}
 	if n.Kind == "process" && n.PID > 0 {
-		b.text += "  (" + event.Show(strings.Join(slices.DeleteFunc([]string{strconv.FormatUint(n.PID, 10), n.User}, func(s string) bool { return s == "" }), ", ")) + ")"
+		b.text += "  (" + event.Show(strings.Join(slices.DeleteFunc([]string{strconv.FormatUint(n.PID, 10), user}, func(s string) bool { return s == "" }), ", ")) + ")"
 	}
 	for _, f := range n.Flags {
 		for _, w := range flagWords {
@@ -200,12 +284,13 @@ func (t *telling) blind() {
 		return
 	}
 	t.heading("NOT FULLY SEEN")
+	names, _ := t.hosts()
 	for _, h := range t.story.Holes {
 		to := t.say("now")
 		if h.To > 0 {
 			to = terminal.Clock(h.To)
 		}
-		t.paragraph("", 2, t.say("%s of %s is %s from %s to %s: %s", t.say(h.Class), event.Show(h.Host), t.say(h.State), terminal.Clock(h.From), to, t.tongue.Text(h.Reason)))
+		t.paragraph("", 2, t.say("%s of %s is %s from %s to %s: %s", t.say(h.Class), event.Show(cmp.Or(names[h.Host], h.Host)), t.say(h.State), terminal.Clock(h.From), to, t.tongue.Text(h.Reason)))
 	}
 }
 
@@ -222,8 +307,13 @@ func (t *telling) next() {
 			}
 		}
 	}
+	called, several := t.hosts()
 	for i, d := range worst {
-		t.paragraph(strconv.Itoa(i+1)+".", 4, t.said(d.Todo))
+		todo := t.said(d.Todo)
+		if several {
+			todo = cmp.Or(called[d.HostId], d.HostId) + ": " + todo
+		}
+		t.paragraph(strconv.Itoa(i+1)+".", 4, todo)
 	}
 	id, names := t.incident.Row.Id, t.shortNames()
 	hosts := map[string]bool{}

@@ -433,8 +433,8 @@ func (b *builder) why() []Sentence {
 		s.Text = Said{En: "Entry route: " + e.Label.En + ": " + strings.Join(en, "; ") + ".", Ja: "侵入経路: " + e.Label.Ja + "。" + strings.Join(ja, "。") + "。"}
 		out = append(out, s)
 		w := s
-		w.Text = Said{En: "Weakness used: " + e.Weakness.En + " (" + en[len(en)-1] + ").", Ja: "悪用された弱点: " + e.Weakness.Ja + "（" + ja[len(ja)-1] + "）。"}
-		w.EventIDs = append([]string{}, e.Chain[len(e.Chain)-1].EventIDs...)
+		w.Text = Said{En: "Weakness used: " + e.Weakness.En + " (seen at " + clock(b.reached.time) + ").", Ja: "悪用された弱点: " + e.Weakness.Ja + "（" + clock(b.reached.time) + "）。"}
+		w.EventIDs = []string{b.reached.id.String()}
 		w.Basis = inferred
 		out = append(out, w)
 	}
@@ -444,7 +444,7 @@ func (b *builder) why() []Sentence {
 			aims++
 			told["to take credentials"] = true
 			out = append(out, sentence(fmt.Sprintf("Likely aim: to take credentials (%s read at %s by %s).", c[0].text, clock(c[0].time), b.en(p)),
-				fmt.Sprintf("推定される目的: 認証情報の窃取（%s に %s が%sに読まれた）。", clock(c[0].time), c[0].text, b.ja(p)), inferred, medium, c[0].fact))
+				fmt.Sprintf("推定される目的: 認証情報の窃取（%s に %s が %s に読まれた）。", clock(c[0].time), c[0].text, b.ja(p)), inferred, medium, c[0].fact))
 		}
 	}
 	for _, d := range b.dets {
@@ -528,7 +528,7 @@ func (b *builder) accounts() []Sentence {
 		x := by[k]
 		host := x.first.by.host
 		out = append(out, sentence(fmt.Sprintf("%s%s: %d processes, the first at %s: %s.", x.user, b.onHost(host), x.n, clock(x.first.time), b.en(x.first.by)),
-			fmt.Sprintf("%s%s: プロセス %d 個、最初は %s の%s。", b.atHost(host), x.user, x.n, clock(x.first.time), b.ja(x.first.by)), observed, high, x.first.fact))
+			fmt.Sprintf("%s%s: プロセス %d 個、最初は %s の %s。", b.atHost(host), x.user, x.n, clock(x.first.time), b.ja(x.first.by)), observed, high, x.first.fact))
 	}
 	if len(out) == 0 {
 		return []Sentence{unknown("Unknown: no event names an account.", "不明: アカウントを示すイベントがありません。")}

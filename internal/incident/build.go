@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 
@@ -44,19 +45,20 @@ func Build(g *Graph, dets []detection.Detection, c Context) Story {
 }
 
 type builder struct {
-	g     *Graph
-	c     Context
-	w     *growth
-	dets  []detection.Detection
-	by    map[*proc][]detection.Detection
-	refs  map[any]string
-	lines []*link
-	out   Story
-	id    map[*link]string
-	many  bool // more than one host: each step names its own
-	steps []hostStep
-	from  netip.AddrPort // where the entry came from, as far as it is an address
-	over  map[*proc]int  // members not shown, by the nearest one above them that is
+	g       *Graph
+	c       Context
+	w       *growth
+	dets    []detection.Detection
+	by      map[*proc][]detection.Detection
+	refs    map[any]string
+	lines   []*link
+	out     Story
+	id      map[*link]string
+	many    bool // more than one host: each step names its own
+	steps   []hostStep
+	reached fact           // the last step of the entry
+	from    netip.AddrPort // where the entry came from, as far as it is an address
+	over    map[*proc]int  // members not shown, by the nearest one above them that is
 }
 
 func newBuilder(g *Graph, dets []detection.Detection, c Context) *builder {
@@ -145,6 +147,7 @@ func (b *builder) story() Story {
 		}
 	}
 	b.out.Answers = b.answers()
+	b.dropIdleContext()
 	return b.out
 }
 
@@ -487,6 +490,36 @@ func (b *builder) rows() {
 				}
 			}
 		}
+	}
+}
+
+// dropIdleContext takes out ancestors that show where something stands which stands elsewhere now: under what reached it
+// from another host, or wrote it.
+func (b *builder) dropIdleContext() {
+	for {
+		used := map[string]bool{b.out.Entry.Stopped.Where: true}
+		for _, s := range append(append([]ChainStep{}, b.out.Entry.Chain...), b.out.Entry.Steps...) {
+			used[s.Ref] = true
+		}
+		for _, n := range b.out.Nodes {
+			used[n.RowParent] = true
+		}
+		for _, f := range b.out.Folds {
+			used[f.Parent] = true
+		}
+		gone := map[string]bool{}
+		kept := b.out.Nodes[:0]
+		for _, n := range b.out.Nodes {
+			if slices.Contains(n.Flags, FlagContext) && len(n.Detections) == 0 && !used[n.Ref] {
+				gone[n.Ref] = true
+				continue
+			}
+			kept = append(kept, n)
+		}
+		if b.out.Nodes = kept; len(gone) == 0 {
+			return
+		}
+		b.out.Edges = slices.DeleteFunc(b.out.Edges, func(e Edge) bool { return gone[e.From] || gone[e.To] })
 	}
 }
 

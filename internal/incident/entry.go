@@ -88,6 +88,9 @@ func (b *builder) entry() Entry {
 	}
 	c := all[best]
 	b.from = c.from
+	if n := len(c.facts); n > 0 {
+		b.reached = c.facts[n-1]
+	}
 	out.Route, out.Label, out.Weakness, out.Confidence, out.Chain = c.route, routeLabel(c.route), weaknessWords[c.route], c.confidence, c.chain
 	if len(c.chain) > 0 {
 		out.Stopped.Where = c.chain[0].Ref
@@ -135,7 +138,7 @@ func (b *builder) byLink() []candidate {
 		}
 		last := stub.last()
 		c.add(step(b.ref(u), fmt.Sprintf("%s carried the address %s at %s", b.en(stub), short(u.url, 200), clock(last.time)),
-			fmt.Sprintf("%s に%sへ URL %s が渡された", clock(last.time), b.ja(stub), short(u.url, 200)), last.fact), last.fact)
+			fmt.Sprintf("%s に %s へ URL %s が渡された", clock(last.time), b.ja(stub), short(u.url, 200)), last.fact), last.fact)
 		if len(h.evidence) > 0 {
 			ev := h.evidence[len(h.evidence)-1]
 			c.add(step(b.ref(h.browser), fmt.Sprintf("the browser (pid %d) asked for that host at %s", h.browser.pid, clock(ev.time)),
@@ -156,7 +159,7 @@ func (b *builder) byLink() []candidate {
 				continue
 			}
 			if f := runOf(p, file); f.known() {
-				c.add(step(b.ref(p), fmt.Sprintf("%s ran it at %s", b.en(p), clock(f.time)), fmt.Sprintf("%s に%sとして実行された", clock(f.time), b.ja(p)), f), f)
+				c.add(step(b.ref(p), fmt.Sprintf("%s ran it at %s", b.en(p), clock(f.time)), fmt.Sprintf("%s に %s として実行された", clock(f.time), b.ja(p)), f), f)
 			}
 			break
 		}
@@ -215,7 +218,7 @@ func (b *builder) byAttachment() []candidate {
 			}
 			c := candidate{route: "attachment", confidence: m.confidence, rank: 0, time: wr.time, host: mail.host}
 			c.add(step(b.ref(mail), fmt.Sprintf("%s wrote %s at %s", b.en(mail), f.path, clock(wr.time)), fmt.Sprintf("%sが %s に %s を書いた", b.ja(mail), clock(wr.time), f.path), wr), wr)
-			c.add(step(b.ref(p), fmt.Sprintf("%s ran it at %s", b.en(p), clock(ran.time)), fmt.Sprintf("%s に%sとして実行された", clock(ran.time), b.ja(p)), ran), ran)
+			c.add(step(b.ref(p), fmt.Sprintf("%s ran it at %s", b.en(p), clock(ran.time)), fmt.Sprintf("%s に %s として実行された", clock(ran.time), b.ja(p)), ran), ran)
 			out = append(out, c)
 		}
 	}

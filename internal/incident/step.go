@@ -70,7 +70,7 @@ func (b *builder) stepChain() []ChainStep {
 		}
 		out = append(out, step(b.ref(s.taker),
 			fmt.Sprintf("%s → %s at %s: %s reached %s%s", from, to, clock(s.taken.time), b.en(s.client), b.en(s.taker), as),
-			fmt.Sprintf("%s → %s（%s）: %sから%sへ%s", from, to, clock(s.taken.time), b.ja(s.client), b.ja(s.taker), asJa), s.opened, s.taken))
+			fmt.Sprintf("%s → %s（%s）: %s から %s へ%s", from, to, clock(s.taken.time), b.ja(s.client), b.ja(s.taker), asJa), s.opened, s.taken))
 	}
 	return out
 }
