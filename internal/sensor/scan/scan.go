@@ -61,7 +61,9 @@ func (t *Table) See(e *event.Event, failed bool) *event.Event {
 		case n > 0:
 			t.at(e.Parent.Key).tell(e.BootNS)
 		case !told:
-			n, _ = t.add(e.Parent.Key, d, failed, e.BootNS)
+			if n, _ = t.add(e.Parent.Key, d, failed, e.BootNS); n > 0 {
+				t.at(e.Actor.Key).tell(e.BootNS)
+			}
 			why = "tried by programs that one parent started"
 		}
 	}

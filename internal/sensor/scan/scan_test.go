@@ -36,6 +36,13 @@ func TestScans(t *testing.T) {
 		{"one port of many hosts", 200, func(i int) (*event.Event, bool) { return connect(9, 8, host(i), 22, time.Duration(i)*s/10), i%5 != 0 }, 1},
 		{"one port of many hosts by a loop of ssh", 40, func(i int) (*event.Event, bool) { return connect(100+i, 8, host(i), 22, time.Duration(i)*s), i%2 != 0 }, 1},
 		{"a scan in each of four windows", 200, func(i int) (*event.Event, bool) { return connect(9, 8, "10.0.0.1", i+1, time.Duration(i)*s), true }, 4},
+		{"a scanner whose parent has other children that fail", 100, func(i int) (*event.Event, bool) {
+			pid := 9
+			if i < 5 {
+				pid = 10
+			}
+			return connect(pid, 8, "10.0.0.1", i+1, time.Duration(i)*s/20), true
+		}, 1},
 		{"a crawler", 500, func(i int) (*event.Event, bool) { return connect(9, 8, host(i), 443, time.Duration(i)*s/20), i%10 == 0 }, 0},
 		{"a monitor that finds a few hosts down", 60, func(i int) (*event.Event, bool) { return connect(9, 8, host(i), 443, time.Duration(i)*s/20), i%5 == 0 }, 0},
 		{"passive FTP", 200, func(i int) (*event.Event, bool) {

@@ -151,7 +151,11 @@ struct vfsmount {
 	struct super_block *mnt_sb;
 };
 
-struct mnt_namespace;
+struct mount;
+
+struct mnt_namespace {
+	struct mount *root;
+};
 
 struct mount {
 	struct mount *mnt_parent;

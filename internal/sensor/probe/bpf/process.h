@@ -113,20 +113,20 @@ struct process_record {
 
 /* ends_walk writes what the open descriptors below 64 lead to, those that open has the bits of, at offset off of this CPU's
  * scratch, and returns how many are of interest. A global function with its state in memory, as path_walk. */
-__noinline int ends_walk(__u64 fdt_addr, __u64 open, __u32 off)
+__noinline int ends_walk(__u64 table_addr, __u64 open, __u32 off)
 {
 	__u32 zero = 0;
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-	struct fdtable *fdt = (void *)fdt_addr;
+	struct file **table = (void *)table_addr;
 
-	if (!s || !fdt)
+	if (!s || !table)
 		return 0;
 	s->open = open;
 	s->n = 0;
 	for (int i = 0; i < ENDS; i++) {
 		LOOP_HEAD();
 		__u64 low = s->open & -s->open, bits = low - 1, at = off + s->n * sizeof(struct end);
-		struct file *file = 0, **table = BPF_CORE_READ(fdt, fd);
+		struct file *file = 0;
 		struct end e = {};
 
 		if (!low)
@@ -164,7 +164,7 @@ static __always_inline __u32 put_ends(struct scratch *s, __u32 end, struct task_
 	open &= ~4ULL; /* what goes to standard error is nobody's input */
 	if (!open)
 		return end;
-	n = ends_walk((__u64)fdt, open, end + 4);
+	n = ends_walk((__u64)BPF_CORE_READ(fdt, fd), open, end + 4);
 	if (!n || n > ENDS)
 		return end;
 	text_head(s, end, TEXT_ENDS, n * sizeof(struct end));
@@ -209,17 +209,23 @@ static __always_inline __u32 put_process(struct scratch *s, __u16 type, struct t
 		end = put_path(s, end, TEXT_PATH, BPF_CORE_READ(image, f_path.dentry), BPF_CORE_READ(image, f_path.mnt));
 	}
 	if (fs) {
-		struct dentry *root = BPF_CORE_READ(fs, root.dentry);
-		struct vfsmount *vfs = BPF_CORE_READ(fs, root.mnt);
-		struct mount *mnt = (void *)vfs - bpf_core_field_offset(struct mount, mnt), *up = BPF_CORE_READ(mnt, mnt_parent);
+		struct dentry *root = fs->root.dentry;
+		struct vfsmount *vfs = fs->root.mnt;
+		__u64 mnt = (__u64)vfs - bpf_core_field_offset(struct mount, mnt), top = 0;
+		bool whole = root == vfs->mnt_root;
 
-		r->root_ino = BPF_CORE_READ(root, d_inode, i_ino);
-		r->root_dev = BPF_CORE_READ(root, d_sb, s_dev);
+		r->root_ino = root->d_inode->i_ino;
+		r->root_dev = root->d_sb->s_dev;
+		if (task->nsproxy)
+			top = (__u64)task->nsproxy->mnt_ns->root;
+		/* A namespace's root is its first mount, or lies over the root of that. */
+		if (whole && mnt != top) {
+			struct mount *m = (void *)mnt, *up = (void *)top;
+			whole = BPF_CORE_READ(m, mnt_parent) == up && BPF_CORE_READ(m, mnt_mountpoint) == BPF_CORE_READ(up, mnt.mnt_root);
+		}
 		end = put_path(s, end, TEXT_CWD, BPF_CORE_READ(fs, pwd.dentry), BPF_CORE_READ(fs, pwd.mnt));
-		/* A namespace's root is a mount that is its own parent, or lies over the root of one that is. */
-		if (root != BPF_CORE_READ(vfs, mnt_root) ||
-		    (up != mnt && (BPF_CORE_READ(up, mnt_parent) != up || BPF_CORE_READ(mnt, mnt_mountpoint) != BPF_CORE_READ(up, mnt.mnt_root))))
-			end = put_path(s, end, TEXT_ROOT, root, vfs);
+		if (!whole)
+			end = put_path(s, end, TEXT_ROOT, BPF_CORE_READ(fs, root.dentry), BPF_CORE_READ(fs, root.mnt));
 	}
 	struct tty_struct *tty = task->signal->tty;
 	if (tty)
