@@ -20,14 +20,15 @@ func (f *floor) assign(det detection.Detection, now time.Time) {
 		return
 	}
 	var into *story
+	var grown *growth
 	if st := f.open[p.story]; p.story != 0 && st != nil {
 		into = st
 	} else if st := f.ofParent(p); st != nil {
 		into = st
-		p.story, p.whole = st.serial, true
+		p.story, p.brings = st.serial, true
 		st.members = append(st.members, p)
 	} else {
-		into = f.meets(p)
+		into, grown = f.meets(p)
 	}
 	if into == nil && hubKind(p) != notHub {
 		// a hub joins no stories, but one rule about one hub is one incident
@@ -50,19 +51,20 @@ func (f *floor) assign(det detection.Detection, now time.Time) {
 		into = f.openStory(det.Tenant, now)
 	}
 	f.add(into, det)
-	if p.story != into.serial {
-		f.regrow(into) // so that the next detection of this batch finds it
+	if grown != nil {
+		f.claim(into, grown) // so that the next detection of this batch finds it; settleDirty grows the whole story once
 	}
 }
 
-// meets gives the oldest story that p would grow into, nil when there is none.
-func (f *floor) meets(p *proc) (into *story) {
-	for _, q := range f.graph.grow([]*proc{p}, 1).joined() {
+// meets gives what p grows to, and the oldest story that has a part of it, nil when there is none.
+func (f *floor) meets(p *proc) (into *story, grown *growth) {
+	grown = f.graph.reach([]*proc{p}, 1)
+	for _, q := range grown.joined() {
 		if st := f.open[q.story]; q.story != 0 && st != nil && (into == nil || st.serial < into.serial) {
 			into = st
 		}
 	}
-	return into
+	return into, grown
 }
 
 // belowStory says cheaply that p may grow into a story by its parents.
@@ -78,8 +80,8 @@ func (f *floor) belowStory(p *proc) bool {
 	return false
 }
 
-// ofParent gives the story that p belongs to because its parent does with all its descendants: without
-// growing it again for each of many children.
+// ofParent gives the story that p belongs to because one above it brings all that is found below: without growing it
+// again for each of many children.
 func (f *floor) ofParent(p *proc) *story {
 	if hubKind(p) != notHub {
 		return nil
@@ -89,7 +91,7 @@ func (f *floor) ofParent(p *proc) *story {
 			return nil
 		}
 		if st := f.open[up.story]; up.story != 0 && st != nil {
-			if !up.whole {
+			if !up.brings {
 				return nil
 			}
 			return st
@@ -179,17 +181,25 @@ func (f *floor) regrow(st *story) {
 			p.story = 0
 		}
 	}
-	w := f.graph.grow(f.seeds(st), rulesOf(st.dets))
-	st.members = w.joined()
-	for _, p := range st.members {
+	st.members = nil
+	f.claim(st, f.graph.reach(f.seeds(st), rulesOf(st.dets)))
+	f.dirty[st.serial] = true
+}
+
+// claim makes what joined in a growth the members of a story; a story that has one of them already merges with it.
+func (f *floor) claim(st *story, w *growth) {
+	for _, p := range w.joined() {
+		if p.story == st.serial {
+			continue
+		}
+		st.members = append(st.members, p)
 		if o := f.open[p.story]; p.story != 0 && o != nil && o != st {
 			f.merged[max(o.serial, st.serial)] = min(o.serial, st.serial)
 			f.dirty[o.serial] = true
 			continue
 		}
-		p.story, p.whole = st.serial, w.role[p] == full
+		p.story, p.brings = st.serial, w.role[p] == full || w.role[p] == runner
 	}
-	f.dirty[st.serial] = true
 }
 
 // settleDirty regrows what changed until nothing merges any more, and takes waiting detections in.
@@ -210,7 +220,11 @@ func (f *floor) settleDirty(now time.Time) []mergeOf {
 			}
 			// as if it had come after what opened the story
 			if p != nil && p.story == 0 && f.belowStory(p) {
-				if st := f.meets(p); st != nil {
+				st := f.ofParent(p)
+				if st == nil {
+					st, _ = f.meets(p)
+				}
+				if st != nil {
 					f.add(st, det)
 					continue
 				}

@@ -94,10 +94,10 @@ type proc struct {
 
 	user, userID, tty, session, cgroup, comm, container string
 
-	more  *deeds
-	lost  uint32 // programs that were below it and are evicted
-	story uint32 // serial of the story it was a member of at the last growth, 0: none
-	whole bool   // member with its descendants
+	more   *deeds
+	lost   uint32 // programs that were below it and are evicted
+	story  uint32 // serial of the story it was a member of at the last growth, 0: none
+	brings bool   // member that brings what is found below it: with all its descendants, or as a runner
 }
 
 // deeds is what only few processes have.

@@ -69,6 +69,16 @@ const maxGrowth = 4 * maxStoryNodes
 // grow finds what belongs to the seeds, over observed edges and inferred ones of at least medium
 // confidence, backwards and forwards. rules is the number of different rules that found them.
 func (g *Graph) grow(seeds []*proc, rules int) *growth {
+	w := g.reach(seeds, rules)
+	w.context()
+	w.beside()
+	w.spawns()
+	w.logons()
+	return w
+}
+
+// reach is grow without what is only shown: it says who belongs to the seeds.
+func (g *Graph) reach(seeds []*proc, rules int) *growth {
 	w := &growth{
 		g: g, alone: rules <= 1, role: map[*proc]role{}, linked: map[[2]any]map[string]*link{}, urls: map[string]*urlNode{}, addrs: map[netip.AddrPort]*addrNode{},
 		hand: map[*activity][]*handoff{}, used: map[*handoff]*urlNode{}, folds: map[*proc]int{},
@@ -87,10 +97,6 @@ func (g *Graph) grow(seeds []*proc, rules int) *growth {
 			w.visit(p)
 		}
 	}
-	w.context()
-	w.beside()
-	w.spawns()
-	w.logons()
 	return w
 }
 
