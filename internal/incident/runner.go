@@ -13,6 +13,8 @@ const (
 	aloneBelow = 16 // programs below a parent from which, with one rule's findings alone, it is a runner
 	manyBelow  = 64 // programs below
 	manyKids   = 32 // and started by itself
+
+	maxCounted = 1 << 17 // processes that one count of what was left out looks at
 )
 
 // whole joins p with all below it, or as a runner when that is too much for one act.
@@ -193,7 +195,7 @@ func (w *growth) beside() {
 			continue
 		}
 		n, looked := int(q.lost), 0
-		for queue := append([]*proc(nil), q.kids...); len(queue) > 0 && looked < maxGrowth; looked++ {
+		for queue := append([]*proc(nil), q.kids...); len(queue) > 0 && looked < maxCounted; looked++ {
 			k := queue[len(queue)-1]
 			queue = queue[:len(queue)-1]
 			switch w.role[k] {
