@@ -95,7 +95,7 @@ type proc struct {
 	user, userID, tty, session, cgroup, comm, container string
 
 	more   *deeds
-	lost   uint32 // programs that were below it and are evicted
+	lost   uint32 // programs that were below it and are evicted, or more than its children hold
 	story  uint32 // serial of the story it was a member of at the last growth, 0: none
 	brings bool   // member that brings what is found below it: with all its descendants, or as a runner
 }
@@ -324,13 +324,13 @@ func (a *activity) forgetProc(p *proc) {
 	p.gone = true
 	delete(a.procs, p.key)
 	if q := p.parent; q != nil {
-		q.lost += p.lost
-		if p.firstExec() != nil {
-			q.lost++
-		}
 		for i, k := range q.kids {
 			if k == p {
 				q.kids = append(q.kids[:i], q.kids[i+1:]...)
+				q.lost += p.lost
+				if p.firstExec() != nil {
+					q.lost++
+				}
 				break
 			}
 		}

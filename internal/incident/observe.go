@@ -132,6 +132,7 @@ func (a *activity) adopt(parent, kid *proc) {
 	if len(parent.kids) < maxKids {
 		parent.kids = append(parent.kids, kid)
 	} else {
+		parent.lost++
 		parent.d().dropped++
 	}
 	a.touch(parent)
