@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -40,6 +42,7 @@ type cli struct {
 
 	Run     runVerb     `cmd:"" help:"Run the sensor until it is told to stop."`
 	Enroll  enrollVerb  `cmd:"" help:"Make this host known to a server, with a token of it."`
+	Unit    unitVerb    `cmd:"" help:"Print a unit for systemd that runs the sensor from boot on."`
 	Watch   watchVerb   `cmd:"" help:"Print what is seen as JSON lines; needs no server."`
 	Check   checkVerb   `cmd:"" help:"Say what this host lets the sensor see and do, and what stands in the way."`
 	Status  statusVerb  `cmd:"" help:"Say how the running sensor is."`
@@ -53,7 +56,7 @@ const description = "The Yagura sensor: sees what happens on this host, keeps it
 const programExamples = `Examples:
   sudo yagura-sensor check                 # what can be seen here?
   sudo yagura-sensor watch | jq .actor     # look, without any server
-  sudo yagura-sensor enroll yagura1.eyJ1…  # make this host known
+  sudo yagura-sensor enroll                # make this host known
   sudo yagura-sensor run                   # see, send, obey
 `
 
@@ -66,11 +69,15 @@ type shell struct {
 	json   bool
 	tongue *terminal.Tongue
 	config agent.Config
+	file   string // of the configuration
+	paste  terminal.Commands
 	log    *slog.Logger
 }
 
 // say gives a sentence in the caller's language.
-func (s *shell) say(en string, args ...any) string { return s.tongue.Say(en, args...) }
+func (s *shell) say(en string, args ...any) string {
+	return s.paste.Sentence(s.tongue.Say(en, args...))
+}
 
 func (s *shell) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format, args...) }
 
@@ -90,26 +97,29 @@ var errPartial = errors.New("partial")
 func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer, env func(string) string) int {
 	var c cli
 	s := &shell{ctx: ctx, in: in, out: out, err: stderr, tongue: terminal.NewTongue(terminal.Language(env), terminal.Shared, keyHelp(), japanese)}
+	started := terminal.CalledBy(os.Args[0], "yagura-sensor", os.Geteuid() == 0, env)
+	s.paste = terminal.Commands{Sensor: started, Help: started}
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("yagura-sensor"), kong.Description(description), kong.Writers(out, stderr),
-		kong.Exit(func(code int) { exited = code }), vars(), kong.Help(terminal.Help(s.tongue, nil)))
+		kong.Exit(func(code int) { exited = code }), vars(), kong.Help(terminal.Help(s.tongue, s.paste.Paste)))
 	if err != nil {
 		panic("the command line is described wrongly: " + err.Error())
 	}
 	parser.Model.Detail = programExamples
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	args = meant(args)
 	kc, err := parser.Parse(args)
 	if exited >= 0 {
 		return exited
 	}
 	if err != nil {
-		return s.fail(fmt.Errorf("%w: see `yagura-sensor --help`", err), exitUsage)
+		return s.fail(fmt.Errorf("%w: see `%s --help`", err, misused(err)), exitUsage)
 	}
-	s.json = c.JSON
+	s.json, s.file = c.JSON, c.Config
 	if s.config, err = c.load(); err != nil {
 		return s.fail(err, exitUsage)
+	}
+	if c.Data != nil {
+		s.paste.Sensor = started + " --data " + terminal.Quote(*c.Data)
 	}
 	s.log = logger(stderr, s.config.LogLevel, c.JSON)
 	switch err := kc.Run(s); {
@@ -122,9 +132,32 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 	}
 }
 
+// misused names the verb whose help would have shown what went wrong.
+func misused(err error) string {
+	if pe, ok := errors.AsType[*kong.ParseError](err); ok && pe.Context != nil {
+		if n := pe.Context.Selected(); n != nil {
+			return n.FullPath()
+		}
+	}
+	return "yagura-sensor"
+}
+
+// meant takes what people try first for what they mean.
+func meant(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version", args[0] == "-v", args[0] == "-V":
+		return append([]string{"version"}, args[1:]...)
+	}
+	return args
+}
+
 // fail prints err as one sentence in the caller's language.
 func (s *shell) fail(err error, code int) int {
-	_, _ = fmt.Fprintf(s.err, "yagura-sensor: %s\n", event.Show(s.tongue.Text(strings.TrimSpace(err.Error()))))
+	_, _ = fmt.Fprintf(s.err, "yagura-sensor: %s\n", event.Show(s.paste.Sentence(s.tongue.Text(strings.TrimSpace(err.Error())))))
 	return code
 }
 

@@ -201,7 +201,7 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 		SignInURL: func(link string) string { return console.SignInURL(p.pages[0], link) },
 		Backend: console.Backend{
 			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed, store: p.store},
-			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL()},
+			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL(), listen: p.sensors.Addr().String()},
 			Detections: &detectionsBack{kept: p.db.Detections(), engine: p.engine, fleet: p.fleet, incidents: incidents},
 			Incidents:  incidents,
 			Events:     &eventsBack{store: p.store, coverage: p.coverage},

@@ -26,7 +26,11 @@ type hostsBack struct {
 	coverage *coverage.Coverage
 	relay    *response.Relay
 	url      string // of the sensors' listener, for tokens
+	listen   string // where it listens
 }
+
+// SensorAddress says where tokens lead, and where this server listens.
+func (b *hostsBack) SensorAddress() (url, listen string) { return b.url, b.listen }
 
 func (b *hostsBack) Hosts(ctx context.Context, t tenant.ID) ([]*consolev1.Host, error) {
 	sum, err := b.coverage.Summary(ctx, t)

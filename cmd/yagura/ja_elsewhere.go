@@ -57,11 +57,11 @@ var jaElsewhere = terminal.Sentences{
 	"others may enter the directory (mode %o): run chmod 700 on it":                                                                   "ディレクトリーに他のユーザーが入れます(モード %s)。chmod 700 を実行してください",
 
 	// hosts, tokens, commands
-	"no such host in this tenant":                                                                               "このテナントにそのホストはありません",
-	"%w (%s): see `yagura hosts`":                                                                               "%s(%s)。`yagura hosts` を確かめてください",
-	"this command was submitted before: sign a new one":                                                         "この指示は提出済みです。新しく署名してください",
-	"too many commands are waiting: wait until some are answered or expired":                                    "待機中の指示が多すぎます。応答か期限切れを待ってください",
-	"the enrolment token is unknown, expired or used up: make a new one with `yagura enroll token`":             "登録トークンが無効、期限切れ、または使用済みです。`yagura enroll token` で作り直してください",
+	"no such host in this tenant":                                            "このテナントにそのホストはありません",
+	"%w (%s): see `yagura hosts`":                                            "%s(%s)。`yagura hosts` を確かめてください",
+	"this command was submitted before: sign a new one":                      "この指示は提出済みです。新しく署名してください",
+	"too many commands are waiting: wait until some are answered or expired": "待機中の指示が多すぎます。応答か期限切れを待ってください",
+
 	"the host was revoked: retire the sensor or enrol the host again with a new token":                          "このホストは失効しています。センサーを廃止するか、新しいトークンで登録し直してください",
 	"no connection of the host took it before it expired":                                                       "期限までにホストのどの接続も受け取りませんでした",
 	"it was sent and the sensor never said how it ended; it is not run again":                                   "送信されましたが、センサーから結果の報告がありません。再実行はしません",
@@ -101,4 +101,7 @@ var jaElsewhere = terminal.Sentences{
 	"put not before the selection in its condition to leave out what it names":                                     "selection に当たるものを除くには、condition で selection の前に not を付けてください",
 	"rule %q of %s fires on none of its %d samples any more":                                                       "ルール %q(%s)は、自身の見本 %d 件のどれにも反応しなくなりました",
 	"the file holds no document": "ファイルに YAML 文書がありません",
+	"this server does not know the enrolment token: it is of another server, or was made long ago; make a new one with `yagura enroll token`": "この登録トークンをサーバーが知りません。別のサーバーのものか、かなり前に作られたものです。`yagura enroll token` で作り直してください",
+	"the enrolment token is expired: make a new one with `yagura enroll token`":                                                               "登録トークンの期限が切れています。`yagura enroll token` で作り直してください",
+	"the enrolment token is used up: make a new one with `yagura enroll token`, for several hosts with --uses":                                "登録トークンは使用済みです。`yagura enroll token` で作り直してください(複数のホスト用なら --uses)",
 }

@@ -14,7 +14,7 @@ import (
 // startLocalSensor enrols this host with a token of its own, when it is not enrolled, and starts its sensor.
 func (p *parts) startLocalSensor(ctx context.Context, stderr io.Writer, config string) (*localSensor, error) {
 	folder := p.dir.file("sensor")
-	hosts := &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.localURL()}
+	hosts := &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.localURL(), listen: p.sensors.Addr().String()}
 	token, _, err := hosts.CreateEnrolToken(ctx, p.tenant.ID, 1, 10*time.Minute, "local:up")
 	if err != nil {
 		return nil, err

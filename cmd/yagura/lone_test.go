@@ -27,7 +27,7 @@ func (h *house) enrol(data string, args ...string) *lone {
 	var made struct {
 		Token string `json:"token"`
 	}
-	h.json(&made, "enroll", "token")
+	h.json(&made, "enroll", "token", "--this-host")
 	log, err := os.Create(filepath.Join(h.t.TempDir(), "sensor.log"))
 	if err != nil {
 		h.t.Fatal(err)

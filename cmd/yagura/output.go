@@ -52,6 +52,14 @@ func (s *shell) cells(header []string, rows [][]string) (heads []string, shown [
 	return heads, rows
 }
 
+// many gives the sentence for one thing or the one for any other number of them: English has two.
+func many[N int | uint32 | uint64](n N, one, others string) string {
+	if n == 1 {
+		return one
+	}
+	return others
+}
+
 // width gives the columns of the terminal. Where the output goes elsewhere it is what COLUMNS says, as for a pager,
 // or 0: no width.
 func (s *shell) width() int {

@@ -44,15 +44,15 @@ func EncodeArguments(a any) ([]byte, error) {
 // DecodeArguments reads arguments strictly into a: an unknown name is refused.
 func DecodeArguments(b []byte, a any) error {
 	if len(b) > MaxArguments {
-		return fmt.Errorf("arguments of %d bytes, at most %d are read: %w", len(b), MaxArguments, Malformed)
+		return flawf("arguments of %d bytes, at most %d are read", len(b), MaxArguments)
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(a); err != nil {
-		return fmt.Errorf("arguments are not what the verb takes: %w: %w", err, Malformed)
+		return flawf("arguments are not what the verb takes: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("something follows the arguments: %w", Malformed)
+		return flawf("something follows the arguments")
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func checkArguments(v Verb, b []byte) error {
 			return err
 		}
 		if k, err := event.ParseKey(a.Process); err != nil || k == (event.Key{}) {
-			return fmt.Errorf("process %q is no process key (p-…): %w", a.Process, Malformed)
+			return flawf("process %q is no process key (p-…)", a.Process)
 		}
 	case Isolate:
 		var a IsolateArguments
@@ -74,16 +74,16 @@ func checkArguments(v Verb, b []byte) error {
 			return err
 		}
 		if a.Seconds <= 0 || a.Seconds > int64(MaxEffect/time.Second) {
-			return fmt.Errorf("isolation of %d s: say how long, at most %s: %w", a.Seconds, MaxEffect, Malformed)
+			return flawf("isolation of %d s: say how long, at most %s", a.Seconds, MaxEffect)
 		}
 		if len(a.Allow) > 64 {
-			return fmt.Errorf("%d addresses to keep reachable, at most 64: %w", len(a.Allow), Malformed)
+			return flawf("%d addresses to keep reachable, at most 64", len(a.Allow))
 		}
 	case Release, ListProcesses:
 		return DecodeArguments(b, &ReleaseArguments{})
 	default:
 		if len(b) > MaxArguments {
-			return fmt.Errorf("arguments of %d bytes, at most %d are read: %w", len(b), MaxArguments, Malformed)
+			return flawf("arguments of %d bytes, at most %d are read", len(b), MaxArguments)
 		}
 	}
 	return nil

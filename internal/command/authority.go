@@ -154,7 +154,7 @@ func readKey(path string) (ed25519.PrivateKey, error) {
 	}
 	block, _ := pem.Decode(b)
 	if block == nil {
-		return nil, fmt.Errorf("key %s is not PEM: %w", path, Malformed)
+		return nil, flawf("key %s is not PEM", path)
 	}
 	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -162,7 +162,7 @@ func readKey(path string) (ed25519.PrivateKey, error) {
 	}
 	key, ok := k.(ed25519.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("key %s is not ed25519: %w", path, Malformed)
+		return nil, flawf("key %s is not ed25519", path)
 	}
 	return key, nil
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"fmt"
 	"strconv"
 )
 
@@ -85,7 +84,7 @@ func (v Verb) Inverse() Verb {
 func ClassOf(v Verb, hosts, hostCap int) (Class, error) {
 	c, ok := v.class()
 	if !ok {
-		return 0, fmt.Errorf("verb %q is not one this version knows: %w", v, Malformed)
+		return 0, flawf("verb %q is not one this version knows", v)
 	}
 	if c > C0 && hosts > hostCap {
 		return C4, nil

@@ -89,25 +89,25 @@ func compareHosts(a, b event.HostID) int { return bytes.Compare(a[:], b[:]) }
 func (c *Command) valid() error {
 	switch {
 	case c.Tenant == (tenant.ID{}):
-		return fmt.Errorf("command names no tenant: %w", Malformed)
+		return flawf("command names no tenant")
 	case len(c.Hosts) == 0:
-		return fmt.Errorf("command names no host: %w", Malformed)
+		return flawf("command names no host")
 	case len(c.Hosts) > MaxHosts:
-		return fmt.Errorf("command names %d hosts, at most %d are allowed: %w", len(c.Hosts), MaxHosts, Malformed)
+		return flawf("command names %d hosts, at most %d are allowed", len(c.Hosts), MaxHosts)
 	case !c.Verb.known():
-		return fmt.Errorf("verb %q is not one this version knows: %w", c.Verb, Malformed)
+		return flawf("verb %q is not one this version knows", c.Verb)
 	case c.Class > C4:
-		return fmt.Errorf("class %d does not exist: %w", c.Class, Malformed)
+		return flawf("class %d does not exist", c.Class)
 	case !c.NotBefore.Before(c.Expiry):
-		return fmt.Errorf("command ends before it begins: %w", Malformed)
+		return flawf("command ends before it begins")
 	case c.Expiry.Sub(c.NotBefore) > MaxLife:
-		return fmt.Errorf("command lives %s, at most %s are allowed: %w", c.Expiry.Sub(c.NotBefore), MaxLife, Malformed)
+		return flawf("command lives %s, at most %s are allowed", c.Expiry.Sub(c.NotBefore), MaxLife)
 	case c.Nonce == (Nonce{}):
-		return fmt.Errorf("command has no nonce: %w", Malformed)
+		return flawf("command has no nonce")
 	}
 	for i, h := range c.Hosts {
 		if h == (event.HostID{}) || i > 0 && compareHosts(c.Hosts[i-1], h) >= 0 {
-			return fmt.Errorf("hosts of the command are not sorted or name one twice: %w", Malformed)
+			return flawf("hosts of the command are not sorted or name one twice")
 		}
 	}
 	return nil
@@ -138,7 +138,7 @@ func (c *Command) Canonical() []byte {
 // not have written is refused.
 func Parse(b []byte) (*Command, error) {
 	if len(b) > MaxBytes {
-		return nil, fmt.Errorf("command of %d bytes, at most %d are read: %w", len(b), MaxBytes, Malformed)
+		return nil, flawf("command of %d bytes, at most %d are read", len(b), MaxBytes)
 	}
 	r, err := newFields(b, magic)
 	if err != nil {
@@ -161,7 +161,7 @@ func Parse(b []byte) (*Command, error) {
 		return nil, fmt.Errorf("parse command: %w", err)
 	}
 	if len(hosts)%16 != 0 {
-		return nil, fmt.Errorf("parse command: hosts of %d bytes are not whole ids: %w", len(hosts), Malformed)
+		return nil, flawf("parse command: hosts of %d bytes are not whole ids", len(hosts))
 	}
 	for ; len(hosts) > 0; hosts = hosts[16:] {
 		c.Hosts = append(c.Hosts, event.HostID(hosts[:16]))

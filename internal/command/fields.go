@@ -3,7 +3,6 @@ package command
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"time"
 )
 
@@ -29,7 +28,7 @@ type fields struct {
 
 func newFields(b []byte, magic string) (*fields, error) {
 	if !bytes.HasPrefix(b, []byte(magic)) {
-		return nil, fmt.Errorf("does not start with %q: %w", magic, Malformed)
+		return nil, flawf("does not start with %q", magic)
 	}
 	return &fields{b: b, at: len(magic)}, nil
 }
@@ -42,13 +41,13 @@ func (r *fields) field(name string, most int) []byte {
 	n, size := binary.Uvarint(r.b[r.at:])
 	switch {
 	case size <= 0:
-		r.err = fmt.Errorf("%s at byte %d is cut short: %w", name, r.at, Malformed)
+		r.err = flawf("%s at byte %d is cut short", name, r.at)
 	case size > 1 && r.b[r.at+size-1] == 0:
-		r.err = fmt.Errorf("length of %s at byte %d is not in its shortest form: %w", name, r.at, Malformed)
+		r.err = flawf("length of %s at byte %d is not in its shortest form", name, r.at)
 	case n > uint64(most):
-		r.err = fmt.Errorf("%s of %d bytes at byte %d, at most %d are allowed: %w", name, n, r.at, most, Malformed)
+		r.err = flawf("%s of %d bytes at byte %d, at most %d are allowed", name, n, r.at, most)
 	case n > uint64(len(r.b)-r.at-size):
-		r.err = fmt.Errorf("%s at byte %d is cut short: %w", name, r.at, Malformed)
+		r.err = flawf("%s at byte %d is cut short", name, r.at)
 	}
 	if r.err != nil {
 		return nil
@@ -61,7 +60,7 @@ func (r *fields) field(name string, most int) []byte {
 func (r *fields) fixed(name string, into []byte) {
 	f := r.field(name, len(into))
 	if r.err == nil && len(f) != len(into) {
-		r.err = fmt.Errorf("%s has %d bytes; want %d: %w", name, len(f), len(into), Malformed)
+		r.err = flawf("%s has %d bytes; want %d", name, len(f), len(into))
 		return
 	}
 	copy(into, f)
@@ -77,7 +76,7 @@ func (r *fields) time(name string) time.Time {
 	n := r.number(name)
 	const year9999 = 253402300800 * 1e6
 	if r.err == nil && n >= year9999 {
-		r.err = fmt.Errorf("%s is not a time of our calendar: %w", name, Malformed)
+		r.err = flawf("%s is not a time of our calendar", name)
 		return time.Time{}
 	}
 	return time.UnixMicro(int64(n)).UTC()
@@ -85,7 +84,7 @@ func (r *fields) time(name string) time.Time {
 
 func (r *fields) end() error {
 	if r.err == nil && r.at != len(r.b) {
-		r.err = fmt.Errorf("%d bytes follow the last field: %w", len(r.b)-r.at, Malformed)
+		r.err = flawf("%d bytes follow the last field", len(r.b)-r.at)
 	}
 	return r.err
 }

@@ -97,31 +97,31 @@ func (o *Operators) body() []byte {
 func (o *Operators) valid() error {
 	switch {
 	case o.Tenant == (tenant.ID{}):
-		return fmt.Errorf("operator list names no tenant: %w", Malformed)
+		return flawf("operator list names no tenant")
 	case o.Generation == 0:
-		return fmt.Errorf("operator list has no generation: %w", Malformed)
+		return flawf("operator list has no generation")
 	case !o.Issued.Before(o.Expiry) || o.Expiry.Sub(o.Issued) > MaxListLife:
-		return fmt.Errorf("operator list lives %s, at most %s are allowed: %w", o.Expiry.Sub(o.Issued), MaxListLife, Malformed)
+		return flawf("operator list lives %s, at most %s are allowed", o.Expiry.Sub(o.Issued), MaxListLife)
 	case o.HostCap < 1 || o.HostCap > MaxHosts:
-		return fmt.Errorf("host cap %d is not between 1 and %d: %w", o.HostCap, MaxHosts, Malformed)
+		return flawf("host cap %d is not between 1 and %d", o.HostCap, MaxHosts)
 	case len(o.Keys) > MaxKeys:
-		return fmt.Errorf("%d keys, at most %d are allowed: %w", len(o.Keys), MaxKeys, Malformed)
+		return flawf("%d keys, at most %d are allowed", len(o.Keys), MaxKeys)
 	}
 	seen := map[string]bool{}
 	for _, k := range o.Keys {
 		switch {
 		case k.Algorithm != Ed25519 || len(k.Public) != ed25519.PublicKeySize:
-			return fmt.Errorf("key %q is not ed25519: %w", k.ID, Malformed)
+			return flawf("key %q is not ed25519", k.ID)
 		case k.ID != KeyID(k.Public) || seen[k.ID]:
-			return fmt.Errorf("key %q has not the id of its bytes or stands twice: %w", k.ID, Malformed)
+			return flawf("key %q has not the id of its bytes or stands twice", k.ID)
 		case k.Role != CLI && k.Role != Console && k.Role != Automation && k.Role != Relay:
-			return fmt.Errorf("role %q of key %s does not exist: %w", k.Role, k.ID, Malformed)
+			return flawf("role %q of key %s does not exist", k.Role, k.ID)
 		case k.Person == "":
-			return fmt.Errorf("key %s names nobody who holds it: %w", k.ID, Malformed)
+			return flawf("key %s names nobody who holds it", k.ID)
 		case k.Role == Relay && slices.ContainsFunc(k.Classes, func(c Class) bool { return c != C0 }):
-			return fmt.Errorf("relay key %s may sign more than reading: %w", k.ID, Malformed)
+			return flawf("relay key %s may sign more than reading", k.ID)
 		case k.Role == Automation && (len(k.Verbs) == 0 || slices.ContainsFunc(k.Classes, func(c Class) bool { return c > C1 })):
-			return fmt.Errorf("automation key %s needs named verbs of C0 and C1: %w", k.ID, Malformed)
+			return flawf("automation key %s needs named verbs of C0 and C1", k.ID)
 		}
 		seen[k.ID] = true
 	}
@@ -141,7 +141,7 @@ func SignList(o *Operators, authority ed25519.PrivateKey) ([]byte, error) {
 // and newer than the list held so far is for Chain.Adopt.
 func ParseList(b []byte, authority ed25519.PublicKey) (*Operators, error) {
 	if len(b) > MaxListBytes {
-		return nil, fmt.Errorf("operator list of %d bytes, at most %d are read: %w", len(b), MaxListBytes, Malformed)
+		return nil, flawf("operator list of %d bytes, at most %d are read", len(b), MaxListBytes)
 	}
 	r, err := newFields(b, listMagic)
 	if err != nil {
@@ -154,7 +154,7 @@ func ParseList(b []byte, authority ed25519.PublicKey) (*Operators, error) {
 	o.Expiry = r.time("expiry")
 	hostCap, count := r.number("host cap"), r.number("number of keys")
 	if r.err == nil && (hostCap > MaxHosts || count > MaxKeys) {
-		return nil, fmt.Errorf("parse operator list: host cap %d, %d keys: %w", hostCap, count, Malformed)
+		return nil, flawf("parse operator list: host cap %d, %d keys", hostCap, count)
 	}
 	o.HostCap = int(hostCap)
 	for i := uint64(0); i < count && r.err == nil; i++ {
@@ -185,7 +185,7 @@ func parseKey(r *fields) Key {
 	k.NotAfter = r.time("not-after")
 	for i, c := range classes {
 		if c > byte(C4) || i > 0 && classes[i-1] >= c {
-			r.err = fmt.Errorf("classes of key %q are not sorted or do not exist: %w", k.ID, Malformed)
+			r.err = flawf("classes of key %q are not sorted or do not exist", k.ID)
 			return k
 		}
 		k.Classes = append(k.Classes, Class(c))
@@ -193,7 +193,7 @@ func parseKey(r *fields) Key {
 	if verbs != "" {
 		for v := range strings.SplitSeq(verbs, ",") {
 			if !Verb(v).known() {
-				r.err = fmt.Errorf("verb %q of key %q is not one this version knows: %w", v, k.ID, Malformed)
+				r.err = flawf("verb %q of key %q is not one this version knows", v, k.ID)
 				return k
 			}
 			k.Verbs = append(k.Verbs, Verb(v))

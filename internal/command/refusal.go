@@ -45,3 +45,11 @@ func (r *Refusal) Unwrap() error { return r.Reason }
 func refuse(r Reason, format string, args ...any) error {
 	return &Refusal{Reason: r, Sentence: fmt.Sprintf(format, args...)}
 }
+
+// flaw is something that is not of the form it must have: its sentence says all, and it is Malformed for programs.
+type flaw struct{ error }
+
+// Unwrap gives what the sentence wraps, and the reason.
+func (f *flaw) Unwrap() []error { return []error{f.error, Malformed} }
+
+func flawf(format string, args ...any) error { return &flaw{fmt.Errorf(format, args...)} }

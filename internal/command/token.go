@@ -58,38 +58,38 @@ func ParseToken(s string) (Token, error) {
 	var t Token
 	s = strings.TrimSpace(s)
 	if len(s) > maxToken {
-		return t, fmt.Errorf("enrolment token of %d characters, at most %d are read: %w", len(s), maxToken, Malformed)
+		return t, flawf("enrolment token of %d characters, at most %d are read", len(s), maxToken)
 	}
 	rest, ok := strings.CutPrefix(s, tokenPrefix)
 	if !ok {
-		return t, fmt.Errorf("enrolment token does not start with %s: copy it whole from yagura enroll token: %w", tokenPrefix, Malformed)
+		return t, flawf("enrolment token does not start with %s: copy it whole from `yagura enroll token`", tokenPrefix)
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(rest)
 	if err != nil {
-		return t, fmt.Errorf("enrolment token is not whole: copy it again from yagura enroll token: %w", Malformed)
+		return t, flawf("enrolment token is not whole: copy it again from `yagura enroll token`")
 	}
 	var j tokenJSON
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&j); err != nil {
-		return t, fmt.Errorf("enrolment token is not whole: copy it again from yagura enroll token: %w", Malformed)
+		return t, flawf("enrolment token is not whole: copy it again from `yagura enroll token`")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return t, fmt.Errorf("enrolment token has something after its end: %w", Malformed)
+		return t, flawf("enrolment token has something after its end")
 	}
 	u, err := url.Parse(j.URL)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return t, fmt.Errorf("enrolment token names no https address: %w", Malformed)
+		return t, flawf("enrolment token names no https address")
 	}
 	t.URL = j.URL
 	if err := errors.Join(hash(j.CA, &t.CA), hash(j.Authority, &t.Authority)); err != nil {
 		return t, fmt.Errorf("enrolment token: %w", err)
 	}
 	if t.Tenant, err = tenant.Parse(j.Tenant); err != nil || t.Tenant == (tenant.ID{}) {
-		return t, fmt.Errorf("enrolment token names no tenant: %w", Malformed)
+		return t, flawf("enrolment token names no tenant")
 	}
 	if len(j.Secret) < 16 || len(j.Secret) > 256 {
-		return t, fmt.Errorf("enrolment token has no secret of 16 to 256 characters: %w", Malformed)
+		return t, flawf("enrolment token has no secret of 16 to 256 characters")
 	}
 	t.Secret = j.Secret
 	return t, nil
@@ -98,7 +98,7 @@ func ParseToken(s string) (Token, error) {
 func hash(s string, into *[32]byte) error {
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != 32 {
-		return fmt.Errorf("a hash is not 64 hex digits: %w", Malformed)
+		return flawf("a hash is not 64 hex digits")
 	}
 	copy(into[:], b)
 	return nil

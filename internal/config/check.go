@@ -59,6 +59,10 @@ func (k *checker) listeners() {
 		if _, err := net.DefaultResolver.LookupPort(context.Background(), "tcp", port); err != nil {
 			k.add(key, fmt.Sprintf("%q is no port", port), fmt.Sprintf("%q はポート番号ではありません", port))
 		}
+		if key == "sensor_listen" && loopback(host) && c.Hostname != "" && !loopback(c.Hostname) {
+			k.add(key, fmt.Sprintf("%s takes sensors of this machine only, while hostname %s sends others here: set sensor_listen: 0.0.0.0:%s", address, c.Hostname, port),
+				fmt.Sprintf("%s ではこのマシンのセンサーしか接続できませんが、hostname %s はほかのホストをここへ導きます。sensor_listen: 0.0.0.0:%s にしてください", address, c.Hostname, port))
+		}
 		if key == "listen" && !loopback(host) {
 			k.add(key, "the console answers on the loopback only: reach it from elsewhere through ssh -L", "コンソールはループバックでのみ応答します。ほかのマシンからは ssh -L で接続してください")
 		}

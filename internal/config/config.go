@@ -15,9 +15,9 @@ type Bytes int64
 // Server is the configuration of `yagura up` and `yagura server`.
 type Server struct {
 	Data          string        `key:"data" help:"data directory of the server, private to its user" ja:"サーバーのデータディレクトリー(所有者だけが読めること)"`
-	Listen        string        `key:"listen" default:"127.0.0.1:8443" help:"address of the console, on the loopback: reach it from elsewhere through ssh -L" ja:"コンソールのアドレス(ループバックのみ。ほかのマシンからは ssh -L で接続する)"`
-	SensorListen  string        `key:"sensor_listen" default:"127.0.0.1:8444" help:"address for sensors, always mutual TLS" ja:"センサー用のアドレス(常に相互 TLS)"`
-	Hostname      string        `key:"hostname" help:"name under which sensors of other hosts reach this server; their tokens and the certificate carry it" ja:"ほかのホストのセンサーがこのサーバーに接続するときの名前。登録トークンと証明書に入る"`
+	Listen        string        `key:"listen" default:"127.0.0.1:8443" help:"address of the console, on the loopback: reach it from elsewhere through ssh -L with the same port on both sides" ja:"コンソールのアドレス(ループバックのみ。ほかのマシンからは ssh -L で、両側とも同じポートを使って接続する)"`
+	SensorListen  string        `key:"sensor_listen" default:"127.0.0.1:8444" help:"address for sensors, always mutual TLS; for hosts other than this one 0.0.0.0:8444, with hostname" ja:"センサー用のアドレス(常に相互 TLS)。ほかのホストを登録するには 0.0.0.0:8444 とし、hostname も指定する"`
+	Hostname      string        `key:"hostname" form:"host" help:"name or address under which sensors of other hosts reach this server; their tokens and the certificate carry it" ja:"ほかのホストのセンサーがこのサーバーに接続するときの名前またはアドレス。登録トークンと証明書に入る"`
 	Rules         []string      `key:"rules" help:"folders of further Sigma rules, beside our own" ja:"追加の Sigma ルールのフォルダー(標準ルールに加えて使う)"`
 	LogLevel      string        `key:"log_level" default:"info" enum:"debug,info,warn,error" help:"least level that is logged" ja:"記録するログの最低レベル"`
 	RetentionDays int           `key:"retention_days" default:"30" min:"1" max:"3650" help:"days that events are kept, counted from when they were received" ja:"イベントの保存日数(受信時刻から数える)"`
@@ -28,7 +28,7 @@ type Server struct {
 
 // Notify says who is told of incidents and silent failures, and how.
 type Notify struct {
-	PublicURL   string    `key:"public_url" help:"address of the console as people reach it; put before links in messages" ja:"利用者から見たコンソールの URL。通知内のリンクの先頭に付く"`
+	PublicURL   string    `key:"public_url" help:"address of the console as people reach it, such as http://localhost:8443 through ssh -L; put before links in messages" ja:"ユーザーから見たコンソールの URL(ssh -L 経由なら http://localhost:8443)。通知内のリンクの先頭に付く"`
 	Language    string    `key:"language" default:"both" enum:"en,ja,both" help:"language of messages, unless a channel has its own" ja:"通知の言語(送信先ごとの指定があればそちらを使う)"`
 	Timezone    string    `key:"timezone" default:"UTC" help:"time zone of times in messages, such as Asia/Tokyo" ja:"通知に書く時刻のタイムゾーン(例: Asia/Tokyo)"`
 	MinSeverity string    `key:"min_severity" default:"high" enum:"low,medium,high,critical" help:"least severity of an incident that is told; silent failures are told from medium" ja:"通知するインシデントの最低の重大度。サイレント障害は中以上を通知する"`

@@ -64,14 +64,14 @@ func (k Key) bounds() string {
 }
 
 // Example is the file shown in docs/config.md; a test loads it.
-const Example = `listen: 127.0.0.1:8443
+const Example = `listen: 127.0.0.1:8443 # people come through: ssh -L 8443:localhost:8443 yagura.example.com
 sensor_listen: 0.0.0.0:8444
 hostname: yagura.example.com
 retention_days: 90
 rules:
   - /etc/yagura/rules
 notify:
-  public_url: https://yagura.example.com:8443
+  public_url: http://localhost:8443 # what a browser opens at the other end of that ssh -L
   language: ja
   timezone: Asia/Tokyo
   smtp:

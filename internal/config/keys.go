@@ -3,7 +3,9 @@ package config
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,11 +126,34 @@ func setScalar(v reflect.Value, tag reflect.StructTag, text string) *Mistake {
 			list := strings.Join(strings.FieldsFunc(e, func(r rune) bool { return r == ',' }), ", ")
 			return wrong("%q is none of %s", "%q は使えません(%s のいずれか)", text, list)
 		}
+		if tag.Get("form") == "host" && text != "" && !isHost(text) {
+			return wrong("%q is no name or address of a machine: give edr.example.com or 192.0.2.7, without https:// and port", "%q はマシンの名前でもアドレスでもありません。edr.example.com や 192.0.2.7 のように、https:// とポートを付けずに指定してください", text)
+		}
 		v.SetString(text)
 	default:
 		panic("configuration field of kind " + v.Kind().String())
 	}
 	return nil
+}
+
+var label = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+// isHost says whether text is the name or the address of one machine, as a certificate can carry it and a URL can name it.
+func isHost(text string) bool {
+	if ip, err := netip.ParseAddr(text); err == nil {
+		return ip.Zone() == "" && !ip.IsUnspecified()
+	}
+	if len(text) > 253 {
+		return false
+	}
+	labels := strings.Split(text, ".")
+	for _, l := range labels {
+		if !label.MatchString(l) {
+			return false
+		}
+	}
+	_, err := strconv.Atoi(labels[len(labels)-1]) // 300.1.2.3 is an address that was mistyped
+	return err != nil
 }
 
 // outside reports whether x leaves the bounds of the tags; an empty bound is none.

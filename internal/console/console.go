@@ -43,6 +43,8 @@ type Hosts interface {
 	RevokeHost(ctx context.Context, t tenant.ID, h event.HostID, by string) (*consolev1.Host, error)
 	CreateEnrolToken(ctx context.Context, t tenant.ID, uses uint32, life time.Duration, by string) (string, *consolev1.EnrolToken, error)
 	EnrolTokens(ctx context.Context, t tenant.ID) ([]*consolev1.EnrolToken, error)
+	// SensorAddress gives where tokens lead sensors, and where the server awaits them.
+	SensorAddress() (url, listen string)
 }
 
 // Detections lists what rules found, newest first, and the rules.

@@ -250,6 +250,10 @@ func (oneHost) CreateEnrolToken(_ context.Context, _ tenant.ID, _ uint32, _ time
 	return "yagura1.x", &consolev1.EnrolToken{CreatedBy: by}, nil
 }
 
+func (oneHost) SensorAddress() (url, listen string) {
+	return "https://edr.example.com:8444", "0.0.0.0:8444"
+}
+
 func (oneHost) EnrolTokens(context.Context, tenant.ID) ([]*consolev1.EnrolToken, error) {
 	return nil, nil
 }

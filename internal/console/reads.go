@@ -230,5 +230,6 @@ func (s api) ListEnrolTokens(ctx context.Context, _ *connect.Request[consolev1.L
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	return connect.NewResponse(&consolev1.ListEnrolTokensResponse{Tokens: t}), nil
+	url, listen := s.back.Hosts.SensorAddress()
+	return connect.NewResponse(&consolev1.ListEnrolTokensResponse{Tokens: t, SensorUrl: url, SensorListen: listen}), nil
 }

@@ -76,10 +76,10 @@ func (f *Fleet) RevokeHost(ctx context.Context, t tenant.ID, h event.HostID, at 
 	return nil
 }
 
-// AddToken inserts a token and forgets those that can no longer enrol.
+// AddToken inserts a token and forgets those that ended long ago.
 func (f *Fleet) AddToken(ctx context.Context, k fleet.Token) error {
 	return f.db.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM enrol_token WHERE tenant_id = $1 AND (expires < $2 OR uses_left = 0)`, k.Tenant.String(), k.Created); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM enrol_token WHERE tenant_id = $1 AND expires < $2`, k.Tenant.String(), k.Created-fleet.KeepEnded.Microseconds()); err != nil {
 			return fmt.Errorf("forget enrolment tokens: %w", err)
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO enrol_token (tenant_id, token_id, hash, created, expires, uses_left, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
@@ -90,9 +90,9 @@ func (f *Fleet) AddToken(ctx context.Context, k fleet.Token) error {
 	})
 }
 
-// Tokens reads every token that has uses left.
+// Tokens reads every token.
 func (f *Fleet) Tokens(ctx context.Context) ([]fleet.Token, error) {
-	rows, err := f.db.read.QueryContext(ctx, `SELECT tenant_id, token_id, hash, created, expires, uses_left, created_by FROM enrol_token WHERE uses_left > 0`)
+	rows, err := f.db.read.QueryContext(ctx, `SELECT tenant_id, token_id, hash, created, expires, uses_left, created_by FROM enrol_token`)
 	if err != nil {
 		return nil, fmt.Errorf("read enrolment tokens: %w", err)
 	}

@@ -81,7 +81,14 @@ func TestHostsAndTokensComeBackAsTheyWere(t *testing.T) {
 	}
 	tokens, err := f.Tokens(ctx)
 	check(t, err)
-	same(t, "tokens", tokens, []fleet.Token{k})
+	used := k // what ended is told apart from what never was
+	used.ID, used.Hash, used.UsesLeft = "k-1", "cafe", 0
+	same(t, "tokens", tokens, []fleet.Token{used, k})
+	k.ID, k.Hash, k.Created, k.Expires = "k-3", "f00d", 101+fleet.KeepEnded.Microseconds(), 200+fleet.KeepEnded.Microseconds()
+	check(t, f.AddToken(ctx, k))
+	tokens, err = f.Tokens(ctx)
+	check(t, err)
+	same(t, "tokens a week later", tokens, []fleet.Token{k})
 	for i := range int64(20) {
 		check(t, f.SaveBoot(ctx, a, h.ID, fleet.Boot{ID: string(rune('a' + i)), Offset: i, Seen: i}))
 	}

@@ -31,6 +31,9 @@ const (
 	maxTokenTTL = 30 * 24 * time.Hour
 )
 
+// KeepEnded is how long a token is remembered after it expired, so that a host that brings it is told why it ended.
+const KeepEnded = 7 * 24 * time.Hour
+
 // Enrolment is what a host says when it asks to be taken in.
 type Enrolment struct {
 	Secret   string
@@ -63,13 +66,16 @@ func (f *Fleet) CreateToken(ctx context.Context, t tenant.ID, uses int, ttl time
 	secret := base64.RawURLEncoding.EncodeToString(raw)
 	at := time.Now()
 	token := Token{Tenant: t, ID: "k-" + uuid.Must(uuid.NewV7()).String(), Hash: hashOf(secret), Created: at.UnixMicro(), Expires: at.Add(ttl).UnixMicro(), UsesLeft: uses, CreatedBy: by}
+	open := 0
 	f.mu.Lock()
 	for h, old := range f.tokens {
-		if old.Expires < at.UnixMicro() || old.UsesLeft == 0 {
+		if old.Expires < at.Add(-KeepEnded).UnixMicro() {
 			delete(f.tokens, h)
+		} else if old.UsesLeft > 0 && old.Expires >= at.UnixMicro() {
+			open++
 		}
 	}
-	full := len(f.tokens) >= maxTokens
+	full := open >= maxTokens || len(f.tokens) >= 10*maxTokens
 	f.mu.Unlock()
 	if full {
 		return Token{}, "", fmt.Errorf("%d enrolment tokens are open: let some expire before making more", maxTokens)
@@ -112,8 +118,14 @@ func (f *Fleet) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 		token = *found
 	}
 	f.mu.Unlock()
-	if found == nil || token.UsesLeft < 1 || token.Expires < now() {
+	// Whoever has the secret may know what became of the token; nobody else learns anything.
+	switch {
+	case found == nil:
 		return Enrolled{}, ErrToken
+	case token.UsesLeft < 1:
+		return Enrolled{}, ErrTokenUsed
+	case token.Expires < now():
+		return Enrolled{}, ErrTokenExpired
 	}
 	public, err := checkRequest(e.Request)
 	if err != nil {
@@ -134,7 +146,7 @@ func (f *Fleet) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	}
 	f.mu.Unlock()
 	if !ok {
-		return Enrolled{}, ErrToken
+		return Enrolled{}, ErrTokenUsed
 	}
 	h := Host{
 		Tenant: token.Tenant, ID: event.HostID(uuid.Must(uuid.NewV7())), Name: clip(event.Text(string(e.Hostname)), maxName),

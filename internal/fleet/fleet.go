@@ -30,7 +30,9 @@ var (
 	ErrForeign       = errors.New("the certificate is not from this installation's authority: enrol this host here with a token made by `yagura enroll token`")
 	ErrExpired       = errors.New("the certificate has expired: only Renew takes it, for 180 days")
 	ErrRevoked       = errors.New("the host was revoked: retire the sensor or enrol the host again with a new token")
-	ErrToken         = errors.New("the enrolment token is unknown, expired or used up: make a new one with `yagura enroll token`")
+	ErrToken         = errors.New("this server does not know the enrolment token: it is of another server, or was made long ago; make a new one with `yagura enroll token`")
+	ErrTokenExpired  = errors.New("the enrolment token is expired: make a new one with `yagura enroll token`")
+	ErrTokenUsed     = errors.New("the enrolment token is used up: make a new one with `yagura enroll token`, for several hosts with --uses")
 	ErrRequest       = errors.New("the certificate request is not acceptable")
 	ErrUnknownHost   = errors.New("no such host in this tenant")
 )
@@ -88,8 +90,8 @@ type Store interface {
 	Hosts(ctx context.Context) ([]Host, error)         // of all tenants; read once at start
 	RevokeHost(ctx context.Context, t tenant.ID, h event.HostID, at int64) error
 
-	AddToken(ctx context.Context, t Token) error
-	Tokens(ctx context.Context) ([]Token, error)
+	AddToken(ctx context.Context, t Token) error // and forgets those that expired more than KeepEnded before
+	Tokens(ctx context.Context) ([]Token, error) // ended ones too, while they are kept
 	// UseToken takes one use of a token that is not expired at now; false when there was none left.
 	UseToken(ctx context.Context, t tenant.ID, id string, now int64) (bool, error)
 

@@ -152,8 +152,20 @@ func TestEnrolmentTokenIsForItsUsesOnly(t *testing.T) {
 	if err := ask(secret, csr); err != nil {
 		t.Errorf("good: %v", err)
 	}
-	if err := ask(secret, csr); connect.CodeOf(err) != connect.CodePermissionDenied {
+	if err := ask(secret, csr); connect.CodeOf(err) != connect.CodePermissionDenied || !strings.Contains(err.Error(), "used up") {
 		t.Errorf("second use: %v", err)
+	}
+	// Three ends of a token were one sentence.
+	_, short, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Millisecond, "tester")
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(5 * time.Millisecond)
+	if err := ask(short, csr); connect.CodeOf(err) != connect.CodePermissionDenied || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("after its time: %v", err)
+	}
+	if err := ask("wrong", csr); !strings.Contains(err.Error(), "does not know") {
+		t.Errorf("a secret of nobody: %v", err)
 	}
 }
 

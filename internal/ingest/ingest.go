@@ -205,7 +205,7 @@ func refused(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, fleet.ErrRevoked), errors.Is(err, fleet.ErrToken):
+	case errors.Is(err, fleet.ErrRevoked), errors.Is(err, fleet.ErrToken), errors.Is(err, fleet.ErrTokenExpired), errors.Is(err, fleet.ErrTokenUsed):
 		return connect.NewError(connect.CodePermissionDenied, err)
 	case errors.Is(err, fleet.ErrNoCertificate), errors.Is(err, fleet.ErrForeign), errors.Is(err, fleet.ErrExpired), errors.Is(err, fleet.ErrUnknownHost):
 		return connect.NewError(connect.CodeUnauthenticated, err)

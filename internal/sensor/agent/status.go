@@ -100,7 +100,7 @@ func ReadStatus(c Config) (Status, error) {
 	var s Status
 	b, err := os.ReadFile(c.statusFile())
 	if errors.Is(err, os.ErrNotExist) {
-		return s, fmt.Errorf("%w (%s): start it with yagura-sensor run", ErrNotRunning, c.Data)
+		return s, fmt.Errorf("%w (%s): start it with `sudo yagura-sensor run`", ErrNotRunning, c.Data)
 	}
 	if err != nil {
 		return s, fmt.Errorf("read status: %w", err)

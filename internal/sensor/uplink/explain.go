@@ -65,6 +65,8 @@ func Explain(err error) string {
 		return fmt.Sprintf("the proxy%s cannot be reached: check that it runs, or correct proxy in the sensor's configuration", at(op.Unwrap()))
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the name %s cannot be resolved: check DNS, or set a proxy", dns.Name)
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "what answers there speaks plain HTTP: that is the console's port or another service; sensors need the address of sensor_listen, port 8444 unless set otherwise"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens at the server's address: check that the server runs and that no firewall answers for it"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
@@ -75,6 +77,8 @@ func Explain(err error) string {
 		return "the server does not answer in time: check the network between"
 	case errors.As(err, &call) && call.Code() == connect.CodeUnauthenticated:
 		return "the server does not accept this sensor's certificate (" + call.Message() + "): enrol the host again"
+	case errors.As(err, &call) && call.Code() == connect.CodePermissionDenied && strings.Contains(call.Message(), "enrolment token"):
+		return call.Message()
 	case errors.As(err, &call) && call.Code() == connect.CodePermissionDenied:
 		return "the server refuses this host (" + call.Message() + "): it was revoked, or enrol it again"
 	case errors.As(err, &call):

@@ -206,7 +206,7 @@ func (id *Identity) Follow(token command.Token) (bool, error) {
 func LoadIdentity(dir string) (*Identity, error) {
 	b, err := os.ReadFile(filepath.Join(dir, identityFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: run yagura-sensor enroll TOKEN first", ErrNotEnrolled)
+		return nil, fmt.Errorf("%w: run `sudo yagura-sensor enroll` first", ErrNotEnrolled)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read identity: %w", err)

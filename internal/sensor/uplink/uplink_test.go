@@ -152,7 +152,7 @@ func (s *server) leaf(csr []byte) ([]byte, error) {
 
 func (s *server) Enroll(_ context.Context, r *connect.Request[sensorv1.EnrollRequest]) (*connect.Response[sensorv1.EnrollResponse], error) {
 	if r.Msg.Secret != s.secret {
-		return nil, connect.NewError(connect.CodePermissionDenied, errors.New("the token is used up or over"))
+		return nil, connect.NewError(connect.CodePermissionDenied, errors.New("the enrolment token is used up: make a new one"))
 	}
 	s.mu.Lock()
 	s.enrolled++
@@ -499,7 +499,7 @@ func TestEnrolRefusesAnotherServerAuthorityOrTenant(t *testing.T) {
 		"another CA":        {func(t *command.Token) { t.CA[0]++ }, uplink.ErrForeignServer, "CA of the enrolment token"},
 		"another authority": {func(t *command.Token) { t.Authority[0]++ }, uplink.ErrForeignAuthority, "authority"},
 		"another tenant":    {func(t *command.Token) { t.Tenant[15]++ }, uplink.ErrForeignServer, ""},
-		"another secret":    {func(t *command.Token) { t.Secret = strings.Repeat("x", 20) }, nil, "used up"},
+		"another secret":    {func(t *command.Token) { t.Secret = strings.Repeat("x", 20) }, nil, "the enrolment token is used up: make a new one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tok := s.token()

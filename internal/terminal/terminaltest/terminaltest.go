@@ -83,7 +83,7 @@ func (s *Source) call(c *ast.CallExpr, at string) {
 		for _, a := range c.Args {
 			for l := range strings.Lines(Text(a)) {
 				l = strings.TrimSpace(l)
-				if words.MatchString(verbs.ReplaceAllString(l, "")) && !strings.HasPrefix(l, "yagura") && !strings.HasPrefix(l, "sudo ") {
+				if words.MatchString(verbs.ReplaceAllString(l, "")) && !command.MatchString(l) {
 					s.Bypasses[l] = at
 				}
 			}
@@ -147,8 +147,9 @@ func (s *Source) help(text, at string) {
 }
 
 var (
-	verbs = regexp.MustCompile(`%(\[\d+\])?[-+# 0-9.]*[a-zA-Z%]`)
-	words = regexp.MustCompile(`[A-Za-z]{2,}`)
+	command = regexp.MustCompile(`^(yagura|sudo |scp |ssh )`)
+	verbs   = regexp.MustCompile(`%(\[\d+\])?[-+# 0-9.]*[a-zA-Z%]`)
+	words   = regexp.MustCompile(`[A-Za-z]{2,}`)
 )
 
 func (s *Source) add(text, at string) {

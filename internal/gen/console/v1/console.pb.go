@@ -3892,6 +3892,8 @@ func (*ListEnrolTokensRequest) Descriptor() ([]byte, []int) {
 type ListEnrolTokensResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tokens        []*EnrolToken          `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	SensorUrl     string                 `protobuf:"bytes,2,opt,name=sensor_url,json=sensorUrl,proto3" json:"sensor_url,omitempty"`          // where a token leads sensors
+	SensorListen  string                 `protobuf:"bytes,3,opt,name=sensor_listen,json=sensorListen,proto3" json:"sensor_listen,omitempty"` // where the server awaits them; on the loopback only this host can come
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3931,6 +3933,20 @@ func (x *ListEnrolTokensResponse) GetTokens() []*EnrolToken {
 		return x.Tokens
 	}
 	return nil
+}
+
+func (x *ListEnrolTokensResponse) GetSensorUrl() string {
+	if x != nil {
+		return x.SensorUrl
+	}
+	return ""
+}
+
+func (x *ListEnrolTokensResponse) GetSensorListen() string {
+	if x != nil {
+		return x.SensorListen
+	}
+	return ""
 }
 
 type EnrolToken struct {
@@ -4735,9 +4751,12 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x18CreateEnrolTokenResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x123\n" +
 	"\x05entry\x18\x02 \x01(\v2\x1d.yagura.console.v1.EnrolTokenR\x05entry\"\x18\n" +
-	"\x16ListEnrolTokensRequest\"P\n" +
+	"\x16ListEnrolTokensRequest\"\x94\x01\n" +
 	"\x17ListEnrolTokensResponse\x125\n" +
-	"\x06tokens\x18\x01 \x03(\v2\x1d.yagura.console.v1.EnrolTokenR\x06tokens\"\x8c\x01\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x1d.yagura.console.v1.EnrolTokenR\x06tokens\x12\x1d\n" +
+	"\n" +
+	"sensor_url\x18\x02 \x01(\tR\tsensorUrl\x12#\n" +
+	"\rsensor_listen\x18\x03 \x01(\tR\fsensorListen\"\x8c\x01\n" +
 	"\n" +
 	"EnrolToken\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
