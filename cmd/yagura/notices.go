@@ -83,10 +83,34 @@ func (p *parts) incidentNotices(ctx context.Context, since time.Time) ([]notify.
 		}
 		if _, found, err := p.desk.Get(ctx, r.Tenant, r.ID); err == nil {
 			n.Todo, n.Credits = firstSteps(found)
+			n.Act = p.worstAct(found)
 		}
 		out = append(out, n)
 	}
 	return out, nil
+}
+
+// worstAct gives the process of the worst detection, the latest among equals.
+func (p *parts) worstAct(found []detection.Detection) notify.Act {
+	var worst *detection.Detection
+	for i := range found {
+		d := &found[i]
+		if d.Event.Event == nil || d.Event.Event.Actor.Key == (event.Key{}) {
+			continue
+		}
+		if worst == nil || d.Severity > worst.Severity || d.Severity == worst.Severity && d.Event.Event.Time >= worst.Event.Event.Time {
+			worst = d
+		}
+	}
+	if worst == nil {
+		return notify.Act{}
+	}
+	host, _ := p.fleet.Host(worst.Tenant, worst.Event.ID.Host)
+	a := worst.Event.Event.Actor
+	return notify.Act{
+		Host: host.Name, Addresses: host.Addresses, User: a.UserName, PID: a.PID, Path: a.Path, CommandLine: a.CommandLine,
+		Key: event.Ref{Host: worst.Event.ID.Host, Key: a.Key}.String(),
+	}
 }
 
 // firstSteps gives what the worst detection's rule says to do, and who wrote the rules, as their licences ask.

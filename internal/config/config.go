@@ -29,7 +29,7 @@ type Server struct {
 // Notify says who is told of incidents and silent failures, and how.
 type Notify struct {
 	PublicURL   string    `key:"public_url" help:"address of the console as people reach it, such as http://localhost:8443 through ssh -L; put before links in messages" ja:"ユーザーから見たコンソールの URL(ssh -L 経由なら http://localhost:8443)。通知内のリンクの先頭に付く"`
-	Language    string    `key:"language" default:"both" enum:"en,ja,both" help:"language of messages, unless a channel has its own" ja:"通知の言語(送信先ごとの指定があればそちらを使う)"`
+	Language    string    `key:"language" default:"en" enum:"en,ja,both" help:"language of messages, unless a channel has its own; both: each message in both" ja:"通知の言語(送信先ごとの指定があればそちらを使う)。both は両方の言語で書く"`
 	Timezone    string    `key:"timezone" default:"UTC" help:"time zone of times in messages, such as Asia/Tokyo" ja:"通知に書く時刻のタイムゾーン(例: Asia/Tokyo)"`
 	MinSeverity string    `key:"min_severity" default:"high" enum:"low,medium,high,critical" help:"least severity of an incident that is told; silent failures are told from medium" ja:"通知するインシデントの最低の重大度。サイレント障害は中以上を通知する"`
 	SMTP        SMTP      `key:"smtp"`
@@ -57,7 +57,7 @@ type Webhook struct {
 	SecretFile    string `key:"secret_file" help:"file with the key of the signature on one line" ja:"署名の鍵を 1 行で書いたファイル"`
 	CAFile        string `key:"ca_file" help:"PEM file of the authority that signed its certificate; empty: the system's" ja:"証明書を発行した認証局の PEM ファイル。空ならシステムの設定に従う"`
 	Language      string `key:"language" enum:",en,ja,both" help:"language of its text; empty: notify.language" ja:"本文の言語。空なら notify.language に従う"`
-	HideHosts     bool   `key:"hide_hosts" help:"leave host names out, for receivers outside the organisation" ja:"ホスト名を書かない(組織外のサービス向け)"`
+	HideHosts     bool   `key:"hide_hosts" help:"leave out hosts and what ran on them, for receivers outside the organisation" ja:"ホスト名とプロセスを書かない(組織外のサービス向け)"`
 	AllowLoopback bool   `key:"allow_loopback" help:"the receiver runs on this machine" ja:"送信先がこのマシン上にある"`
 	AllowHTTP     bool   `key:"allow_http" help:"allow http without TLS, inside a closed network" ja:"TLS のない http を許す(閉域網向け)"`
 }

@@ -27,6 +27,7 @@ type noticeRow struct {
 	Link     string             `json:"link"`
 	Time     int64              `json:"time"` // µs UTC
 	Channel  string             `json:"channel"`
+	Act      *notify.Act        `json:"act,omitempty"` // nil in rows of older versions
 }
 
 // PutDelivery implements notify.Outbox.
@@ -35,7 +36,11 @@ func (db *DB) PutDelivery(ctx context.Context, d notify.Delivery, limit int) (ad
 	if n.Tenant == (tenant.ID{}) || n.Key == "" || d.Channel == "" {
 		return false, fmt.Errorf("delivery %q to %q without tenant, key or channel", n.Key, d.Channel)
 	}
-	body, err := json.Marshal(noticeRow{n.Kind, n.Severity, n.Title, n.Summary, n.Todo, n.Hosts, n.Credits, n.Link, n.Time.UnixMicro(), n.Channel})
+	row := noticeRow{n.Kind, n.Severity, n.Title, n.Summary, n.Todo, n.Hosts, n.Credits, n.Link, n.Time.UnixMicro(), n.Channel, nil}
+	if n.Act.Key != "" {
+		row.Act = &n.Act
+	}
+	body, err := json.Marshal(row)
 	if err != nil {
 		return false, fmt.Errorf("write notice %s: %w", n.Key, err)
 	}
@@ -96,6 +101,9 @@ WHERE channel = $1 AND state = $2 AND due <= $3 ORDER BY created, notice_key LIM
 		d.Notice = notify.Notice{
 			Key: d.Notice.Key, Tenant: id, Kind: row.Kind, Severity: row.Severity, Title: row.Title, Summary: row.Summary, Todo: row.Todo,
 			Hosts: row.Hosts, Credits: row.Credits, Link: row.Link, Time: time.UnixMicro(row.Time), Channel: row.Channel,
+		}
+		if row.Act != nil {
+			d.Notice.Act = *row.Act
 		}
 		out = append(out, d)
 	}

@@ -20,7 +20,7 @@ func notice(t *testing.T, id tenant.ID, key string) notify.Notice {
 	t.Helper()
 	return notify.Notice{
 		Key: key, Tenant: id, Kind: notify.Incident, Severity: detection.High, Title: detection.Said{En: "a", Ja: "あ"},
-		Summary: detection.Said{En: "s", Ja: "概"}, Todo: detection.Said{En: "t", Ja: "対"}, Hosts: []string{"web\U0010FEFF"}, Credits: []string{"r"},
+		Summary: detection.Said{En: "s", Ja: "概"}, Todo: detection.Said{En: "t", Ja: "対"}, Hosts: []string{"web\U0010FEFF"}, Credits: []string{"r"}, Act: notify.Act{Host: "web", Addresses: []string{"192.0.2.7"}, PID: 7, CommandLine: "sh -c \U0010FEFF", Key: "h-1/p-1"},
 		Link: "/incidents/i-1", Time: time.UnixMicro(1_795_000_000_000_001),
 	}
 }

@@ -120,7 +120,7 @@ func TestJapaneseMailReachesARealServer(t *testing.T) {
 ■ 件名: Web サービスからシェルが起動されました
 ■ 重大度: 緊急 (critical)
 ■ ホスト: web-01
-■ 発生日時: 2026年11月22日(日) 10:31:52 JST
+■ 発生日時: 2026年11月22日(日) 10:31:52 JST (01:31:52 UTC)
 ■ 概要: php-fpm が sh を起動し、プログラムを取得して実行しました。
 ■ 最初の対応: 試験中でなければ、ホストのネットワーク隔離をご検討ください。
 ■ 詳細: https://yagura.example.test/incidents/i-1

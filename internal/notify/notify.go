@@ -40,10 +40,22 @@ type Notice struct {
 	Summary  detection.Said // what is known, a line or two; may be empty
 	Todo     detection.Said // what to do first; may be empty
 	Hosts    []string       // names of hosts
+	Act      Act            // the worst thing that was done; zero when no process stands behind the notice
 	Credits  []string       // rules behind it with author and licence, as DRL asks of matches
 	Link     string         // path on the console, such as /incidents/i-…; the public URL is put before it
 	Time     time.Time      // when it happened
 	Channel  string         // for a Silent notice about a channel: that channel is not asked to carry it
+}
+
+// Act is one process at work: what a person asks for first. Its texts are host-made.
+type Act struct {
+	Host        string   `json:"host"`
+	Addresses   []string `json:"addresses"` // of the host
+	User        string   `json:"user"`
+	PID         uint64   `json:"pid"`
+	Path        string   `json:"path"`
+	CommandLine string   `json:"command_line"`
+	Key         string   `json:"key"` // HOST/p-…, as every verb takes it
 }
 
 // IncidentKey gives the key of an incident's notice. An incident that grows to a higher severity is told

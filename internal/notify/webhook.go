@@ -101,7 +101,7 @@ func (w *Webhook) Name() string { return "webhook:" + w.target.Name }
 // message is the body of a call, version 1. Fields are added, never renamed.
 type message struct {
 	Version int           `json:"version"`
-	Text    string        `json:"text"` // the whole message in the channel's language
+	Text    string        `json:"text"` // a short message in the channel's language, as a chat shows it
 	Notices []messageItem `json:"notices"`
 }
 
@@ -117,6 +117,21 @@ type messageItem struct {
 	Credits  []string `json:"credits"`
 	Link     string   `json:"link"`
 	Time     string   `json:"time"` // RFC 3339, UTC
+	Process  *Act     `json:"process,omitempty"`
+}
+
+// shown gives an act as it may stand on a screen; nil when there is none.
+func shown(a Act) *Act {
+	if a.Key == "" {
+		return nil
+	}
+	a.Host, a.User, a.Path, a.CommandLine = event.Show(a.Host), event.Show(a.User), event.Show(a.Path), clip(event.Show(a.CommandLine), 4096)
+	addresses := []string{}
+	for _, x := range a.Addresses {
+		addresses = append(addresses, event.Show(x))
+	}
+	a.Addresses = addresses
+	return &a
 }
 
 type bothSaid struct {
@@ -130,7 +145,8 @@ func (w *Webhook) Deliver(ctx context.Context, notices []Notice) error {
 	if err != nil {
 		return permanent(err)
 	}
-	m := message{Version: 1, Text: w.target.Voice.Subject(notices) + "\n\n" + w.target.Voice.Body(notices)}
+	notices = w.target.Voice.fit(notices)
+	m := message{Version: 1, Text: w.target.Voice.Chat(notices)}
 	delivery := sha256.New()
 	for _, n := range notices {
 		item := messageItem{
@@ -141,11 +157,10 @@ func (w *Webhook) Deliver(ctx context.Context, notices []Notice) error {
 		for _, s := range []*string{&item.Title.En, &item.Title.Ja, &item.Summary.En, &item.Summary.Ja, &item.Todo.En, &item.Todo.Ja} {
 			*s = event.Show(*s)
 		}
-		if !w.target.Voice.HideHosts {
-			for _, h := range n.Hosts {
-				item.Hosts = append(item.Hosts, event.Show(h))
-			}
+		for _, h := range n.Hosts {
+			item.Hosts = append(item.Hosts, event.Show(h))
 		}
+		item.Process = shown(n.Act)
 		m.Notices = append(m.Notices, item)
 		delivery.Write([]byte(n.Tenant.String() + " " + n.Key + "\n"))
 	}

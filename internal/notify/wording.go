@@ -2,6 +2,8 @@ package notify
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,10 +17,15 @@ type Voice struct {
 	Language  string         // en, ja or both (Japanese first)
 	PublicURL string         // of the console, put before links; empty: no links
 	Zone      *time.Location // for times; nil means UTC
-	HideHosts bool           // leave host names out, for channels outside the organisation
+	HideHosts bool           // leave out hosts and what ran on them, for channels outside the organisation
 }
 
-const maxHosts = 10 // host names in one notice; the rest is a number
+// Bounds of one notice.
+const (
+	maxHosts   = 10  // host names; the rest is a number
+	maxCommand = 300 // bytes of a command line
+	maxChat    = 5   // notices told in full in one chat message; the rest is a number
+)
 
 var severityJa = map[detection.Severity]string{
 	detection.Informational: "情報", detection.Low: "低", detection.Medium: "中", detection.High: "高", detection.Critical: "緊急",
@@ -47,8 +54,33 @@ func (v Voice) languages() []string {
 	return []string{"ja", "en"}
 }
 
+// fit takes out of notices what the channel's readers may not have: with HideHosts the hosts, in sentences too, and
+// what ran on them.
+func (v Voice) fit(notices []Notice) []Notice {
+	if !v.HideHosts {
+		return notices
+	}
+	out := slices.Clone(notices)
+	for i := range out {
+		n := &out[i]
+		for _, s := range []*detection.Said{&n.Title, &n.Summary, &n.Todo} {
+			for _, h := range n.Hosts {
+				if h == "" {
+					continue
+				}
+				name := regexp.MustCompile(`(^|[^A-Za-z0-9_.-])` + regexp.QuoteMeta(h) + `($|[^A-Za-z0-9_-])`)
+				s.En = name.ReplaceAllString(s.En, "${1}a host${2}")
+				s.Ja = name.ReplaceAllString(s.Ja, "${1}ホスト${2}")
+			}
+		}
+		n.Hosts, n.Act = nil, Act{}
+	}
+	return out
+}
+
 // Subject gives the subject line of a message.
 func (v Voice) Subject(notices []Notice) string {
+	notices = v.fit(notices)
 	var parts []string
 	for _, lang := range v.languages() {
 		parts = append(parts, v.subject(notices, lang))
@@ -72,7 +104,7 @@ func (v Voice) subject(notices []Notice, lang string) string {
 	if len(n.Hosts) > 0 && !v.HideHosts && !strings.Contains(title, event.Show(n.Hosts[0])) {
 		host = clip(event.Show(n.Hosts[0]), 64)
 		if more := len(n.Hosts) - 1; more > 0 && lang == "ja" {
-			host += fmt.Sprintf(" 他 %d 台", more)
+			host += fmt.Sprintf(" ほか %d 台", more)
 		} else if more > 0 {
 			host += fmt.Sprintf(" and %d more", more)
 		}
@@ -91,6 +123,7 @@ func (v Voice) subject(notices []Notice, lang string) string {
 
 // Body gives the text of a message, lines ended by \n.
 func (v Voice) Body(notices []Notice) string {
+	notices = v.fit(notices)
 	var parts []string
 	for _, lang := range v.languages() {
 		if lang == "ja" {
@@ -123,7 +156,7 @@ func (v Voice) bodyJa(notices []Notice) string {
 		if len(notices) > 1 {
 			fmt.Fprintf(&b, "[%d]\n", i+1)
 		}
-		v.rows(&b, n, "ja", map[string]string{"title": "■ 件名", "severity": "■ 重大度", "hosts": "■ ホスト", "time": "■ 発生日時", "summary": "■ 概要", "todo": "■ 最初の対応", "link": "■ 詳細", "credits": "■ ルール"}, ": ") //nolint:gosec // credits are the authors of rules
+		v.rows(&b, n, "ja", map[string]string{"title": "■ 件名", "severity": "■ 重大度", "hosts": "■ ホスト", "user": "■ ユーザー", "process": "■ プロセス", "command": "■ コマンドライン", "time": "■ 発生日時", "summary": "■ 概要", "todo": "■ 最初の対応", "link": "■ 詳細", "credits": "■ ルール"}, ": ") //nolint:gosec // credits are the authors of rules
 	}
 	b.WriteString("\n本メールは送信専用です。ご返信いただいてもお答えできませんので、ご了承ください。\n以上、よろしくお願いいたします。\n\n-- \nYagura\n")
 	return b.String()
@@ -137,7 +170,7 @@ func (v Voice) bodyEn(notices []Notice) string {
 		if len(notices) > 1 {
 			fmt.Fprintf(&b, "[%d]\n", i+1)
 		}
-		v.rows(&b, n, "en", map[string]string{"title": "What", "severity": "Severity", "hosts": "Hosts", "time": "When", "summary": "Summary", "todo": "First", "link": "Details", "credits": "Rules"}, ": ")
+		v.rows(&b, n, "en", map[string]string{"title": "What", "severity": "Severity", "hosts": "Hosts", "user": "User", "process": "Process", "command": "Command line", "time": "When", "summary": "Summary", "todo": "First", "link": "Details", "credits": "Rules"}, ": ")
 	}
 	b.WriteString("\nSent automatically; replies are not read.\n\n-- \nYagura\n")
 	return b.String()
@@ -161,6 +194,11 @@ func (v Voice) rows(b *strings.Builder, n Notice, lang string, label map[string]
 		row("severity", severity(n.Severity, lang))
 		row("hosts", v.hosts(n, lang))
 	}
+	if n.Act.Key != "" && !v.HideHosts {
+		row("user", clip(event.Show(n.Act.User), 64))
+		row("process", process(n.Act))
+		row("command", clip(event.Show(n.Act.CommandLine), maxCommand))
+	}
 	row("time", v.time(n.Time, lang))
 	row("summary", said(n.Summary, lang))
 	row("todo", said(n.Todo, lang))
@@ -176,15 +214,81 @@ func (v Voice) hosts(n Notice, lang string) string {
 	}
 	var names []string
 	for _, h := range n.Hosts[:min(len(n.Hosts), maxHosts)] {
-		names = append(names, clip(event.Show(h), 255))
+		name := clip(event.Show(h), 255)
+		if at := n.Act.addresses(); at != "" && h == n.Act.Host {
+			name += " (" + at + ")"
+		}
+		names = append(names, name)
 	}
 	s := strings.Join(names, ", ")
 	if more := len(n.Hosts) - maxHosts; more > 0 && lang == "ja" {
-		s += fmt.Sprintf(" 他 %d 台", more)
+		s += fmt.Sprintf(" ほか %d 台", more)
 	} else if more > 0 {
 		s += fmt.Sprintf(" and %d more", more)
 	}
 	return s
+}
+
+// addresses gives the first addresses of the host.
+func (a Act) addresses() string {
+	var out []string
+	for _, x := range a.Addresses[:min(len(a.Addresses), 3)] {
+		out = append(out, clip(event.Show(x), 64))
+	}
+	return strings.Join(out, " ")
+}
+
+func process(a Act) string {
+	return fmt.Sprintf("%s (pid %d)", clip(event.Show(a.Path), 255), a.PID)
+}
+
+// Chat gives a message for a chat, where people read on a phone: a few lines a notice, nothing said twice.
+func (v Voice) Chat(notices []Notice) string {
+	notices = v.fit(notices)
+	var parts []string
+	for _, lang := range v.languages() {
+		var blocks []string
+		for _, n := range notices[:min(len(notices), maxChat)] {
+			blocks = append(blocks, v.chat(n, lang))
+		}
+		if more := len(notices) - maxChat; more > 0 && lang == "ja" {
+			blocks = append(blocks, fmt.Sprintf("ほか %d 件はコンソールで確認してください。", more))
+		} else if more > 0 {
+			blocks = append(blocks, fmt.Sprintf("%d more: see the console.", more))
+		}
+		parts = append(parts, strings.Join(blocks, "\n\n"))
+	}
+	return strings.Join(parts, "\n\n")
+}
+
+func (v Voice) chat(n Notice, lang string) string {
+	lines := []string{v.subject([]Notice{n}, lang)}
+	add := func(en, ja, value string) {
+		if value == "" {
+			return
+		}
+		if lang == "ja" {
+			en = ja
+		}
+		lines = append(lines, en+": "+value)
+	}
+	add("Host", "ホスト", v.hosts(n, lang))
+	if n.Act.Key != "" && !v.HideHosts {
+		add("User", "ユーザー", clip(event.Show(n.Act.User), 64))
+		add("Process", "プロセス", process(n.Act))
+		add("Command line", "コマンドライン", clip(event.Show(n.Act.CommandLine), maxCommand))
+	}
+	if n.Kind != Trial {
+		add("When", "発生日時", v.time(n.Time, lang))
+		if n.Kind == Incident {
+			add("Known", "概要", said(n.Summary, lang))
+		}
+		add("First", "最初の対応", said(n.Todo, lang))
+	}
+	if link := v.link(n); link != "" {
+		lines = append(lines, link)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (v Voice) link(n Notice) string {
@@ -205,9 +309,17 @@ func (v Voice) time(t time.Time, lang string) string {
 	t = t.In(zone)
 	if lang == "ja" {
 		day := [...]string{"日", "月", "火", "水", "木", "金", "土"}[t.Weekday()]
-		return t.Format("2006年1月2日") + "(" + day + ") " + t.Format("15:04:05 MST")
+		return t.Format("2006年1月2日") + "(" + day + ") " + t.Format("15:04:05 MST") + inUTC(t)
 	}
-	return t.Format("2006-01-02 15:04:05 MST")
+	return t.Format("2006-01-02 15:04:05 MST") + inUTC(t)
+}
+
+// inUTC adds the time that logs and colleagues elsewhere have.
+func inUTC(t time.Time) string {
+	if _, offset := t.Zone(); offset == 0 {
+		return ""
+	}
+	return " (" + t.UTC().Format("15:04:05 UTC") + ")"
 }
 
 // clip cuts s to at most n bytes, between characters.

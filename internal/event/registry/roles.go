@@ -47,9 +47,9 @@ const (
 var Roles = []Role{
 	{RolePackageManager, "the host's own package manager, or what it runs for a package (maintainer scripts, scriptlets); not what its hooks start", "ホスト自身のパッケージ管理、またはそれがパッケージのために実行するもの(メンテナースクリプトなど)。フックが起動するものは含まない"},
 	{RolePackageManagerOtherRoot, "the package manager of another root on this host (chroot, debootstrap, container, image build): believe it only for acts inside that root", "このホスト上の別のルート(chroot、debootstrap、コンテナやその作成)のパッケージ管理。そのルートの中の操作についてだけ信用できる"},
-	{RoleConfiguration, "an agent of configuration management installed as a package, or what it runs; Ansible is none: it comes in by ssh", "パッケージで入れた構成管理エージェント、またはそれが実行するもの。Ansible は ssh 経由なので該当しない"},
+	{RoleConfiguration, "an agent of configuration management installed as a package, or what it runs; Ansible is none: it comes in by ssh", "パッケージで入れた構成管理ツール、またはそれが実行するもの。Ansible は ssh 経由なので該当しない"},
 	{RoleBackup, "a backup program installed as a package", "パッケージで入れたバックアップのプログラム"},
-	{RoleMonitoring, "an agent of monitoring or security installed as a package", "パッケージで入れた監視またはセキュリティのエージェント"},
+	{RoleMonitoring, "an agent of monitoring or security installed as a package", "パッケージで入れた監視またはセキュリティのプログラム"},
 	{RoleContainerRuntime, "a container runtime installed as a package, or what it starts itself", "パッケージで入れたコンテナランタイム、またはそれが直接起動するもの"},
 	{RoleServiceManager, "the host's service manager, or what it starts itself", "ホストのサービス管理、またはそれが直接起動するもの"},
 	{RoleScheduler, "cron, at and their like, or what they start themselves", "cron や at など、またはそれが直接起動するもの"},
