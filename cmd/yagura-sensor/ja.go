@@ -36,7 +36,7 @@ var japanese = terminal.Sentences{
 	"root": "root 権限", "btf": "BTF", "sight": "可視範囲", "isolate": "ネットワーク隔離", "nftables": "nftables", "proxy": "プロキシ", "identity": "識別情報",
 	"data": "データ", "sensor": "センサー", "server": "サーバー", "host": "ホスト", "events": "イベント", "spool": "スプール", "certificate": "証明書", "isolated": "ネットワーク隔離中",
 	"process": "プロセス", "file": "ファイル", "network": "ネットワーク", "dns": "DNS", "memory": "メモリー",
-	"names": "ファイル名", "ok": "正常", "warn": "注意", "fail": "異常", "full": "完全", "partial": "一部", "blind": "不可視",
+	"names": "ファイル名", "ok": "正常", "warn": "注意", "fail": "異常", "full": "完全", "partial": "一部", "blind": "監視不可",
 
 	// check
 	"not root: start it with sudo, or give it CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_KILL and CAP_SYS_PTRACE":                                                                                      "root ではありません。sudo で起動するか、CAP_BPF、CAP_PERFMON、CAP_NET_ADMIN、CAP_KILL、CAP_SYS_PTRACE を与えてください",

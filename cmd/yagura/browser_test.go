@@ -54,3 +54,29 @@ func TestConsoleInChromium(t *testing.T) {
 		t.Errorf("web/e2e/run.mjs: %v", err)
 	}
 }
+
+// TestEveryButtonAndKeyInChromium presses every control and key of the console once in both languages and opens the
+// link of a mail that was really sent (web/e2e/clicks.mjs, what must happen is in web/e2e/table.mjs). It needs no
+// sensor: the server is fed with our authored attacks.
+func TestEveryButtonAndKeyInChromium(t *testing.T) {
+	if testing.Short() {
+		t.Skip("drives a browser for minutes")
+	}
+	if _, err := exec.LookPath("chromium"); err != nil {
+		t.Skip("needs Chromium: apt-get install chromium")
+	}
+	web, err := filepath.Abs("../../web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(web, "node_modules", "playwright-core")); err != nil {
+		t.Skip("needs the console's tools: run `make e2e`")
+	}
+	cmd := exec.Command("node", "e2e/clicks.mjs", "--bin", filepath.Join(binaries(t), "yagura"))
+	cmd.Dir = web
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("web/e2e/clicks.mjs: %v", err)
+	}
+}

@@ -70,7 +70,7 @@ var jaReplay = terminal.Sentences{
 	"an event in Elastic's schema (ECS)":                    "Elastic のスキーマ(ECS)のイベント",
 	"a hit of an Elasticsearch search":                      "Elasticsearch の検索結果の 1 件",
 	"the answer of an Elasticsearch search":                 "Elasticsearch の検索結果",
-	"an alert of Falco":                                     "Falco のアラート",
+	"an alert of Falco":                                     "Falco の検知",
 	"an event of Tetragon":                                  "Tetragon のイベント",
 	"an event of Tracee":                                    "Tracee のイベント",
 	"a result of Splunk":                                    "Splunk の検索結果",

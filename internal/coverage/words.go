@@ -77,7 +77,7 @@ func saidSilent(name string, r Row) (what, fix detection.Said) {
 	}
 	what = detection.Said{
 		En: fmt.Sprintf("%s is silent: no sign of life since %s. What happened there since cannot be known.", name, clock(r.From)),
-		Ja: fmt.Sprintf("%s は沈黙しています。%s 以降、応答がありません。それ以後の出来事は不明です。", name, clock(r.From)),
+		Ja: fmt.Sprintf("%s は報告が途絶しています。%s 以降、応答がありません。それ以後の出来事は不明です。", name, clock(r.From)),
 	}
 	fix = detection.Said{
 		En: "See whether the host is up and reaches the server; on it, `systemctl status yagura-sensor` and `yagura-sensor check`.",
@@ -137,6 +137,6 @@ func saidHeld(name, class string, n uint64, since int64, who string) (what, fix 
 	return what, fix
 }
 
-var stateJa = map[State]string{Full: "正常", Partial: "一部のみ", Blind: "不可視", Unprotected: "無防備", Silent: "沈黙", Unknown: "不明"}
+var stateJa = map[State]string{Full: "正常", Partial: "一部のみ", Blind: "監視不可", Unprotected: "無防備", Silent: "報告途絶", Unknown: "不明"}
 
 func clock(at int64) string { return time.UnixMicro(at).UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -122,7 +122,7 @@ try {
   browser = await launch();
   const { context, page, faults } = await newPage(browser, { viewport: { width: 1440, height: 900 } });
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-  page.setDefaultTimeout(5000);
+  page.setDefaultTimeout(10_000);
   page.on('response', (r) => {
     if (r.status() >= 500) faults.push(`${r.status()} ${r.url()}`);
   });
@@ -170,18 +170,45 @@ try {
     await page.keyboard.press('Escape');
     await page.locator('dialog[open]').waitFor({ state: 'detached' });
   };
+  // A page is loaded anew only where something that lives longer than a screen was changed; else the console's own
+  // router leads to it, by way of a page that is not there, so that nothing of the last screen is left.
+  let fresh = false;
   const enter = async (name, language) => {
     const s = states[name];
-    const path = s.path.replace(/\b(CLAIMED|CLOSED|ID)\b/, (w) => ID[w]);
-    await page.evaluate((l) => {
-      localStorage.setItem('yagura.language', l);
-      localStorage.setItem('yagura.theme', 'dark');
-      localStorage.removeItem('yagura.single-keys');
-      localStorage.removeItem('yagura.zone');
-    }, language);
-    await page.goto(`${origin}/t/${tenant}/${path}`);
-    await page.locator('[data-live=live]').waitFor();
+    const path = `/t/${tenant}/${s.path.replace(/\b(CLAIMED|CLOSED|ID)\b/, (w) => ID[w])}`;
+    const warm =
+      fresh &&
+      (await page.evaluate(
+        ([l, o]) =>
+          location.origin === o &&
+          location.pathname.startsWith('/t/') &&
+          document.documentElement.lang === l &&
+          document.documentElement.dataset.theme === 'dark' &&
+          document.querySelector('dialog[open]') === null &&
+          document.querySelector('[data-live=live]') !== null,
+        [language, origin],
+      ));
+    if (warm) {
+      await page.evaluate((p) => history.pushState(null, '', p), `/t/${tenant}/nothing-here`);
+      await page.locator('h1', { hasText: messages[language].notFoundTitle }).waitFor();
+      await page.evaluate((p) => {
+        document.activeElement?.blur();
+        history.pushState(null, '', p);
+      }, path);
+      await page.mouse.move(720, 2);
+    } else {
+      await page.evaluate((l) => {
+        localStorage.setItem('yagura.language', l);
+        localStorage.setItem('yagura.theme', 'dark');
+        localStorage.removeItem('yagura.single-keys');
+        localStorage.removeItem('yagura.zone');
+      }, language);
+      await page.goto(`${origin}${path}`);
+      await page.locator('[data-live=live]').waitFor();
+    }
+    fresh = true;
     if (s.ready) await page.locator(s.ready).first().waitFor();
+    else await page.locator('#main [data-known]').first().waitFor();
     if (s.filter) await page.locator('[data-filter]').fill(s.filter);
     for (const k of s.keys ?? []) await page.keyboard.press(k);
     if (s.keys?.includes('j')) await page.locator('[aria-selected=true]').first().waitFor();
@@ -274,6 +301,7 @@ try {
     const t = messages[language];
     const effect = async (row, n, name) => {
       const before = await look();
+      if (row.again) fresh = false;
       await press(row, n);
       await row.does({ page, t, language, until, look, before, esc, name });
     };
@@ -343,6 +371,7 @@ try {
         const { by } = await pair(shell, false, t);
         assert.ok(by.has(row), 'it is not there');
         await effect(row, by.get(row), 'frame');
+        fresh = false;
       });
     }
     // Verdicts: each closes, and the incident comes back; a refusal keeps what was typed.

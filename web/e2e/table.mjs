@@ -94,7 +94,7 @@ export const states = {
     until: '[data-empty=filter]',
   },
   help: { path: 'home', keys: ['?'], until: 'dialog[open]' },
-  missing: { path: 'no-such-page', ready: 'h1' },
+  missing: { path: 'no-such-page', ready: '#main h1' },
 };
 
 /** Controls outside #main: the same on every screen, pressed on one. */
@@ -135,7 +135,7 @@ const story = [
   { css: '[data-entry] button', does: changes },
   { css: '[data-entry] a', does: goes(/\/incidents\/i-/) },
   { css: '#main section[aria-label] [role=treegrid] button', does: changes },
-  { css: '#main section nav button', does: shows(selected) },
+  { css: '#main section nav button', does: changes },
   { css: '#main [data-pane] section button', does: changes }, // views and folds of the story
   { css: '[data-drawer] header button', does: gone('[data-drawer]') },
   { css: 'aside ol button', does: changes },

@@ -134,7 +134,7 @@ func sensor(e *event.Event) detection.Said {
 	case event.SensorStop:
 		return said("the sensor stopped on request", "センサーが要求により停止")
 	case event.SensorCapability:
-		return said("sight of "+subject+" is "+quote(e.State)+reason(e), subject+" の視界: "+quote(e.State)+reason(e))
+		return said("sight of "+subject+" is "+quote(e.State)+reason(e), subject+" の監視範囲: "+quote(e.State)+reason(e))
 	case event.SensorLoss:
 		return said(n+" events of "+subject+" were lost"+reason(e), subject+" のイベント "+n+" 件が欠損"+reason(e))
 	case event.SensorThrottle:

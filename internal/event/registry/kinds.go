@@ -34,7 +34,7 @@ var Kinds = []Kind{
 	{Number: 94, Name: "sensor.capability", Go: "SensorCapability", Class: "sensor", Group: "other", Lane: "critical", Since: 1, Hunt: "SensorEvents", Hook: "sensor: result of loading and attaching each hook", En: "what the sensor can see of one class, and why not more", Ja: "センサーが見える範囲とその理由"},
 	{Number: 95, Name: "sensor.loss", Go: "SensorLoss", Class: "sensor", Group: "other", Lane: "critical", Since: 1, Hunt: "SensorEvents", Hook: "sensor: ring full or record not built", En: "events of one class were lost in a window", Ja: "ある区間でイベントが失われた"},
 	{Number: 96, Name: "sensor.throttle", Go: "SensorThrottle", Class: "sensor", Group: "other", Lane: "critical", Since: 1, Hunt: "SensorEvents", Hook: "sensor: token bucket of a process", En: "events of one class were held back, or are no longer", Ja: "イベントの抑制が始まった、または終わった"},
-	{Number: 97, Name: "sensor.canary", Go: "SensorCanary", Class: "sensor", Group: "other", Lane: "critical", Since: 1, Hunt: "SensorEvents", Hook: "sensor: names the process it started for a nonce (target)", En: "the sensor proves its sight with the server's nonce", Ja: "センサーがサーバーの値で視界を証明する"},
+	{Number: 97, Name: "sensor.canary", Go: "SensorCanary", Class: "sensor", Group: "other", Lane: "critical", Since: 1, Hunt: "SensorEvents", Hook: "sensor: names the process it started for a nonce (target)", En: "the sensor proves its sight with the server's nonce", Ja: "センサーがサーバーの値で監視できていることを証明する"},
 }
 
 // Sigma maps Sigma field names to fields. A field that no sensor of the host's OS fills makes a rule blind there.

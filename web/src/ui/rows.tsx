@@ -125,7 +125,9 @@ export function Rows<T>({
               aria-rowindex={v.index + 2}
               aria-selected={id === selected}
               data-id={id}
-              onClick={() => onSelect(id)}
+              onClick={(e) => {
+                if (!(e.target instanceof HTMLElement && e.target.closest('a'))) onSelect(id); // a link goes where it leads
+              }}
               onDoubleClick={() => onOpen?.(id)}
               className={`absolute inset-x-0 cursor-default border-b border-line px-3 ${one ? 'flex flex-wrap content-center items-center gap-x-2' : 'grid items-center'} ${id === selected ? 'bg-selected' : 'hover:bg-hover'}`}
               style={{
