@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 export GOFLAGS := -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help up build cli test test-race lane e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-flood bench-page bench-response bench-quiet efficacy soak fuzz web clean
+.PHONY: help up build cli test test-race lane lane-hosts e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-flood bench-page bench-response bench-quiet efficacy soak fuzz web clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -31,6 +31,9 @@ test-race: ## unit tests under the race detector
 
 lane: ## the sensor on stock Debian kernels 6.1 and 6.12, in qemu without KVM (not part of make test)
 	bash dev/lane.sh $(ARGS)
+
+lane-hosts: build ## two hosts in qemu without KVM: one attack over both, order of time, orders (not part of make test)
+	bash dev/lane-hosts.sh $(ARGS)
 
 e2e: build ## the attack stories, in the CLI and in real Chromium
 	@sh dev/need.sh test

@@ -1,6 +1,6 @@
 #!/bin/sh
 # need.sh WORD...: makes sure that what a target needs is on this machine, and installs it with apt-get
-# when it is not (as root, or through sudo). Words: go, gcc, g++, test, ci, generate, lane.
+# when it is not (as root, or through sudo). Words: go, gcc, g++, test, ci, generate, lane, lane-hosts.
 set -eu
 say() { echo "need: $*" >&2; }
 
@@ -61,6 +61,12 @@ for word; do
 		want dpkg-deb dpkg
 		want ip iproute2
 		[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || packages="$packages debian-archive-keyring"
+		;;
+	lane-hosts)
+		want ssh-keygen openssh-client
+		want sshd openssh-server
+		want curl curl
+		want mkfs.ext4 e2fsprogs
 		;;
 	*) say "unknown word $word"; exit 2 ;;
 	esac

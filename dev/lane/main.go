@@ -1,6 +1,7 @@
 // Command lane is the inside of dev/lane.sh. In a guest it asks the sensor what the kernel lets it see, acts,
 // looks for each act in `yagura-sensor watch`, and runs the tests of the sensor's packages; on the host it puts
 // the answers of several kernels into the table of docs/kernels.md. It leaves nothing behind: the guest's disk is memory.
+// For dev/lane-hosts.sh it is the outside: two guests, a server, an attack that goes from one to the other (hosts.go).
 package main
 
 import (
@@ -26,6 +27,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return min(r.failed, 1)
 	case len(args) > 2 && args[0] == "table":
 		if err := table(args[1], args[2:]); err != nil {
+			_, _ = fmt.Fprintf(stderr, "lane: %v\n", err)
+			return 1
+		}
+		return 0
+	case len(args) > 1 && args[0] == "hosts":
+		if err := runHosts(args[1:], stdout); err != nil {
 			_, _ = fmt.Fprintf(stderr, "lane: %v\n", err)
 			return 1
 		}

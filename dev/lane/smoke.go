@@ -355,7 +355,7 @@ func tryDNS(w *watch, dir string) error {
 }
 
 // acts are what this program does when it is started again as a process of its own.
-var acts = map[string]func([]string) error{"ask": ask}
+var acts = map[string]func([]string) error{"ask": ask, "web": tryWeb, "clock": tryClock}
 
 func ask([]string) error {
 	c, err := net.Dial("udp", "127.0.0.1:53")
