@@ -32,7 +32,7 @@ var jaSaid = terminal.Sentences{
 	"deleted file": "削除済みファイル", "prevented": "阻止", "the way in": "侵入口", "only where it stands": "背景",
 	"The story is longer than this: its most telling rows are shown, %d processes of it are left out.": "攻撃ストーリーはこの表示より長いため、重要な行だけを示し、%d 個のプロセスを省略しています。",
 	"All that was started there:": "そこで起動されたものすべて:", "From host to host:": "ホスト間の移動:",
-	"+%d more of this story: %s": "ほか %d 個もこのストーリーの一部: %s", "+%d not part of this story: %s": "ほか %d 個はこのストーリーの対象外: %s",
+	"+%d more of this story: %s": "ほか %d 個もこの攻撃ストーリーの一部: %s", "+%d not part of this story: %s": "ほか %d 個はこの攻撃ストーリーの対象外: %s",
 	"%s of %s is %s from %s to %s: %s": "%[2]s の%[1]sは %[4]s から %[5]s まで%[3]s: %[6]s",
 
 	"no token is open: make one with `yagura enroll token`":                           "使えるトークンはありません。`yagura enroll token` で作成してください",

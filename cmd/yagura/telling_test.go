@@ -83,7 +83,7 @@ func tellScenario(t *testing.T, name, language string, found func(*event.Event) 
 func TestIncidentShowSaysWhatIsLeftOut(t *testing.T) {
 	for language, want := range map[string][]string{
 		terminal.English:  {"+240 not part of this story", "All that was started there:", "yagura --data"},
-		terminal.Japanese: {"ほか 240 個はこのストーリーの対象外", "そこで起動されたものすべて:", "関与したアカウント"},
+		terminal.Japanese: {"ほか 240 個はこの攻撃ストーリーの対象外", "そこで起動されたものすべて:", "関与したアカウント"},
 	} {
 		got := tellScenario(t, "attack-in-a-ci-job", language, func(e *event.Event) bool { return e.Kind == event.FileReadCredential })
 		t.Log(got)

@@ -148,7 +148,7 @@ func (b *builder) acted(p *proc) bool { return b.w.role[p] == full || len(b.by[p
 func (b *builder) when() []Sentence {
 	acts := b.acts()
 	if len(acts) == 0 {
-		return []Sentence{unknown("Unknown: no event of the story is stored.", "不明: ストーリーのイベントが保存されていません。")}
+		return []Sentence{unknown("Unknown: no event of the story is stored.", "不明: 攻撃ストーリーのイベントが保存されていません。")}
 	}
 	first, last := acts[0], acts[len(acts)-1]
 	out := []Sentence{sentence(
@@ -587,7 +587,7 @@ func (b *builder) how() []Sentence {
 		out = append(out, sentence(fmt.Sprintf("%s: %s%s%s%s.", clock(f.time), d.Title.En, by, t, more), fmt.Sprintf("%s: %s%s%s%s。", clock(f.time), d.Title.In("ja"), byJa, t, moreJa), observed, high, facts...))
 	}
 	if len(out) == 0 {
-		return []Sentence{unknown("Unknown: no detection of this story is stored any more.", "不明: このストーリーの検知はもう保存されていません。")}
+		return []Sentence{unknown("Unknown: no detection of this story is stored any more.", "不明: この攻撃ストーリーの検知はもう保存されていません。")}
 	}
 	return dedupe(out)
 }

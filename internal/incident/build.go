@@ -439,7 +439,7 @@ func sortFacts(l []fact) {
 }
 
 // strength orders the edges into a node: rows follow the strongest.
-var strength = map[string]int{EdgeInjected: 2, EdgeSpawn: 4, EdgeLogon: 5, EdgeHandoff: 6, EdgeDownloaded: 7, EdgeWroteExec: 8, EdgeHostToHost: 9, EdgeScheduled: 10}
+var strength = map[string]int{EdgeInjected: 2, EdgePiped: 3, EdgeSpawn: 4, EdgeLogon: 5, EdgeHandoff: 6, EdgeDownloaded: 7, EdgeWroteExec: 8, EdgeHostToHost: 9, EdgeScheduled: 10}
 
 // rows gives each node the row above it: the strongest edge into it that makes no circle.
 func (b *builder) rows() {
@@ -620,7 +620,7 @@ func (b *builder) folds(keep map[*proc]bool) {
 		if n == 0 {
 			continue
 		}
-		r := Said{En: "nothing was found in them and no edge leads to them", Ja: "検知も、このストーリーへの関連もなし"}
+		r := Said{En: "nothing was found in them and no edge leads to them", Ja: "検知も、この攻撃ストーリーへの関連もなし"}
 		if b.w.role[p] <= passage {
 			r = Said{En: "its other children belong to other work", Ja: "ほかの子プロセスは別の作業のもの"}
 		} else {
@@ -632,7 +632,7 @@ func (b *builder) folds(keep map[*proc]bool) {
 	}
 	for p, n := range b.over {
 		b.out.Folds = append(b.out.Folds, Fold{Parent: b.ref(p), Count: n, Kind: FoldOver, Reason: Said{
-			En: "the story is longer than what is shown, the least telling are left out", Ja: "ストーリーが長いため、重要度の低いものから省略",
+			En: "the story is longer than what is shown, the least telling are left out", Ja: "攻撃ストーリーが長いため、重要度の低いものから省略",
 		}})
 	}
 	sort.Slice(b.out.Folds, func(i, j int) bool {

@@ -521,7 +521,7 @@ var lookedFor = Said{
 func (b *builder) stopped() Stopped {
 	first := b.first()
 	if first == nil {
-		return Stopped{Why: Said{En: "no process of the story is known any more", Ja: "ストーリーのプロセスが残っていない"}}
+		return Stopped{Why: Said{En: "no process of the story is known any more", Ja: "攻撃ストーリーのプロセスが残っていない"}}
 	}
 	name := fmt.Sprintf("%s", b.en(first))
 	st := Stopped{Where: b.ref(first)}

@@ -343,6 +343,46 @@ func (w *growth) injections(p *proc) {
 	}
 }
 
+// pipes follows what one program wrote into another's standard input: the parts of a pipeline. A program that feeds what
+// it started itself is its parent, and that is said already.
+func (w *growth) pipes(p *proc) {
+	draw := func(from, to *proc, f fact) {
+		w.edge(link{
+			kind: EdgePiped, from: from, to: to, facts: []fact{f}, basis: observed, confidence: high,
+			reason: Said{En: "what it wrote was read as input", Ja: "出力が標準入力として読み取られた"},
+		})
+		other := from
+		if other == p {
+			other = to
+		}
+		if hubKind(other) != notHub {
+			w.join(other, passage)
+		} else {
+			w.whole(other)
+		}
+	}
+	for _, t := range p.did().fedBy {
+		if !above(t.other, p) {
+			draw(t.other, p, t.fact)
+		}
+	}
+	for _, t := range p.did().feeds {
+		if !above(p, t.other) {
+			draw(p, t.other, t.fact)
+		}
+	}
+}
+
+// above says that p started q, over however many.
+func above(p, q *proc) bool {
+	for up, n := q.parent, 0; up != nil && n < 64; up, n = up.parent, n+1 {
+		if up == p {
+			return true
+		}
+	}
+	return false
+}
+
 // peers follows a connection to the host that took it, and an accepted one to the host that opened it.
 func (w *growth) peers(p *proc) {
 	why := Said{En: "the connection one host opened is the connection the other took", Ja: "一方のホストが開いた接続と他方が受けた接続が一致"}

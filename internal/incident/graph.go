@@ -113,6 +113,8 @@ type deeds struct {
 	stdio    *conn
 	inject   []touch
 	injected []touch
+	fedBy    []touch // whose output it read
+	feeds    []touch // who read its output
 	dropped  int
 }
 
@@ -189,6 +191,7 @@ type activity struct {
 	byScheduler []*proc
 	stubs       []*proc
 	browsers    []*proc               // roots of browsers, newest last
+	clock       *bootClock            // that of the newest event
 	clocks      map[uint32]*bootClock // by the boot's tag in process keys
 	addresses   map[netip.Addr]bool   // that it used itself
 	found       []*proc               // what rules found something of, the oldest first

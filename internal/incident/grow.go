@@ -152,6 +152,7 @@ func (w *growth) visit(p *proc) {
 	w.ranLater(p)
 	w.scheduled(p)
 	w.injections(p)
+	w.pipes(p)
 	w.peers(p)
 	w.carried(p)
 	w.up(p)

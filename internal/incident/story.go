@@ -21,6 +21,7 @@ const (
 	EdgeHandoff      = "url_handoff"
 	EdgeScheduled    = "scheduled_by"
 	EdgeInjected     = "injected"
+	EdgePiped        = "piped_to"
 	EdgeLogon        = "logon_from"
 	EdgeHostToHost   = "host_to_host"
 	observed         = "observed"

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readStory, type Story, type StoryNode } from '../src/api/story';
-import { bar, contextAbove, storyRows, storyScale } from '../src/story/model';
+import { bar, contextAbove, onSeveralHosts, storyRows, storyScale } from '../src/story/model';
 
 const node = (ref: string, rowParent: string, start: number, more: Partial<StoryNode> = {}): StoryNode => ({
   ref,
@@ -8,6 +8,7 @@ const node = (ref: string, rowParent: string, start: number, more: Partial<Story
   label: ref,
   labels: { en: '', ja: '' },
   host: 'h',
+  hostName: 'h',
   rowParent,
   start,
   end: 0,
@@ -22,6 +23,7 @@ const node = (ref: string, rowParent: string, start: number, more: Partial<Story
   cwd: '',
   sha256: '',
   earlier: [],
+  later: [],
   eventIds: [],
   ...more,
 });
@@ -61,7 +63,7 @@ describe('story rows', () => {
 
   test('a collapsed row hides what is below it and its fold', () => {
     const s = story([node('a', '', 1), node('b', 'a', 2)], {
-      folds: [{ parent: 'a', count: 303, reason: { en: 'x', ja: 'x' } }],
+      folds: [{ parent: 'a', count: 303, over: false, reason: { en: 'x', ja: 'x' } }],
     });
     expect(refs(storyRows(s, new Set(), true))).toEqual(['a', 'b', 'fold a']);
     expect(refs(storyRows(s, new Set(['a']), true))).toEqual(['a']);
@@ -93,6 +95,42 @@ test('what stands above the attack is told in one line, outermost first', () => 
     node('a', 'sshd', 3),
   ]);
   expect(contextAbove(s).map((n) => n.ref)).toEqual(['init', 'sshd']);
+});
+
+test('a row has a fold for what is no part of the story and one for what is, and counts both among its children', () => {
+  const reason = { en: 'x', ja: 'x' };
+  const s = story([node('a', '', 1)], {
+    folds: [
+      { parent: 'a', count: 1700, over: false, reason },
+      { parent: 'a', count: 12, over: true, reason },
+    ],
+  });
+  const rows = storyRows(s, new Set(), true);
+  expect(refs(rows)).toEqual(['a', 'fold a', 'fold over a']);
+  expect(rows[0]?.children).toBe(2);
+  expect(rows.map((r) => r.fold?.count)).toEqual([undefined, 1700, 12]);
+});
+
+test('rows say their host when the story has several', () => {
+  expect(onSeveralHosts(story([node('a', '', 1), node('b', 'a', 2)]))).toBe(false);
+  expect(onSeveralHosts(story([node('a', '', 1), node('b', 'a', 2, { host: 'g', hostName: 'gb' })]))).toBe(true);
+});
+
+test('what the server writes of folds, steps and hosts is read', () => {
+  const s = readStory(
+    new TextEncoder().encode(
+      JSON.stringify({
+        nodes: [{ ref: 'a', host: 'h-1', host_name: 'ga', later: ['hostname'] }],
+        folds: [{ parent: 'a', count: 3, kind: 'over', reason: { en: 'x', ja: 'x' } }],
+        entry: { steps: [{ ref: 'a', text: { en: 'ga → gb', ja: 'ga → gb' }, event_ids: ['e'] }] },
+        left_out: { members: 3, beside: 0 },
+      }),
+    ),
+  );
+  expect(s.nodes[0]).toMatchObject({ hostName: 'ga', later: ['hostname'] });
+  expect(s.folds[0]).toMatchObject({ count: 3, over: true });
+  expect(s.entry.steps[0]?.eventIds).toEqual(['e']);
+  expect(s.leftOut).toBe(3);
 });
 
 describe('time lane', () => {

@@ -10,6 +10,7 @@ export interface StoryNode {
   label: string;
   labels: Words;
   host: string;
+  hostName: string;
   rowParent: string;
   start: number;
   end: number;
@@ -24,6 +25,7 @@ export interface StoryNode {
   cwd: string;
   sha256: string;
   earlier: string[];
+  later: string[];
   eventIds: string[];
 }
 export interface StoryEdge {
@@ -58,9 +60,18 @@ export interface Entry {
   label: Words;
   weakness: Words;
   chain: ChainStep[];
+  /** From host to host, by time. */
+  steps: ChainStep[];
   confidence: string;
   alternatives: { label: Words; confidence: string; eventIds: string[] }[];
   stopped: { where: string; why: Words };
+}
+/** Programs that are not among the nodes: no part of the story, or (over) part of it beyond what is shown. */
+export interface Fold {
+  parent: string;
+  count: number;
+  over: boolean;
+  reason: Words;
 }
 export interface Story {
   nodes: StoryNode[];
@@ -68,10 +79,12 @@ export interface Story {
   answers: Answer[];
   entry: Entry;
   related: { incident: string; reason: Words; eventIds: string[] }[];
-  folds: { parent: string; count: number; reason: Words }[];
+  folds: Fold[];
   horizon: number;
   holes: { host: string; class: string; from: number; to: number; state: string; reason: string }[];
   truncated: boolean;
+  /** Processes of the story beyond what is shown. */
+  leftOut: number;
 }
 
 type Fields = Record<string, unknown>;
@@ -103,6 +116,7 @@ function node(f: Fields): StoryNode {
     label: text(f.label),
     labels: words(f.labels),
     host: text(f.host),
+    hostName: text(f.host_name),
     rowParent: text(f.row_parent),
     start: number(f.start),
     end: number(f.end),
@@ -117,6 +131,7 @@ function node(f: Fields): StoryNode {
     cwd: text(f.cwd),
     sha256: text(f.sha256),
     earlier: texts(f.earlier),
+    later: texts(f.later),
     eventIds: texts(f.event_ids),
   };
 }
@@ -145,13 +160,18 @@ function sentence(f: Fields): Sentence {
   };
 }
 
+function chainStep(f: Fields): ChainStep {
+  return { ref: text(f.ref), text: words(f.text), eventIds: texts(f.event_ids) };
+}
+
 function entry(f: Fields): Entry {
   const stopped = fields(f.stopped);
   return {
     route: text(f.route),
     label: words(f.label),
     weakness: words(f.weakness),
-    chain: list(f.chain, (c) => ({ ref: text(c.ref), text: words(c.text), eventIds: texts(c.event_ids) })),
+    chain: list(f.chain, chainStep),
+    steps: list(f.steps, chainStep),
     confidence: text(f.confidence),
     alternatives: list(f.alternatives, (a) => ({
       label: words(a.label),
@@ -182,7 +202,12 @@ export function readStory(json: Uint8Array): Story {
       reason: words(r.reason),
       eventIds: texts(r.event_ids),
     })),
-    folds: list(f.folds, (x) => ({ parent: text(x.parent), count: number(x.count), reason: words(x.reason) })),
+    folds: list(f.folds, (x) => ({
+      parent: text(x.parent),
+      count: number(x.count),
+      over: x.kind === 'over',
+      reason: words(x.reason),
+    })),
     horizon: number(f.horizon),
     holes: list(f.holes, (h) => ({
       host: text(h.host),
@@ -193,5 +218,6 @@ export function readStory(json: Uint8Array): Story {
       reason: text(h.reason),
     })),
     truncated: f.truncated === true,
+    leftOut: number(fields(f.left_out).members),
   };
 }

@@ -1,10 +1,10 @@
-import type { Story, StoryEdge, StoryNode } from '../api/story';
+import type { Fold, Story, StoryEdge, StoryNode } from '../api/story';
 
 /** A line of the story: a node with its place in the tree, or the number of nodes folded under one. */
 export interface StoryRow {
   key: string;
   node: StoryNode | undefined;
-  fold: { count: number; reason: { en: string; ja: string } } | undefined;
+  fold: Fold | undefined;
   depth: number;
   parent: string;
   children: number;
@@ -43,12 +43,13 @@ export function storyRows(story: Story, collapsed: ReadonlySet<string>, withCont
     if (list) list.push(e);
     else into.set(e.to, [e]);
   }
-  const folds = new Map(story.folds.map((f) => [f.parent, f]));
+  const folds = new Map<string, Fold[]>();
+  for (const f of story.folds) folds.set(f.parent, [...(folds.get(f.parent) ?? []), f]);
   const rows: StoryRow[] = [];
   const add = (list: StoryNode[], depth: number, parent: string) => {
     list.forEach((n, i) => {
       const below = children.get(n.ref) ?? [];
-      const fold = folds.get(n.ref);
+      const folded = folds.get(n.ref) ?? [];
       const expanded = !collapsed.has(n.ref);
       rows.push({
         key: n.ref,
@@ -56,7 +57,7 @@ export function storyRows(story: Story, collapsed: ReadonlySet<string>, withCont
         fold: undefined,
         depth,
         parent,
-        children: below.length + (fold ? 1 : 0),
+        children: below.length + folded.length,
         expanded,
         position: i + 1,
         siblings: list.length,
@@ -64,20 +65,20 @@ export function storyRows(story: Story, collapsed: ReadonlySet<string>, withCont
       });
       if (!expanded) return;
       add(below, depth + 1, n.ref);
-      if (fold) {
+      folded.forEach((fold, at) => {
         rows.push({
-          key: `fold ${n.ref}`,
+          key: `fold ${fold.over ? 'over ' : ''}${n.ref}`,
           node: undefined,
-          fold: { count: fold.count, reason: fold.reason },
+          fold,
           depth: depth + 1,
           parent: n.ref,
           children: 0,
           expanded: false,
-          position: below.length + 1,
-          siblings: below.length + 1,
+          position: below.length + at + 1,
+          siblings: below.length + folded.length,
           joins: [],
         });
-      }
+      });
     });
   };
   add(children.get('') ?? [], 0, '');
@@ -117,6 +118,11 @@ export function contextAbove(story: Story): StoryNode[] {
     chain.unshift(at);
   }
   return chain;
+}
+
+/** Whether rows must say on which host they are. */
+export function onSeveralHosts(story: Story): boolean {
+  return new Set(story.nodes.map((n) => n.host).filter((h) => h !== '')).size > 1;
 }
 
 /** When the attack itself began: what its rows count from. 0: not known. */

@@ -8,6 +8,7 @@ export function edgeWord(t: Messages, kind: string): string {
     url_handoff: t.edgeUrlHandoff,
     scheduled_by: t.edgeScheduledBy,
     injected: t.edgeInjected,
+    piped_to: t.edgePiped,
     logon_from: t.edgeLogonFrom,
     host_to_host: t.edgeHostToHost,
   };

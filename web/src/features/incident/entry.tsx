@@ -69,6 +69,21 @@ export function EntryLine({
           ))}
         </ol>
       )}
+      {entry.steps.map((c, i) => (
+        <button
+          // biome-ignore lint/suspicious/noArrayIndexKey: a step has no id but its place
+          key={i}
+          type="button"
+          aria-pressed={cite === `hop:${i}`}
+          onClick={() => {
+            onSelect(c.ref);
+            onCite(`hop:${i}`);
+          }}
+          className="max-w-[min(34rem,76vw)] min-h-6 truncate rounded-sm border border-line bg-surface-1 px-1.5 text-xs hover:bg-hover aria-pressed:bg-selected"
+        >
+          <Told text={local(pick(c.text, language))} />
+        </button>
+      ))}
       {unknown && stopped !== '' && (
         <span className="text-xs text-text-2">
           <span className="text-muted">{t.entryStopped}: </span>

@@ -16,12 +16,13 @@ import { EntryLine } from './entry';
 import { IncidentHeader } from './header';
 import { StoryGrid } from './story-grid';
 
-/** What a citation in the address points to: answer.sentence, edge:ID, step:N of the entry route, or the selected process. */
+/** What a citation in the address points to: answer.sentence, edge:ID, step:N of the entry route, hop:N from host to host, or the selected process. */
 function citedIds(story: Story, cite: string | undefined): string[] {
   if (!cite) return [];
   const [kind, rest] = cite.split(':', 2);
   if (kind === 'edge') return story.edges.find((e) => e.id === rest)?.eventIds ?? [];
   if (kind === 'step') return story.entry.chain[Number(rest)]?.eventIds ?? [];
+  if (kind === 'hop') return story.entry.steps[Number(rest)]?.eventIds ?? [];
   if (kind === 'other') return story.entry.alternatives[Number(rest)]?.eventIds ?? [];
   if (kind === 'related') return story.related[Number(rest)]?.eventIds ?? [];
   const [answer, index] = cite.split('.', 2);

@@ -5,7 +5,15 @@ import type { Story } from '../../api/story';
 import { useSpeech } from '../../i18n/language';
 import { useKeys } from '../../keys/keys';
 import { keyText } from '../../keys/registry';
-import { contextAbove, isContext, type StoryRow, storyBegin, storyRows, storyScale } from '../../story/model';
+import {
+  contextAbove,
+  isContext,
+  onSeveralHosts,
+  type StoryRow,
+  storyBegin,
+  storyRows,
+  storyScale,
+} from '../../story/model';
 import { Button } from '../../ui/button';
 import { Raw } from '../../ui/raw';
 import { show } from '../../ui/show';
@@ -47,6 +55,7 @@ export function StoryGrid({
   const rows = useMemo(() => storyRows(story, collapsed, !attackOnly), [story, collapsed, attackOnly]);
   const scale = useMemo(() => storyScale(story), [story]);
   const begin = useMemo(() => storyBegin(story), [story]);
+  const several = useMemo(() => onSeveralHosts(story), [story]);
   const byDetection = useMemo(() => new Map(detections.map((d) => [d.id, d])), [detections]);
   const labels = useMemo(() => new Map(story.nodes.map((n) => [n.ref, n])), [story]);
   const citedSet = useMemo(() => new Set(cited), [cited]);
@@ -94,6 +103,7 @@ export function StoryGrid({
     box.current?.focus({ preventScroll: true });
   };
   const node = current?.node;
+  const copied = current?.fold ? `yagura tree ${current.fold.parent}` : node?.commandLine || node?.label;
   const works = () => undefined; // the grid itself handles the arrows
   useKeys({
     down: () => walk(at + 1),
@@ -104,7 +114,7 @@ export function StoryGrid({
     context: story.nodes.some(isContext) ? () => onAttackOnly(!attackOnly) : undefined,
     showNew: waiting > 0 ? onRelease : undefined,
     showEvents: node?.kind === 'process' ? onEvents : undefined,
-    copy: node ? () => void navigator.clipboard.writeText(node.commandLine || node.label) : undefined,
+    copy: copied ? () => void navigator.clipboard.writeText(copied) : undefined,
   });
   useEffect(() => {
     const focused = document.activeElement;
@@ -145,7 +155,11 @@ export function StoryGrid({
         <span className="text-xs whitespace-nowrap text-muted" data-story-rows={rows.length}>
           {t.storyRows(rows.length)}
         </span>
-        {story.truncated && <span className="text-xs text-warn">{t.storyTruncated}</span>}
+        {story.truncated && (
+          <span className="truncate text-xs text-warn" title={t.storyTruncated(story.leftOut)}>
+            {t.storyTruncated(story.leftOut)}
+          </span>
+        )}
         {attackOnly && <Above story={story} onSelect={onSelect} />}
         {story.horizon > 0 && (
           <span
@@ -233,6 +247,7 @@ export function StoryGrid({
                 row={row}
                 scale={scale}
                 begin={begin}
+                several={several}
                 nodes={labels}
                 detections={byDetection}
                 chosen={row.key === selected}

@@ -38,6 +38,7 @@ export function Row({
   row,
   scale,
   begin,
+  several,
   nodes,
   detections,
   chosen,
@@ -52,6 +53,7 @@ export function Row({
   row: StoryRow;
   scale: Scale;
   begin: number;
+  several: boolean;
   nodes: ReadonlyMap<string, StoryNode>;
   detections: ReadonlyMap<string, Detection>;
   chosen: boolean;
@@ -116,7 +118,7 @@ export function Row({
         )}
         {node ? (
           <span className="flex min-w-0 flex-col">
-            <Name node={node} quiet={quiet} />
+            <Name node={node} quiet={quiet} host={several ? node.hostName : ''} />
             {level && found.length > 0 && (
               <span className={`truncate text-2xs leading-4 font-semibold ${ink[level]}`} title={found.join('\n')}>
                 {found[0]}
@@ -125,9 +127,11 @@ export function Row({
             )}
           </span>
         ) : (
-          <span className="truncate text-xs text-muted">
-            {fold && `${t.folded(fold.count)} · ${pick(fold.reason, language)}`}
-          </span>
+          fold && (
+            <span className="truncate text-xs text-muted" title={t.foldedSee(`yagura tree ${fold.parent}`)}>
+              {`${fold.over ? t.foldedOver(fold.count) : t.folded(fold.count)} · ${pick(fold.reason, language)} · ${t.foldedSee('yagura tree')}`}
+            </span>
+          )
         )}
       </div>
       <div role="gridcell" tabIndex={-1} className="tnum truncate text-right text-xs text-text-2">
@@ -193,11 +197,16 @@ function offsetText(us: number): string {
   return whole < 3600 ? `+${rest}` : `+${Math.floor(whole / 3600)}:${rest}`;
 }
 
-function Name({ node, quiet }: { node: StoryNode; quiet: boolean }) {
+function Name({ node, quiet, host }: { node: StoryNode; quiet: boolean; host: string }) {
   const { t } = useSpeech();
   const rest = commandAfter(nodeName(node), node.commandLine);
   return (
     <span className={`min-w-0 truncate ${quiet ? 'text-text-2' : ''}`}>
+      {host !== '' && (
+        <span data-host={host} className="mr-1 rounded-sm border border-line bg-surface-2 px-1 text-2xs text-text-2">
+          <Raw text={host} />
+        </span>
+      )}
       {node.kind !== 'process' && <span className="mr-1 text-2xs text-muted">{kindWord(t, node.kind)}</span>}
       <span className={quiet ? '' : 'font-semibold'}>
         <Raw text={nodeName(node)} />
