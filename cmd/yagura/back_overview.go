@@ -87,6 +87,10 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 	switch {
 	case sum.Hosts == 0:
 		add("hosts", "unknown", both("no host is enrolled: nothing can be known"))
+	case sum.Hosts == 1 && sum.Reporting == 0:
+		add("hosts", "warn", both("the one host that is enrolled does not report"))
+	case sum.Hosts == 1:
+		add("hosts", "ok", both("the one host that is enrolled reports"))
 	case sum.Reporting < sum.Hosts:
 		add("hosts", "warn", both("%d of %d hosts report", sum.Reporting, sum.Hosts))
 	default:

@@ -69,6 +69,8 @@ var jaSaid = terminal.Sentences{
 	"use a kernel with CONFIG_DEBUG_INFO_BTF (every current distribution has it)":   "CONFIG_DEBUG_INFO_BTF 付きのカーネルを使ってください(いまの主要なディストリビューションにはあります)",
 	"no host is enrolled: nothing can be known":                                     "登録されたホストがなく、何も分かりません",
 	"%d of %d hosts report":                                                         "%[2]d 台中 %[1]d 台のホストが報告しています",
+	"the one host that is enrolled does not report":                                 "登録された 1 台のホストは報告していません",
+	"the one host that is enrolled reports":                                         "登録された 1 台のホストが報告しています",
 	"all %d hosts report":                                                           "全 %d 台のホストが報告しています",
 	"%d rules loaded, %d rejected":                                                  "ルール %d 件を読み込み、%d 件を拒否",
 	"kernel to detection: p95 ≤ %d ms over %d detections":                           "カーネルから検知まで: p95 ≤ %d ms(検知 %d 件)",
