@@ -87,6 +87,10 @@ func checkRule(fsys fs.FS, r *sigma.Rule, banned []string) (out []Problem, err e
 	for _, f := range sigma.Blind(r, event.Linux) {
 		say(r.Line, "no sensor provides %s: the rule can never fire", f)
 	}
+	_, refused := trusting(r)
+	for _, why := range refused {
+		say(r.Line, "exception %s: name a proven role (Lineage) or the program's whole path", why)
+	}
 	raw, err := fs.ReadFile(fsys, r.File)
 	if err != nil {
 		return nil, fmt.Errorf("check rule: %w", err)

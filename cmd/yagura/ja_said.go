@@ -204,4 +204,7 @@ var jaSaid = terminal.Sentences{
 	"The sensor is one file, for Linux. From here to each host (HOST: its name or address):": "センサーは Linux 用の 1 ファイルです。ここから各ホストへ(HOST はホストの名前かアドレス):",
 	"asks for the token: paste it": "トークンを求められたら貼り付ける",
 	"The hosts must reach %s: `yagura-sensor check --server %s` tries it on a host, `yagura hosts` shows here that it reports.": "ホストから %s に届く必要があります。ホスト上の `yagura-sensor check --server %s` で確かめられます。登録後は、ここの `yagura hosts` に報告が現れます。",
+
+	// rules
+	"%d exceptions of our own rules rest on nothing but text that the actor writes (listed by --json)": "標準ルールの除外条件のうち、動作主が自由に書ける文字列だけに基づくもの %d 件(一覧は --json)",
 }

@@ -146,9 +146,23 @@ func (v rulesCheckVerb) Run(s *shell) error {
 	for _, r := range rejected {
 		reasons[r.Class]++
 	}
+	type exception struct {
+		File   string `json:"file"`
+		ID     string `json:"id"`
+		Reason string `json:"reason"`
+	}
+	trusting := []exception{}
+	for _, r := range set.Rules() {
+		if r.Ours {
+			for _, why := range rules.Trusting(r) {
+				trusting = append(trusting, exception{r.File, r.ID, why})
+			}
+		}
+	}
 	if s.json {
 		out := map[string]any{
-			"loaded": len(set.Rules()), "can_fire": fire, "cannot_fire": blind, "os": v.OS, "problems": append([]rules.Problem{}, problems...),
+			"trusting": trusting,
+			"loaded":   len(set.Rules()), "can_fire": fire, "cannot_fire": blind, "os": v.OS, "problems": append([]rules.Problem{}, problems...),
 			"rejected": append([]sigma.RejectedRule{}, rejected...), "rejected_by_class": reasons, "warnings": append([]sigma.Warning{}, warnings...),
 		}
 		if err := s.printJSON(out); err != nil {
@@ -172,6 +186,7 @@ func (v rulesCheckVerb) Run(s *shell) error {
 		for _, why := range slices.Sorted(maps.Keys(blind)) {
 			s.printf("  %s: %d\n", s.tongue.Text(why), blind[why])
 		}
+		s.printf("%s\n", s.say("%d exceptions of our own rules rest on nothing but text that the actor writes (listed by --json)", len(trusting)))
 	}
 	switch {
 	case len(problems) > 0:

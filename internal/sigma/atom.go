@@ -13,6 +13,8 @@ import (
 type atom interface {
 	test(s *Scratch, c *cell) bool
 	cost() int
+	// texts gives folded texts of which one stands in every value that satisfies the atom; nil when nothing is sure.
+	texts() []string
 }
 
 // textAtom compares folded text.

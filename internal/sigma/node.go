@@ -15,6 +15,8 @@ type node interface {
 	explain(s *Scratch, out []detection.Match, selection string) []detection.Match
 	// may says whether the node can be true, and whether it can be false, of records of a world.
 	may(w *world) (yes, no bool)
+	// witness gives texts of which one stands in every record that makes the node true; nil when nothing is sure.
+	witness(in *interner) witness
 }
 
 type (

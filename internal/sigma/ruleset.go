@@ -1,8 +1,10 @@
 package sigma
 
 import (
+	"math/bits"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 )
@@ -16,6 +18,27 @@ type Ruleset struct {
 	warnings []Warning
 	fields   []string
 	items    int
+
+	witnesses map[*Rule]witness
+	mu        sync.Mutex // guards shards
+	shards    map[LogSource]*shard
+}
+
+// maxShards bounds how many log sources have an index: an import may name any.
+const maxShards = 512
+
+// shard gives the rules of a log source with their index, made when it is first asked for.
+func (s *Ruleset) shard(l LogSource) *shard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sh, ok := s.shards[l]; ok {
+		return sh
+	}
+	sh := newShard(s, s.For(l))
+	if len(s.shards) < maxShards {
+		s.shards[l] = sh
+	}
+	return sh
 }
 
 // Rules lists the loaded rules in the order they were added.
@@ -35,7 +58,7 @@ func (s *Ruleset) Rule(id string) *Rule { return s.byID[id] }
 
 // Scratch makes the working memory for one goroutine.
 func (s *Ruleset) Scratch() *Scratch {
-	return &Scratch{set: s, cells: make([]cell, len(s.fields)), answers: make([]answer, s.items), lists: map[LogSource][]*Rule{}}
+	return &Scratch{set: s, cells: make([]cell, len(s.fields)), answers: make([]answer, s.items), shards: map[LogSource]*marks{}}
 }
 
 // For lists the rules that read a log source.
@@ -63,22 +86,26 @@ func (s *Scratch) Judge(r Record, skip func(*Rule) bool) []Hit {
 	var hits []Hit
 	sources := r.LogSources()
 	for i, l := range sources {
-		rules, ok := s.lists[l]
+		m, ok := s.shards[l]
 		if !ok {
-			rules = s.set.For(l)
-			if len(s.lists) < 1024 { // an import may name any log source: the cache is bounded
-				s.lists[l] = rules
+			sh := s.set.shard(l)
+			m = &marks{of: sh, rules: make([]uint64, len(sh.always)), texts: make([]uint32, sh.texts)}
+			if len(s.shards) < maxShards {
+				s.shards[l] = m
 			}
 		}
-		for _, rule := range rules {
-			if i > 0 && slices.ContainsFunc(sources[:i], rule.Source.covers) {
-				continue // judged already
-			}
-			if skip != nil && skip(rule) {
-				continue
-			}
-			if rule.cond.eval(s) {
-				hits = append(hits, Hit{rule, rule.cond.explain(s, nil, "")})
+		for at, word := range m.candidates(s) {
+			for ; word != 0; word &= word - 1 {
+				rule := m.of.rules[at*64+bits.TrailingZeros64(word)]
+				if i > 0 && slices.ContainsFunc(sources[:i], rule.Source.covers) {
+					continue // judged already
+				}
+				if skip != nil && skip(rule) {
+					continue
+				}
+				if rule.cond.eval(s) {
+					hits = append(hits, Hit{rule, rule.cond.explain(s, nil, "")})
+				}
 			}
 		}
 	}
@@ -145,7 +172,7 @@ func (b *Builder) Reject(file, class, reason string) {
 
 // Build applies the filters and gives the set.
 func (b *Builder) Build() *Ruleset {
-	set := &Ruleset{rules: b.rules, byID: map[string]*Rule{}, fields: b.slots.fields, items: len(b.slots.items), rejected: b.rejected}
+	set := &Ruleset{rules: b.rules, byID: map[string]*Rule{}, fields: b.slots.fields, items: len(b.slots.items), rejected: b.rejected, witnesses: map[*Rule]witness{}, shards: map[LogSource]*shard{}}
 	scratch := set.Scratch()
 	for _, f := range b.filters {
 		warn, refused := f.settle(b.rules, scratch)
@@ -159,6 +186,7 @@ func (b *Builder) Build() *Ruleset {
 			r.Version = hashOf([]byte(r.Version), []byte(strings.Join(r.filters, "\n")))
 		}
 		set.byID[r.ID] = r
+		set.witnesses[r] = r.cond.witness(b.slots)
 	}
 	return set
 }

@@ -9,7 +9,7 @@ type Scratch struct {
 	cells   []cell
 	all     cell // every value of the record, for keywords
 	answers []answer
-	lists   map[LogSource][]*Rule
+	shards  map[LogSource]*marks
 }
 
 // answer is what a shared item said of the record of that epoch.
@@ -31,6 +31,9 @@ func (s *Scratch) begin(r Record) {
 	if s.epoch++; s.epoch == 0 { // wrapped: old stamps could look new
 		clear(s.cells)
 		clear(s.answers)
+		for _, m := range s.shards {
+			clear(m.texts)
+		}
 		s.all = cell{}
 		s.epoch = 1
 	}
@@ -95,7 +98,7 @@ func (c *cell) folds() [][]byte {
 		var b []byte
 		if n := len(c.low); n < cap(c.low) {
 			b = c.low[:n+1][n][:0]
-			if cap(b) > 16<<10 {
+			if cap(b) > 160<<10 {
 				b = nil
 			}
 		}
