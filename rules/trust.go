@@ -51,7 +51,7 @@ func trusting(r *sigma.Rule) (out, refused []string) {
 		}
 		out = append(out, text)
 		if !slices.ContainsFunc(e.Parts, func(p sigma.Part) bool {
-			return !strings.HasPrefix(strings.ToLower(p.Field), "parent") || written[p.Field]
+			return !strings.HasPrefix(strings.ToLower(p.Field), "parent") || written[p.Field] || p.How != "suffix" && p.How != "contains" && p.How != "pattern"
 		}) {
 			refused = append(refused, text)
 		}

@@ -120,16 +120,32 @@ func holds(op string, c int) bool {
 type regexAtom struct {
 	re   *regexp.Regexp
 	need needles
+	auto *automaton // nil: too many classes
+	id   int        // among the automata of a set
 }
 
-func (a regexAtom) test(_ *Scratch, c *cell) bool {
+func (a regexAtom) test(s *Scratch, c *cell) bool {
 	low := c.folds()
 	for i, v := range c.texts() {
-		if (len(a.need) == 0 || a.need.in(low[i])) && a.re.MatchString(v) {
+		if (len(a.need) == 0 || a.need.in(low[i])) && a.in(s, v) {
 			return true
 		}
 	}
 	return false
+}
+
+func (a regexAtom) in(s *Scratch, v string) bool {
+	if a.auto != nil && len(v) >= automatonFrom {
+		w := s.walkers[a.id]
+		if w == nil {
+			w = &walker{automaton: a.auto, seen: make([]uint32, len(a.auto.prog.Inst))}
+			s.walkers[a.id] = w
+		}
+		if yes, ok := w.match(v); ok {
+			return yes
+		}
+	}
+	return a.re.MatchString(v)
 }
 
 func (a regexAtom) cost() int {

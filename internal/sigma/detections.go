@@ -10,10 +10,11 @@ import (
 
 // interner gives each field name a small number, the same for every rule of a set.
 type interner struct {
-	numbers map[string]int
-	fields  []string
-	used    map[string]bool // by the rule being read
-	items   map[string]*shared
+	numbers  map[string]int
+	fields   []string
+	used     map[string]bool // by the rule being read
+	items    map[string]*shared
+	automata int // of regular expressions
 }
 
 func newInterner() *interner {

@@ -165,6 +165,9 @@ func FuzzRegex(f *testing.F) {
 	f.Add(`^(?:kworker|ksoftirqd)[/a-z]*`, "kworker/0")
 	f.Add(`(?:ab){2,3}|É`, "é É")
 	f.Add(`x*`, "")
+	f.Add(`\bfoo\B.|^$|(?m)^b$|(?s).\z`, "a foox\nb\n")
+	f.Add(`(?i)[k-s]\b`, "\u212a \u017f\xff")
+	f.Add(`a{3,}[^b]\W`, "aaaa日 ")
 	f.Fuzz(func(t *testing.T, expr, value string) {
 		if len(expr) > 200 || len(value) > 1000 || !utf8.ValidString(expr) {
 			return
@@ -179,6 +182,9 @@ func FuzzRegex(f *testing.F) {
 		}
 		if got, want := fires(set, record("f", value)), re.MatchString(value); got != want {
 			t.Fatalf("%q on %q: %v; want %v", expr, value, got, want)
+		}
+		if got, ok := sigma.AutomatonMatches(expr, value); ok && got != re.MatchString(value) {
+			t.Fatalf("automaton of %q on %q: %v", expr, value, got)
 		}
 	})
 }

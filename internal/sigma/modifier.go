@@ -113,7 +113,7 @@ func (c chain) atoms(v *yaml.Node, slots *interner) ([]atom, error) {
 		}
 		return nil, refuse(BadValue, v.Line, "exists wants true or false, not %q", v.Value)
 	case first == "re":
-		return c.regex(v)
+		return c.regex(v, slots)
 	case first == "cidr":
 		return cidr(v)
 	case c.op != "" || c.part != "":
@@ -148,12 +148,16 @@ func (c chain) written(v *yaml.Node) ([]atom, error) {
 	return []atom{writtenAtom{&n, exactly(fold(v.Value))}}, nil
 }
 
-func (c chain) regex(v *yaml.Node) ([]atom, error) {
+func (c chain) regex(v *yaml.Node, slots *interner) ([]atom, error) {
 	re, text, err := compileRegex(v.Value, c.flags, v.Line)
 	if err != nil {
 		return nil, err
 	}
-	return []atom{regexAtom{re, needlesOf(text)}}, nil
+	a := regexAtom{re: re, need: needlesOf(text), auto: newAutomaton(text), id: slots.automata}
+	if a.auto != nil {
+		slots.automata++
+	}
+	return []atom{a}, nil
 }
 
 func cidr(v *yaml.Node) ([]atom, error) {

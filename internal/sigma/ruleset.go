@@ -18,6 +18,7 @@ type Ruleset struct {
 	warnings []Warning
 	fields   []string
 	items    int
+	automata int
 
 	witnesses map[*Rule]witness
 	mu        sync.Mutex // guards shards
@@ -58,7 +59,7 @@ func (s *Ruleset) Rule(id string) *Rule { return s.byID[id] }
 
 // Scratch makes the working memory for one goroutine.
 func (s *Ruleset) Scratch() *Scratch {
-	return &Scratch{set: s, cells: make([]cell, len(s.fields)), answers: make([]answer, s.items), shards: map[LogSource]*marks{}}
+	return &Scratch{set: s, cells: make([]cell, len(s.fields)), answers: make([]answer, s.items), shards: map[LogSource]*marks{}, walkers: make([]*walker, s.automata)}
 }
 
 // For lists the rules that read a log source.
@@ -172,7 +173,7 @@ func (b *Builder) Reject(file, class, reason string) {
 
 // Build applies the filters and gives the set.
 func (b *Builder) Build() *Ruleset {
-	set := &Ruleset{rules: b.rules, byID: map[string]*Rule{}, fields: b.slots.fields, items: len(b.slots.items), rejected: b.rejected, witnesses: map[*Rule]witness{}, shards: map[LogSource]*shard{}}
+	set := &Ruleset{rules: b.rules, byID: map[string]*Rule{}, fields: b.slots.fields, items: len(b.slots.items), automata: b.slots.automata, rejected: b.rejected, witnesses: map[*Rule]witness{}, shards: map[LogSource]*shard{}}
 	scratch := set.Scratch()
 	for _, f := range b.filters {
 		warn, refused := f.settle(b.rules, scratch)

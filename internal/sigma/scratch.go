@@ -10,6 +10,7 @@ type Scratch struct {
 	all     cell // every value of the record, for keywords
 	answers []answer
 	shards  map[LogSource]*marks
+	walkers []*walker // by regexAtom.id, made when first needed
 }
 
 // answer is what a shared item said of the record of that epoch.

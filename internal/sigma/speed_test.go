@@ -33,7 +33,8 @@ func ordinary() []*event.Event {
 
 // Judging events that satisfy no rule allocates nothing, once the scratch has grown.
 func TestMissesDoNotAllocate(t *testing.T) {
-	set := one(t, "  s: {Image|endswith: ['/x', '/y'], CommandLine|contains: [a1, b2], CommandLine|re: 'q+', ParentImage: [a, b, c, d, e, f]}\n  f: {Ancestors|contains: dpkg}\n  n: {ProcessId: 77}\n  condition: (s or n) and not f\n")
+	const long = "a needle of more than thirty-two bytes, which a conversion would copy to the heap"
+	set := one(t, "  l: {CommandLine|contains: ['"+long+"', '"+long+"2'], Image|contains: '"+long+"*x'}\n  g: {CommandLine: '*"+long+"*and?another*'}\n  r: {CommandLine|re: '"+long+"(x|y)'}\n  s: {Image|endswith: ['/x', '/y'], CommandLine|contains: [a1, b2], CommandLine|re: 'q+', ParentImage: [a, b, c, d, e, f]}\n  f: {Ancestors|contains: dpkg}\n  n: {ProcessId: 77}\n  condition: (s or n or l or g or r) and not f\n")
 	s, events := set.Scratch(), ordinary()
 	var rec sigma.EventRecord
 	judge := func() {
