@@ -125,7 +125,7 @@ export function EntryLine({
         <span
           key={`${h.host} ${h.class} ${h.from}`}
           className="rounded-sm bg-warn-bg px-1.5 text-xs text-warn"
-          title={h.reason}
+          title={language === 'en' ? h.reason : undefined}
         >
           {t.holesTitle}: {classWord(t, h.class)} {stateWord(t, h.state)} {clockText(h.from, language, zone)} –{' '}
           {h.to > 0 ? clockText(h.to, language, zone) : '…'}

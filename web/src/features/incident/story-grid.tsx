@@ -286,7 +286,11 @@ function Above({ story, onSelect }: { story: Story; onSelect: (ref: string) => v
   return (
     <nav aria-label={t.contextHint} className="flex min-w-0 items-center gap-1 overflow-hidden text-xs text-muted">
       {far.length > 0 && (
-        <span className="shrink-0 whitespace-nowrap" title={far.map((g) => show(nodeName(g.node))).join(' › ')}>
+        <span
+          translate="no"
+          className="shrink-0 whitespace-nowrap"
+          title={far.map((g) => show(nodeName(g.node))).join(' › ')}
+        >
           … ›
         </span>
       )}
