@@ -1,6 +1,7 @@
 package lineage
 
 import (
+	"bytes"
 	"crypto/md5"
 	"encoding/hex"
 	"os"
@@ -202,4 +203,15 @@ func TestManagerOfAnotherRoot(t *testing.T) {
 func FuzzSteered(f *testing.F) {
 	f.Add([]byte("A=1\x00LD_PRELOAD=x\x00"))
 	f.Fuzz(func(_ *testing.T, b []byte) { steered(b) })
+}
+
+func FuzzSums(f *testing.F) {
+	f.Add([]byte("0123456789abcdef0123456789abcdef  usr/bin/dpkg\nx\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		parseSums(bytes.NewReader(b), func(path, sum string) {
+			if path == "" || len(sum) != 32 {
+				t.Errorf("%q has the sum %q", path, sum)
+			}
+		})
+	})
 }

@@ -182,14 +182,18 @@ func (p *proof) scan() {
 	}
 }
 
-// readSums reads lines of a sum, two spaces and a path.
 func readSums(path string, each func(path, sum string)) {
 	f, err := os.Open(path)
 	if err != nil {
 		return
 	}
 	defer f.Close()
-	in := bufio.NewScanner(io.LimitReader(f, maxSums))
+	parseSums(f, each)
+}
+
+// parseSums reads lines of a sum, two spaces and a path.
+func parseSums(r io.Reader, each func(path, sum string)) {
+	in := bufio.NewScanner(io.LimitReader(r, maxSums))
 	for in.Scan() {
 		sum, name, ok := bytes.Cut(in.Bytes(), []byte("  "))
 		if ok && len(sum) == 32 && len(name) > 0 {

@@ -10,8 +10,8 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-// Bounds. Memory: 2 × maxFiles files of some 150 bytes and their path, and the writers they share, of at most maxLine bytes
-// each: 3 MB on a host that writes all the time.
+// Bounds. Memory: 2 × maxFiles files of some 300 bytes with their path, and the writers they share, of at most maxLine bytes
+// each: 3 MB on a host that writes all the time, 8 MB if every file had a writer of its own.
 const (
 	maxFiles = 4096 // of one generation; a full young one becomes the old one
 	maxPath  = 1024 // bytes of a path; a longer one is not looked up

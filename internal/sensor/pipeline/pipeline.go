@@ -11,8 +11,8 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-// Bounds. Memory: 2 × maxPipes pipes of at most maxWriters + maxReaders programs, some 300 bytes each beside texts of at
-// most maxLine: 4 MB when all is full, a few kilobytes on an ordinary host.
+// Bounds. Memory: 2 × maxPipes pipes of at most maxWriters + maxReaders programs, 520 bytes each beside a line of at most
+// maxLine: 5 MB when all is full, a few hundred kilobytes on an ordinary host.
 const (
 	maxPipes    = 512 // of one generation; a full young one becomes the old one
 	maxWriters  = 3   // of one pipe: what a subshell starts one after the other

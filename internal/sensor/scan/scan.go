@@ -23,7 +23,7 @@ const (
 	youngest = uint64(10 * time.Second)
 )
 
-// Bounds. Memory: 2 × maxWindows windows of at most maxSeen destinations of 32 bytes: 2 MB when all is full.
+// Bounds. Memory: 2 × maxWindows windows of at most maxSeen destinations, some 60 bytes each: 4 MB when all is full.
 const (
 	maxWindows = 512 // of one generation
 	maxSeen    = 64

@@ -39,9 +39,7 @@ func (s *Sight) exec(e *event.Event) {
 	default:
 		e.HashState = event.HashPending
 		if s.n < maxHeld {
-			if len(s.held) == 0 && !s.pipes.Waits() {
-				s.alarm.Reset(hashWait)
-			}
+			s.arm(hashWait)
 			s.held[who.Key] = &hold{until: time.Now().Add(hashWait), events: []*event.Event{e}}
 			s.n++
 			return
@@ -129,6 +127,14 @@ func (s *Sight) out(e *event.Event) {
 	s.probe.Free(e)
 }
 
+// arm makes expire look in a while, unless it will anyway. It needs mu.
+func (s *Sight) arm(in time.Duration) {
+	if !s.armed {
+		s.armed = true
+		s.alarm.Reset(in)
+	}
+}
+
 // expire releases what waited long enough, until ctx ends. Its alarm is set only while something waits.
 func (s *Sight) expire(ctx context.Context) {
 	for {
@@ -142,10 +148,11 @@ func (s *Sight) expire(ctx context.Context) {
 					s.release(key)
 				}
 			}
+			s.armed = false
 			boot, _ := s.probe.Now()
 			s.tellPipes(boot)
-			if len(s.held) > 0 || s.pipes.Waits() {
-				s.alarm.Reset(hashWait / 5)
+			if len(s.held) > 0 {
+				s.arm(hashWait / 5)
 			}
 			s.mu.Unlock()
 		}

@@ -39,14 +39,13 @@ func (s *Sight) joinPipes(e *event.Event) {
 
 // tellPipes lets go the pairs whose pipeline is known by now. It needs mu.
 func (s *Sight) tellPipes(now uint64) {
-	waited := s.pipes.Waits()
 	for _, e := range s.pipes.Ready(now) {
 		_, host := s.probe.Now()
 		e.HostTime = host
 		s.tree.Describe(e)
 		s.pass(e)
 	}
-	if !waited && s.pipes.Waits() && len(s.held) == 0 {
-		s.alarm.Reset(hashWait / 5)
+	if s.pipes.Waits() {
+		s.arm(hashWait / 5)
 	}
 }

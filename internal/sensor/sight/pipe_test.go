@@ -43,6 +43,9 @@ func TestWhoReadsWhatAnotherProgramWrites(t *testing.T) {
 				shell = bash
 			}
 			t.Run(c.name+" by "+how, func(t *testing.T) {
+				if _, err := os.Stat("/dev/fd"); err != nil && c.notInDash {
+					t.Skip(err)
+				}
 				dir := t.TempDir()
 				for name, text := range map[string]string{"line": c.line + "\n", "payload": "true\n"} {
 					if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -79,7 +82,7 @@ func TestWhoReadsWhatAnotherProgramWrites(t *testing.T) {
 
 func TestInputThatIsNoPipeline(t *testing.T) {
 	w := watch(t)
-	for _, line := range []string{"bash <<< true", "bash <<E\ntrue\nE", "x=$(echo 1); bash -c true", "bash < /dev/null", "echo x | cat | sed s/x/y/ > /dev/null"} {
+	for _, line := range []string{"bash <<< true", "bash <<E\ntrue\nE", "x=$(echo 1); bash -c true", "bash < /dev/null", "echo x | cat | cat > /dev/null"} {
 		cmd := exec.Command("/usr/bin/bash", "-c", line)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -93,5 +96,33 @@ func TestInputThatIsNoPipeline(t *testing.T) {
 		}) {
 			t.Errorf("%q made a process.pipe", line)
 		}
+	}
+}
+
+// The input of the whole script is a pipe that nobody is seen to write, and then nothing happens any more: the pair is told all the same.
+func TestPairIsToldWhenNothingFollows(t *testing.T) {
+	w := watch(t)
+	dir := t.TempDir()
+	cmd := exec.Command("/usr/bin/bash", "-c", "cat - 2>/dev/null | bash")
+	cmd.Dir = dir
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	w.find(t, "pipe", func(e *event.Event) bool {
+		return e.Kind == event.ProcessPipe && e.Actor.Cwd == dir && e.Target.Path == "/usr/bin/cat"
+	})
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("told after %v", took)
+	}
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -45,8 +45,9 @@ type Sight struct {
 	emit func(*event.Event)
 	held map[event.Key]*hold
 	n    int
-	// alarm is when expire looks at held; it runs while held is not empty.
+	// alarm is when expire looks at held and at pipes; it runs while something waits there.
 	alarm *time.Timer
+	armed bool
 
 	synced time.Time // of the last resync; only the probes' goroutine touches it
 }

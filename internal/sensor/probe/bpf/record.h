@@ -440,21 +440,27 @@ static __always_inline struct file *file_of(struct task_struct *task, __u32 fd)
 static __always_inline bool fill_end(struct end *e, struct file *file, __u16 fd, bool files)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	__u32 mode = BPF_CORE_READ(file, f_mode);
 	__u16 type = BPF_CORE_READ(inode, i_mode) & S_IFMT;
+	struct super_block *sb;
+	__u32 mode;
 
+	/* Most descriptors end here, after two reads. */
 	e->how = 0;
+	if (type != S_IFIFO && !(files && type == S_IFREG))
+		return false;
+	mode = BPF_CORE_READ(file, f_mode);
 	if (type == S_IFIFO)
 		e->how = mode & (FMODE_READ | FMODE_WRITE);
-	else if (files && type == S_IFREG && mode & FMODE_WRITE)
+	else if (mode & FMODE_WRITE)
 		e->how = END_FILE;
 	if (!e->how)
 		return false;
-	if (type == S_IFIFO && BPF_CORE_READ(inode, i_sb, s_magic) != PIPEFS_MAGIC)
+	sb = BPF_CORE_READ(inode, i_sb);
+	if (type == S_IFIFO && BPF_CORE_READ(sb, s_magic) != PIPEFS_MAGIC)
 		e->how |= END_FIFO;
 	e->fd = fd;
 	e->ino = BPF_CORE_READ(inode, i_ino);
-	e->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	e->dev = BPF_CORE_READ(sb, s_dev);
 	return true;
 }
 
