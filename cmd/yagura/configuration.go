@@ -61,7 +61,7 @@ func (v *configPrintVerb) Run(s *shell) error {
 	if s.json {
 		return s.printJSON(c.JSON())
 	}
-	return c.Print(s.stdout)
+	return c.Print(s.stdout, s.tongue.Language())
 }
 
 type configCheckVerb struct {

@@ -198,7 +198,7 @@ func (s *shell) each(doing string, named []string, do func(*consolev1.IncidentRo
 			if _, ok := errors.AsType[*connect.Error](err); ok {
 				err = s.explain(doing, err)
 			} else {
-				err = fmt.Errorf("%s %s: %w", doing, row.Id, err)
+				err = fmt.Errorf("%s: %s: %w", doing, row.Id, err)
 			}
 			failed = append(failed, err)
 			continue

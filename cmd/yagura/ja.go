@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -31,6 +32,9 @@ func configHelp() terminal.Sentences {
 	for _, k := range config.Keys() {
 		out[k.FlagHelp(terminal.English)] = k.FlagHelp(terminal.Japanese)
 	}
+	maps.Copy(out, terminal.Sentences{ // what a value is
+		"text": "文字列", "number": "数", "duration": "時間", "size": "サイズ", "list": "リスト", "list of text": "文字列", "true or false": "true か false",
+	})
 	return out
 }
 

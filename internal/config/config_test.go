@@ -176,7 +176,7 @@ func TestPrintShowsOriginsAndNoSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := c.Print(&b); err != nil {
+	if err := c.Print(&b, "en"); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"hostname: yagura.example.test  # flag", "listen: 127.0.0.1:8443  # default", "rules:  # " + path + ":6", "  - /a", "url: https://h.example.test/…", "seal_interval: 1m  # default", "stream_max_bytes: 4GiB"} {
@@ -292,7 +292,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		var out bytes.Buffer
-		if err := c.Print(&out); err != nil {
+		if err := c.Print(&out, "en"); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {

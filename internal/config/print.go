@@ -9,18 +9,20 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/yagura-edr/yagura/internal/detection"
 )
 
-// Print writes the configuration in force as YAML, each line with the origin of its value. It holds no
+// Print writes the configuration in force as YAML, its heading in a language, each line with the origin of its value. It holds no
 // secret: passwords stand in files, and of a webhook's URL only the host is shown, because many carry a
 // secret in their path.
-func (c *Config) Print(w io.Writer) error {
+func (c *Config) Print(w io.Writer, lang string) error {
 	out := &strings.Builder{}
+	head := detection.Said{En: "no configuration file", Ja: "設定ファイルはありません"}
 	if c.Path != "" {
-		fmt.Fprintf(out, "# read from %s\n", c.Path)
-	} else {
-		out.WriteString("# no configuration file\n")
+		head = detection.Said{En: "read from " + c.Path, Ja: c.Path + " から読み込み"}
 	}
+	fmt.Fprintf(out, "# %s\n", head.In(lang))
 	c.print(out, reflect.ValueOf(c.Server), "", 0)
 	if _, err := io.WriteString(w, out.String()); err != nil {
 		return fmt.Errorf("print configuration: %w", err)

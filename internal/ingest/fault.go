@@ -52,7 +52,7 @@ func faultClone(id fleet.Identity, why string) coverage.Fault {
 		},
 		Fix: detection.Said{
 			En: "Remove the sensor's data folder on the copy and enrol it with a new token; if no copy is known, revoke this host.",
-			Ja: "複製側のセンサーのデータフォルダーを消し、新しいトークンで登録してください。複製に心当たりがなければ、このホストを失効させてください。",
+			Ja: "複製側のセンサーのデータディレクトリーを消し、新しいトークンで登録してください。複製に心当たりがなければ、このホストを失効させてください。",
 		},
 	}
 }
@@ -92,7 +92,7 @@ func faultDisk(id fleet.Identity, why string) coverage.Fault {
 		},
 		Fix: detection.Said{
 			En: "Free space below the sensor's data folder, or mend its file system; the sensor uses it again by itself.",
-			Ja: "センサーのデータフォルダーの空きを増やすか、ファイルシステムを修復してください。センサーは自動的に使用を再開します。",
+			Ja: "センサーのデータディレクトリーの空きを増やすか、ファイルシステムを修復してください。センサーは自動的に使用を再開します。",
 		},
 	}
 }

@@ -138,7 +138,7 @@ func (h *helpPage) flags(n *kong.Node) {
 			if rows[group] == nil {
 				groups = append(groups, group)
 			}
-			rows[group] = append(rows[group], [2]string{flagName(f), h.meaning(f.Value)})
+			rows[group] = append(rows[group], [2]string{h.flagName(f), h.meaning(f.Value)})
 		}
 	}
 	for _, g := range groups {
@@ -149,7 +149,7 @@ func (h *helpPage) flags(n *kong.Node) {
 	h.rows("Flags of every verb:", rows["Flags of every verb:"])
 }
 
-func flagName(f *kong.Flag) string {
+func (h *helpPage) flagName(f *kong.Flag) string {
 	name := "    --" + f.Name
 	if f.Short != 0 {
 		name = "-" + string(f.Short) + ", --" + f.Name
@@ -158,7 +158,7 @@ func flagName(f *kong.Flag) string {
 		return name
 	}
 	if f.PlaceHolder != "" {
-		return name + " " + f.PlaceHolder
+		return name + " " + h.tongue.Say(f.PlaceHolder)
 	}
 	return name + " " + strings.ToUpper(f.Name)
 }

@@ -4,17 +4,17 @@ package terminal
 // of the system. It is read only.
 var Shared = Sentences{
 	"Usage:":                       "使い方:",
-	"VERB [FLAGS]":                 "動詞 [フラグ]",
+	"VERB [FLAGS]":                 "サブコマンド [フラグ]",
 	"[FLAGS]":                      "[フラグ]",
-	"Verbs:":                       "動詞:",
+	"Verbs:":                       "サブコマンド:",
 	"Arguments:":                   "引数:",
 	"Flags:":                       "フラグ:",
-	"Flags of every verb:":         "すべての動詞に共通のフラグ:",
+	"Flags of every verb:":         "すべてのサブコマンドに共通のフラグ:",
 	"Examples:":                    "例:",
 	"%s (default %s)":              "%s(既定値 %s)",
 	"Show context-sensitive help.": "使い方を表示する。",
 	"see `%s --help`":              "`%s --help` を参照してください",
-	"`%s VERB --help` shows the flags and examples of a verb.": "各動詞のフラグと例は `%s 動詞 --help` で表示します。",
+	"`%s VERB --help` shows the flags and examples of a verb.": "各サブコマンドのフラグと例は `%s サブコマンド --help` で表示します。",
 
 	// github.com/alecthomas/kong
 	"unknown flag %s, did you mean one of %s?":                   "%s というフラグはありません。%s のいずれかではありませんか",

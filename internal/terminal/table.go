@@ -161,10 +161,17 @@ func pieces(text string) []string {
 	var out []string
 	var b strings.Builder
 	runes := []rune(text)
+	whole := 0 // a short remark in parentheses, such as （推定）, is not broken
 	for i, r := range runes {
 		b.WriteRune(r)
 		if i+1 == len(runes) {
 			break
+		}
+		if r == '(' || r == '（' {
+			whole = max(whole, remark(runes[i:]))
+		}
+		if whole--; whole > 0 {
+			continue
 		}
 		next := runes[i+1]
 		ends := r == ' ' && next != ' '
@@ -177,4 +184,14 @@ func pieces(text string) []string {
 		}
 	}
 	return append(out, b.String())
+}
+
+// remark gives the length of a parenthesis that is at most eight characters long, 0 of others.
+func remark(runes []rune) int {
+	for i, r := range runes[:min(len(runes), 10)] {
+		if r == ')' || r == '）' {
+			return i + 1
+		}
+	}
+	return 0
 }

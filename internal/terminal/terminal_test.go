@@ -138,3 +138,20 @@ func TestTimesAreOfTheTerminal(t *testing.T) {
 		t.Error("never is not a time")
 	}
 }
+
+func TestJapaneseParentheses(t *testing.T) {
+	for in, want := range map[string]string{
+		"証明書の期限(%s)": "証明書の期限（%s）", "ID(h-…)または名前": "ID（h-…）または名前", "curl (pid 7)": "curl (pid 7)", "`f(あ)` を実行(例)": "`f(あ)` を実行（例）", "(推定)": "（推定）", "a(b(次)c)": "a(b（次）c)", ")(": ")(",
+	} {
+		if got := terminal.Typeset(in); got != want {
+			t.Errorf("Typeset(%q) = %q; want %q", in, got, want)
+		}
+	}
+	for width := 8; width < 40; width++ {
+		for _, l := range terminal.Wrap("攻撃者がサービスからシェルを起動した （推定）。次の手は不明", width) {
+			if strings.Contains(l, "（推") != strings.Contains(l, "定）") {
+				t.Errorf("width %d breaks （推定）: %q", width, l)
+			}
+		}
+	}
+}

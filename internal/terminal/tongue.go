@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,7 +25,9 @@ func NewTongue(language string, tables ...Sentences) *Tongue {
 		return t
 	}
 	for _, table := range tables {
-		maps.Copy(t.sentences, table)
+		for en, ja := range table {
+			t.sentences[en] = Typeset(ja)
+		}
 	}
 	for en, ja := range t.sentences {
 		if p, ok := newPattern(en, ja); ok {

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// english finds three English words in a row, which no data of the walk below is.
+var english = regexp.MustCompile(`(?:^|[^A-Za-z0-9_./=-])[A-Za-z][a-z']+ [a-z][a-z']* [a-z][a-z']+`)
+
+// data is what may stand on a Japanese screen as it is: commands, what a host said, names, values of a configuration.
+var data = []*regexp.Regexp{
+	regexp.MustCompile("`[^`]*`"),
+	regexp.MustCompile("使い方: .*"),
+	regexp.MustCompile(`\(Yagura[^)]*\)|（Yagura[^）]*）`),
+	regexp.MustCompile(`T\d{4}(\.\d{3})?[^。]*`),
+	regexp.MustCompile(`sh -c curl.*|curl -so.*|convert a\.png.*|/opt/app/httpd -p 8080`),
+	regexp.MustCompile(`the nightly backup|patch day, announced|the user says it was not her|seen again|looking into it|reverse shell`),
+	regexp.MustCompile(`[a-z_]+: [a-z0-9]+.*# (default|flag).*`),
+}
+
+// TestNothingIsEnglishOnAJapaneseScreen walks every verb with LANG=ja_JP.UTF-8: its help, its mistakes, its errors
+// without a server, and its answers on a server with an attack on it.
+func TestNothingIsEnglishOnAJapaneseScreen(t *testing.T) {
+	c := newCounter(t)
+	look := func(args ...string) {
+		t.Helper()
+		out, errOut, code := c.here(t, args...)
+		for line := range strings.Lines(out + "\n" + errOut) {
+			if strings.Contains(line, filepath.Dir(os.Args[0])+"/yagura ") && !strings.Contains(line, "`") || strings.HasPrefix(strings.TrimSpace(line), "'"+c.program) || strings.HasPrefix(strings.TrimSpace(line), "time=") {
+				if _, note, ok := strings.Cut(line, "  # "); ok {
+					line = note
+				} else {
+					continue
+				}
+			}
+			rest := line
+			for _, d := range data {
+				rest = d.ReplaceAllString(rest, "")
+			}
+			if m := english.FindString(rest); m != "" {
+				t.Errorf("yagura %s (exit %d): %q in %s", strings.Join(args, " "), code, strings.TrimSpace(m), line)
+			}
+		}
+	}
+	nowhere := t.TempDir()
+	process := "web-07/p-aadgbc7pzteqaaaaabsqaaaabe"
+	for _, v := range helpOf(t) {
+		look(append(v, "--help")...)
+		look(append(v, "--no-such-flag")...)
+		look(append(v, "one", "two", "three", "--data", nowhere)...)
+		switch strings.Join(v, " ") {
+		case "up", "server", "replay":
+		default:
+			look(append(v, "--data", nowhere)...)
+		}
+	}
+	for _, args := range [][]string{
+		{"incidents", "show", "last"}, {"incidents", "--state", "bad"}, {"incidents", "close", "last"}, {"incidents", "close", "last", "--verdict", "bad"}, {"incidents", "close", "last", "--verdict", "BTP"},
+		{"incidents", "close", "last", "--verdict", "BTP", "--reason", "許可済み"}, {"incidents", "claim", "last"}, {"incidents", "--state", "closed"}, {"incidents", "show", "last"}, {"incidents", "reopen", "last"},
+		{"incidents", "reopen", "last"}, {"incidents", "note", "last", " "}, {"incidents", "note", "last", strings.Repeat("あ", 5000)}, {"incidents", "show", "i-01900000-0000-7000-8000-000000000000"},
+		{"detections", "--severity", "bad"}, {"detections", "--incident", "last"}, {"tree", "last"}, {"tree", "--incident", "last"}, {"tree", process}, {"tree", "h-1/p-2"}, {"tree", "web-07/p-2"},
+		{"events", "list", "--limit", "3"}, {"events", "list", "--from", "yesterday"}, {"events", "list", "no-event"}, {"events", "list", "--host", "nobody"}, {"events", "list", "--kind", "no.kind"}, {"events", "tail", "--limit", "x"},
+		{"hosts", "--all"}, {"hosts", "show", "web-07"}, {"enroll", "token"}, {"enroll", "token", "--this-host"}, {"enroll", "list"}, {"enroll", "token", "--ttl", "30h"}, {"enroll", "token", "--uses", "0"},
+		{"respond", "suspend", process, "--wait", "300ms"}, {"respond", "kill", process, "--wait", "0"}, {"respond", "isolate", "web-07", "--for", "400h"}, {"respond", "release", "web-07", "--wait", "0"}, {"respond", "kill", "p-1"},
+		{"actions"}, {"actions", "show", "last"}, {"actions", "show", "a-1"}, {"rules", "list", "--local"}, {"rules", "check", "--rules", "/nonexistent"}, {"rules", "test", "/nonexistent"},
+		{"doctor"}, {"doctor", "--notify"}, {"config", "check", "--hostname", "https://x"}, {"config", "check", "--listen", "0.0.0.0:1"}, {"config", "print", "--retention-days", "x"}, {"server"}, {"sign-in"}, {"version"},
+	} {
+		look(args...)
+	}
+}
