@@ -34,6 +34,8 @@ func configHelp() terminal.Sentences {
 	}
 	maps.Copy(out, terminal.Sentences{ // what a value is
 		"text": "文字列", "number": "数", "duration": "時間", "size": "サイズ", "list": "リスト", "list of text": "文字列", "true or false": "true か false",
+		// parts of sentences that come wrapped
+		"read rules": "ルールの読み込み", "name a folder of Sigma rules that exists": "存在する Sigma ルールのフォルダーを指定してください",
 	})
 	return out
 }

@@ -163,7 +163,7 @@ var jaSaid = terminal.Sentences{
 	"lost in 24 h":        "欠損(24 時間)",
 	"operating system":    "OS",
 	"sensor version":      "センサーのバージョン",
-	"silent since":        "応答なし(開始)",
+	"silent since":        "報告途絶(開始)",
 	"waiting at the host": "未送信",
 	"host %q is revoked: for its stored events give the id (%s)": "ホスト %q は失効しています。保存済みのイベントを見るには ID で指定してください(%s)",
 	"name a process (HOST/p-…), last, or --incident last":        "プロセス(ホスト/p-…)、last、--incident last のいずれかを指定してください",

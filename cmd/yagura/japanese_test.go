@@ -18,7 +18,7 @@ var data = []*regexp.Regexp{
 	regexp.MustCompile(`\(Yagura[^)]*\)|（Yagura[^）]*）`),
 	regexp.MustCompile(`T\d{4}(\.\d{3})?[^。]*`),
 	regexp.MustCompile(`sh -c curl.*|curl -so.*|convert a\.png.*|/opt/app/httpd -p 8080`),
-	regexp.MustCompile(`the nightly backup|patch day, announced|the user says it was not her|seen again|looking into it|reverse shell`),
+	regexp.MustCompile(`from a pipe|reason for [A-Za-z-]+|the nightly backup|patch day, announced|the user says it was not her|seen again|looking into it|reverse shell`),
 	regexp.MustCompile(`[a-z_]+: [a-z0-9]+.*# (default|flag).*`),
 }
 

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -68,5 +71,39 @@ func TestHelpExamplesKillNothing(t *testing.T) {
 				t.Errorf("yagura %s --help: this acts on whatever is there: %s", strings.Join(v, " "), line)
 			}
 		}
+	}
+}
+
+// Every command of the READMEs and of the first hour is one that this program takes, with its flags.
+func TestDocumentedCommandsAreTaken(t *testing.T) {
+	word := regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`)
+	seen := 0
+	for _, file := range []string{"README.md", "README.ja.md", "docs/first-hour.md", "docs/ja/first-hour.md"} {
+		b, err := os.ReadFile("../../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?m)(?:^|`)bin/yagura +([a-z][^`\n]*)").FindAllStringSubmatch(string(b), -1) {
+			line, _, _ := strings.Cut(m[1], " #")
+			var args []string
+			for _, w := range word.FindAllString(line, -1) {
+				args = append(args, strings.Trim(w, `'"`))
+			}
+			var c cli
+			for _, v := range []*configured{&c.Up.configured, &c.Server.configured, &c.Config.Print.configured, &c.Config.Check.configured} {
+				v.enable()
+			}
+			p, err := kong.New(&c, kong.Vars{"data": ""}, kong.Exit(func(int) {}), kong.Writers(io.Discard, io.Discard))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Parse(args); err != nil && args[len(args)-1] != "--help" {
+				t.Errorf("%s: bin/yagura %s: %v", file, line, err)
+			}
+			seen++
+		}
+	}
+	if seen < 50 {
+		t.Errorf("only %d commands found", seen)
 	}
 }
