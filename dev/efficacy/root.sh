@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$1
 made=$root/.made
-want=$(cat "$0" "$here/packages.txt" | sha256sum | cut -c1-16)
+want=$(cat "$0" "$here/packages.txt" "$here/people.sh" | sha256sum | cut -c1-16)
 if [ "$(cat "$made" 2>/dev/null)" = "$want" ]; then exit 0; fi
 command -v debootstrap >/dev/null 2>&1 || { apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap; }
 
