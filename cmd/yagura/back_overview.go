@@ -94,7 +94,7 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 	case sum.Reporting < sum.Hosts:
 		add("hosts", "warn", both("%d of %d hosts report", sum.Reporting, sum.Hosts))
 	default:
-		add("hosts", "ok", both("all %d hosts report", sum.Hosts))
+		add("hosts", "ok", both("every host reports (%d)", sum.Hosts))
 	}
 	for _, f := range sum.SilentFailures {
 		state := "fail"

@@ -91,7 +91,7 @@ func (v *configCheckVerb) Run(s *shell) error {
 		}
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("%d problems in the configuration", len(problems))
+		return fmt.Errorf("problems in the configuration: %d", len(problems))
 	}
 	if !s.json {
 		s.printf("%s\n", s.say("the configuration will work"))

@@ -70,7 +70,7 @@ var jaSaid = terminal.Sentences{
 	"%d of %d hosts report":                                                       "%[2]d 台中 %[1]d 台のホストが報告しています",
 	"the one host that is enrolled does not report":                               "登録された 1 台のホストは報告していません",
 	"the one host that is enrolled reports":                                       "登録された 1 台のホストが報告しています",
-	"all %d hosts report":                                                         "全 %d 台のホストが報告しています",
+	"every host reports (%d)":                                                     "全 %d 台のホストが報告しています",
 
 	"kernel to detection: p95 ≤ %d ms over %d detections": "カーネルから検知まで: p95 ≤ %d ms(検知 %d 件)",
 	"took a test message":    "テスト通知を送りました",
@@ -107,10 +107,10 @@ var jaSaid = terminal.Sentences{
 	"%s: open the operator key: %w":                                        "%s: 運用者の鍵を開けません: %s",
 	"%s: renew the operator list: %w":                                      "%s: 運用者の一覧を更新できません: %s",
 
-	"%d problems in the configuration": "設定に %d 件の問題があります",
-	"%d problems in our own rules":     "標準ルールに %d 件の問題があります",
-	"%d rules were not loaded":         "ルール %d 件を読み込めませんでした",
-	"%d samples came out wrong":        "%d 件のサンプルが期待と違いました",
+	"problems in the configuration: %d": "設定に %d 件の問題があります",
+	"problems in our own rules: %d":     "標準ルールに %d 件の問題があります",
+	"rules not loaded: %d":              "ルール %d 件を読み込めませんでした",
+	"%d samples came out wrong":         "%d 件のサンプルが期待と違いました",
 	"more than %d events of one moment: narrow the question with --host or --kind": "同じ時刻のイベントが %d 件を超えています。--host や --kind で絞ってください",
 	"not in the store: %s":     "保存されていません: %s",
 	"print JSON: %w":           "JSON の出力: %s",

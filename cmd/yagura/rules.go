@@ -190,9 +190,9 @@ func (v rulesCheckVerb) Run(s *shell) error {
 	}
 	switch {
 	case len(problems) > 0:
-		return fmt.Errorf("%d problems in our own rules", len(problems))
+		return fmt.Errorf("problems in our own rules: %d", len(problems))
 	case len(rejected) > 0:
-		return partialf("%d rules were not loaded", len(rejected))
+		return partialf("rules not loaded: %d", len(rejected))
 	case len(warnings) > 0:
 		return partialf("%d warnings about filters", len(warnings))
 	}
