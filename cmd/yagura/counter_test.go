@@ -22,8 +22,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && os.Args[1] == "worker" {
 		main()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	closeCounter()
+	os.Exit(code)
 }
+
+// closeCounter ends the counter's server and takes its folder away; the test that opens it sets it.
+var closeCounter = func() {}
 
 // counter is a running server with a recorded attack on it, for tests of what verbs say. It is one for all tests of
 // a run: they only read, or act on what they made.
@@ -79,6 +84,11 @@ func openCounter() (*counter, error) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
+	closeCounter = func() {
+		_ = cmd.Process.Kill()
+		<-ended
+		_ = os.RemoveAll(dir)
+	}
 	deadline := time.After(2 * time.Minute)
 	for {
 		b, err := os.ReadFile(file)
@@ -90,6 +100,7 @@ func openCounter() (*counter, error) {
 		}
 		select {
 		case err := <-ended:
+			ended <- err
 			b, _ := os.ReadFile(log.Name())
 			return nil, fmt.Errorf("the server ended: %v\n%s", err, b)
 		case <-deadline:
