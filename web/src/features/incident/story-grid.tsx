@@ -299,6 +299,7 @@ function Above({ story, onSelect }: { story: Story; onSelect: (ref: string) => v
           {i > 0 && <span aria-hidden="true">›</span>}
           <button
             type="button"
+            translate="no"
             title={show(node.commandLine)}
             onClick={() => onSelect(node.ref)}
             className="min-h-6 max-w-40 truncate text-text-2 hover:text-text hover:underline"
