@@ -225,8 +225,15 @@ func (h *house) detections(ctx context.Context) (all []detection, cgroups map[st
 		if len(verb) == 0 {
 			continue
 		}
-		if err := h.events(ctx, func(r *row, _ []byte) error { cgroups[r.ID] = r.cgroup(); return nil }, verb...); err != nil {
-			return nil, nil, err
+		for try := 0; ; try++ {
+			err := h.events(ctx, func(r *row, _ []byte) error { cgroups[r.ID] = r.cgroup(); return nil }, verb...)
+			if err == nil {
+				break
+			}
+			if try == 15 {
+				return nil, nil, err
+			}
+			time.Sleep(2 * time.Second) // judged, and not yet searchable
 		}
 	}
 	return all, cgroups, nil

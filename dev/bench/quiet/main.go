@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 )
 
 type found struct {
@@ -39,6 +40,9 @@ func main() {
 	}
 }
 
+// partial is how the CLI ends when it does not know everything that it was asked.
+const partial = 3
+
 // levels from the worst on.
 var levels = []string{"critical", "high", "medium", "low", "informational"}
 
@@ -48,11 +52,20 @@ func run(args []string, stdout io.Writer) (loud int, err error) {
 		return 0, errors.New("use: quiet YAGURA DATA CGROUP")
 	}
 	ask := func(verb ...string) ([]byte, error) {
-		b, err := exec.Command(args[0], append([]string{"--data", args[1], "--json"}, verb...)...).Output()
-		if err != nil {
-			return nil, fmt.Errorf("%v: %w", verb, err)
+		for try := 0; ; try++ {
+			b, err := exec.Command(args[0], append([]string{"--data", args[1], "--json"}, verb...)...).Output()
+			var ended *exec.ExitError
+			switch {
+			case err == nil:
+				return b, nil
+			case errors.As(err, &ended) && ended.ExitCode() == partial && try < 15:
+				time.Sleep(2 * time.Second) // judged, and not yet searchable
+			case errors.As(err, &ended) && ended.ExitCode() == partial:
+				return b, nil
+			default:
+				return nil, fmt.Errorf("%s: %w", verb[0], err)
+			}
 		}
-		return b, nil
 	}
 	b, err := ask("detections", "--limit", "100000")
 	if err != nil {
@@ -71,7 +84,7 @@ func run(args []string, stdout io.Writer) (loud int, err error) {
 		slices.Sort(ids)
 		b, err := ask(append([]string{"events", "list"}, slices.Compact(ids)...)...)
 		if err != nil {
-			return 0, err // nothing is excused by a question without an answer
+			return 0, err
 		}
 		for lines := bufio.NewReader(bytes.NewReader(b)); ; {
 			line, err := lines.ReadBytes('\n')
@@ -92,10 +105,11 @@ func run(args []string, stdout io.Writer) (loud int, err error) {
 	sums := map[string]map[string]int{"work": {}, "benign events": {}, "beside": {}}
 	for _, d := range all {
 		whose := "beside"
+		cgroup, known := cgroups[d.Event]
 		switch {
 		case d.Hostname == "benign-events":
 			whose = "benign events"
-		case cgroups[d.Event] == args[2]:
+		case !known || cgroup == args[2]: // nothing is excused by a question without an answer
 			whose = "work"
 		}
 		k := kind{whose, d.Severity, d.Title.En, d.Image}
