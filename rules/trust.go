@@ -87,7 +87,7 @@ func heads(before []string, re *syntax.Regexp) (out []string, whole bool) {
 		out, whole = heads(before, re.Sub[0])
 		return append(slices.Clone(before), out...), whole
 	case syntax.OpConcat:
-		out, whole = before, true
+		out = before
 		for _, k := range re.Sub {
 			if out, whole = heads(out, k); !whole {
 				return out, false
@@ -120,10 +120,8 @@ func whyWritten(p sigma.Part) string {
 	case "regex":
 		for _, t := range p.Texts {
 			from := starts(t)
-			for _, f := range from {
-				if users(f) {
-					return fmt.Sprintf("%s in a folder where users make programs", p.Field)
-				}
+			if slices.ContainsFunc(from, users) {
+				return fmt.Sprintf("%s in a folder where users make programs", p.Field)
 			}
 			if len(from) == 0 || slices.ContainsFunc(from, func(f string) bool { return len(f) < 4 }) {
 				return fmt.Sprintf("%s by an expression that names no folder it starts in", p.Field)

@@ -90,7 +90,7 @@ func events(t *testing.T, lines string) []event.Stamped {
 			x := *e
 			if n > 1 {
 				x.Time, x.BootNS, x.Actor.PID = e.Time+int64(k)*20_000, e.BootNS+k*20_000_000, e.Actor.PID+k
-				x.Actor.Key = event.LinuxKey(x.BootNS, uint32(x.Actor.PID), 9) //nolint:gosec // a small number of the file
+				x.Actor.Key = event.LinuxKey(x.BootNS, uint32(x.Actor.PID), 9)
 			}
 			j := i
 			j.Seq += k

@@ -56,12 +56,12 @@ func (*unitVerb) Run(s *shell) error {
 func unitWord(w string) string {
 	out, plain := []byte{}, true
 	for _, c := range []byte(w) {
-		switch {
-		case c == '%':
+		switch c {
+		case '%':
 			out = append(out, "%%"...)
-		case c == '$':
+		case '$':
 			out = append(out, "$$"...)
-		case c == '"' || c == '\\':
+		case '"', '\\':
 			out, plain = append(out, '\\', c), false
 		default:
 			if c <= ' ' || c == '\'' || c == ';' {

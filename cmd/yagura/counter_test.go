@@ -38,7 +38,7 @@ type counter struct {
 	program string // how a shell starts the program
 }
 
-var oneCounter = sync.OnceValues(func() (*counter, error) { return openCounter() })
+var oneCounter = sync.OnceValues(openCounter)
 
 // newCounter gives the counter; a build without an event store has none.
 func newCounter(t *testing.T) *counter {
@@ -86,7 +86,7 @@ func openCounter() (*counter, error) {
 	go func() { ended <- cmd.Wait() }()
 	closeCounter = func() {
 		_ = cmd.Process.Kill()
-		<-ended
+		<-ended //nolint:errcheck // killed
 		_ = os.RemoveAll(dir)
 	}
 	deadline := time.After(2 * time.Minute)
@@ -102,7 +102,7 @@ func openCounter() (*counter, error) {
 		case err := <-ended:
 			ended <- err
 			b, _ := os.ReadFile(log.Name())
-			return nil, fmt.Errorf("the server ended: %v\n%s", err, b)
+			return nil, fmt.Errorf("the server ended: %w\n%s", err, b)
 		case <-deadline:
 			return nil, fmt.Errorf("no server within two minutes")
 		case <-time.After(20 * time.Millisecond):

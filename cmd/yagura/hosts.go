@@ -131,9 +131,17 @@ func (v hostsShowVerb) Run(s *shell) error {
 		silent = terminal.Clock(h.SilentSince)
 	}
 	for _, line := range [][2]string{
-		{"address", strings.Join(h.Addresses, " ")}, {"kernel", h.Kernel}, {"operating system", h.Os}, {"sensor version", h.Version}, {"enrolled", terminal.Clock(h.Enrolled)},
-		{"last seen", terminal.Clock(h.LastSeen)}, {"silent since", silent}, {"last canary", terminal.Clock(h.LastCanary)},
-		{"lost in 24 h", fmt.Sprint(h.Lost_24H)}, {"held back in 24 h", fmt.Sprint(h.Held_24H)}, {"waiting at the host", fmt.Sprint(h.SpoolEvents)},
+		{"address", strings.Join(h.Addresses, " ")},
+		{"kernel", h.Kernel},
+		{"operating system", h.Os},
+		{"sensor version", h.Version},
+		{"enrolled", terminal.Clock(h.Enrolled)},
+		{"last seen", terminal.Clock(h.LastSeen)},
+		{"silent since", silent},
+		{"last canary", terminal.Clock(h.LastCanary)},
+		{"lost in 24 h", fmt.Sprint(h.Lost_24H)},
+		{"held back in 24 h", fmt.Sprint(h.Held_24H)},
+		{"waiting at the host", fmt.Sprint(h.SpoolEvents)},
 	} {
 		if line[1] != "" {
 			s.printf("  %s %s\n", terminal.Pad(s.say(line[0]), 22), event.Show(line[1]))

@@ -90,8 +90,13 @@ func TestIncidentsAreWorkedOnFromTheCommandLine(t *testing.T) {
 		}
 	}
 	for _, bad := range [][]string{
-		{"close", id, "--reason", "x"}, {"close", id, "--verdict", "BTP"}, {"close", id, "--verdict", "BTP", "--reason", " "}, {"close", "--verdict", "BTP", "--reason", "x"},
-		{"claim", "i-ffffffff"}, {"claim", "nothing"}, {"close", id, "no-such", "--verdict", "BTP", "--reason", "x"},
+		{"close", id, "--reason", "x"},
+		{"close", id, "--verdict", "BTP"},
+		{"close", id, "--verdict", "BTP", "--reason", " "},
+		{"close", "--verdict", "BTP", "--reason", "x"},
+		{"claim", "i-ffffffff"},
+		{"claim", "nothing"},
+		{"close", id, "no-such", "--verdict", "BTP", "--reason", "x"},
 	} {
 		do(exitUsage, bad...)
 	}

@@ -142,8 +142,12 @@ var jaHelp = terminal.Sentences{
 	"How you know, for the record.":                                        "判断の根拠(記録に残る)。",
 	"Its verdict is taken back and it is yours; the history keeps both.":   "判定を取り消し、あなたの担当になります。どちらも履歴に残ります。",
 	"What you found out; - reads it from standard input.":                  "分かったこと。- は標準入力から読む。",
+
 	"Closed again, an incident takes the later verdict. It opens by itself when a detection is added to it. What it can have been:%s": "完了したものをもう一度完了にすると、後の判定になります。検知が追加されると自動で再開します。判定は次のいずれかです。%s",
-	"For the host of the server itself, whatever others can reach.":                                                                   "ほかのホストから届くかどうかにかかわらず、サーバー自身のホスト用に作る。",
-	"Write the token into this file (0600) instead of showing it.":                                                                    "トークンを表示せず、このファイルに書く(0600)。",
+
+	"For the host of the server itself, whatever others can reach.": "ほかのホストから届くかどうかにかかわらず、サーバー自身のホスト用に作る。",
+
+	"Write the token into this file (0600) instead of showing it.": "トークンを表示せず、このファイルに書く(0600)。",
+
 	"Other hosts reach this server where sensor_listen and hostname of server.yaml say. Whoever has the token can enrol a host: it is not put on a command line, where every user of the machine could read it.": "ほかのホストは、server.yaml の sensor_listen と hostname が示す場所でこのサーバーに接続します。トークンを持つ人は誰でもホストを登録できます。コマンドラインには書きません。マシンのどのユーザーからも読めるためです。",
 }

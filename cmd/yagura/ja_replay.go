@@ -19,6 +19,7 @@ var jaReplay = terminal.Sentences{
 	"line %d: the recording was cut off: its array has no end":       "%d 行目: 記録が途中で切れています。配列に終わりがありません",
 	"line %d: something follows the end of the array":                "%d 行目: 配列の終わりの後に何かが続いています",
 	"line %d: the line ends inside a text: it was cut off or edited": "%d 行目: 文字列の途中で行が終わっています。途中で切れたか、編集されています",
+
 	"event %d: %w":                                "%d 件目のイベント: %s",
 	"replay -: %w":                                "標準入力の再生: %s",
 	"line %d: %w":                                 "%d 行目: %s",
@@ -27,7 +28,9 @@ var jaReplay = terminal.Sentences{
 	"expand the batch: %w":                        "バッチを展開できません: %s",
 	"the batch expands to more than %d bytes: %w": "バッチの展開後の大きさが %d バイトを超えます: %s",
 	"it expands to more than %d bytes: %w":        "展開後の大きさが %d バイトを超えます: %s",
-	"replay: the recording ends at %s, which is yet to come by this clock: --now moves it":               "再生: 記録の終わり(%s)がこのマシンの時計ではまだ来ていません。--now で記録全体をずらせます",
+
+	"replay: the recording ends at %s, which is yet to come by this clock: --now moves it": "再生: 記録の終わり(%s)がこのマシンの時計ではまだ来ていません。--now で記録全体をずらせます",
+
 	"%s: %d events have no time (host_time in µs, or boot_ns): they were put behind the one before them": "%s: %d 件のイベントに時刻(µs の host_time、または boot_ns)がありません。直前のイベントの後に置きました",
 
 	`it has no kind: say what happened, as in "kind":"process.exec"; docs/events.md lists the kinds`: `kind がありません。"kind":"process.exec" のように種類を書いてください。種類の一覧は docs/events.md にあります`,

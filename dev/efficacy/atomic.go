@@ -55,7 +55,7 @@ type file struct {
 func readTests(dir string) ([]*test, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "T*.yaml"))
 	if err != nil || len(names) == 0 {
-		return nil, fmt.Errorf("tests in %s: none (%v)", dir, err)
+		return nil, fmt.Errorf("tests in %s: none (%w)", dir, err)
 	}
 	var tests []*test
 	for _, name := range names {
@@ -99,11 +99,12 @@ var hostname = regexp.MustCompile(`\b(?:[a-z0-9-]+\.)+(?:com|net|org|io|me|sh|de
 func wellKnown(tests []*test) []string {
 	found := map[string]bool{"ifconfig.me": true, "deb.debian.org": true, "example.net": true}
 	for _, t := range tests {
-		text := t.Command
+		var text strings.Builder
+		text.WriteString(t.Command)
 		for _, p := range t.Prereqs {
-			text += "\n" + p.Get
+			text.WriteString("\n" + p.Get)
 		}
-		for _, name := range hostname.FindAllString(strings.ToLower(text), -1) {
+		for _, name := range hostname.FindAllString(strings.ToLower(text.String()), -1) {
 			found[name] = true
 		}
 	}

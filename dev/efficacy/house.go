@@ -45,7 +45,7 @@ func rank(severity string) int {
 	return map[string]int{"low": 1, "medium": 2, "high": 3, "critical": 4}[severity]
 }
 
-func openHouse(ctx context.Context, m *measurement) (*house, error) {
+func openHouse(m *measurement) (*house, error) {
 	for _, dir := range []string{m.work, m.out, filepath.Join(m.out, "printed"), filepath.Join(m.out, "events")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
@@ -138,7 +138,7 @@ func (h *house) settle(ctx context.Context) error {
 func (h *house) close() {
 	_ = h.cmd.Process.Signal(os.Interrupt)
 	select {
-	case <-h.done:
+	case <-h.done: //nolint:errcheck // the log tells
 	case <-time.After(20 * time.Second):
 		_ = h.cmd.Process.Kill()
 	}
@@ -151,8 +151,7 @@ func (h *house) command(ctx context.Context, verb ...string) *exec.Cmd {
 func (h *house) ask(ctx context.Context, to any, verb ...string) error {
 	b, err := h.command(ctx, verb...).Output()
 	if err != nil {
-		var ended *exec.ExitError
-		if errors.As(err, &ended) {
+		if ended, ok := errors.AsType[*exec.ExitError](err); ok {
 			return fmt.Errorf("%v: %w: %s", verb, err, strings.TrimSpace(string(ended.Stderr)))
 		}
 		return fmt.Errorf("%v: %w", verb, err)

@@ -23,9 +23,11 @@ import (
 var anyIP = [][]string{{"link", "set", "lo", "up"}, {"route", "add", "local", "0.0.0.0/0", "dev", "lo"}}
 
 // lost are the capabilities that nothing in a room has: they reach the machine and not the room.
-var lost = []int{unix.CAP_SYS_MODULE, unix.CAP_SYS_BOOT, unix.CAP_SYS_TIME, unix.CAP_SYS_RAWIO, unix.CAP_MKNOD, unix.CAP_BPF, unix.CAP_SYS_ADMIN,
+var lost = []int{
+	unix.CAP_SYS_MODULE, unix.CAP_SYS_BOOT, unix.CAP_SYS_TIME, unix.CAP_SYS_RAWIO, unix.CAP_MKNOD, unix.CAP_BPF, unix.CAP_SYS_ADMIN,
 	unix.CAP_PERFMON, unix.CAP_SYSLOG, unix.CAP_MAC_ADMIN, unix.CAP_MAC_OVERRIDE, unix.CAP_AUDIT_CONTROL, unix.CAP_SYS_PACCT, unix.CAP_WAKE_ALARM,
-	unix.CAP_BLOCK_SUSPEND, unix.CAP_LINUX_IMMUTABLE, unix.CAP_CHECKPOINT_RESTORE, unix.CAP_SYS_RESOURCE, unix.CAP_SYS_TTY_CONFIG}
+	unix.CAP_BLOCK_SUSPEND, unix.CAP_LINUX_IMMUTABLE, unix.CAP_CHECKPOINT_RESTORE, unix.CAP_SYS_RESOURCE, unix.CAP_SYS_TTY_CONFIG,
+}
 
 // room is the first process of a room: it sets up what the test sees, runs it, and says what became of it. When it
 // ends, the kernel ends everything else in its process name space.
@@ -104,8 +106,10 @@ func person(root bool) account {
 func (w account) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = w.home
-	cmd.Env = []string{"HOME=" + w.home, "USER=" + w.name, "LOGNAME=" + w.name, "SHELL=/bin/bash", "LANG=C.UTF-8", "TERM=dumb",
-		"PathToAtomicsFolder=" + atomics, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd.Env = []string{
+		"HOME=" + w.home, "USER=" + w.name, "LOGNAME=" + w.name, "SHELL=/bin/bash", "LANG=C.UTF-8", "TERM=dumb",
+		"PathToAtomicsFolder=" + atomics, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: uint32(w.uid), Gid: uint32(w.uid), Groups: w.groups}}
 	cmd.WaitDelay = time.Second
 	return cmd

@@ -110,7 +110,7 @@ func (m *measurement) run(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	h, err := openHouse(ctx, m)
+	h, err := openHouse(m)
 	if err != nil {
 		return err
 	}

@@ -123,8 +123,10 @@ func (a *attempt) run(ctx context.Context, m *measurement, dir string, authority
 		_ = tell.Close()
 		return fmt.Errorf("start a room: %w", err)
 	}
-	err = json.NewEncoder(tell).Encode(order{Dir: dir, Root: m.root, Data: m.data, Cgroup: cgroup, Certificate: authority.certificate, Key: authority.key,
-		Names: names, Test: a.test, Mode: a.mode, Limit: m.limit})
+	err = json.NewEncoder(tell).Encode(order{
+		Dir: dir, Root: m.root, Data: m.data, Cgroup: cgroup, Certificate: authority.certificate, Key: authority.key,
+		Names: names, Test: a.test, Mode: a.mode, Limit: m.limit,
+	})
 	_ = tell.Close()
 	b, rerr := io.ReadAll(answer)
 	werr := cmd.Wait()

@@ -337,7 +337,7 @@ func (h *hosts) order(g *guestHost) error {
 	slices.SortFunc(all, func(a, b kept) int { return cmp.Compare(a.boot, b.boot) })
 	inverted, shared, future, least, most := 0, 0, 0, int64(1)<<62, int64(-1)<<62
 	for i, e := range all {
-		off := e.Time - int64(e.boot/1000) //nolint:gosec // 2^64 ns are 584 years
+		off := e.Time - int64(e.boot/1000)
 		least, most = min(least, off), max(most, off)
 		if e.received > 0 && e.Time > e.received {
 			future++
@@ -440,18 +440,18 @@ func (h *hosts) story() {
 func (h *hosts) obey() {
 	a := h.guests[0]
 	refused, slow := map[string]int{}, time.Duration(0)
-	order := func(args ...string) (string, error) {
+	order := func(args ...string) error {
 		var x struct{ State, Detail string }
 		begin := time.Now()
 		if err := h.ask(&x, append([]string{"respond"}, append(args, "--reason", "lane", "--wait", "2m")...)...); err != nil {
-			return "", err
+			return err
 		}
 		slow = max(slow, time.Since(begin))
 		if x.State != "done" {
 			refused[x.State]++
 			h.r.say("    %s: %s: %s", strings.Join(args, " "), x.State, x.Detail)
 		}
-		return x.State, nil
+		return nil
 	}
 	for i := range h.orders {
 		off := time.Duration(0)
@@ -466,13 +466,13 @@ func (h *hosts) obey() {
 		if i%2 == 1 {
 			verb = []string{"release", a.id}
 		}
-		if _, err := order(verb...); err != nil {
+		if err := order(verb...); err != nil {
 			h.r.row("orders reach ga", err)
 			return
 		}
 	}
 	_, _ = a.do(a.root, "/lane/lane clock "+strconv.FormatInt(time.Now().UnixMicro(), 10))
-	_, _ = order("release", a.id)
+	_ = order("release", a.id)
 	total := 0
 	for _, n := range refused {
 		total += n

@@ -372,8 +372,15 @@ func TestIncidentsAreListedWorstFirstAndFoundByWords(t *testing.T) {
 		q    incident.Query
 		want int
 	}{
-		{incident.Query{Open: true}, 4}, {incident.Query{Open: true, Severity: detection.Critical}, 1}, {incident.Query{Text: "100% X3"}, 1}, {incident.Query{Text: "agreed JUN"}, 1},
-		{incident.Query{Text: "100_"}, 0}, {incident.Query{Text: rows[1].ID.String()}, 1}, {incident.Query{Host: d.host.String()}, 5}, {incident.Query{Host: d.host.String()[:10]}, 0}, {incident.Query{Text: "btp"}, 1},
+		{incident.Query{Open: true}, 4},
+		{incident.Query{Open: true, Severity: detection.Critical}, 1},
+		{incident.Query{Text: "100% X3"}, 1},
+		{incident.Query{Text: "agreed JUN"}, 1},
+		{incident.Query{Text: "100_"}, 0},
+		{incident.Query{Text: rows[1].ID.String()}, 1},
+		{incident.Query{Host: d.host.String()}, 5},
+		{incident.Query{Host: d.host.String()[:10]}, 0},
+		{incident.Query{Text: "btp"}, 1},
 	} {
 		if got, total := find(ask.q); len(got) != ask.want || total != ask.want {
 			t.Errorf("Find(%+v) gives %d of %d; want %d", ask.q, len(got), total, ask.want)

@@ -523,7 +523,7 @@ func (b *builder) stopped() Stopped {
 	if first == nil {
 		return Stopped{Why: Said{En: "no process of the story is known any more", Ja: "攻撃ストーリーのプロセスが残っていない"}}
 	}
-	name := fmt.Sprintf("%s", b.en(first))
+	name := b.en(first)
 	st := Stopped{Where: b.ref(first)}
 	for _, h := range b.out.Holes {
 		if h.Host == first.host.id.String() && h.From <= first.start && (h.To == 0 || h.To >= first.start) && h.State == "blind" {

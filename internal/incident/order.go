@@ -34,7 +34,7 @@ func (a *activity) moment(e *event.Event) int64 {
 		return told
 	}
 	boot := binary.BigEndian.Uint32(e.Actor.Key[12:])
-	since := int64(e.BootNS / 1000) //nolint:gosec // ns of 292,000 years
+	since := int64(e.BootNS / 1000)
 	c := a.clock
 	if c == nil || c.boot != boot {
 		c = a.clocks[boot]

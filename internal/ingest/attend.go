@@ -68,7 +68,7 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
-	s.moved(ctx, id, src.greet(m.BootId, m.Stream, int64(m.BootNs/1000), at, back)) //nolint:gosec // 2^64 ns are 584 years
+	s.moved(ctx, id, src.greet(m.BootId, m.Stream, int64(m.BootNs/1000), at, back))
 	if err := s.keepClock(ctx, id, src, m.BootId, at); err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
@@ -121,7 +121,7 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
-	moved, steady := src.hear(m.Stream, int64(m.BootNs/1000), at, back) //nolint:gosec // 2^64 ns are 584 years
+	moved, steady := src.hear(m.Stream, int64(m.BootNs/1000), at, back)
 	s.moved(ctx, id, moved)
 	if steady {
 		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "boot-clock")

@@ -184,7 +184,7 @@ func bootTime(e *event.Event) int64 {
 	if e.Flags&event.FlagImported != 0 {
 		return 0
 	}
-	return int64(e.BootNS / 1000) //nolint:gosec // 2^64 ns are 584 years
+	return int64(e.BootNS / 1000)
 }
 
 // guessed makes the clock of a boot that never greeted us: its events lay in the spool over a reboot, or

@@ -57,6 +57,7 @@ func newAutomaton(expr string) *automaton {
 			for j := 0; j+1 < len(in.Rune); j += 2 {
 				between(in.Rune[j], in.Rune[j+1])
 			}
+		default: // names no character, or all
 		}
 		if len(cuts) > maxClasses {
 			return nil
@@ -191,6 +192,7 @@ func (w *walker) step(n int32, class int) int32 {
 			if r >= 0 && in.MatchRune(r) {
 				at = append(at, in.Out)
 			}
+		case syntax.InstFail:
 		}
 	}
 	if r < 0 {
@@ -207,7 +209,8 @@ func (w *walker) match(v string) (yes, ok bool) {
 	}
 	cur := w.state([]uint32{uint32(w.prog.Start)}, atBegin)
 	for i := 0; i < len(v); {
-		class, n := 0, 1
+		var class int
+		n := 1
 		if c := v[i]; c < utf8.RuneSelf {
 			class = int(w.ascii[c])
 		} else {

@@ -104,7 +104,7 @@ func (d *decimal) compare(o *decimal) int {
 	case a == 0:
 		return 0
 	}
-	c := 0
+	var c int
 	if d.exp != o.exp {
 		c = 1
 		if d.exp < o.exp {

@@ -282,7 +282,7 @@ func (s segment) ends(v []byte) bool {
 
 // view reads bytes as text without a copy. The text must not outlive the bytes' content: matchers only
 // look at it. A conversion costs an allocation for every needle over 32 bytes.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // read while the bytes stay as they are
 
 // match walks the segments: the first stands at the start, the last at the end, those between at the
 // first place they fit, which is right because an any-run takes whatever lies between.

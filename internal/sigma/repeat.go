@@ -55,8 +55,9 @@ func regexWhy(err error) string {
 		return "is not RE2" + at + ": unknown escape"
 	case syntax.ErrInvalidRepeatOp:
 		return "is not RE2" + at + ": possessive and doubled repeats do not exist there"
+	default:
+		return "is not RE2" + at + ": " + string(e.Code)
 	}
-	return "is not RE2" + at + ": " + string(e.Code)
 }
 
 // splitRepeats rewrites counts over 1,000 into counts RE2 takes; the language stays the same. ok is

@@ -58,6 +58,7 @@ func reach(s registry.Scope) int {
 		return 2
 	case registry.Children:
 		return 1
+	case registry.Self:
 	}
 	return 0
 }
@@ -158,7 +159,7 @@ func narrowed(p registry.Program, line string) registry.Scope {
 		return p.Scope
 	}
 	found := false
-	for _, arg := range strings.Fields(line) {
+	for arg := range strings.FieldsSeq(line) {
 		if slices.ContainsFunc(steers, func(s string) bool {
 			return arg == s || strings.HasPrefix(arg, s+"=") || len(s) == 2 && len(arg) > 2 && arg[1] != '-' && strings.HasPrefix(arg, s)
 		}) {

@@ -3,6 +3,7 @@ package origin
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -45,7 +46,7 @@ func Operand(p *event.Process, arguments []byte) string {
 		var arg []byte
 		arg, rest, ok = bytes.Cut(rest, []byte{0})
 		if !ok {
-			arg, rest = arg[:len(arg):len(arg)], nil
+			arg, rest = slices.Clip(arg), nil
 		}
 		a := string(arg)
 		switch {
