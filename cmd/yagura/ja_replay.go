@@ -20,9 +20,11 @@ var jaReplay = terminal.Sentences{
 	"line %d: something follows the end of the array":                "%d 行目: 配列の終わりの後に何かが続いています",
 	"line %d: the line ends inside a text: it was cut off or edited": "%d 行目: 文字列の途中で行が終わっています。途中で切れたか、編集されています",
 
-	"event %d: %w":                                "%d 件目のイベント: %s",
-	"replay -: %w":                                "標準入力の再生: %s",
-	"line %d: %w":                                 "%d 行目: %s",
+	// what stands before another error
+	"event %d: %w": "%d 件目のイベント: %s",
+	"replay -: %w": "標準入力の再生: %s",
+	"line %d: %w":  "%d 行目: %s",
+
 	"line %d is longer than %d bytes":             "%d 行目が %d バイトを超えています",
 	"more than %d events: split the recording":    "イベントが %d 件を超えています。記録を分けてください",
 	"expand the batch: %w":                        "バッチを展開できません: %s",
