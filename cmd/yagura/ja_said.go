@@ -30,6 +30,7 @@ var jaSaid = terminal.Sentences{
 	"confidence %s":                                                                         "確度 %s",
 	"starts many programs":                                                                  "多くを起動", "known from others only": "未観測", "ran before the sensor": "センサー開始前から", "in memory only": "メモリー上のみ",
 	"deleted file": "削除済みファイル", "prevented": "阻止", "the way in": "侵入口", "only where it stands": "背景",
+	"%d files, addresses and the like of it are left out, too.":                                        "ファイル・アドレスなど %d 個も省略しています。",
 	"The story is longer than this: its most telling rows are shown, %d processes of it are left out.": "攻撃ストーリーはこの表示より長いため、重要な行だけを示し、%d 個のプロセスを省略しています。",
 	"All that was started there:": "そこで起動されたものすべて:", "From host to host:": "ホスト間の移動:",
 	"+%d more of this story: %s": "ほか %d 個もこの攻撃ストーリーの一部: %s", "+%d not part of this story: %s": "ほか %d 個はこの攻撃ストーリーの対象外: %s",

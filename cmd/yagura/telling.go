@@ -205,6 +205,9 @@ func (t *telling) rows() {
 	if n := t.story.LeftOut; n.Members > 0 {
 		t.paragraph("", 0, t.say("The story is longer than this: its most telling rows are shown, %d processes of it are left out.", n.Members))
 	}
+	if n := t.story.LeftOut.Things; n > 0 {
+		t.paragraph("", 0, t.say("%d files, addresses and the like of it are left out, too.", n))
+	}
 	most := incident.Fold{}
 	for _, f := range t.story.Folds {
 		if f.Count > most.Count {

@@ -56,13 +56,17 @@ type builder struct {
 	id      map[*link]string
 	many    bool // more than one host: each step names its own
 	steps   []hostStep
-	reached fact           // the last step of the entry
-	from    netip.AddrPort // where the entry came from, as far as it is an address
-	over    map[*proc]int  // members not shown, by the nearest one above them that is
+	reached fact            // the last step of the entry
+	from    netip.AddrPort  // where the entry came from, as far as it is an address
+	over    map[*proc]int   // members not shown, by the nearest one above them that is
+	outOf   map[any][]*link // lines by where they come from
+	into    map[any]bool    // what a line other than spawn leads to
+	all     []*proc         // see members
+	hidden  map[any]bool    // files, addresses and the like beyond what is shown
 }
 
 func newBuilder(g *Graph, dets []detection.Detection, c Context) *builder {
-	b := &builder{g: g, c: c, by: map[*proc][]detection.Detection{}, refs: map[any]string{}, id: map[*link]string{}, over: map[*proc]int{}}
+	b := &builder{g: g, c: c, by: map[*proc][]detection.Detection{}, refs: map[any]string{}, id: map[*link]string{}, over: map[*proc]int{}, hidden: map[any]bool{}}
 	b.dets = append(b.dets, dets...)
 	sort.SliceStable(b.dets, func(i, j int) bool { return g.moment(b.dets[i].Event) < g.moment(b.dets[j].Event) })
 	var seeds []*proc
@@ -129,6 +133,13 @@ func (b *builder) story() Story {
 	b.out.Nodes, b.out.Edges, b.out.Related, b.out.Folds, b.out.Holes = []Node{}, []Edge{}, []Related{}, []Fold{}, []Hole{}
 	b.lines = append(b.lines, b.w.links...)
 	sort.SliceStable(b.lines, func(i, j int) bool { return b.lines[i].time() < b.lines[j].time() })
+	b.outOf, b.into = make(map[any][]*link, len(b.lines)), map[any]bool{}
+	for _, l := range b.lines {
+		b.outOf[l.from] = append(b.outOf[l.from], l)
+		if l.kind != EdgeSpawn {
+			b.into[l.to] = true
+		}
+	}
 	b.many = len(b.hosts()) > 1
 	keep := b.choose()
 	b.nodes(keep)
@@ -219,7 +230,7 @@ func (b *builder) shown(x any, keep map[*proc]bool) bool {
 	if p, ok := x.(*proc); ok {
 		return keep[p]
 	}
-	return true
+	return !b.hidden[x]
 }
 
 func (b *builder) nodes(keep map[*proc]bool) {
@@ -233,20 +244,63 @@ func (b *builder) nodes(keep map[*proc]bool) {
 	for _, p := range list {
 		b.out.Nodes = append(b.out.Nodes, b.processNode(p))
 	}
-	done := map[any]bool{}
-	for _, l := range b.lines {
-		if !b.shown(l.from, keep) || !b.shown(l.to, keep) {
-			continue
-		}
-		for _, x := range []any{l.from, l.to} {
-			if _, isProc := x.(*proc); isProc || done[x] {
-				continue
-			}
-			done[x] = true
-			b.out.Nodes = append(b.out.Nodes, b.thingNode(x))
-		}
+	for _, x := range b.things(keep) {
+		b.out.Nodes = append(b.out.Nodes, b.thingNode(x))
 	}
 }
+
+// things gives the files, addresses, URLs, sessions and scheduled items to show: those on an edge between what is shown,
+// in order of time. Of too many, those near what was found; the rest is counted, and its edges go with it.
+func (b *builder) things(keep map[*proc]bool) []any {
+	var list []any
+	weight := map[any]int{}
+	touched := func(x, other any) {
+		if p, ok := x.(*proc); ok && !keep[p] || b.hidden[x] {
+			return
+		}
+		if _, isProc := x.(*proc); isProc {
+			return
+		}
+		if _, ok := weight[x]; !ok {
+			list = append(list, x)
+			weight[x] = 0
+		}
+		if p, ok := other.(*proc); ok && keep[p] {
+			weight[x] += 10 + 1000*min(len(b.by[p]), 1)
+		}
+	}
+	for _, l := range b.lines {
+		if b.shown(l.from, keep) && b.shown(l.to, keep) {
+			touched(l.from, l.to)
+			touched(l.to, l.from)
+		}
+	}
+	if len(list) <= maxThings {
+		return list
+	}
+	for i, x := range list {
+		if _, file := x.(*fileNode); i < maxThings/10 || !file && !isAddress(x) {
+			weight[x] += 10_000 // the beginning; and what there are few of: sessions, scheduled items, URLs
+		}
+	}
+	// what leads to a thing of weight is as telling as the thing: the address that a file came from
+	for _, l := range b.lines {
+		if _, isProc := l.from.(*proc); isProc || l.kind != EdgeDownloaded {
+			continue
+		}
+		weight[l.from] = max(weight[l.from], weight[l.to]-1)
+	}
+	best := append([]any(nil), list...)
+	sort.SliceStable(best, func(i, j int) bool { return weight[best[i]] > weight[best[j]] })
+	for _, x := range best[maxThings:] {
+		b.hidden[x] = true
+	}
+	b.out.Truncated = true
+	b.out.LeftOut.Things = len(list) - maxThings
+	return slices.DeleteFunc(list, func(x any) bool { return b.hidden[x] })
+}
+
+func isAddress(x any) bool { _, ok := x.(*addrNode); return ok }
 
 func said(en, ja string) Said { return Said{En: en, Ja: ja} }
 
@@ -404,8 +458,8 @@ func (b *builder) thingNode(x any) Node {
 		n.Labels = said(w.En+" "+v.file.path, w.Ja+" "+v.file.path)
 		n.EventIDs = append(n.EventIDs, v.write.id.String())
 	}
-	for _, l := range b.lines {
-		if l.from == x && n.Start == 0 {
+	for _, l := range b.outOf[x] {
+		if n.Start == 0 {
 			n.Start = l.time()
 		}
 	}
@@ -577,15 +631,20 @@ func (b *builder) ofNobody() []fact {
 	return out
 }
 
-// members are the processes that belong, not those shown for orientation, by start.
+// members are the processes that belong, not those shown for orientation, by start. They are found once: long stories
+// are asked for them for each of their files.
 func (b *builder) members() []*proc {
-	var out []*proc
+	if b.all != nil {
+		return b.all
+	}
+	out := make([]*proc, 0, len(b.w.order))
 	for _, p := range b.w.order {
 		if b.w.role[p] >= pruned || len(b.by[p]) > 0 {
 			out = append(out, p)
 		}
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].start < out[j].start })
+	b.all = out
 	return out
 }
 

@@ -116,8 +116,8 @@ func (b *builder) byLink() []candidate {
 		stub := h.stub
 		var got *link
 		var file *fileNode
-		for _, m := range b.lines {
-			if m.from != any(u) || m.kind != EdgeDownloaded {
+		for _, m := range b.outOf[u] {
+			if m.kind != EdgeDownloaded {
 				continue
 			}
 			if f, ok := m.to.(*fileNode); ok && (got == nil || m.time() < got.time()) {
@@ -150,8 +150,8 @@ func (b *builder) byLink() []candidate {
 		if wr := writeIn(got, file); wr.known() {
 			c.add(step(b.ref(file), fmt.Sprintf("the browser wrote %s at %s", file.path, clock(wr.time)), fmt.Sprintf("ブラウザーが %s に %s を書いた", clock(wr.time), file.path), wr), wr)
 		}
-		for _, m := range b.lines {
-			if m.from != any(file) || m.kind != EdgeWroteExec {
+		for _, m := range b.outOf[file] {
+			if m.kind != EdgeWroteExec {
 				continue
 			}
 			p, ok := m.to.(*proc)
@@ -207,9 +207,9 @@ func (b *builder) byAttachment() []candidate {
 		if !ok {
 			continue
 		}
-		for _, m := range b.lines {
+		for _, m := range b.outOf[f] {
 			p, ok := m.to.(*proc)
-			if !ok || m.from != any(f) || m.kind != EdgeWroteExec {
+			if !ok || m.kind != EdgeWroteExec {
 				continue
 			}
 			wr, ran := writeIn(l, f), runOf(p, f)
@@ -390,8 +390,8 @@ func (b *builder) byDownload() []candidate {
 		if !ok || l.kind != EdgeDownloaded {
 			continue
 		}
-		for _, m := range b.lines {
-			if m.from != any(f) || m.kind != EdgeWroteExec {
+		for _, m := range b.outOf[f] {
+			if m.kind != EdgeWroteExec {
 				continue
 			}
 			p := m.to.(*proc)
@@ -502,14 +502,7 @@ func (b *builder) byPlace() []candidate {
 }
 
 // broughtHere says that an edge other than spawn leads to p: its cause is in the story already.
-func (b *builder) broughtHere(p *proc) bool {
-	for _, l := range b.lines {
-		if l.to == any(p) && l.kind != EdgeSpawn {
-			return true
-		}
-	}
-	return false
-}
+func (b *builder) broughtHere(p *proc) bool { return b.into[p] }
 
 // lookedFor names every way in that entry tries, so that "unknown" says what was looked at.
 var lookedFor = Said{

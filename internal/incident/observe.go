@@ -15,6 +15,7 @@ func (g *Graph) Add(s event.Stamped) bool {
 	if e == nil || e.Flags&event.FlagCanary != 0 {
 		return false
 	}
+	e = shortened(e)
 	a := g.host(s.ID.Host)
 	at := a.moment(e)
 	f := fact{id: s.ID, time: at, kind: e.Kind}

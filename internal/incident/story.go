@@ -30,6 +30,7 @@ const (
 	medium           = "medium"
 	low              = "low"
 	maxShown         = 200  // processes of a story that are shown
+	maxThings        = 300  // and files, addresses, URLs, sessions and scheduled items
 	maxStoryNodes    = 2000 // things of a story that growth looks at
 	maxSentences     = 60
 	edgeCodeVersion  = 1
@@ -177,9 +178,10 @@ const (
 	FoldOver   = "over"   // part of the story, not among its nodes
 )
 
-// LeftOut counts the processes that are not among the nodes. `yagura tree` with the parent of a fold shows them.
+// LeftOut counts what is not among the nodes. Of processes, `yagura tree` with the parent of a fold shows them.
 type LeftOut struct {
 	Members int `json:"members"` // of the story, beyond what is shown
+	Things  int `json:"things"`  // files, addresses and the like of the story, beyond what is shown
 	Beside  int `json:"beside"`  // no part of it: started by a program that is
 }
 
