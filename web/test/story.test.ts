@@ -123,7 +123,7 @@ test('what the server writes of folds, steps and hosts is read', () => {
         nodes: [{ ref: 'a', host: 'h-1', host_name: 'ga', later: ['hostname'] }],
         folds: [{ parent: 'a', count: 3, kind: 'over', reason: { en: 'x', ja: 'x' } }],
         entry: { steps: [{ ref: 'a', text: { en: 'ga → gb', ja: 'ga → gb' }, event_ids: ['e'] }] },
-        left_out: { members: 3, beside: 0 },
+        left_out: { members: 3, things: 70, beside: 0 },
       }),
     ),
   );
@@ -131,6 +131,7 @@ test('what the server writes of folds, steps and hosts is read', () => {
   expect(s.folds[0]).toMatchObject({ count: 3, over: true });
   expect(s.entry.steps[0]?.eventIds).toEqual(['e']);
   expect(s.leftOut).toBe(3);
+  expect(s.leftOutThings).toBe(70);
 });
 
 describe('time lane', () => {

@@ -85,6 +85,7 @@ export interface Story {
   truncated: boolean;
   /** Processes of the story beyond what is shown. */
   leftOut: number;
+  leftOutThings: number;
 }
 
 type Fields = Record<string, unknown>;
@@ -219,5 +220,6 @@ export function readStory(json: Uint8Array): Story {
     })),
     truncated: f.truncated === true,
     leftOut: number(fields(f.left_out).members),
+    leftOutThings: number(fields(f.left_out).things),
   };
 }

@@ -269,7 +269,8 @@ export const en = {
   // story
   storyTitle: 'Story',
   storyRows: (x: number) => s(x, 'row', 'rows'),
-  storyTruncated: (x: number) => `Only the most telling steps are shown; ${n(x)} processes of the story are left out.`,
+  storyTruncated: (x: number, things: number) =>
+    `Only the most telling steps are shown; ${n(x)} processes${things > 0 ? ` and ${n(things)} files and addresses` : ''} of the story are left out.`,
   storyEmpty: 'This incident has no story',
   storyEmptyText: 'The events behind its detections are no longer stored.',
   rowProcess: 'Process or thing',

@@ -259,7 +259,8 @@ export const ja: Messages = {
   horizonText: (at) => `これらのホストの ${at} 以前の記録はありません（センサー起動前）。`,
   storyTitle: '攻撃ストーリー',
   storyRows: (x) => `${n(x)} 行`,
-  storyTruncated: (x) => `重要なものだけを示し、攻撃ストーリーのプロセス ${n(x)} 個を省略しています。`,
+  storyTruncated: (x, things) =>
+    `重要なものだけを示し、攻撃ストーリーのプロセス ${n(x)} 個${things > 0 ? `、ファイル・アドレス ${n(things)} 個` : ''}を省略しています。`,
   storyEmpty: 'このインシデントには攻撃ストーリーがありません',
   storyEmptyText: '検知の根拠となるイベントはもう保存されていません。',
   rowProcess: 'プロセス/ファイル等',

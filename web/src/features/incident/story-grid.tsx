@@ -156,8 +156,8 @@ export function StoryGrid({
           {t.storyRows(rows.length)}
         </span>
         {story.truncated && (
-          <span className="truncate text-xs text-warn" title={t.storyTruncated(story.leftOut)}>
-            {t.storyTruncated(story.leftOut)}
+          <span className="truncate text-xs text-warn" title={t.storyTruncated(story.leftOut, story.leftOutThings)}>
+            {t.storyTruncated(story.leftOut, story.leftOutThings)}
           </span>
         )}
         {attackOnly && <Above story={story} onSelect={onSelect} />}
