@@ -21,6 +21,8 @@ type Role struct {
 	// Where its acts count, of a manager of another root: below this folder, or on this volume when the root is that of a
 	// mount namespace. Both are empty for a program of the host.
 	Root, Volume string
+	// folder is where the host sees the root of a mount namespace that lies on a file system of the host.
+	folder string
 }
 
 // Inside says whether an event of the role's program, or of what it started, counts: for the host's own programs always, for those of
@@ -29,6 +31,15 @@ func (r *Role) Inside(e *event.Event) bool {
 	if r.Root == "" && r.Volume == "" {
 		return true
 	}
+	if r.folder != "" {
+		switch {
+		case e.Kind.Class() == "file":
+			return lies(r.folder, &e.File)
+		case isImage(e.Kind):
+			return lies(r.folder, &event.File{Path: e.Actor.Path, VolumeID: e.Actor.VolumeID, FileID: e.Actor.FileID})
+		}
+		return false
+	}
 	var path, volume string
 	switch {
 	case e.Kind.Class() == "file":
@@ -36,10 +47,15 @@ func (r *Role) Inside(e *event.Event) bool {
 		if e.OldFile.Path != "" && !r.holds(e.OldFile.Path, volume) {
 			return false
 		}
-	case e.Kind == event.ProcessExec, e.Kind == event.ProcessRunning, e.Kind == event.ProcessExit, e.Kind == event.ProcessImageHashed:
+	case isImage(e.Kind):
 		path, volume = e.Actor.Path, e.Actor.VolumeID
 	}
 	return r.holds(path, volume)
+}
+
+// isImage says whether an event of that kind is about the image of its actor.
+func isImage(k event.Kind) bool {
+	return k == event.ProcessExec || k == event.ProcessRunning || k == event.ProcessExit || k == event.ProcessImageHashed
 }
 
 func (r *Role) holds(path, volume string) bool {
@@ -73,12 +89,14 @@ type Judge struct {
 	programs map[programKey]registry.Program
 	proof    *proof
 	environ  func(pid uint64) []byte
+	mounts   func(pid string) []mount
+	places   map[probe.Root]place // of roots of mount namespaces
 }
 
 // New makes a judge of programs of the system whose root is at dir: "/" but in tests. writer says who wrote a file, as far as that was
 // seen; nil for nobody.
 func New(dir string, writer func(volume, id string) (lineage []string, ok bool)) *Judge {
-	j := &Judge{programs: map[programKey]registry.Program{}, proof: newProof(dir, writer), environ: environ}
+	j := &Judge{programs: map[programKey]registry.Program{}, proof: newProof(dir, writer), environ: environ, mounts: mounts, places: map[probe.Root]place{}}
 	for _, p := range registry.Programs {
 		j.programs[programKey{p.Path, p.Script}] = p
 	}
@@ -113,7 +131,13 @@ func (j *Judge) Of(e *event.Event, root, host probe.Root) *Role {
 		}
 		r.Name, r.Root = registry.RolePackageManagerOtherRoot, root.Path
 		if root.Path == "" {
-			r.Volume = a.VolumeID
+			where, ok := j.place(a.PID, root)
+			if !ok || where.folder != "" && (isSystem(strings.TrimPrefix(where.folder, strings.TrimSuffix(j.proof.dir, "/"))) || !private(where.folder, file)) {
+				return nil
+			}
+			r.Volume, r.folder = where.volume, where.folder
+		} else if isSystem(root.Path) || !j.private(root, file) {
+			return nil
 		}
 	} else {
 		var id string

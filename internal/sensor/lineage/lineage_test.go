@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/event/registry"
 	"github.com/yagura-edr/yagura/internal/sensor/probe"
@@ -58,10 +60,12 @@ func run(t *testing.T, dir, path, line string) *event.Event {
 	st := info.Sys().(*syscall.Stat_t)
 	return &event.Event{
 		Kind:  event.ProcessExec,
-		Actor: event.Process{Path: path, CommandLine: line, EffectiveUserID: "0", FileID: strconv.FormatUint(st.Ino, 10), VolumeID: "8:1"},
+		Actor: event.Process{Path: path, CommandLine: line, EffectiveUserID: "0", FileID: strconv.FormatUint(st.Ino, 10), VolumeID: volume(st)},
 		File:  event.File{OwnerID: strconv.Itoa(int(st.Uid)), Mode: uint64(st.Mode)},
 	}
 }
+
+func volume(st *syscall.Stat_t) string { return volumeOf(unix.Major(st.Dev)<<20 | unix.Minor(st.Dev)) }
 
 func name(r *Role) string {
 	if r == nil {
@@ -73,6 +77,12 @@ func name(r *Role) string {
 func judge(dir string) *Judge {
 	j := New(dir, nil)
 	j.environ = func(uint64) []byte { return nil }
+	j.mounts = func(pid string) []mount {
+		if pid == "self" {
+			return []mount{{volume: "8:1", root: "/", point: "/", kind: "ext4"}}
+		}
+		return []mount{{volume: "0:55", root: "/", point: "/", kind: "overlay"}}
+	}
 	return j
 }
 
@@ -192,7 +202,7 @@ func TestManagerOfAnotherRoot(t *testing.T) {
 	if name(r) != "package-manager-other-root tree" {
 		t.Fatalf("container: %q", name(r))
 	}
-	if !r.Inside(&event.Event{Kind: event.FileModify, File: event.File{Path: "/etc/x", VolumeID: "8:1"}}) || r.Inside(&event.Event{Kind: event.FileModify, File: event.File{Path: "/host/etc/x", VolumeID: "8:2"}}) {
+	if !r.Inside(&event.Event{Kind: event.FileModify, File: event.File{Path: "/etc/x", VolumeID: "0:55"}}) || r.Inside(&event.Event{Kind: event.FileModify, File: event.File{Path: "/host/etc/x", VolumeID: "8:1"}}) {
 		t.Error("a container's root is its volume")
 	}
 	if got := j.Of(e, probe.Root{Dev: 55, Inode: 9}, probe.Root{}); got != nil {
