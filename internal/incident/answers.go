@@ -491,13 +491,42 @@ func (b *builder) who() []Sentence {
 		if name := b.hostAt(b.from.Addr()); name != "" {
 			said = Said{En: "It came from inside: " + e.Chain[0].Text.En + "; look on " + name + " for who it was.", Ja: "内部のホストから来ています: " + e.Chain[0].Text.Ja + "。誰によるものかは " + name + " で調べてください。"}
 		}
+		cites := append([]string{}, e.Chain[0].EventIDs...)
+		if b.from.Addr().Unmap().IsLoopback() {
+			by, opened := b.openedHere()
+			said = Said{En: "It came from this very host: " + e.Chain[0].Text.En + "; nothing seen says which program opened that connection.", Ja: "同じホストの中から来ています: " + e.Chain[0].Text.Ja + "。その接続を開いたプログラムは観測されていません。"}
+			if by != nil {
+				said = Said{En: "It came from this very host: " + e.Chain[0].Text.En + "; " + b.en(by) + " had opened that connection.", Ja: "同じホストの中から来ています: " + e.Chain[0].Text.Ja + "。その接続を開いたのは " + b.ja(by) + " です。"}
+				cites = append(cites, opened.id.String())
+			}
+		}
 		s := Sentence{
 			Text:     said,
-			EventIDs: append([]string{}, e.Chain[0].EventIDs...), Edges: []string{}, Basis: observed, Confidence: low,
+			EventIDs: cites, Edges: []string{}, Basis: observed, Confidence: low,
 		}
 		out = append(out, s)
 	}
 	return out
+}
+
+// openedHere gives the program of the entry's own host that opened the connection which the entry began with: nearest in
+// time, for a port is used again.
+func (b *builder) openedHere() (by *proc, at fact) {
+	if b.entered == nil {
+		return nil, fact{}
+	}
+	for _, p := range b.entered.procs {
+		for _, c := range p.did().conns {
+			if !c.initiated || bare(c.local) != bare(b.from) {
+				continue
+			}
+			d, best := abs64(c.time-b.reached.time), abs64(at.time-b.reached.time)
+			if d <= peerWithin && (by == nil || d < best || d == best && p.ref() < by.ref()) {
+				by, at = p, c.fact
+			}
+		}
+	}
+	return by, at
 }
 
 func (b *builder) accounts() []Sentence {

@@ -58,6 +58,7 @@ type builder struct {
 	steps   []hostStep
 	reached fact            // the last step of the entry
 	from    netip.AddrPort  // where the entry came from, as far as it is an address
+	entered *activity       // the host of the entry
 	over    map[*proc]int   // members not shown, by the nearest one above them that is
 	outOf   map[any][]*link // lines by where they come from
 	into    map[any]bool    // what a line other than spawn leads to

@@ -87,7 +87,7 @@ func (b *builder) entry() Entry {
 		return out
 	}
 	c := all[best]
-	b.from = c.from
+	b.from, b.entered = c.from, c.host
 	if n := len(c.facts); n > 0 {
 		b.reached = c.facts[n-1]
 	}

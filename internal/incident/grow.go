@@ -190,7 +190,9 @@ func (w *growth) up(p *proc) {
 	switch {
 	case isService(q) && !bringsItself(q), isDaemon(q):
 		w.join(q, pruned)
-	case w.role[p] == pruned && !isSessionShell(p) && !fed, runsScript(p):
+	case forkOfService(q) && runsScript(p):
+		w.join(q, pruned) // a page of the site that is a script
+	case w.role[p] == pruned && !isSessionShell(p) && !fed && !forkOfService(p), runsScript(p):
 		return
 	case isSessionShell(q):
 		w.join(q, pruned)
@@ -210,6 +212,19 @@ func (w *growth) up(p *proc) {
 	default:
 		w.whole(q)
 	}
+}
+
+// forkOfService says that p runs its parent's image on, and that a service forked it, over however many forks.
+func forkOfService(p *proc) bool {
+	for q, n := p, 0; q.firstExec() == nil && q.parent != nil && n < 16; n++ {
+		if q = q.parent; hubKind(q) != notHub {
+			return false
+		}
+		if isService(q) {
+			return !bringsItself(q)
+		}
+	}
+	return false
 }
 
 // longLived, in µs: a parent that old runs for many stories.
