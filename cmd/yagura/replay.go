@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -121,7 +122,9 @@ func (v replayVerb) move(events []*event.Event, now int64) error {
 		return nil
 	}
 	for _, e := range events {
-		e.HostTime += now - newest
+		if e.HostTime += now - newest; e.HostTime <= 0 { // the server would take it for an event without a time
+			return errors.New("replay: with --now its first event would be before 1970: the recording mixes times that cannot be")
+		}
 	}
 	return nil
 }

@@ -67,6 +67,9 @@ func TestARecordingGetsTimesOfItsOwn(t *testing.T) {
 	if err := (replayVerb{Now: true}).move(moved, now); err != nil || moved[0].HostTime != now-4000 || moved[1].HostTime != now-4300 || moved[2].HostTime != now {
 		t.Errorf("--now: %v, %d %d %d; want the same distances, ending now", err, moved[0].HostTime, moved[1].HostTime, moved[2].HostTime)
 	}
+	if err := (replayVerb{Now: true}).move([]*event.Event{at(now, 0), at(1<<63-1, 0)}, now); err == nil || !strings.Contains(err.Error(), "1970") {
+		t.Errorf("an event moved before all time: %v; want it refused", err)
+	}
 	if err := (replayVerb{}).move([]*event.Event{at(now+1, 0)}, now); err == nil || !strings.Contains(err.Error(), "--now") {
 		t.Errorf("a recording of tomorrow: %v; want --now named", err)
 	}

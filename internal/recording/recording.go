@@ -24,6 +24,7 @@ const (
 	maxExpanded  = 16 << 30  // bytes that a compressed recording may become, which are not
 	maxWrappings = 2         // a compressed file in a compressed file
 	maxWindow    = 64 << 20  // bytes of memory that a zstd frame may ask for
+	maxBlank     = 1 << 20   // blank bytes between two events: compressed, gigabytes of them are a small file
 )
 
 // reader reads one file.
@@ -93,7 +94,7 @@ func (r *reader) unwrap() (packed string, err error) {
 		if err != nil {
 			return "", fmt.Errorf("expand the %s: %w", packed, err)
 		}
-		r.r = bufio.NewReaderSize(&budget{r: inner, left: maxExpanded}, 64<<10)
+		r.r = bufio.NewReaderSize(&budget{r: inner, what: packed, left: maxExpanded}, 64<<10)
 	}
 	return packed, nil
 }
@@ -101,6 +102,7 @@ func (r *reader) unwrap() (packed string, err error) {
 // budget ends a file that expands for ever.
 type budget struct {
 	r    io.Reader
+	what string
 	left int64
 }
 
@@ -110,7 +112,15 @@ func (b *budget) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
-	return n, err
+	switch {
+	case err == nil, errors.Is(err, io.EOF), errors.Is(err, event.ErrTooBig):
+		return n, err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return n, fmt.Errorf("the %s was cut off, or something that is none follows it", b.what)
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return n, fmt.Errorf("the %s wants more than %d MiB of memory to expand it: pack it again without --long or --ultra", b.what, maxWindow>>20)
+	}
+	return n, fmt.Errorf("the %s is damaged: %w", b.what, err)
 }
 
 // start gives the first bytes without taking them, but for a byte order mark and what is blank.
@@ -176,7 +186,10 @@ func (r *reader) all() error {
 
 // next gives the first byte that is not blank.
 func (r *reader) next() (byte, error) {
-	for {
+	for n := 0; ; n++ {
+		if n > maxBlank {
+			return 0, fmt.Errorf("line %d: more than %d bytes of nothing between two events", r.line, maxBlank)
+		}
 		c, err := r.r.ReadByte()
 		switch {
 		case errors.Is(err, io.EOF):
