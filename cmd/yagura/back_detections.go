@@ -15,6 +15,7 @@ import (
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/sigma"
 	"github.com/yagura-edr/yagura/internal/tenant"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 // keptDetections is the part of the control database that lists detections.
@@ -124,10 +125,15 @@ func rulesMessage(set *sigma.Ruleset, hits map[string]uint64, fleet []event.OS) 
 		r.Rules = append(r.Rules, m)
 	}
 	for _, x := range set.Rejected() {
-		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: inBoth(x.Reason)})
+		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: ruleReason(x.Reason)})
 	}
 	for _, x := range set.Warnings() {
-		r.Warnings = append(r.Warnings, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: inBoth(x.Reason)})
+		r.Warnings = append(r.Warnings, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: ruleReason(x.Reason)})
 	}
 	return r
+}
+
+// ruleReason says a reason of package sigma in both languages. It is one sentence, whatever semicolons it holds.
+func ruleReason(english string) *consolev1.Said {
+	return &consolev1.Said{En: english, Ja: tongueOf(terminal.Japanese).Text(english)}
 }

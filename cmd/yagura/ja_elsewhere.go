@@ -60,7 +60,7 @@ var jaElsewhere = terminal.Sentences{
 	"no such host in this tenant":                                            "このテナントにそのホストはありません",
 	"%w (%s): see `yagura hosts`":                                            "%s(%s)。`yagura hosts` を確かめてください",
 	"this command was submitted before: sign a new one":                      "この指示は提出済みです。新しく署名してください",
-	"too many commands are waiting: wait until some are answered or expired": "待機中の指示が多すぎます。応答か期限切れを待ってください",
+	"too many commands are waiting: wait until some are answered or expired": "送信待ちの指示が多すぎます。応答か期限切れを待ってください",
 
 	"the host was revoked: retire the sensor or enrol the host again with a new token":                          "このホストは失効しています。センサーを廃止するか、新しいトークンで登録し直してください",
 	"no connection of the host took it before it expired":                                                       "期限までにホストのどの接続も受け取りませんでした",
@@ -88,7 +88,7 @@ var jaElsewhere = terminal.Sentences{
 	"open control database %s: %w":                                       "管理データベース %s を開けません: %s",
 	"the query is too wide":                                              "条件が広すぎます",
 	"the tree is deeper or wider: ask for more with --depth and --limit": "ツリーはさらに続きます。--depth と --limit で広げてください",
-	"not yaml": "YAML ではない", "too big": "大きすぎる", "bad document": "文書の誤り", "bad condition": "condition の誤り", "bad modifier": "知らない修飾子", "bad value": "値の誤り",
+	"not yaml": "YAML ではない", "too big": "大きすぎる", "bad document": "文書の誤り", "bad condition": "condition の誤り", "bad modifier": "修飾子の誤り", "bad value": "値の誤り",
 	"bad regex": "正規表現の誤り", "needs pipeline": "パイプラインが必要", "obsolete": "廃止された書き方", "correlation": "相関ルール(未対応)", "duplicate id": "ID の重複", "no author": "作者の記載なし",
 	"filter without rule": "対象ルールのないフィルター",
 	"other taxonomy":      "別の語彙(taxonomy)", "filter hides what it does not name": "名指ししていないものまで隠すフィルター", "filter on every rule": "全ルールに掛かるフィルター",

@@ -173,14 +173,14 @@ func (v rulesCheckVerb) Run(s *shell) error {
 			s.printf("%s\n", event.Show(s.tongue.Text(p.String())))
 		}
 		for _, r := range rejected {
-			s.printf("%s\n", event.Show(s.tongue.Text(r.String())))
+			s.printf("%s\n", event.Show(s.oddRule(r.File, r.Line, r.Class, r.Reason)))
 		}
 		for _, w := range warnings {
-			s.printf("%s\n", event.Show(s.say("warning: %s", s.tongue.Text(w.String()))))
+			s.printf("%s\n", event.Show(s.say("warning: %s", s.oddRule(w.File, w.Line, w.Class, w.Reason))))
 		}
 		s.printf("%s\n", s.say("%d rules loaded, %d rejected, %d problems in our own, %d warnings", len(set.Rules()), len(rejected), len(problems), len(warnings)))
 		for _, class := range slices.Sorted(maps.Keys(reasons)) {
-			s.printf("  %s: %d\n", s.tongue.Text(class), reasons[class])
+			s.printf("  %s: %d\n", s.say(class), reasons[class])
 		}
 		s.printf("%s\n", s.say("%d of them can fire on this fleet (%s)", fire, strings.Join(v.OS, ", ")))
 		for _, why := range slices.Sorted(maps.Keys(blind)) {
@@ -197,6 +197,11 @@ func (v rulesCheckVerb) Run(s *shell) error {
 		return partialf("%d warnings about filters", len(warnings))
 	}
 	return nil
+}
+
+// oddRule says which rule is meant, and why. The class is said by itself: a single word is no part that Text would know.
+func (s *shell) oddRule(file string, line int, class, reason string) string {
+	return fmt.Sprintf("%s:%d: %s: %s", file, line, s.say(class), s.tongue.Text(reason))
 }
 
 type rulesTestVerb struct {

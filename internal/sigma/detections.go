@@ -156,7 +156,7 @@ func (d *detections) item(k, v *yaml.Node, slots *interner) (out sides, err erro
 	if v.Kind == yaml.SequenceNode {
 		vals = v.Content
 		if len(vals) == 0 {
-			return out, refuse(BadValue, v.Line, "%s: empty list", cut(k.Value, 80))
+			return out, refuse(BadValue, v.Line, "the list of %s is empty", cut(k.Value, 80))
 		}
 	}
 	return d.values(c, slot, strings.ReplaceAll(parts[0], " ", ""), vals, slots)

@@ -45,17 +45,17 @@ func parseChain(names []string, line int) (chain, error) {
 			c.neq = true
 		case "lt", "lte", "gt", "gte":
 			if c.op != "" {
-				return c, refuse(BadModifier, line, "%s after another comparison", n)
+				return c, refuse(BadModifier, line, "modifier %s after another comparison", n)
 			}
 			c.op = map[string]string{"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}[n]
 		case "minute", "hour", "day", "week", "month", "year":
 			if c.part != "" {
-				return c, refuse(BadModifier, line, "%s after %s", n, c.part)
+				return c, refuse(BadModifier, line, "modifier %s cannot follow %s", n, c.part)
 			}
 			c.part = n
 		case "i", "m", "s", "ignorecase", "multiline", "dotall":
 			if !has("re") {
-				return c, refuse(BadModifier, line, "%s belongs behind re", n)
+				return c, refuse(BadModifier, line, "modifier %s belongs behind re", n)
 			}
 			c.flags += n[:1]
 			if n == "dotall" {
@@ -69,10 +69,10 @@ func parseChain(names []string, line int) (chain, error) {
 		case "contains", "startswith", "endswith", "windash", "base64", "base64offset", "wide", "utf16le", "utf16be", "utf16",
 			"cidr", "fieldref", "exists", "expand":
 			if has("re") || has("cidr") || has("exists") {
-				return c, refuse(BadModifier, line, "%s after %s", n, c.names[len(c.names)-1])
+				return c, refuse(BadModifier, line, "modifier %s cannot follow %s", n, c.names[len(c.names)-1])
 			}
 			if (n == "cidr" || n == "exists") && len(c.names) > 0 {
-				return c, refuse(BadModifier, line, "%s after %s", n, c.names[len(c.names)-1])
+				return c, refuse(BadModifier, line, "modifier %s cannot follow %s", n, c.names[len(c.names)-1])
 			}
 			c.names = append(c.names, n)
 		case "":
@@ -192,11 +192,11 @@ func (c chain) fieldref(v *yaml.Node, slots *interner) ([]atom, error) {
 		case "fieldref":
 		case "contains", "startswith", "endswith":
 			if a.how != "" {
-				return nil, refuse(BadModifier, c.line, "fieldref with %s and %s", a.how, n)
+				return nil, refuse(BadModifier, c.line, "fieldref cannot stand with %s and %s", a.how, n)
 			}
 			a.how = n
 		default:
-			return nil, refuse(BadModifier, c.line, "fieldref with %s", n)
+			return nil, refuse(BadModifier, c.line, "fieldref cannot stand with %s", n)
 		}
 	}
 	return []atom{a}, nil

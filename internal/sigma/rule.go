@@ -196,7 +196,7 @@ func readConditions(n *yaml.Node, line int, det *detections) (node, error) {
 		texts = n.Content
 	}
 	if len(texts) == 0 || len(texts) > 100 {
-		return nil, refuse(BadCondition, n.Line, "%d conditions", len(texts))
+		return nil, refuse(BadCondition, n.Line, "%d conditions where 1 to 100 are read", len(texts))
 	}
 	var kids []node
 	for _, t := range texts {
