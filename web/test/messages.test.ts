@@ -23,7 +23,19 @@ describe('messages', () => {
   });
 
   test('Japanese messages are in Japanese, but for names', () => {
-    const names = ['product', 'utc', 'sha256', 'classDns', 'rowPid', 'pid', 'kindUrl', 'attackLabel', 'sinceBefore'];
+    const names = [
+      'product',
+      'utc',
+      'sha256',
+      'classDns',
+      'rowPid',
+      'pid',
+      'kindUrl',
+      'attackLabel',
+      'sinceBefore',
+      'hostOs',
+      'aside',
+    ];
     for (const key of keys) {
       if (!names.includes(key)) expect(said(ja, key), key).toMatch(/[぀-ヿ一-鿿]/);
     }

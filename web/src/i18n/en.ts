@@ -259,6 +259,7 @@ export const en = {
   confidenceHigh: 'high confidence',
   confidenceMedium: 'medium confidence',
   confidenceLow: 'low confidence',
+  aside: (words: string) => ` (${words})`,
   entryRoute: 'Entry route',
   entryUnknown: 'Unknown',
   entryStopped: 'Traced as far as',

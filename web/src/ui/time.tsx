@@ -25,7 +25,7 @@ export function useZone(): Zones {
 
 const cache = new Map<string, Intl.DateTimeFormat>();
 
-type Kind = 'clock' | 'day' | 'year' | 'full';
+type Kind = 'clock' | 'second' | 'day' | 'year' | 'full';
 
 function format(kind: Kind, language: Language, zone: Zone): Intl.DateTimeFormat {
   const key = `${kind} ${language} ${zone}`;
@@ -35,6 +35,7 @@ function format(kind: Kind, language: Language, zone: Zone): Intl.DateTimeFormat
     const clock = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const;
     const options: Record<Kind, Intl.DateTimeFormatOptions> = {
       clock: { ...clock, fractionalSecondDigits: 3 },
+      second: clock,
       day: { month: 'short', day: 'numeric', ...clock },
       year: { year: 'numeric', month: 'short', day: 'numeric', ...clock },
       full: { dateStyle: 'full', timeStyle: 'long' },
@@ -144,21 +145,24 @@ export function Since({ at }: { at: number }) {
 
 const written = /\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z| UTC)/g;
 
+/** A sentence with its UTC times in a zone; a time that was written to the second gets no milliseconds, which nobody measured. */
+export function localTimes(sentence: string, language: Language, zone: Zone, now = Date.now()): string {
+  return sentence.replace(written, (w) => {
+    const ms = Date.parse(
+      w
+        .replace(' UTC', 'Z')
+        .replace(' ', 'T')
+        .replace(/(\.\d{3})\d+Z$/, '$1Z'),
+    );
+    if (Number.isNaN(ms)) return w;
+    if (!w.includes('.') && dayOf(ms, zone) === dayOf(now, zone)) return format('second', language, zone).format(ms);
+    return clockText(ms * 1000, language, zone, now);
+  });
+}
+
 /** A sentence of the server with its UTC times in the zone that the page shows. */
 export function useLocalTimes(): (sentence: string) => string {
   const { language } = useSpeech();
   const { zone } = useZone();
-  return useCallback(
-    (sentence: string) =>
-      sentence.replace(written, (w) => {
-        const ms = Date.parse(
-          w
-            .replace(' UTC', 'Z')
-            .replace(' ', 'T')
-            .replace(/(\.\d{3})\d+Z$/, '$1Z'),
-        );
-        return Number.isNaN(ms) ? w : clockText(ms * 1000, language, zone);
-      }),
-    [language, zone],
-  );
+  return useCallback((sentence: string) => localTimes(sentence, language, zone), [language, zone]);
 }

@@ -98,7 +98,8 @@ export function EntryLine({
           onClick={() => onCite(`other:${i}`)}
           className="min-h-6 rounded-sm border border-dashed border-inferred px-1.5 text-xs text-inferred"
         >
-          {t.entryAlternatives}: <Told text={pick(a.label, language)} /> ({confidenceWord(t, a.confidence)})
+          {t.entryAlternatives}: <Told text={pick(a.label, language)} />
+          {t.aside(confidenceWord(t, a.confidence))}
         </button>
       ))}
       {story.related.map((r, i) => (

@@ -159,7 +159,7 @@ export function IncidentsPage() {
           selected={search.sel}
           onSelect={(id) => set({ sel: id })}
           onOpen={open}
-          columns="6.5rem minmax(16rem,2.6fr) 9rem minmax(4rem,0.7fr) minmax(8rem,1.2fr) minmax(4rem,0.6fr) 5rem 5rem 9.5rem"
+          columns="7.5rem minmax(16rem,2.6fr) 9rem minmax(4rem,0.7fr) minmax(8rem,1.2fr) minmax(4rem,0.6fr) 5rem 5rem 9.5rem"
           narrow={{ line: [0, 2, 8], below: 1 }}
           heads={[
             t.severity,

@@ -155,8 +155,12 @@ export function Row({
         {node?.flags.map((f) => {
           const word = flagWord(t, f);
           return word && f !== 'context' ? (
-            <Chip key={f} tone={f === 'entry' || f === 'memory_file' || f === 'prevented' ? 'warn' : 'plain'}>
-              {word}
+            <Chip
+              key={f}
+              tone={f === 'entry' || f === 'memory_file' || f === 'prevented' ? 'warn' : 'plain'}
+              title={word}
+            >
+              <span className="truncate">{word}</span>
             </Chip>
           ) : null;
         })}

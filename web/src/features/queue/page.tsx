@@ -121,7 +121,7 @@ export function QueuePage() {
             selected={search.sel}
             onSelect={(id) => set({ sel: id })}
             onOpen={open}
-            columns="6.5rem 9.5rem minmax(12rem,1.3fr) minmax(4rem,6rem) 4.5rem minmax(10rem,1.6fr)"
+            columns="7.5rem 9.5rem minmax(12rem,1.3fr) minmax(4rem,6rem) 4.5rem minmax(10rem,1.6fr)"
             narrow={{ line: [0, 3, 1], below: 2 }}
             heads={[t.severity, t.columnTime, t.columnTitle, t.columnHost, t.columnUser, t.columnCommand]}
             row={(d) => [

@@ -57,7 +57,7 @@ export function RulesPage() {
           idOf={(r) => r.id}
           selected={sel}
           onSelect={setSel}
-          columns="6.5rem minmax(16rem,2.4fr) minmax(9rem,1fr) 9rem 4.5rem minmax(7rem,0.8fr) minmax(8rem,1fr)"
+          columns="7.5rem minmax(16rem,2.4fr) minmax(9rem,1fr) 9rem 4.5rem minmax(7rem,0.8fr) minmax(8rem,1fr)"
           narrow={{ line: [0, 4], below: 1 }}
           heads={[t.ruleLevel, t.ruleTitle, t.attackLabel, t.ruleSource, t.ruleHits, t.ruleFilters, t.ruleFile]}
           row={(r) => [
