@@ -119,7 +119,11 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 	if !notify {
 		return out, nil
 	}
-	for _, r := range b.router.Test(ctx) {
+	sent := b.router.Test(ctx)
+	if len(sent) == 0 {
+		add("notify", "warn", both("no channel is set up, so nobody is told of anything: write notify in server.yaml"))
+	}
+	for _, r := range sent {
 		if r.Err != nil {
 			add("notify "+r.Channel, "fail", both("%v", r.Err))
 		} else {

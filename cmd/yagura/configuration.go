@@ -33,7 +33,7 @@ func (c *configured) load(s *shell) (*config.Config, error) {
 	}
 	in, err := config.Load(config.Input{Path: path, Flags: given})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", errUsage, config.Explain(err, s.tongue.Language()))
+		return nil, fmt.Errorf("%w: %s", errUsage, s.typeset(config.Explain(err, s.tongue.Language())))
 	}
 	return in, nil
 }
@@ -87,7 +87,7 @@ func (v *configCheckVerb) Run(s *shell) error {
 	}
 	for _, p := range problems {
 		if !s.json {
-			s.printf("%s (%s): %s\n", p.Key, p.Source, event.Show(s.saidHere(p.What)))
+			s.printf("%s (%s): %s\n", p.Key, p.Source, event.Show(s.typeset(s.saidHere(p.What))))
 		}
 	}
 	if len(problems) > 0 {

@@ -130,7 +130,7 @@ func (v hostsShowVerb) Run(s *shell) error {
 	if h.SilentSince != 0 {
 		silent = terminal.Clock(h.SilentSince)
 	}
-	for _, line := range [][2]string{
+	lines := [][2]string{
 		{"address", strings.Join(h.Addresses, " ")},
 		{"kernel", h.Kernel},
 		{"operating system", h.Os},
@@ -142,9 +142,14 @@ func (v hostsShowVerb) Run(s *shell) error {
 		{"lost in 24 h", fmt.Sprint(h.Lost_24H)},
 		{"held back in 24 h", fmt.Sprint(h.Held_24H)},
 		{"waiting at the host", fmt.Sprint(h.SpoolEvents)},
-	} {
+	}
+	width := 0
+	for _, line := range lines {
+		width = max(width, terminal.Width(s.say(line[0])))
+	}
+	for _, line := range lines {
 		if line[1] != "" {
-			s.printf("  %s %s\n", terminal.Pad(s.say(line[0]), 22), event.Show(line[1]))
+			s.printf("  %s  %s\n", terminal.Pad(s.say(line[0]), width), event.Show(line[1]))
 		}
 	}
 	s.heading("WHAT IS SEEN")

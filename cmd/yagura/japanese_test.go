@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 // english finds three English words in a row, which no data of the walk below is.
@@ -21,6 +23,9 @@ var data = []*regexp.Regexp{
 	regexp.MustCompile(`from a pipe|reason for [A-Za-z-]+|the nightly backup|patch day, announced|the user says it was not her|seen again|looking into it|reverse shell`),
 	regexp.MustCompile(`[a-z_]+: [a-z0-9]+.*# (default|flag).*`),
 }
+
+// narrow is a parenthesis of Latin text that touches Japanese text, or a process of ours in such a pair.
+var narrow = regexp.MustCompile(`[ぁ-んァ-ヶ一-鿿]\(|\([ぁ-んァ-ヶ一-鿿]|[ぁ-んァ-ヶ一-鿿]\)|\)[ぁ-んァ-ヶ一-鿿]|\(pid \d+\)`)
 
 // TestNothingIsEnglishOnAJapaneseScreen walks every verb with LANG=ja_JP.UTF-8: its help, its mistakes, its errors
 // without a server, and its answers on a server with an attack on it.
@@ -43,6 +48,9 @@ func TestNothingIsEnglishOnAJapaneseScreen(t *testing.T) {
 			}
 			if m := english.FindString(rest); m != "" {
 				t.Errorf("yagura %s (exit %d): %q in %s", strings.Join(args, " "), code, strings.TrimSpace(m), line)
+			}
+			if m := narrow.FindString(rest); m != "" {
+				t.Errorf("yagura %s (exit %d): narrow parentheses beside Japanese text, %q in %s", strings.Join(args, " "), code, m, line)
 			}
 		}
 	}
@@ -114,5 +122,20 @@ func TestNothingIsEnglishOnAJapaneseScreen(t *testing.T) {
 		{"version"},
 	} {
 		look(args...)
+	}
+	// doctor --notify said nothing at all of notices when no channel is set up
+	if out, _, _ := c.here(t, "doctor", "--notify"); !strings.Contains(out, "誰にも通知されません") {
+		t.Errorf("doctor --notify without a channel: %s", out)
+	}
+	out, _, _ := c.here(t, "hosts", "show", "web-07")
+	facts, _, _ := strings.Cut(out, "\n\n")
+	at := map[int]string{} // where the values begin, by column of the screen
+	for line := range strings.Lines(facts) {
+		if name, value, ok := strings.Cut(strings.TrimPrefix(line, "  "), "  "); ok && strings.HasPrefix(line, "  ") {
+			at[terminal.Width(name)+2+len(value)-len(strings.TrimLeft(value, " "))] = line
+		}
+	}
+	if len(at) != 1 {
+		t.Errorf("the values of hosts show stand in %d columns: %v\n%s", len(at), at, out)
 	}
 }

@@ -104,7 +104,7 @@ func (t *telling) tell() {
 		for _, x := range a.Sentences {
 			text := t.again(t.sentence(x.Text))
 			if x.Basis == "inferred" && !x.Unknown {
-				text += " " + t.say("(inferred)")
+				text = withRemark(text, t.say("(inferred)"))
 			}
 			t.paragraph(head, answerIndent, text)
 			head = ""
@@ -121,7 +121,7 @@ func (t *telling) wayIn() {
 	t.heading("THE WAY IN")
 	head := t.saidHere(e.Label)
 	if e.Confidence != "" && e.Route != "unknown" {
-		head += " (" + t.say("confidence "+e.Confidence) + ")"
+		head = withRemark(head, t.typeset("("+t.say("confidence "+e.Confidence)+")"))
 	}
 	t.paragraph("", 0, head)
 	if w := t.saidHere(e.Weakness); w != "" {
@@ -330,4 +330,12 @@ func (t *telling) next() {
 	for _, h := range slices.Sorted(maps.Keys(hosts)) {
 		t.printf("  %s\n", t.command("respond", "isolate", names(h), "--for", "4h", "--incident", id))
 	}
+}
+
+// withRemark puts a remark behind a sentence; Japanese has no blank before its wide parenthesis.
+func withRemark(text, remark string) string {
+	if strings.HasPrefix(remark, "（") {
+		return text + remark
+	}
+	return text + " " + remark
 }

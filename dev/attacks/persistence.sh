@@ -48,5 +48,10 @@ if [ "$(id -u)" = 0 ] && command -v cron >/dev/null && command -v unshare >/dev/
 	pause 0.4
 	say "cron ran the stage"
 else
-	say "no root, cron or unshare: the stage is not run by cron in this run"
+	missing=()
+	[ "$(id -u)" = 0 ] || missing+=("root")
+	command -v cron >/dev/null || missing+=("the program cron (apt-get install cron)")
+	command -v unshare >/dev/null || missing+=("the program unshare (apt-get install util-linux)")
+	printf -v list '%s, ' "${missing[@]}"
+	say "the stage is not run by cron in this run; missing: ${list%, }"
 fi

@@ -329,15 +329,15 @@ func (b *builder) what() []Sentence {
 		for _, c := range d.creds {
 			reads = append(reads, read{c, p})
 			out = append(out, sentence(fmt.Sprintf("Credentials: %s was read by %s at %s.", c.text, b.en(p), clock(c.time)),
-				fmt.Sprintf("認証情報: %s が %s に %sに読まれた。", c.text, clock(c.time), b.ja(p)), observed, high, c.fact))
+				fmt.Sprintf("認証情報: %s が %s に %sによって読み取られた。", c.text, clock(c.time), b.ja(p)), observed, high, c.fact))
 		}
 		for _, t := range d.inject {
 			out = append(out, sentence(fmt.Sprintf("Process %s was taken over by %s at %s.", b.en(t.other), b.en(p), clock(t.time)),
-				fmt.Sprintf("プロセス %sが %s に %sに操作された。", b.ja(t.other), clock(t.time), b.ja(p)), observed, high, t.fact))
+				fmt.Sprintf("プロセス %sが %s に %sによって操作された。", b.ja(t.other), clock(t.time), b.ja(p)), observed, high, t.fact))
 		}
 		for _, f := range d.deletes {
 			out = append(out, sentence(fmt.Sprintf("Traces: %s was removed by %s at %s.", f.text, b.en(p), clock(f.time)),
-				fmt.Sprintf("痕跡: %s が %s に %sに削除された。", f.text, clock(f.time), b.ja(p)), observed, high, f.fact))
+				fmt.Sprintf("痕跡: %s が %s に %sによって削除された。", f.text, clock(f.time), b.ja(p)), observed, high, f.fact))
 		}
 		seen := map[*fileNode]bool{}
 		for _, x := range d.writes {
@@ -348,11 +348,11 @@ func (b *builder) what() []Sentence {
 				seen[x.file] = true
 				w := itemWords[k]
 				out = append(out, sentence(fmt.Sprintf("Settings: the %s %s was written by %s at %s.", w.En, x.path, b.en(p), clock(x.time)),
-					fmt.Sprintf("設定: %s %s が %s に %sに書かれた。", w.Ja, x.path, clock(x.time), b.ja(p)), observed, high, x.fact))
+					fmt.Sprintf("設定: %s %s が %s に %sによって書き込まれた。", w.Ja, x.path, clock(x.time), b.ja(p)), observed, high, x.fact))
 			} else if x.emptied && interesting(x.path) {
 				seen[x.file] = true
 				out = append(out, sentence(fmt.Sprintf("Traces: %s was emptied by %s at %s.", x.path, b.en(p), clock(x.time)),
-					fmt.Sprintf("痕跡: %s が %s に %sに空にされた。", x.path, clock(x.time), b.ja(p)), observed, high, x.fact))
+					fmt.Sprintf("痕跡: %s が %s に %sによって空にされた。", x.path, clock(x.time), b.ja(p)), observed, high, x.fact))
 			}
 		}
 	}
@@ -433,7 +433,7 @@ func (b *builder) why() []Sentence {
 		s.Text = Said{En: "Entry route: " + e.Label.En + ": " + strings.Join(en, "; ") + ".", Ja: "侵入経路: " + e.Label.Ja + "。" + strings.Join(ja, "。") + "。"}
 		out = append(out, s)
 		w := s
-		w.Text = Said{En: "Weakness used: " + e.Weakness.En + " (seen at " + clock(b.reached.time) + ").", Ja: "悪用された弱点: " + e.Weakness.Ja + "（" + clock(b.reached.time) + "）。"}
+		w.Text = Said{En: "Weakness used: " + e.Weakness.En + " (seen at " + clock(b.reached.time) + ").", Ja: "突かれた弱点: " + e.Weakness.Ja + "（" + clock(b.reached.time) + "）。"}
 		w.EventIDs = []string{b.reached.id.String()}
 		w.Basis = inferred
 		out = append(out, w)
@@ -444,7 +444,7 @@ func (b *builder) why() []Sentence {
 			aims++
 			told["to take credentials"] = true
 			out = append(out, sentence(fmt.Sprintf("Likely aim: to take credentials (%s read at %s by %s).", c[0].text, clock(c[0].time), b.en(p)),
-				fmt.Sprintf("推定される目的: 認証情報の窃取（%s に %s が %s に読まれた）。", clock(c[0].time), c[0].text, b.ja(p)), inferred, medium, c[0].fact))
+				fmt.Sprintf("推定される目的: 認証情報の窃取（%s に %s が %s によって読み取られた）。", clock(c[0].time), c[0].text, b.ja(p)), inferred, medium, c[0].fact))
 		}
 	}
 	for _, d := range b.dets {

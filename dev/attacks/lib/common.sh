@@ -5,6 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(mktemp -d "${TMPDIR:-/tmp}/story.XXXXXXXX")
 shm=$(mktemp -d /dev/shm/.s.XXXXXXXX)
+export PERL_BADLANG=0 # a LANG that this system did not generate is no news: perl would say so in six lines, each time
 export STEPS=$root/steps.tsv
 : >"$STEPS"
 began=$EPOCHREALTIME

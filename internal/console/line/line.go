@@ -40,7 +40,7 @@ func process(e *event.Event) detection.Said {
 		by := ""
 		byJa := ""
 		if e.Parent.Path != "" {
-			by, byJa = ", from "+who(&e.Parent), "(親: "+who(&e.Parent)+")"
+			by, byJa = ", from "+who(&e.Parent), "（親: "+who(&e.Parent)+"）"
 		}
 		return said(a+" started: "+quote(commandLine(&e.Actor))+by, a+" が起動: "+quote(commandLine(&e.Actor))+byJa)
 	case event.ProcessFork:
@@ -51,7 +51,7 @@ func process(e *event.Event) detection.Said {
 			return said(a+" was ended by signal "+n, a+" がシグナル "+n+" で終了")
 		}
 		n := strconv.FormatInt(e.ExitCode, 10)
-		return said(a+" ended with code "+n, a+" が終了(コード "+n+")")
+		return said(a+" ended with code "+n, a+" が終了（コード "+n+"）")
 	case event.ProcessImageHashed:
 		return said("the hash of "+a+" is known: "+hash(e), a+" のハッシュが判明: "+hash(e))
 	case event.ProcessRunning:
@@ -60,9 +60,9 @@ func process(e *event.Event) detection.Said {
 		return said(a+" reads what "+t+" writes: "+quote(commandLine(&e.Target))+" | "+quote(commandLine(&e.Actor)),
 			a+" が "+t+" の出力を読み取り: "+quote(commandLine(&e.Target))+" | "+quote(commandLine(&e.Actor)))
 	case event.MemPtrace:
-		return said(a+" took control of "+t+" (ptrace)", a+" が "+t+" を制御(ptrace)")
+		return said(a+" took control of "+t+" (ptrace)", a+" が "+t+" を制御（ptrace）")
 	case event.MemProcWrite:
-		return said(a+" opened the memory of "+t+" for writing ("+quote(e.File.Path)+")", a+" が "+t+" のメモリーを書き込み用に開いた("+quote(e.File.Path)+")")
+		return said(a+" opened the memory of "+t+" for writing ("+quote(e.File.Path)+")", a+" が "+t+" のメモリーを書き込み用に開いた（"+quote(e.File.Path)+"）")
 	case event.MemMemfdCreate:
 		return said(a+" made a file that exists in memory only: "+quote(e.File.Path), a+" がメモリー上だけのファイルを作成: "+quote(e.File.Path))
 	}
@@ -89,7 +89,7 @@ func file(e *event.Event) detection.Said {
 	case event.FileReadCredential:
 		return said(a+" opened "+f+", which holds credentials", a+" が認証情報を持つ "+f+" を読み取り用に開いた")
 	}
-	return said(a+" made the link "+f+" to "+quote(e.OldFile.Path), a+" がリンク "+f+" を作成(リンク先 "+quote(e.OldFile.Path)+")")
+	return said(a+" made the link "+f+" to "+quote(e.OldFile.Path), a+" がリンク "+f+" を作成（リンク先 "+quote(e.OldFile.Path)+"）")
 }
 
 func network(e *event.Event) detection.Said {
@@ -99,7 +99,7 @@ func network(e *event.Event) detection.Said {
 	case event.NetConnect:
 		return said(a+" connected to "+remote, a+" が "+remote+" へ接続")
 	case event.NetAccept:
-		return said(a+" took a connection from "+remote+" on "+local, a+" が "+remote+" からの接続を受け付け("+local+")")
+		return said(a+" took a connection from "+remote+" on "+local, a+" が "+remote+" からの接続を受け付け（"+local+"）")
 	case event.NetListen:
 		return said(a+" listens on "+local, a+" が "+local+" で待ち受け")
 	case event.NetClose:
@@ -107,14 +107,14 @@ func network(e *event.Event) detection.Said {
 		return said(a+" ended its connection with "+remote+": sent "+s+", received "+r+" bytes", a+" と "+remote+" の接続が終了: 送信 "+s+"、受信 "+r+" バイト")
 	case event.NetScan:
 		n := strconv.FormatUint(e.Count, 10)
-		return said(a+" tried "+n+" different destinations, the last one "+remote, a+" が "+n+" 種類の宛先へ接続を試行(最後は "+remote+")")
+		return said(a+" tried "+n+" different destinations, the last one "+remote, a+" が "+n+" 個の異なる宛先へ接続を試行（最後は "+remote+"）")
 	case event.NetStdioSocket:
-		return said(a+" was started with a network connection as its standard input ("+remote+")", a+" が標準入力をネットワーク接続として起動("+remote+")")
+		return said(a+" was started with a network connection as its standard input ("+remote+")", a+" が標準入力をネットワーク接続として起動（"+remote+"）")
 	case event.DNSQuery:
 		to, toJa := "", ""
 		if len(e.Answers) > 0 {
 			list := quote(strings.Join(e.Answers, " "))
-			to, toJa = ", answered "+list, "(応答 "+list+")"
+			to, toJa = ", answered "+list, "（応答 "+list+"）"
 		}
 		return said(a+" asked for the name "+quote(e.Query)+to, a+" が名前 "+quote(e.Query)+" を問い合わせ"+toJa)
 	}
@@ -130,17 +130,30 @@ func sensor(e *event.Event) detection.Said {
 	case event.Closed:
 		return said("an older stream of the sensor is complete", "センサーの以前のストリームが完結")
 	case event.SensorStart:
-		return said("the sensor started, version "+quote(e.Version), "センサーが起動(版 "+quote(e.Version)+")")
+		return said("the sensor started, version "+quote(e.Version), "センサーが起動（バージョン "+quote(e.Version)+"）")
 	case event.SensorStop:
 		return said("the sensor stopped on request", "センサーが要求により停止")
 	case event.SensorCapability:
-		return said("sight of "+subject+" is "+quote(e.State)+reason(e), subject+" の監視範囲: "+quote(e.State)+reason(e))
+		return said("sight of "+subject+" is "+quote(e.State)+reason(e), word(e.Subject)+"の監視範囲: "+word(e.State)+reason(e))
 	case event.SensorLoss:
-		return said(n+" events of "+subject+" were lost"+reason(e), subject+" のイベント "+n+" 件が欠損"+reason(e))
+		return said(n+" events of "+subject+" were lost"+reason(e), word(e.Subject)+"のイベント "+n+" 件が欠損"+reason(e))
 	case event.SensorThrottle:
-		return said("events of "+subject+" are held back ("+quote(e.State)+")"+reason(e), subject+" のイベントを抑制("+quote(e.State)+")"+reason(e))
+		return said("events of "+subject+" are held back ("+quote(e.State)+")"+reason(e), word(e.Subject)+"のイベントを件数のみ記録（"+word(e.State)+"）"+reason(e))
 	}
 	return said("the sensor answered the canary", "センサーがカナリアに応答")
+}
+
+// words are the classes and states that sensors name, as the screens call them.
+var words = map[string]string{
+	"process": "プロセス", "file": "ファイル", "network": "ネットワーク", "dns": "DNS", "memory": "メモリー",
+	"full": "完全", "partial": "一部", "blind": "監視不可", "unprotected": "保護なし", "start": "開始", "stop": "終了",
+}
+
+func word(s string) string {
+	if ja, ok := words[s]; ok {
+		return ja
+	}
+	return quote(s)
 }
 
 // reason gives the reason of e behind a colon.

@@ -43,7 +43,7 @@ func TestSentences(t *testing.T) {
 	}{
 		{
 			event.Event{Kind: event.ProcessExec, Actor: sh, Parent: event.Process{Path: "/usr/sbin/nginx", PID: 1}},
-			"dash (42) started: “sh -c id”, from nginx (1)", "dash (42) が起動: “sh -c id”(親: nginx (1))",
+			"dash (42) started: “sh -c id”, from nginx (1)", "dash (42) が起動: “sh -c id”（親: nginx (1)）",
 		},
 		{
 			event.Event{Kind: event.NetConnect, Actor: sh, RemoteAddr: netip.MustParseAddr("127.0.0.1"), RemotePort: 4444},
@@ -52,6 +52,18 @@ func TestSentences(t *testing.T) {
 		{
 			event.Event{Kind: event.FileChmod, Actor: sh, File: event.File{Path: "/tmp/x", Mode: 0o100755}},
 			"dash (42) set the permissions of “/tmp/x” to 0755", "dash (42) が “/tmp/x” の権限を 0755 に変更",
+		},
+		{
+			event.Event{Kind: event.ProcessExit, Actor: sh, ExitCode: 3},
+			"dash (42) ended with code 3", "dash (42) が終了（コード 3）",
+		},
+		{
+			event.Event{Kind: event.SensorCapability, Subject: "file", State: "blind"},
+			"sight of “file” is “blind”", "ファイルの監視範囲: 監視不可",
+		},
+		{
+			event.Event{Kind: event.SensorLoss, Subject: "network", Count: 3},
+			"3 events of “network” were lost", "ネットワークのイベント 3 件が欠損",
 		},
 	} {
 		if s := line.Of(&c.e); s.En != c.en || s.Ja != c.ja {
