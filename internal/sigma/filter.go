@@ -115,18 +115,45 @@ var strangers = []stranger{
 	{Value{Kind: Addr, Addr: netip.AddrFrom4([4]byte{198, 18, 77, 3})}},
 }
 
+// numbers are strangers to what compares: a small one, one in the middle and a large one, for "all above 1024" names
+// something and "all above 0" does not.
+var numbers = []stranger{{Value{Kind: Int, Int: 2}}, {Value{Kind: Int, Int: 48_611}}, {Value{Kind: Int, Int: 6_000_000_019}}}
+
 // hides reports whether the filter takes away matches that have nothing of what it names. A condition without a not
-// does ("keep only these"), and so does "not selection" with a selection that everything satisfies.
+// does ("keep only these"), and so does "not selection" with a selection that everything satisfies, or that asks for a
+// field to be absent which no event has.
 func (f *filter) hides(s *Scratch) bool {
-	for _, r := range strangers {
+	keeps := func(r stranger) bool {
 		s.begin(r)
-		keep := f.cond.eval(s)
-		s.end()
-		if !keep {
+		defer s.end()
+		return f.cond.eval(s)
+	}
+	for _, r := range strangers {
+		if !keeps(r) {
 			return true
 		}
 	}
-	return false
+	return !slices.ContainsFunc(numbers, keeps) || f.keepsNothing(s)
+}
+
+// keepsNothing reports whether no event of the filter's log source can pass it, by the fields that its events have.
+func (f *filter) keepsNothing(s *Scratch) bool {
+	s.begin(stranger{})
+	defer s.end()
+	all, collected := schema(), false
+	for os, kinds := range all.source {
+		for k, l := range kinds {
+			if !slices.ContainsFunc(l, f.source.covers) {
+				continue
+			}
+			collected = true
+			w := &world{scratch: s, has: func(field string) bool { return all.has(k, os, field) }}
+			if yes, _ := f.cond.may(w); yes {
+				return false
+			}
+		}
+	}
+	return collected
 }
 
 // settle applies a filter to the rules it means and says what is odd about it. A filter never narrows a rule that is kept
