@@ -92,7 +92,7 @@ func (s *shell) printAction(a *consolev1.Action) error {
 		undo = s.command("respond", a.Inverse, shortRef(names, a.Target))
 	}
 	for _, line := range [][2]string{
-		{"action", a.Id}, {"target", a.Target}, {"outcome", s.tongue.Text(a.Detail)}, {"proof", a.Proof}, {"undo with", undo}, {"reason", a.Reason}, {"by", a.Actor},
+		{"action", a.Id}, {"target", shortRef(names, a.Target)}, {"outcome", s.tongue.Text(a.Detail)}, {"proof", a.Proof}, {"undo with", undo}, {"reason", a.Reason}, {"by", a.Actor},
 	} {
 		if line[1] != "" {
 			s.printf("  %s %s\n", terminal.Pad(s.say(line[0]), 10), event.Show(line[1]))

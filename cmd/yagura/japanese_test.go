@@ -123,6 +123,10 @@ func TestNothingIsEnglishOnAJapaneseScreen(t *testing.T) {
 	} {
 		look(args...)
 	}
+	// a person gave the host by its name, and the answer spoke of an id
+	if out, errOut, _ := c.here(t, "respond", "suspend", process, "--wait", "300ms", "--reason", "確認中"); !strings.Contains(out, process) || !strings.Contains(errOut, "web-07") || strings.Contains(out+errOut, "h-") {
+		t.Errorf("respond suspend %s: %s%s", process, out, errOut)
+	}
 	// doctor --notify said nothing at all of notices when no channel is set up
 	if out, _, _ := c.here(t, "doctor", "--notify"); !strings.Contains(out, "誰にも通知されません") {
 		t.Errorf("doctor --notify without a channel: %s", out)

@@ -130,7 +130,7 @@ func (s *shell) actOnProcess(verb command.Verb, process string, tree bool, f res
 // act signs a command here with the operator key, hands it to the server to relay, and waits for what
 // the host says.
 func (s *shell) act(verb command.Verb, host event.HostID, arguments any, f respondFlags) error {
-	doing := doingOf(verb, host)
+	doing := doingOf(verb, s.shortNames()(host.String()))
 	authority, err := command.LoadAuthority(filepath.Join(s.data, "authority"))
 	if err != nil {
 		return fmt.Errorf("%s: open the operator key: %w", doing, err)
@@ -171,7 +171,7 @@ func (s *shell) act(verb command.Verb, host event.HostID, arguments any, f respo
 }
 
 // doingOf says what is being done, for errors.
-func doingOf(verb command.Verb, host event.HostID) string {
+func doingOf(verb command.Verb, host string) string {
 	switch verb {
 	case command.Kill:
 		return fmt.Sprintf("kill in %s", host)
