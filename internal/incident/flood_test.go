@@ -3,6 +3,7 @@ package incident_test
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/yagura-edr/yagura/internal/controldb"
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/incident"
@@ -226,6 +228,43 @@ func TestLongTextsOfAHostDoNotFillTheMemory(t *testing.T) {
 		t.Errorf("a process and its file keep %d bytes; want 32 KiB at most", each)
 	}
 	runtime.KeepAlive(g)
+}
+
+// The same for what is found of them: an incident is open for a day.
+func TestLongTextsOfFindingsDoNotFillTheMemory(t *testing.T) {
+	db, err := controldb.Open(t.Context(), filepath.Join(t.TempDir(), "c.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	d := incident.New(incident.Options{Store: db.Incidents(), Now: func() time.Time { return time.UnixMicro(t0).Add(time.Hour) }})
+	tp := newTape(hostA)
+	tp.start("tool", "init", 60, "/tmp/tool", "/tmp/tool")
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	const n = 500
+	for i := range n {
+		tp.events, tp.dets = tp.events[:0], tp.dets[:0]
+		tp.procs["tool"].CommandLine = fmt.Sprint(i, strings.Repeat("x", 60<<10))
+		tp.detect(tp.reads("tool", passwords), fmt.Sprint("rule ", i%9), detection.High)
+		tp.dets[0].Matched = []detection.Match{{Value: tp.procs["tool"].CommandLine}}
+		if err := d.Receive(t.Context(), tp.dets[0]); err != nil {
+			t.Fatal(err)
+		}
+		if i%50 == 49 {
+			if err := d.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	tp.events, tp.dets = nil, nil
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := int64(after.HeapAlloc-before.HeapAlloc) / n; each > 16<<10 {
+		t.Errorf("a finding keeps %d bytes; want 16 KiB at most", each)
+	}
+	runtime.KeepAlive(d)
 }
 
 // Two long names that differ at their end are two files.

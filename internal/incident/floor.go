@@ -127,7 +127,7 @@ func (f *floor) add(st *story, det detection.Detection) {
 	f.byDet[det.ID] = st.serial
 	st.row.Detections++
 	if len(st.dets) < maxDetections {
-		st.dets = append(st.dets, det)
+		st.dets = append(st.dets, remembered(det))
 	} else {
 		st.more++
 	}

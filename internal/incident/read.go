@@ -54,7 +54,7 @@ func (d *Desk) Restore(ctx context.Context, recent Recent) error {
 			f.graph.Add(x.Event)
 			f.byDet[x.ID] = st.serial
 			if len(st.dets) < maxDetections {
-				st.dets = append(st.dets, x)
+				st.dets = append(st.dets, remembered(x))
 			}
 		}
 		if len(f.seeds(st)) == 0 && len(st.dets) > 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -28,6 +29,16 @@ func shortened(e *event.Event) *event.Event {
 		*s = cut(*s)
 	}
 	return &out
+}
+
+// remembered gives the detection as a story in memory needs it: with its event's times and actor, without all else that a
+// host wrote. 2,000 whole ones of a hostile host are 400 MB for one incident. The store keeps it whole.
+func remembered(d detection.Detection) detection.Detection {
+	d.Matched = nil
+	if e := d.Event.Event; e != nil {
+		d.Event.Event = shortened(&event.Event{Kind: e.Kind, OS: e.OS, Flags: e.Flags, Time: e.Time, HostTime: e.HostTime, Received: e.Received, BootNS: e.BootNS, Actor: e.Actor})
+	}
+	return d
 }
 
 // texts are those that the graph keeps. An array: this runs for each event.
