@@ -151,7 +151,7 @@ func (b *incidentsBack) cited(ctx context.Context, k incident.Kept) ([]byte, err
 
 func (b *incidentsBack) SetIncidentState(ctx context.Context, t tenant.ID, q *consolev1.SetIncidentStateRequest, by string) (*consolev1.Incident, error) {
 	return b.act(ctx, t, q.Id, func(id incident.ID) error {
-		return b.desk.SetState(ctx, t, id, incident.State(q.State), q.Verdict, q.Reason, by)
+		return b.desk.SetStateFrom(ctx, t, id, incident.State(q.From), incident.State(q.State), q.Verdict, q.Reason, by)
 	})
 }
 
@@ -171,6 +171,9 @@ func (b *incidentsBack) act(ctx context.Context, t tenant.ID, id string, do func
 		}
 		if _, ok := errors.AsType[incident.InputError](err); ok {
 			return nil, console.As(err, console.ErrInvalid)
+		}
+		if _, ok := errors.AsType[incident.MovedError](err); ok {
+			return nil, console.As(err, console.ErrMoved)
 		}
 		return nil, err
 	}

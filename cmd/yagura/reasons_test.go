@@ -33,6 +33,10 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 		"verdict \"false_positive\" is none of TP-malicious: say what it was",
 		"closing an incident needs a reason: say how you know",
 		"a note needs a text",
+		"somebody closed it meanwhile as TP-malicious, and nothing was changed: read why, then decide again",
+		"local:root took it meanwhile, and nothing was changed: ask, then decide again",
+		"it was given back or opened again meanwhile, and nothing was changed: look at it, then decide again",
+		"no session: sign in",
 		"the reason has 2001 characters, at most 2000 are kept",
 	} {
 		ja := inJapaneseText(en)

@@ -27,6 +27,7 @@ var (
 	ErrInvalid     = errors.New("not valid")
 	ErrUnavailable = errors.New("not available now")
 	ErrRefused     = errors.New("refused")
+	ErrMoved       = errors.New("changed meanwhile")
 )
 
 // Overview computes Home from the coverage table.

@@ -42,6 +42,8 @@ func (s *Server) fail(ctx context.Context, err error) *connect.Error {
 		return connect.NewError(connect.CodeUnauthenticated, err)
 	case errors.Is(err, access.ErrLink), errors.Is(err, access.ErrSetUp), errors.Is(err, ErrRefused):
 		return connect.NewError(connect.CodeFailedPrecondition, err)
+	case errors.Is(err, ErrMoved):
+		return connect.NewError(connect.CodeAborted, err)
 	case errors.Is(err, ErrUnavailable):
 		return connect.NewError(connect.CodeUnavailable, err)
 	case errors.Is(err, context.DeadlineExceeded):

@@ -117,7 +117,13 @@ func cookieName(r *http.Request) string {
 
 // signedIn lets calls through that carry a session and its CSRF token.
 func (s *Server) signedIn(next http.Handler) http.Handler {
-	refuse := connect.NewErrorWriter()
+	writer := connect.NewErrorWriter()
+	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
+		if s.say != nil { // no interceptor runs before the session is known
+			err = bilingual{s.say}.with(err)
+		}
+		_ = writer.Write(w, r, err)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var token string
 		if c, err := r.Cookie(cookieName(r)); err == nil {
@@ -126,13 +132,13 @@ func (s *Server) signedIn(next http.Handler) http.Handler {
 		session, err := s.access.Session(r.Context(), token)
 		switch {
 		case errors.Is(err, access.ErrNoneOpen):
-			_ = refuse.Write(w, r, connect.NewError(connect.CodeUnauthenticated, err))
+			refuse(w, r, connect.NewError(connect.CodeUnauthenticated, err))
 			return
 		case err != nil:
-			_ = refuse.Write(w, r, s.fail(r.Context(), err))
+			refuse(w, r, s.fail(r.Context(), err))
 			return
 		case !session.SameCSRF(r.Header.Get(csrfHeader)):
-			_ = refuse.Write(w, r, connect.NewError(connect.CodePermissionDenied, errors.New("the call lacks its CSRF token: load the page again")))
+			refuse(w, r, connect.NewError(connect.CodePermissionDenied, errors.New("the call lacks its CSRF token: load the page again")))
 			return
 		}
 		next.ServeHTTP(w, s.with(r, actor{name: session.Name, session: session}))

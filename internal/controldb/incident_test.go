@@ -341,6 +341,42 @@ func TestAnIncidentIsClosedWithEveryVerdictOfTheListAndReopened(t *testing.T) {
 	}
 }
 
+// One analyst has the form open while another closes: the later press must not replace a verdict that was never read.
+func TestAVerdictGivenMeanwhileIsNotReplacedUnseen(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("x", "", "/tmp/x", "/tmp/x", "9")
+	d.detect(d.start("cat", "x", "/usr/bin/cat", "cat", "7"), "rule", detection.High)
+	id := d.flush()[0].ID
+	for _, c := range []struct {
+		from, to incident.State
+		verdict  string
+		moved    bool
+		then     incident.State
+	}{
+		{"new", "triaging", "", false, "triaging"},
+		{"new", "triaging", "", true, "triaging"}, // two claim at once
+		{"new", "closed", "BTP", true, "triaging"},
+		{"triaging", "closed", "TP-malicious", false, "closed"},
+		{"triaging", "closed", "BTP", true, "closed"},
+		{"triaging", "new", "", true, "closed"},
+		{"closed", "closed", "BTP", false, "closed"}, // the verdict was seen
+		{"", "closed", "TP-malicious", false, "closed"},
+	} {
+		reason := ""
+		if c.verdict != "" {
+			reason = "seen"
+		}
+		err := d.SetStateFrom(t.Context(), d.ten, id, c.from, c.to, c.verdict, reason, "mika")
+		if _, ok := errors.AsType[incident.MovedError](err); ok != c.moved || !ok && err != nil {
+			t.Errorf("SetStateFrom(%q, %q, %q) = %v; want moved %v", c.from, c.to, c.verdict, err, c.moved)
+		}
+		k, _, err := d.Get(t.Context(), d.ten, id)
+		if err != nil || k.Row.State != c.then || c.moved && k.Row.Verdict == "BTP" {
+			t.Errorf("after SetStateFrom(%q, %q): %v %q, %v; want %q", c.from, c.to, k.Row.State, k.Row.Verdict, err, c.then)
+		}
+	}
+}
+
 func TestIncidentsAreListedWorstFirstAndFoundByWords(t *testing.T) {
 	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
 	for i, sev := range []detection.Severity{detection.Critical, detection.High, detection.High, detection.Critical, detection.High} {

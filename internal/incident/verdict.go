@@ -46,6 +46,25 @@ func verdictIDs() []string {
 	return ids
 }
 
+// MovedError says what became of an incident after the caller had decided what to do with it.
+type MovedError string
+
+func (e MovedError) Error() string { return string(e) }
+
+// moved says it of an incident that is not in the state from any more; empty, it may be in any.
+func moved(from State, now Row) error {
+	switch {
+	case from == "" || from == now.State:
+		return nil
+	case now.State == StateClosed:
+		return MovedError(fmt.Sprintf("somebody closed it meanwhile as %s, and nothing was changed: read why, then decide again", now.Verdict))
+	case now.State == StateTriaging:
+		return MovedError(fmt.Sprintf("%s took it meanwhile, and nothing was changed: ask, then decide again", now.Owner))
+	default:
+		return MovedError("it was given back or opened again meanwhile, and nothing was changed: look at it, then decide again")
+	}
+}
+
 // InputError says what a person has to give differently.
 type InputError string
 
@@ -68,6 +87,12 @@ type Change struct {
 // SetState moves an incident on: triaging claims (or reopens) it for by, new gives it back, closed needs a
 // verdict and a reason and keeps its owner.
 func (d *Desk) SetState(ctx context.Context, t tenant.ID, id ID, to State, verdict, reason, by string) error {
+	return d.SetStateFrom(ctx, t, id, "", to, verdict, reason, by)
+}
+
+// SetStateFrom is SetState by one who decided when the incident was in the state from. When it has left that since,
+// another's verdict stands or another works on it: the answer is a MovedError, and nothing is changed.
+func (d *Desk) SetStateFrom(ctx context.Context, t tenant.ID, id ID, from, to State, verdict, reason, by string) error {
 	if states := []State{StateNew, StateTriaging, StateClosed}; !slices.Contains(states, to) {
 		return inputf("state %q is none of new, triaging, closed", to)
 	}
@@ -85,6 +110,9 @@ func (d *Desk) SetState(ctx context.Context, t tenant.ID, id ID, to State, verdi
 	}
 	k, _, err := d.Get(ctx, t, id)
 	if err != nil {
+		return err
+	}
+	if err := moved(from, k.Row); err != nil {
 		return err
 	}
 	owner := by

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ourPath } from '../src/app/next';
+import { linkOf, ourPath } from '../src/app/next';
 
 const origin = 'http://localhost:8443';
 
@@ -23,4 +23,11 @@ test('sign-in goes on to paths of this console and nowhere else', () => {
     '/',
   ])
     expect(ourPath(bad, origin), String(bad)).toBeUndefined();
+});
+
+test('a mangled one-time link is handed on as it came, and breaks no page', () => {
+  expect(linkOf('#abc-_1')).toBe('abc-_1');
+  expect(linkOf('#a%3Db')).toBe('a=b');
+  expect(linkOf('#%E0%A4%A')).toBe('%E0%A4%A');
+  expect(linkOf('')).toBe('');
 });

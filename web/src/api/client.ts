@@ -28,6 +28,11 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof ConnectError && (error.code === Code.NotFound || error.code === Code.InvalidArgument);
 }
 
+/** True where another changed a thing after the reader had decided what to do with it. */
+export function wasMoved(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.Aborted;
+}
+
 /** What the server said went wrong, in the page's language where the server has it. */
 export function reasonOf(error: unknown, language: Language): string {
   if (error instanceof ConnectError) {

@@ -11,3 +11,13 @@ export function ourPath(next: string | undefined, origin: string): string | unde
   if (url.pathname === '/sign-in' || url.pathname === '/') return undefined;
   return url.pathname + url.search + url.hash;
 }
+
+/** The one-time link behind #. One that a mail program has mangled stays as it is: the server says that it is not valid. */
+export function linkOf(hash: string): string {
+  const link = hash.replace(/^#/, '');
+  try {
+    return decodeURIComponent(link);
+  } catch {
+    return link;
+  }
+}

@@ -231,6 +231,8 @@ export const en = {
   closeIncident: 'Close with verdict',
   reopen: 'Reopen',
   verdict: 'Verdict',
+  tooLong: (over: number, most: number) =>
+    `${over === 1 ? '1 character' : `${over.toLocaleString('en')} characters`} too many: at most ${most.toLocaleString('en')} are kept.`,
   verdictReason: 'Reason',
   notesTitle: 'Notes and history',
   notesCount: (x: number) => `Notes and history (${n(x)})`,

@@ -223,6 +223,8 @@ export const ja: Messages = {
   closeIncident: '判定して完了',
   reopen: '再開',
   verdict: '判定',
+  tooLong: (over: number, most: number) =>
+    `${over.toLocaleString('ja')} 文字超えています。${most.toLocaleString('ja')} 文字までです。`,
   verdictReason: '理由',
   notesTitle: 'メモと履歴',
   notesCount: (x) => `メモと履歴（${n(x)}）`,

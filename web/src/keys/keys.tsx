@@ -65,10 +65,15 @@ export function KeysProvider({ children }: { children: ReactNode }) {
         return;
       }
       const now = Date.now();
-      const whole =
-        prefix.current.key !== '' && now - prefix.current.at < sequenceTime
-          ? `${prefix.current.key} ${event.key}`
+      // Caps Lock writes j as J and X as x. What Shift says is meant: J moves with both, and x never kills.
+      const key =
+        single && event.getModifierState('CapsLock')
+          ? event.shiftKey
+            ? event.key.toUpperCase()
+            : event.key.toLowerCase()
           : event.key;
+      const whole =
+        prefix.current.key !== '' && now - prefix.current.at < sequenceTime ? `${prefix.current.key} ${key}` : key;
       prefix.current = { key: '', at: 0 };
       for (const layer of [...layers.current].reverse()) {
         for (const b of all) {
@@ -80,8 +85,8 @@ export function KeysProvider({ children }: { children: ReactNode }) {
           }
         }
       }
-      if (single && all.some((b) => b.keys.some((k) => k.startsWith(`${event.key} `)))) {
-        prefix.current = { key: event.key, at: now };
+      if (single && all.some((b) => b.keys.some((k) => k.startsWith(`${key} `)))) {
+        prefix.current = { key, at: now };
       }
     };
     window.addEventListener('keydown', onKey);

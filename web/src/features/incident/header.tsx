@@ -17,8 +17,10 @@ export function IncidentHeader({ row, history }: { row: IncidentRow | undefined;
   const { t, language } = useSpeech();
   const { tenant } = useParams({ from: '/t/$tenant' });
   const [sheet, setSheet] = useState<'verdict' | 'notes' | undefined>(undefined);
+  const [reasons] = useState(() => new Map<string, string>());
+  const [notes] = useState(() => new Map<string, string>());
   const set = useSetState(row?.id ?? '');
-  const claim = row?.state === 'new' ? () => set.mutate({ state: 'triaging' }) : undefined;
+  const claim = row?.state === 'new' ? () => set.mutate({ state: 'triaging', from: 'new' }) : undefined;
   useKeys({
     claim,
     verdict: row && row.state !== 'closed' ? () => setSheet('verdict') : undefined,
@@ -66,12 +68,14 @@ export function IncidentHeader({ row, history }: { row: IncidentRow | undefined;
             {t.claim}
           </Button>
         )}
-        {row.state === 'triaging' && <Button onClick={() => set.mutate({ state: 'new' })}>{t.giveBack}</Button>}
+        {row.state === 'triaging' && (
+          <Button onClick={() => set.mutate({ state: 'new', from: 'triaging' })}>{t.giveBack}</Button>
+        )}
         <Button onClick={() => setSheet('notes')} hint={keyText('notes')}>
           {history.length === 0 ? t.notesTitle : t.notesCount(history.length)}
         </Button>
         {row.state === 'closed' ? (
-          <Button onClick={() => set.mutate({ state: 'triaging' })}>{t.reopen}</Button>
+          <Button onClick={() => set.mutate({ state: 'triaging', from: 'closed' })}>{t.reopen}</Button>
         ) : (
           <Button onClick={() => setSheet('verdict')} hint={keyText('verdict')}>
             {t.closeIncident}
@@ -79,9 +83,17 @@ export function IncidentHeader({ row, history }: { row: IncidentRow | undefined;
         )}
       </div>
       {sheet === 'verdict' && (
-        <VerdictSheet id={row.id} title={pick(row.title, language)} onClose={() => setSheet(undefined)} />
+        <VerdictSheet
+          id={row.id}
+          state={row.state}
+          title={pick(row.title, language)}
+          written={reasons}
+          onClose={() => setSheet(undefined)}
+        />
       )}
-      {sheet === 'notes' && <NotesSheet id={row.id} history={history} onClose={() => setSheet(undefined)} />}
+      {sheet === 'notes' && (
+        <NotesSheet id={row.id} history={history} written={notes} onClose={() => setSheet(undefined)} />
+      )}
     </header>
   );
 }

@@ -28,7 +28,8 @@ export function IncidentsPage() {
   const search = useSearch({ from: '/t/$tenant/incidents' });
   const navigate = useNavigate({ from: '/t/$tenant/incidents' });
   const [over, setOver] = useState(false);
-  const [closing, setClosing] = useState(false);
+  const [closing, setClosing] = useState<IncidentRow | undefined>(undefined); // as it was when its sheet was opened
+  const [reasons] = useState(() => new Map<string, string>());
   const [typed, setTyped] = useState(search.q ?? '');
   const q = useDeferredValue(typed);
   const { data, error, isPending, isPlaceholderData, refetch } = useQuery({
@@ -60,8 +61,8 @@ export function IncidentsPage() {
   useKeys({
     showNew: waiting > 0 ? release : undefined,
     escape: search.sel ? () => set({ sel: undefined }) : undefined,
-    claim: chosen?.state === 'new' ? () => change.mutate({ state: 'triaging' }) : undefined,
-    verdict: chosen && chosen.state !== 'closed' ? () => setClosing(true) : undefined,
+    claim: chosen?.state === 'new' ? () => change.mutate({ state: 'triaging', from: 'new' }) : undefined,
+    verdict: chosen && chosen.state !== 'closed' ? () => setClosing(chosen) : undefined,
   });
   const blind = hosts.data !== undefined && !hosts.data.some((h) => h.state === 'reporting' || h.state === 'degraded');
   const filtered = q !== '' || search.state !== undefined || search.severity !== undefined;
@@ -117,12 +118,12 @@ export function IncidentsPage() {
           </Button>
         )}
         {chosen?.state === 'new' && (
-          <Button onClick={() => change.mutate({ state: 'triaging' })} hint={keyText('claim')}>
+          <Button onClick={() => change.mutate({ state: 'triaging', from: 'new' })} hint={keyText('claim')}>
             {t.claim}
           </Button>
         )}
         {chosen && chosen.state !== 'closed' && (
-          <Button onClick={() => setClosing(true)} hint={keyText('verdict')}>
+          <Button onClick={() => setClosing(chosen)} hint={keyText('verdict')}>
             {t.closeIncident}
           </Button>
         )}
@@ -200,8 +201,14 @@ export function IncidentsPage() {
           ]}
         />
       )}
-      {closing && chosen && (
-        <VerdictSheet id={chosen.id} title={pick(chosen.title, language)} onClose={() => setClosing(false)} />
+      {closing && (
+        <VerdictSheet
+          id={closing.id}
+          state={closing.state}
+          title={pick(closing.title, language)}
+          written={reasons}
+          onClose={() => setClosing(undefined)}
+        />
       )}
     </div>
   );

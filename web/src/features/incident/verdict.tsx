@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useId } from 'react';
-import { api, micros, reasonOf } from '../../api/client';
+import { type FormEvent, useId, useRef, useState } from 'react';
+import { api, micros, reasonOf, wasMoved } from '../../api/client';
 import type { IncidentChange } from '../../api/gen/console/v1/console_pb';
 import { maxNote, maxReason, verdicts } from '../../api/gen/verdicts';
 import { type Language, pick, useSpeech } from '../../i18n/language';
@@ -24,11 +24,11 @@ function useChange<T>(id: string, act: (to: T) => Promise<unknown>, done?: () =>
   });
 }
 
-/** Claims, gives back, closes or reopens an incident. */
+/** Claims, gives back, closes or reopens an incident that is in the state `from`; left as it is when it no longer is. */
 export function useSetState(id: string, done?: () => void) {
   return useChange(
     id,
-    (to: { state: string; verdict?: string; reason?: string }) => api.setIncidentState({ id, ...to }),
+    (to: { state: string; from: string; verdict?: string; reason?: string }) => api.setIncidentState({ id, ...to }),
     done,
   );
 }
@@ -41,16 +41,44 @@ export function verdictWord(id: string, language: Language): string {
 
 /**
  * Asks for the verdict and the reason. None is chosen when it opens, so that no slip closes an incident; it stays
- * with all that was typed until the server has taken it.
+ * with all that was typed until the server has taken it. What another did to the incident after it was opened is told
+ * before anything is changed; pressed again, the later verdict stands.
  */
-export function VerdictSheet({ id, title, onClose }: { id: string; title: string; onClose: () => void }) {
+export function VerdictSheet({
+  id,
+  state,
+  title,
+  written,
+  onClose,
+}: {
+  id: string;
+  state: string;
+  title: string;
+  /** what was typed and not sent, by incident: Esc pressed in haste loses nothing */
+  written: Map<string, string>;
+  onClose: () => void;
+}) {
   const { t, language } = useSpeech();
   const base = useId();
-  const set = useSetState(id, onClose);
+  const set = useSetState(id, () => {
+    written.delete(id);
+    onClose();
+  });
+  const [from, setFrom] = useState(state);
+  const [cut, setCut] = useState('');
   const submit = (e: FormEvent<HTMLFormElement>) => {
     e.preventDefault();
+    if (set.isPending) return; // not a disabled button: that would lose the focus
     const f = new FormData(e.currentTarget);
-    set.mutate({ state: 'closed', verdict: String(f.get('verdict') ?? ''), reason: String(f.get('reason') ?? '') });
+    const reason = String(f.get('reason') ?? '');
+    const over = tooLong(reason, maxReason);
+    setCut(over > 0 ? t.tooLong(over, maxReason) : '');
+    if (over > 0) return;
+    set.mutate(
+      { state: 'closed', from, verdict: String(f.get('verdict') ?? ''), reason },
+      // it was read what the incident is now
+      { onError: (error) => wasMoved(error) && setFrom('') },
+    );
   };
   return (
     <Sheet title={t.closeIncident} onClose={onClose}>
@@ -83,16 +111,19 @@ export function VerdictSheet({ id, title, onClose }: { id: string; title: string
         </fieldset>
         <label className="block">
           <span className="mb-1 block font-semibold">{t.verdictReason}</span>
-          <textarea name="reason" required rows={3} maxLength={maxReason} className="field" />
+          <textarea
+            name="reason"
+            required
+            rows={3}
+            defaultValue={written.get(id)}
+            onChange={(e) => written.set(id, e.target.value)}
+            className="field"
+          />
         </label>
-        {set.error && (
-          <p role="alert" className="rounded border border-critical bg-critical-bg p-2 text-critical">
-            {reasonOf(set.error, language)}
-          </p>
-        )}
+        <Refusal text={cut || (set.error ? reasonOf(set.error, language) : '')} />
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>{t.cancel}</Button>
-          <Button type="submit" tone="primary" disabled={set.isPending}>
+          <Button type="submit" tone="primary">
             {t.closeIncident}
           </Button>
         </div>
@@ -101,29 +132,68 @@ export function VerdictSheet({ id, title, onClose }: { id: string; title: string
   );
 }
 
+/** How many characters a text has more than are kept, counted as the server does; the spaces around it are not kept. */
+export function tooLong(text: string, most: number): number {
+  return Math.max(0, [...text.trim()].length - most);
+}
+
+function Refusal({ text }: { text: string }) {
+  return text === '' ? null : (
+    <p role="alert" className="rounded border border-critical bg-critical-bg p-2 text-critical">
+      {text}
+    </p>
+  );
+}
+
 /** What people did to an incident and what they wrote about it, with a place to write more. */
-export function NotesSheet({ id, history, onClose }: { id: string; history: IncidentChange[]; onClose: () => void }) {
+export function NotesSheet({
+  id,
+  history,
+  written,
+  onClose,
+}: {
+  id: string;
+  history: IncidentChange[];
+  written: Map<string, string>;
+  onClose: () => void;
+}) {
   const { t, language } = useSpeech();
   const note = useChange(id, (text: string) => api.addIncidentNote({ id, text }));
+  const field = useRef<HTMLTextAreaElement>(null);
+  const [cut, setCut] = useState('');
   const submit = (e: FormEvent<HTMLFormElement>) => {
     e.preventDefault();
-    const form = e.currentTarget;
-    note.mutate(String(new FormData(form).get('note') ?? ''), { onSuccess: () => form.reset() });
+    if (note.isPending) return;
+    const text = String(new FormData(e.currentTarget).get('note') ?? '');
+    const over = tooLong(text, maxNote);
+    setCut(over > 0 ? t.tooLong(over, maxNote) : '');
+    if (over > 0) return;
+    note.mutate(text, {
+      onSuccess: () => {
+        written.delete(id);
+        if (field.current) field.current.value = '';
+        field.current?.focus(); // for the next one
+      },
+    });
   };
   return (
     <Sheet title={t.notesTitle} onClose={onClose}>
       <form onSubmit={submit} className="flex flex-col gap-2">
         <label className="block">
           <span className="mb-1 block font-semibold">{t.noteWrite}</span>
-          <textarea name="note" required rows={3} maxLength={maxNote} className="field" />
+          <textarea
+            ref={field}
+            name="note"
+            required
+            rows={3}
+            defaultValue={written.get(id)}
+            onChange={(e) => written.set(id, e.target.value)}
+            className="field"
+          />
         </label>
-        {note.error && (
-          <p role="alert" className="rounded border border-critical bg-critical-bg p-2 text-critical">
-            {reasonOf(note.error, language)}
-          </p>
-        )}
+        <Refusal text={cut || (note.error ? reasonOf(note.error, language) : '')} />
         <div className="flex justify-end">
-          <Button type="submit" tone="primary" disabled={note.isPending}>
+          <Button type="submit" tone="primary">
             {t.noteAdd}
           </Button>
         </div>

@@ -5,7 +5,7 @@ import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } fr
 import { holdToken, reasonOf, signIn } from '../../api/client';
 import type { SessionResponse } from '../../api/gen/console/v1/console_pb';
 import { reads } from '../../api/reads';
-import { ourPath } from '../../app/next';
+import { linkOf, ourPath } from '../../app/next';
 import { useTheme } from '../../app/theme';
 import { languages, useSpeech, useText } from '../../i18n/language';
 import { Button, CopyButton } from '../../ui/button';
@@ -16,7 +16,7 @@ import { show } from '../../ui/show';
 export function SignInPage() {
   const { t, language, setLanguage } = useSpeech();
   const { theme, setTheme } = useTheme();
-  const [link] = useState(() => decodeURIComponent(location.hash.slice(1)));
+  const [link] = useState(() => linkOf(location.hash));
   return (
     <div className="flex h-full flex-col overflow-auto">
       <header className="flex items-center gap-2 p-3">
