@@ -32,7 +32,7 @@ const copies =
 const chooses = (value) => (control) => control.selectOption(value);
 const types = (text) => (control) => control.fill(text);
 const changes = async ({ before, look, until }) => until('the screen changes', async () => (await look()) !== before);
-const selected = '#main [aria-selected=true]';
+export const selected = '#main [aria-selected=true]';
 
 /** Where a page is and what brings it into the state that the rows are about. */
 export const states = {
