@@ -65,6 +65,9 @@ func TestIncidentsAreWorkedOnFromTheCommandLine(t *testing.T) {
 		if rows := c.rows(t, "closed"); len(rows) != 1 || rows[0].Verdict != v.ID || rows[0].Reason != "reason for "+v.ID || !strings.HasPrefix(rows[0].Owner, me) {
 			t.Errorf("closed as %s: %+v", v.ID, rows)
 		}
+		if rows := c.rows(t, "open"); len(rows) != len(all)-1 {
+			t.Errorf("one of %d is closed, and %d are open", len(all), len(rows))
+		}
 		if shown := do(exitOK, "show", id); !strings.Contains(shown, v.Word.En) || !strings.Contains(shown, "reason for "+v.ID) || !strings.Contains(shown, "the user says") {
 			t.Errorf("show does not tell that it was closed as %s:\n%s", v.ID, shown)
 		}

@@ -29,7 +29,7 @@ type incidentsVerb struct {
 
 type incidentsListVerb struct {
 	Limit uint32 `help:"At most this many, newest first." default:"50"`
-	State string `help:"Only this state." enum:"new,triaging,closed," default:""`
+	State string `help:"Only this state; open is all but closed." enum:"new,triaging,closed,open," default:""`
 }
 
 // Help shows examples.

@@ -72,7 +72,7 @@ var jaHelp = terminal.Sentences{
 
 	"List incidents (default).": "インシデントを一覧表示する(既定)。",
 	"Show one incident: the five answers, its story, how it got in, what to do.": "インシデントを一件表示する。五つの答え、攻撃ストーリー、侵入経路、次にすること。",
-	"Only this state.": "この状態だけ。",
+	"Only this state; open is all but closed.":                                   "この状態だけ。open は closed 以外のすべて。",
 
 	"End a process, named by its key: never a reused pid.":                 "プロセスを終了させる。キーで指定するため、使い回された PID を誤って終了させない。",
 	"Stop a process without ending it.":                                    "プロセスを一時停止する。",
