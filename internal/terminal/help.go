@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 )
@@ -167,7 +168,12 @@ func (h *helpPage) flagName(f *kong.Flag) string {
 func (h *helpPage) meaning(v *kong.Value) string {
 	out := h.tongue.Say(v.Help)
 	if v.Enum != "" && strings.Trim(v.Enum, ",") != "" {
-		out += " (" + strings.ReplaceAll(strings.Trim(v.Enum, ","), ",", ", ") + ")"
+		words := strings.ReplaceAll(strings.Trim(v.Enum, ","), ",", ", ")
+		if last, _ := utf8.DecodeLastRuneInString(out); screen.RuneWidth(last) == 2 {
+			out += "（" + words + "）"
+		} else {
+			out += " (" + words + ")"
+		}
 	}
 	if v.HasDefault && v.Default != "" {
 		out = h.tongue.Say("%s (default %s)", out, v.Default)

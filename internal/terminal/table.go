@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -136,14 +137,21 @@ func Wrap(text string, width int) []string {
 	return out
 }
 
+// item is an entry of a list inside a text: what is behind its word hangs under its first line.
+var item = regexp.MustCompile(`^ +[^ ]+ {2,}`)
+
 func wrap(text string, width int) []string {
 	var out []string
 	line := ""
+	hang := ""
+	if n := Width(item.FindString(text)); n <= width/2 {
+		hang = strings.Repeat(" ", n)
+	}
 	for _, piece := range pieces(text) {
 		if line != "" && Width(line)+Width(strings.TrimRight(piece, " ")) > width {
 			out = append(out, strings.TrimRight(line, " "))
 			piece = strings.TrimLeft(piece, " ")
-			line = ""
+			line = hang
 		}
 		line += piece
 	}
@@ -152,8 +160,8 @@ func wrap(text string, width int) []string {
 
 // closing may not begin a line, opening may not end one.
 const (
-	closing = "、。,.:;!?)]}」』】)]・ー々ゃゅょっャュョッ〜%%"
-	opening = "([{「『【(["
+	closing = "、。,.:;!?)]}」』】）］｝》〉〕：；！？・ー々ゃゅょっャュョッ〜%%"
+	opening = "([{「『【（［｛《〈〔"
 )
 
 // pieces cuts text where a line may end.

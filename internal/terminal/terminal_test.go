@@ -155,3 +155,19 @@ func TestJapaneseParentheses(t *testing.T) {
 		}
 	}
 }
+
+// A wide parenthesis that opens ended a line, and one that closes began the next; an entry of a list hung under nothing.
+func TestWrapKeepsWideParenthesesAndHangsLists(t *testing.T) {
+	for width := 12; width < 60; width++ {
+		for _, l := range terminal.Wrap("root: プロセス 19 個、最初は miner-like.sh（pid 24948、いま動いているもの）。次は「別の名前」（長い長い長い説明）です", width) {
+			if strings.HasSuffix(l, "（") || strings.HasPrefix(l, "）") || strings.HasPrefix(l, "」") || strings.HasSuffix(l, "「") {
+				t.Errorf("width %d: line %q", width, l)
+			}
+		}
+	}
+	got := terminal.Wrap("次のいずれか。\n  FP-rule  ルールが一致した対象ではないもの", 24)
+	want := []string{"次のいずれか。", "  FP-rule  ルールが一致", "           した対象では", "           ないもの"}
+	if !slices.Equal(got, want) {
+		t.Errorf("Wrap = %q; want %q", got, want)
+	}
+}
