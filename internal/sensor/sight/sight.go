@@ -157,6 +157,9 @@ func (s *Sight) take(ctx context.Context, e *event.Event) {
 		return
 	}
 	now := e.BootNS
+	if e.Kind == event.MemProcWrite {
+		e.Target.PID = hostPID("/proc", e.Actor.PID, e.Target.PID)
+	}
 	var logon *event.Event
 	if e.Kind == event.ProcessExec || e.Kind == event.ProcessRunning {
 		logon = s.tree.Run(e, s.judge.Of(e, s.probe.Root(), s.probe.HostRoot()))
