@@ -36,7 +36,7 @@ func (r *Role) Inside(e *event.Event) bool {
 		case e.Kind.Class() == "file":
 			return lies(r.folder, &e.File)
 		case isImage(e.Kind):
-			return lies(r.folder, &event.File{Path: e.Actor.Path, VolumeID: e.Actor.VolumeID, FileID: e.Actor.FileID})
+			return lies(r.folder, &event.File{Path: e.Actor.Path, VolumeID: e.Actor.VolumeID, FileID: e.Actor.FileID, Mode: image})
 		}
 		return false
 	}

@@ -138,6 +138,9 @@ func lies(folder string, f *event.File) bool {
 	return same(folder, f.Path, f) || same(folder, strings.TrimSuffix(f.Path, ".dpkg-new"), f)
 }
 
+// image marks a file that runs: perl has two names in every Debian, and what a program is does not hang on its other name.
+const image = ^uint64(0)
+
 func same(folder, name string, f *event.File) bool {
 	dir, err := unix.Open(folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -155,7 +158,7 @@ func same(folder, name string, f *event.File) bool {
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && strconv.FormatUint(st.Ino, 10) == f.FileID &&
 		volumeOf(unix.Major(st.Dev)<<20|unix.Minor(st.Dev)) == f.VolumeID &&
-		(st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink == 1)
+		(f.Mode == image || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink == 1)
 }
 
 // mounts reads what is mounted where, for one process.
