@@ -12,12 +12,13 @@ import (
 // assign gives a detection to the incident its process belongs to, or opens one.
 func (f *floor) assign(det detection.Detection, now time.Time) {
 	p := f.graph.seed(det)
-	if p != nil {
-		p.host.find(p)
-	}
 	if p == nil {
 		f.assignHost(det, now)
 		return
+	}
+	p.host.find(p)
+	if p.passed != 0 && f.open[p.passed] != nil {
+		f.dirty[p.passed] = true // the story that goes through p takes it in now that something was found of it
 	}
 	var into *story
 	var grown *growth
@@ -199,6 +200,11 @@ func (f *floor) claim(st *story, w *growth) {
 			continue
 		}
 		p.story, p.brings = st.serial, w.role[p] == full || w.role[p] == runner
+	}
+	for _, p := range w.order {
+		if w.role[p] == passage && hubKind(p) == notHub {
+			p.passed = st.serial
+		}
 	}
 }
 

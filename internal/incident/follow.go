@@ -163,6 +163,10 @@ func (w *growth) handoffEdges(h *handoff, conf string) *urlNode {
 	w.edge(link{kind: EdgeHandoff, from: u, to: h.browser, facts: append(facts, h.evidence...), basis: inferred, confidence: conf, reason: why})
 	// named steps of a chain: shown, but nothing else of theirs follows
 	for _, p := range append([]*proc{h.stub, h.browser, giver}, mailChain(h.stub)...) {
+		if p.finding && hubKind(p) == notHub {
+			w.reached(p) // a step that a rule found is a part, not only the way
+			continue
+		}
 		w.join(p, passage)
 		if len(p.kids) > 1 {
 			w.folds[p] = len(p.kids) - 1

@@ -96,6 +96,7 @@ type proc struct {
 
 	more   *deeds
 	lost   uint32 // programs that were below it and are evicted, or more than its children hold
+	passed uint32 // serial of the story whose chain goes through it, not a member of it; 0: none
 	story  uint32 // serial of the story it was a member of at the last growth, 0: none
 	brings bool   // member that brings what is found below it: with all its descendants, or as a runner
 }
