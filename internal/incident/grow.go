@@ -168,7 +168,14 @@ func (w *growth) visit(p *proc) {
 // down takes the descendants. A hub started by a member is shown, and its own children are not taken:
 // a cron daemon or a browser runs for many.
 func (w *growth) down(p *proc) {
+	early := prepared(p)
+	if early {
+		w.foundBelow(p)
+	}
 	for _, k := range p.kids {
+		if early && ofEarlierImage(p, k) {
+			continue
+		}
 		if hubKind(k) != notHub {
 			w.join(k, passage)
 			if n := len(k.kids); n > 0 {

@@ -42,7 +42,7 @@ func isRunner(p *proc) bool {
 	}
 	kids := int(p.lost)
 	for _, k := range p.kids {
-		if k.firstExec() != nil && hubKind(k) == notHub {
+		if k.firstExec() != nil && hubKind(k) == notHub && !ofEarlierImage(p, k) {
 			kids++
 		}
 		if kids > manyKids {
@@ -55,7 +55,12 @@ func isRunner(p *proc) bool {
 // programsBelow counts the programs that p and its descendants started, up to a little more than enough.
 func programsBelow(p *proc, enough int) int {
 	n, looked := int(p.lost), 0
-	queue := append(make([]*proc, 0, enough+8), p.kids...)
+	queue := make([]*proc, 0, enough+8)
+	for _, k := range p.kids {
+		if !ofEarlierImage(p, k) {
+			queue = append(queue, k)
+		}
+	}
 	for len(queue) > 0 && n <= enough && looked < 16*enough {
 		k := queue[0]
 		queue = queue[1:]
@@ -147,6 +152,26 @@ func isDaemon(p *proc) bool {
 // hidden says that p ran from no file that is there.
 func hidden(p *proc) bool { im := p.last(); return im.memory || im.deleted }
 
+// ofEarlierImage says that p started k before it became the program that it runs now. A log-on shell runs its start
+// files, dozens of programs with some set-ups, and then becomes the one command it was given: they are not that command's.
+func ofEarlierImage(p, k *proc) bool {
+	return len(p.images) > 1 && k.start != 0 && k.start < p.last().time
+}
+
+// prepared says that p ran so many programs before it became what it runs now that they are no part of one act.
+func prepared(p *proc) bool {
+	if len(p.images) < 2 {
+		return false
+	}
+	n := 0
+	for _, k := range p.kids {
+		if ofEarlierImage(p, k) && k.firstExec() != nil {
+			n += 1 + len(k.kids)
+		}
+	}
+	return n > aloneBelow
+}
+
 // foundBelow takes what was found below a runner, whatever is between.
 func (w *growth) foundBelow(q *proc) {
 	for _, p := range q.host.found {
@@ -196,7 +221,7 @@ func (w *growth) handled() bool {
 // beside counts the programs that the members' own parents started and that are no part of the story.
 func (w *growth) beside() {
 	for _, q := range w.order {
-		if r := w.role[q]; r != pruned && r != runner {
+		if r := w.role[q]; r != pruned && r != runner && (r != full || !prepared(q)) {
 			continue
 		}
 		n, looked := int(q.lost), 0

@@ -122,6 +122,28 @@ func TestOneOddActAmongManyStaysSmall(t *testing.T) {
 	}
 }
 
+// A log-on shell runs its start files, sixty programs here, and becomes the one script it was given: that script's steps
+// stand whole in its story, and what set the shell up is beside it.
+func TestStartFilesOfAShellAreNotTheScriptItBecomes(t *testing.T) {
+	tp := newTape(hostA)
+	tp.start("sshd", "init", 40, "/usr/sbin/sshd", "sshd -R")
+	tp.start("shell", "sshd", 60, "/usr/bin/bash", "bash -c bash /tmp/take.sh")
+	tp.like(60, "shell", 5000, "/usr/bin/readlink", "readlink pyenv")
+	tp.exec("shell", "/usr/bin/bash", "bash /tmp/take.sh")
+	for i, step := range []string{"find /home -name id_*", "cp /home/u/.ssh/id_rsa /dev/shm/k", "cat /home/u/.aws/credentials", "tar -czf /dev/shm/o.tgz /dev/shm/k", "rm -f /dev/shm/k"} {
+		name := fmt.Sprint("step", i)
+		run := tp.start(name, "shell", uint64(7000+i), "/usr/bin/"+strings.Fields(step)[0], step)
+		if i < 2 {
+			tp.detect(run, fmt.Sprint("rule ", i), detection.High)
+		}
+	}
+	s := tp.story()
+	wantMembers(t, tp, s, []string{"shell", "step0", "step1", "step2", "step3", "step4"}, nil)
+	if n := processes(s); n > 10 || s.LeftOut.Beside != 60 {
+		t.Errorf("%d processes are shown, %d counted beside; want 10 at most, 60 beside", n, s.LeftOut.Beside)
+	}
+}
+
 // Not the number of 240: neither thirty programs nor a hundred, nor shells of shells, make one odd act a long story.
 func TestOddActStaysSmallWhateverRunsBesideIt(t *testing.T) {
 	for _, n := range []int{0, 4, 9, 15, 30, 60, 400} {
