@@ -21,6 +21,7 @@ var jaRules = terminal.Sentences{
 	"the document is no map": "文書がマップではありません",
 	"no title":               "title がありません",
 	"id is no text":          "id が文字列ではありません",
+
 	"id or title is longer than a line of text":       "id または title が長すぎます",
 	"no id, and none can be made: %v":                 "id がなく、作ることもできません: %s",
 	"rule id %s is taken by %s":                       "ルール ID %s は %s が使っています",
@@ -32,6 +33,7 @@ var jaRules = terminal.Sentences{
 	"a detection is a map or a list":                  "detection はマップかリストで書いてください",
 	"identifier %q: 1 to 256 characters":              "識別子 %q は 1～256 文字にしてください",
 	"logsource names no product, category or service": "logsource に product、category、service のどれもありません",
+
 	"level %q is none of informational, low, medium, high, critical":                                    "level %q は informational、low、medium、high、critical のいずれでもありません",
 	"yagura.%s lacks en or ja":                                                                          "yagura.%s に en または ja がありません",
 	"yagura.%s is longer than 2,000 characters":                                                         "yagura.%s が 2,000 文字を超えています",
