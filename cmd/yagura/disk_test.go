@@ -204,7 +204,10 @@ func TestARevokedHostIsRefused(t *testing.T) {
 	h.cli(exitOK, "enroll", "revoke", host)
 	s.says(60*time.Second, "NOT connected for", "the server refuses this host", "revoked")
 	if got := h.host(); got.State != "revoked" {
-		t.Errorf("hosts: %+v; want revoked", got)
+		t.Errorf("hosts --all: %+v; want revoked", got)
+	}
+	if out := h.cli(exitOK, "hosts"); strings.Contains(out, host) {
+		t.Errorf("hosts shows a revoked host:\n%s", out)
 	}
 	if st := s.status(); st.Spool.Dropped > 0 {
 		t.Errorf("%+v: the refused sensor dropped events", st)

@@ -127,7 +127,7 @@ type hostJSON struct {
 func (h *house) host() hostJSON {
 	h.t.Helper()
 	var all []hostJSON
-	h.json(&all, "hosts")
+	h.json(&all, "hosts", "--all")
 	if len(all) != 1 {
 		h.t.Fatalf("hosts: %+v; want one", all)
 	}
