@@ -60,7 +60,7 @@ for m in proc sys dev; do
 	mount --make-rslave "$root/$m"
 done
 git clone -q . "$work/src"
-cp dev/bench/quiet/servers.sh "$root/root/servers.sh"
+cp dev/bench/quiet/servers.sh "$root/srv/servers.sh"
 cp "${BIN:-bin}/yagura" "${BIN:-bin}/yagura-sensor" "$work/" # a build beside must not change what is measured
 
 "$work/yagura" up --data "$work/data" --listen "${LISTEN:-127.0.0.1:0}" --sensor-listen "${SENSOR_LISTEN:-127.0.0.1:0}" --ready-file "$work/ready" >"$work/up.log" 2>&1 &

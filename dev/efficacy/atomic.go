@@ -97,7 +97,7 @@ var hostname = regexp.MustCompile(`\b(?:[a-z0-9-]+\.)+(?:com|net|org|io|me|sh|de
 
 // wellKnown gives the names that exist in the rooms' world: those that some test mentions. A generated name does not.
 func wellKnown(tests []*test) []string {
-	found := map[string]bool{"ifconfig.me": true, "deb.debian.org": true, "example.net": true}
+	found := map[string]bool{"ifconfig.me": true, "debian.example.net": true, "example.net": true}
 	for _, t := range tests {
 		var text strings.Builder
 		text.WriteString(t.Command)

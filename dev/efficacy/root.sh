@@ -44,13 +44,14 @@ have=$(comm -12 <(tr -s ' \n' '\n' <<<"$packages" | sort -u) <(printf '%s\n' "$t
 comm -23 <(tr -s ' \n' '\n' <<<"$packages" | grep . | sort -u) <(printf '%s\n' "$there") | sed 's/^/root: not in this Debian: /'
 # shellcheck disable=SC2086
 inside apt-get install -y -qq --no-install-recommends $have >>"$root.log" 2>&1 || { tail -20 "$root.log"; exit 1; }
-# The one packer there is comes from the backports.
-printf 'deb http://deb.debian.org/debian bookworm-backports main\n' >"$root/etc/apt/sources.list.d/backports.list"
+# The one packer there is comes from the backports, of the archive that bookworm itself comes from.
+inside apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' | head -1 |
+	sed 's/.*/deb & bookworm-backports main/' >"$root/etc/apt/sources.list.d/backports.list"
 { inside apt-get update -qq && inside apt-get install -y -qq --no-install-recommends -t bookworm-backports upx-ucl; } >>"$root.log" 2>&1 || echo "root: no upx: packed programs are left out"
 inside apt-get clean
 echo "root: people"
 inside sh -eu -s <"$here/people.sh" >>"$root.log" 2>&1 || { tail -20 "$root.log"; exit 1; }
 rm -f "$root/usr/sbin/policy-rc.d" "$root/etc/resolv.conf" "$root"/etc/apt/auth.conf "$root"/etc/apt/auth.conf.d/* "$root"/etc/apt/sources.list.d/*
 printf 'nameserver 9.9.9.9\n' >"$root/etc/resolv.conf"
-printf 'deb http://deb.debian.org/debian bookworm main\n' >"$root/etc/apt/sources.list"
+printf 'deb http://debian.example.net/debian bookworm main\n' >"$root/etc/apt/sources.list"
 printf '%s\n' "$want" >"$made"

@@ -32,7 +32,7 @@ fi
 while :; do
 	step servers
 	apart=(--net) # the servers reach one another and nothing else
-	try own bash /root/servers.sh
+	try own bash /srv/servers.sh
 	apart=()
 	step a package less and again, here and in a chroot
 	try own apt-get -y --purge remove zip
