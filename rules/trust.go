@@ -65,11 +65,28 @@ func starts(expr string) []string {
 	if err != nil {
 		return nil
 	}
-	re = re.Simplify()
-	if re.Op != syntax.OpConcat || len(re.Sub) < 2 || re.Sub[0].Op != syntax.OpBeginText {
-		return nil
+	return anchored(re.Simplify())
+}
+
+// anchored gives the same of a part of an expression; each branch of an alternation has to stand at the begin for itself.
+func anchored(re *syntax.Regexp) (out []string) {
+	switch re.Op {
+	case syntax.OpCapture:
+		return anchored(re.Sub[0])
+	case syntax.OpAlternate:
+		for _, k := range re.Sub {
+			one := anchored(k)
+			if len(one) == 0 {
+				return nil
+			}
+			out = append(out, one...)
+		}
+	case syntax.OpConcat:
+		if re.Sub[0].Op != syntax.OpBeginText {
+			return anchored(re.Sub[0])
+		}
+		out, _ = heads([]string{""}, &syntax.Regexp{Op: syntax.OpConcat, Sub: re.Sub[1:]})
 	}
-	out, _ := heads([]string{""}, &syntax.Regexp{Op: syntax.OpConcat, Sub: re.Sub[1:]})
 	return out
 }
 
