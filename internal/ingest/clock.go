@@ -19,12 +19,12 @@ const (
 	heardMax = 32    // calls remembered: eight minutes of heartbeats
 )
 
-// rises says when a larger offset is believed: when each of the last so many calls came later than
-// believed by more than that. A delay can look like it, so the smaller the difference the longer it is watched.
+// rises says when a larger offset is believed that a delay can look like: when each of the last so many calls
+// came later than believed by more than that. The smaller the difference, the longer it is watched.
 var rises = []struct {
 	calls int
 	above int64
-}{{1, leap}, {4, 2e6}, {heardMax, 250e3}}
+}{{4, 2e6}, {heardMax, 250e3}}
 
 // bootClock ties the boot clock of one boot of a host to the server's clock. All numbers are µs.
 //
@@ -34,7 +34,7 @@ var rises = []struct {
 // lane and for a batch that comes again; a new offset holds for what is later by the boot's clock than all
 // that was stamped, and a smaller one is reached by running slower.
 type bootClock struct {
-	bends []fleet.Bend // in order of From; none before the first word of the boot
+	bends []fleet.Bend // in order of From, at least one
 	high  int64        // the newest boot time that was stamped
 	back  int64        // of the server's steps back, what is in the bends
 	loose bool         // high was worked out after a restart: the boot's clock itself may show that it is less
@@ -42,6 +42,11 @@ type bootClock struct {
 	heard []int64      // what the last greetings and heartbeats showed, newest last
 
 	version, saved int // of what has to outlive a restart
+}
+
+// newClock gives the clock of a boot of which nothing was stamped.
+func newClock(offset int64) *bootClock {
+	return &bootClock{bends: []fleet.Bend{{At: offset, Offset: offset}}, version: 1}
 }
 
 // restore gives the clock of a boot as it was kept. at is now: what was stamped lies before it, or as little
@@ -77,7 +82,7 @@ func (c *bootClock) time(b int64) int64 {
 // that turns time back.
 func (c *bootClock) turn(offset int64, jump bool) {
 	c.version++
-	if c.high == 0 || len(c.bends) == 0 {
+	if c.high == 0 {
 		c.bends = []fleet.Bend{{At: offset, Offset: offset}}
 		return
 	}
@@ -99,10 +104,6 @@ func (c *bootClock) turn(offset int64, jump bool) {
 // delay and no pause does.
 func (c *bootClock) hear(b, at int64) (moved int64) {
 	bound := at - b
-	if len(c.bends) == 0 {
-		c.turn(bound, false)
-		return 0
-	}
 	if c.loose {
 		c.high, c.loose = min(c.high, max(b, c.last().From)), false
 	}
@@ -112,22 +113,20 @@ func (c *bootClock) hear(b, at int64) (moved int64) {
 		return 0
 	}
 	offset := c.last().Offset
-	switch {
-	case bound < offset-leap:
-		c.heard = nil
-		c.turn(bound, true)
-		return bound - offset
-	case bound < offset:
-		c.turn(bound-slack, false)
-		offset = bound - slack
-	case c.high > b+leap:
-		// A machine that was restored from a snapshot runs through the same boot times again.
-		for c.high = b; len(c.bends) > 1 && c.last().From >= b; {
-			c.bends = c.bends[:len(c.bends)-1]
+	if moved = bound - offset; moved < -leap || moved > leap {
+		if moved > 0 && c.high > b+leap {
+			// A machine that was restored from a snapshot runs through the same boot times again.
+			for c.high = b; len(c.bends) > 1 && c.last().From >= b; {
+				c.bends = c.bends[:len(c.bends)-1]
+			}
 		}
 		c.heard = nil
-		c.turn(bound, false)
-		return bound - offset
+		c.turn(bound, moved < 0)
+		return moved
+	}
+	if moved < 0 {
+		offset = bound - slack
+		c.turn(offset, false)
 	}
 	if c.heard = append(c.heard, bound); len(c.heard) > heardMax {
 		c.heard = append(c.heard[:0], c.heard[1:]...)
@@ -139,10 +138,7 @@ func (c *bootClock) hear(b, at int64) (moved int64) {
 		if least := slices.Min(c.heard[len(c.heard)-r.calls:]); least-offset > r.above {
 			c.heard = nil
 			c.turn(least, false)
-			if least-offset > leap {
-				return least - offset
-			}
-			return 0
+			break
 		}
 	}
 	return 0
@@ -200,12 +196,12 @@ func guessed(events []*event.Event, at int64) *bootClock {
 	if newest == nil {
 		return nil
 	}
-	c := &bootClock{guess: true}
+	left := at
 	if h := newest.HostTime; h > at-oldest.Microseconds() && h <= at {
-		c.turn(h-bootTime(newest), false)
-	} else {
-		c.turn(at-bootTime(newest), false)
+		left = h
 	}
+	c := newClock(left - bootTime(newest))
+	c.guess = true
 	return c
 }
 
@@ -214,9 +210,7 @@ func (c *bootClock) setBack(back int64) {
 	if c.back == back {
 		return
 	}
-	if len(c.bends) > 0 {
-		c.turn(c.last().Offset-(back-c.back), true)
-	}
+	c.turn(c.last().Offset-(back-c.back), true)
 	c.back, c.heard = back, nil
 }
 

@@ -39,12 +39,10 @@ func FuzzOpenBatch(f *testing.F) {
 		if len(events) == 0 {
 			return
 		}
-		c := &bootClock{}
-		c.turn(1_600_000_000_000_000, false)
 		for _, e := range events {
 			e.Textify()
 		}
-		received := stamp(events, 1_700_000_000_000_000, c)
+		received := stamp(events, 1_700_000_000_000_000, newClock(1_600_000_000_000_000))
 		batches, err := pack(stream.Batch{Stream: 1, Received: received}, events, 1)
 		if err != nil {
 			t.Fatalf("pack: %v", err)

@@ -220,7 +220,7 @@ func (src *source) greet(boot []byte, stream uint64, b, at, back int64) (moved i
 	if b == 0 {
 		return 0 // it does not say: a recording has no clock
 	}
-	return src.clock(key, back, func() *bootClock { c := &bootClock{}; c.turn(at-b, false); return c }).hear(b, at)
+	return src.clock(key, back, func() *bootClock { return newClock(at - b) }).hear(b, at)
 }
 
 // hear takes those of a heartbeat; steady says that the clocks have run together for some minutes.
