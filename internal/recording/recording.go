@@ -46,18 +46,14 @@ func Read(in io.Reader) ([]*event.Event, error) {
 		return nil, err
 	}
 	switch {
-	case packed == "zstd" && !looksLikeJSON(start):
+	case looksLikeJSON(start):
+		if err := r.all(); err != nil {
+			return nil, err
+		}
+	case packed == "zstd":
 		return r.batch()
-	case len(bytes.TrimSpace(start)) == 0:
-		if err := r.all(); err != nil {
-			return nil, err
-		}
-	case !looksLikeJSON(start):
-		return nil, r.foreign(whatItIs(start))
 	default:
-		if err := r.all(); err != nil {
-			return nil, err
-		}
+		return nil, r.foreign(whatItIs(start))
 	}
 	if len(r.events) == 0 {
 		return nil, errors.New("the recording holds no event")
@@ -67,10 +63,11 @@ func Read(in io.Reader) ([]*event.Event, error) {
 
 // foreign is the error for a file of another kind, or for what stands in it.
 func (r *reader) foreign(what string) error {
-	if r.line == 1 && len(r.events) == 0 {
-		return fmt.Errorf("%s is not taken: replay takes what `yagura-sensor watch` prints, as lines or as an array of JSON, plain, gzip or zstd; docs/recordings.md tells how to convert", what)
+	where := ""
+	if r.line > 1 || len(r.events) > 0 {
+		where = fmt.Sprintf("line %d: ", r.line)
 	}
-	return fmt.Errorf("line %d: %s is not taken: replay takes what `yagura-sensor watch` prints, as lines or as an array of JSON, plain, gzip or zstd; docs/recordings.md tells how to convert", r.line, what)
+	return fmt.Errorf("%s%s is not taken: replay takes what `yagura-sensor watch` prints, as lines or as an array of JSON, plain, gzip or zstd; docs/recordings.md tells how to convert", where, what)
 }
 
 // unwrap takes the compression off and gives the innermost.
@@ -123,7 +120,7 @@ func (b *budget) Read(p []byte) (int, error) {
 	return n, fmt.Errorf("the %s is damaged: %w", b.what, err)
 }
 
-// start gives the first bytes without taking them, but for a byte order mark and what is blank.
+// start gives the first bytes without taking them, but for a byte order mark.
 func (r *reader) start() ([]byte, error) {
 	b, err := r.r.Peek(512)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -136,7 +133,7 @@ func (r *reader) start() ([]byte, error) {
 	return b, nil
 }
 
-// looksLikeJSON tells text from a batch: no event begins like an object or an array of them.
+// looksLikeJSON tells text from a batch: no batch begins like an object or an array of them. Blanks look like it.
 func looksLikeJSON(b []byte) bool {
 	b = bytes.TrimLeft(b, " \t\r\n")
 	if len(b) == 0 {
