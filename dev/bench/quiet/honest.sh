@@ -3,7 +3,7 @@
 root=$1 src=$2 log=$3 minutes=$4
 step() { echo "quiet: $* ($(date -u +%T))"; }
 try() { "$@" >>"$log" 2>&1 || echo "quiet: failed: $* (see its log)"; }
-# As a host of its own: its root is the root, its processes are all there are. $own says what else is its own.
+# As a host of its own: its root is the root, its processes are all there are. $apart says what else is its own.
 own() {
 	unshare --mount --pid --uts --fork "${apart[@]}" sh -c 'root=$0 && mount --make-rprivate / && mount --rbind "$root" "$root" && cd "$root" && mkdir -p .machine && pivot_root . .machine &&
 		mount -t proc proc /proc && umount -l /.machine && exec chroot . /usr/bin/env -i HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"' "$root" "$@"
