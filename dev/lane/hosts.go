@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -27,13 +26,12 @@ import (
 // and what the command line says of it.
 type hosts struct {
 	yagura, kernel, initrd, work string
-	orders, memory               int
+	orders                       int
 
-	r       *report
-	sensors string // host:port of the server's listener
-	files   string // port of the attacker's files
-	guests  []*guestHost
-	ended   []func()
+	r      *report
+	files  string // port of the attacker's files
+	guests []*guestHost
+	ended  []func()
 }
 
 // guestHost is one guest.
@@ -58,7 +56,6 @@ func runHosts(args []string, stdout io.Writer) error {
 	f.StringVar(&h.initrd, "initrd", "", "")
 	f.StringVar(&h.work, "work", "", "")
 	f.IntVar(&h.orders, "orders", 10, "")
-	f.IntVar(&h.memory, "memory", 256, "")
 	if err := f.Parse(args); err != nil {
 		return fmt.Errorf("arguments: %w", err)
 	}
@@ -133,8 +130,7 @@ func free() string {
 
 // serve starts the server and, beside it, the web site that the attacker's tools come from.
 func (h *hosts) serve() error {
-	h.sensors = "127.0.0.1:" + cmp.Or(os.Getenv("LANE_SENSORS"), free())
-	if _, err := h.start("server.log", h.yagura, "server", "--data", h.data(), "--listen", "127.0.0.1:"+cmp.Or(os.Getenv("LANE_CONSOLE"), free()), "--sensor-listen", h.sensors, "--hostname", "10.0.2.2"); err != nil {
+	if _, err := h.start("server.log", h.yagura, "server", "--data", h.data(), "--listen", "127.0.0.1:"+free(), "--sensor-listen", "127.0.0.1:"+free(), "--hostname", "10.0.2.2"); err != nil {
 		return err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -205,7 +201,7 @@ func (h *hosts) boot(g *guestHost) error {
 	}
 	var err error
 	// cx16 off and one CPU: see dev/lane.sh.
-	g.cmd, err = h.start(g.name+".log", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max,cx16=off", "-m", strconv.Itoa(h.memory), "-smp", "1", "-display", "none", "-no-reboot",
+	g.cmd, err = h.start(g.name+".log", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max,cx16=off", "-m", "256", "-smp", "1", "-display", "none", "-no-reboot",
 		"-kernel", h.kernel, "-initrd", h.initrd, "-append", "console=ttyS0 panic=-1 quiet", "-serial", "stdio", "-monitor", "none",
 		"-drive", "file="+disk+",format=raw,if=virtio",
 		"-netdev", "user,id=u,hostfwd=tcp:127.0.0.1:"+g.web+"-:8080,hostfwd=tcp:127.0.0.1:"+g.root+"-:8081", "-device", "virtio-net-pci,netdev=u",
