@@ -14,6 +14,7 @@ if [ "$(id -u)" != 0 ]; then
 	exit 0
 fi
 sh dev/need.sh test
+. dev/apt.sh
 mkdir -p /var/tmp/yagura-quiet
 work=$(mktemp -d /var/tmp/yagura-quiet/run.XXXXXX)
 root=$work/root
@@ -44,17 +45,7 @@ else
 	mkdir -p "$root"
 	tar -C "$root" -xpf "$base"
 fi
-cp -L --remove-destination /etc/resolv.conf "$root/etc/resolv.conf"
-cp -L --remove-destination /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
-# The root reaches its packages the way this machine does, and starts no service.
-cp -n /etc/apt/apt.conf.d/* "$root/etc/apt/apt.conf.d/"
-rm -f "$root"/etc/apt/sources.list "$root"/etc/apt/apt.conf.d/docker-*
-cp /etc/apt/sources.list "$root/etc/apt/" 2>/dev/null || true
-cp /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources "$root/etc/apt/sources.list.d/" 2>/dev/null || true
-mkdir -p "$root/usr/share/keyrings"
-cp -n /usr/share/keyrings/*.gpg "$root/usr/share/keyrings/" 2>/dev/null || true
-printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-chmod +x "$root/usr/sbin/policy-rc.d"
+borrow_apt "$root"
 for m in proc sys dev; do
 	mount --rbind "/$m" "$root/$m"
 	mount --make-rslave "$root/$m"

@@ -5,6 +5,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$1
+. "$here/../apt.sh"
 made=$root/.made
 want=$(cat "$0" "$here/packages.txt" "$here/people.sh" | sha256sum | cut -c1-16)
 if [ "$(cat "$made" 2>/dev/null)" = "$want" ]; then exit 0; fi
@@ -22,17 +23,7 @@ if [ ! -e "$root/.base" ]; then
 	debootstrap --variant=minbase --include=ca-certificates bookworm "$root" >"$root.log" 2>&1 || { tail -20 "$root.log"; exit 1; }
 	touch "$root/.base"
 fi
-# It reaches its packages the way this machine does, and starts no service.
-cp -L --remove-destination /etc/resolv.conf "$root/etc/resolv.conf"
-cp -L --remove-destination /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
-cp -n /etc/apt/apt.conf.d/* "$root/etc/apt/apt.conf.d/"
-rm -f "$root"/etc/apt/sources.list "$root"/etc/apt/apt.conf.d/docker-*
-cp /etc/apt/sources.list "$root/etc/apt/" 2>/dev/null || true
-cp /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources "$root/etc/apt/sources.list.d/" 2>/dev/null || true
-mkdir -p "$root/usr/share/keyrings"
-cp -n /usr/share/keyrings/*.gpg "$root/usr/share/keyrings/" 2>/dev/null || true
-printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-chmod +x "$root/usr/sbin/policy-rc.d"
+borrow_apt "$root"
 mount -t proc proc "$root/proc"
 mount --bind /dev "$root/dev"
 inside() { chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
