@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # make efficacy [ARGS="T1059.004 T1070.003#2"]: the open attacks of YAGURA_DATA/atomic-linux, live, each in a room that is
 # thrown away (dev/efficacy). Prints what was detected as `sh -c` and as a script file; result.json, history.ndjson and the
-# events of every test stay in OUT. Needs root, debootstrap, cgroup2; skips where it cannot run. About 15 minutes.
+# events of every test stay in EFFICACY_OUT; EFFICACY_FLAGS gives more of its flags. Needs root, debootstrap, cgroup2; skips
+# where it cannot run. About 15 minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=${YAGURA_DATA:-../shared/data}/atomic-linux

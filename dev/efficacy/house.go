@@ -26,16 +26,12 @@ type house struct {
 
 // detection is what the CLI says of one, as far as it is asked here.
 type detection struct {
-	Rule  string `json:"rule_id"`
 	Title struct {
 		En string `json:"en"`
 	} `json:"title"`
-	Severity    string   `json:"severity"`
-	Event       string   `json:"event_id"`
-	Image       string   `json:"image"`
-	CommandLine string   `json:"command_line"`
-	Attack      []string `json:"attack"`
-	Time        int64    `json:"time"`
+	Severity string `json:"severity"`
+	Event    string `json:"event_id"`
+	Image    string `json:"image"`
 }
 
 // counts says whether a detection is one that a person is shown as such: of medium or more.
@@ -162,8 +158,6 @@ func (h *house) ask(ctx context.Context, to any, verb ...string) error {
 // row is one line of `yagura events list --json`.
 type row struct {
 	ID     string            `json:"id"`
-	Kind   string            `json:"kind"`
-	Time   int64             `json:"time"`
 	Fields map[string]string `json:"fields"`
 }
 

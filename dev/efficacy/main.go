@@ -160,9 +160,7 @@ func (m *measurement) wanted(t *test) bool {
 
 func (m *measurement) attempt(ctx context.Context, a *attempt, authority *authority, names []string) {
 	dir := filepath.Join(m.work, a.name())
-	a.from = time.Now()
 	a.err = a.run(ctx, m, dir, authority, names)
-	a.to = time.Now()
 	if a.err != nil {
 		_, _ = fmt.Fprintf(m.log, "efficacy: %s: %v\n", a.name(), a.err)
 	}

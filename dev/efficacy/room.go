@@ -18,12 +18,11 @@ import (
 
 // attempt is one test in one mode, and what became of it.
 type attempt struct {
-	test     *test
-	mode     string
-	from, to time.Time
-	outcome  outcome
-	err      error // the room could not be made: nothing was tried
-	found    []detection
+	test    *test
+	mode    string
+	outcome outcome
+	err     error // the room could not be made: nothing was tried
+	found   []detection
 }
 
 // name is its cgroup's too, by which detections find it.
@@ -33,10 +32,8 @@ func (a *attempt) name() string {
 
 // outcome is what a room says at its end.
 type outcome struct {
-	Exit    int  `json:"exit"`
-	Timeout bool `json:"timeout,omitempty"`
-	Begin   int64
-	End     int64
+	Exit    int      `json:"exit"`
+	Timeout bool     `json:"timeout,omitempty"`
 	Unmet   []string `json:"unmet,omitempty"` // prerequisites that could not be had
 }
 
@@ -55,7 +52,7 @@ const prepare = "prepare.scope"
 
 const cgroupRoot = "/sys/fs/cgroup"
 
-// makeCgroup makes a cgroup below our own; "" is our own.
+// makeCgroup makes a cgroup below the one of all runs.
 func makeCgroup(name string) (string, error) {
 	base := cgroupRoot
 	if _, err := os.Stat(filepath.Join(base, "cgroup.procs")); err != nil {
