@@ -27,7 +27,8 @@ import (
 const (
 	maxRequest  = 4096 // bytes of a certificate request
 	maxName     = 255
-	maxTokens   = 10000
+	maxTokens   = 10000  // that can still enrol
+	maxKept     = 100000 // with those that ended
 	maxTokenTTL = 30 * 24 * time.Hour
 )
 
@@ -75,10 +76,13 @@ func (f *Fleet) CreateToken(ctx context.Context, t tenant.ID, uses int, ttl time
 			open++
 		}
 	}
-	full := open >= maxTokens || len(f.tokens) >= 10*maxTokens
+	kept := len(f.tokens)
 	f.mu.Unlock()
-	if full {
-		return Token{}, "", fmt.Errorf("%d enrolment tokens are open: let some expire before making more", maxTokens)
+	switch {
+	case open >= maxTokens:
+		return Token{}, "", fmt.Errorf("%d enrolment tokens are open: let some expire before making more", open)
+	case kept >= maxKept:
+		return Token{}, "", fmt.Errorf("%d enrolment tokens are remembered, most of them ended: make more when the oldest are forgotten, %.0f days after they expired", kept, KeepEnded.Hours()/24)
 	}
 	if err := f.store.AddToken(ctx, token); err != nil {
 		return Token{}, "", fmt.Errorf("keep enrolment token: %w", err)
