@@ -103,3 +103,18 @@ func (b *builder) hostOnly(s *Story) {
 		s.Nodes = append(s.Nodes, n)
 	}
 }
+
+// severity gives the highest severity of the detections and says why.
+func severity(dets []detection.Detection) (detection.Severity, Said, Said) {
+	var top *detection.Detection
+	for i := range dets {
+		if top == nil || dets[i].Severity > top.Severity {
+			top = &dets[i]
+		}
+	}
+	if top == nil {
+		return 0, Said{}, Said{}
+	}
+	word := map[detection.Severity]string{1: "情報", 2: "低", 3: "中", 4: "高", 5: "緊急"}[top.Severity]
+	return top.Severity, Said{En: fmt.Sprintf("highest of %d detections: %s (%s)", len(dets), top.Title.En, top.Severity), Ja: fmt.Sprintf("検知 %d 件のうち最も高いもの: %s（%s）", len(dets), top.Title.In("ja"), word)}, top.Title
+}

@@ -2,7 +2,6 @@ package incident
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"sort"
 
@@ -76,57 +75,6 @@ func (b *builder) stepChain() []ChainStep {
 }
 
 const maxSteps = 20 // from host to host that are told; full: the first ones are
-
-// hostAt gives the name of the host that has the address, "" when none of ours has, or two have (address translation).
-func (b *builder) hostAt(ad netip.Addr) string {
-	ad = ad.Unmap()
-	if !ad.IsValid() || ad.IsLoopback() || ad.IsUnspecified() {
-		return ""
-	}
-	var at event.HostID
-	n := 0
-	add := func(h event.HostID) {
-		if n == 0 || at != h {
-			at = h
-			n++
-		}
-	}
-	for _, h := range b.c.Addresses[ad] {
-		add(h)
-	}
-	for id, a := range b.g.hosts {
-		if a.addresses[ad] {
-			add(id)
-		}
-	}
-	if n != 1 {
-		return ""
-	}
-	if name := b.c.Names[at]; name != "" {
-		return name
-	}
-	if a := b.g.hosts[at]; a != nil {
-		return b.hostName(a)
-	}
-	return at.String()
-}
-
-// address writes an address with the host of ours that has it.
-func (b *builder) address(ap netip.AddrPort) string {
-	ap = bare(ap)
-	if name := b.hostAt(ap.Addr()); name != "" {
-		return ap.String() + " (" + name + ")"
-	}
-	return ap.String()
-}
-
-// place says where an address is.
-func (b *builder) place(ad netip.Addr) Said {
-	if name := b.hostAt(ad); name != "" {
-		return said("host "+name, "ホスト "+name)
-	}
-	return networkPlace(ad)
-}
 
 // onHost adds the host to an English phrase when the story has several.
 func (b *builder) onHost(a *activity) string {

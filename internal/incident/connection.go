@@ -1,0 +1,128 @@
+package incident
+
+// peers follows a connection to the host that took it, and an accepted one to the host that opened it.
+func (w *growth) peers(p *proc) {
+	why := Said{En: "the connection one host opened is the connection the other took", Ja: "一方のホストが開いた接続と他方が受けた接続が一致"}
+	for _, c := range p.did().conns {
+		e := w.g.across(p, c)
+		if e == nil {
+			continue
+		}
+		kid := startedBy(e.by, e.time)
+		for n := 0; kid != nil && hubKind(kid) == hubSSH && n < 4; n++ {
+			kid = startedBy(kid, kid.start) // the server's own process for the session
+		}
+		if kid == nil && hubKind(e.by) == notHub {
+			// a listener that starts nothing: the controller of a reverse shell, a file taken by nc
+			w.edge(link{kind: EdgeHostToHost, from: p, to: e.by, facts: []fact{c.fact, e.fact}, basis: observed, confidence: high, reason: why})
+			if isDaemon(e.by) || len(e.by.did().accepts) > busyTaker {
+				w.join(e.by, passage) // it serves many
+			} else {
+				w.reached(e.by)
+			}
+			continue
+		}
+		if kid == nil || hubKind(kid) != notHub {
+			continue
+		}
+		w.edge(link{kind: EdgeHostToHost, from: p, to: kid, facts: []fact{c.fact, e.fact}, basis: observed, confidence: high, reason: why})
+		w.whole(kid)
+	}
+	if acc := sshAccept(p); acc != nil && hubKind(p) == notHub {
+		if e := w.g.across(p, *acc); e != nil {
+			w.edge(link{kind: EdgeHostToHost, from: e.by, to: p, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
+			if hubKind(e.by) == notHub {
+				w.reached(e.by)
+			}
+		}
+	}
+	if w.role[p] != pruned && !isService(p) {
+		return
+	}
+	if list := p.did().accepts; w.role[p] == full && len(list) <= busyTaker && !isDaemon(p) {
+		for i := range list {
+			e := w.g.across(p, list[i])
+			if e == nil || hubKind(e.by) != notHub || startedBy(p, list[i].time) != nil {
+				continue
+			}
+			w.edge(link{kind: EdgeHostToHost, from: e.by, to: p, facts: []fact{e.fact, list[i].fact}, basis: observed, confidence: high, reason: why})
+			w.reached(e.by)
+		}
+	}
+	for _, k := range p.kids {
+		if w.role[k] < pruned {
+			continue
+		}
+		acc := acceptBefore(p, k.start)
+		if acc == nil {
+			continue
+		}
+		if e := w.g.across(p, *acc); e != nil {
+			w.edge(link{kind: EdgeHostToHost, from: e.by, to: k, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
+			if hubKind(e.by) == notHub {
+				w.reached(e.by)
+			}
+		}
+	}
+}
+
+// startedBy gives the first child that a service started within 10 s of taking a connection.
+func startedBy(service *proc, at int64) *proc {
+	var out *proc
+	for _, k := range service.kids {
+		if k.start >= at && k.start-at < handoffWindow && (out == nil || k.start < out.start) {
+			out = k
+		}
+	}
+	return out
+}
+
+// acceptBefore gives the last connection a service took within a minute before the time.
+func acceptBefore(p *proc, at int64) *conn {
+	var out *conn
+	list := p.did().accepts
+	for i := range list {
+		if c := &list[i]; c.time <= at && at-c.time < 60_000_000 && (out == nil || c.time >= out.time) {
+			out = c
+		}
+	}
+	return out
+}
+
+// logons draws address → session → first process under an SSH server.
+func (w *growth) logons() {
+	for _, p := range append([]*proc(nil), w.order...) {
+		if p.parent == nil || hubKind(p.parent) != hubSSH || hubKind(p) != notHub {
+			continue
+		}
+		acc := sshAccept(p)
+		if acc == nil {
+			continue
+		}
+		s := &sessionNode{top: p, host: p.host}
+		facts := []fact{acc.fact}
+		if f := p.host.logons[p.session]; f.known() && p.session != "" {
+			facts = append(facts, f)
+		}
+		w.edge(link{
+			kind: EdgeLogon, from: w.addr(p.host, *acc), to: s, facts: facts[:1], basis: observed, confidence: high,
+			reason: Said{En: "the SSH server took this connection and started the session", Ja: "SSH サーバーがこの接続を受けてセッションを開始した"},
+		})
+		w.edge(link{
+			kind: EdgeLogon, from: s, to: p, facts: facts, basis: observed, confidence: high,
+			reason: Said{En: "first process of the session", Ja: "セッションの最初のプロセス"},
+		})
+	}
+}
+
+// sshAccept climbs from a session's first process through the SSH server to the connection it came from.
+func sshAccept(p *proc) *conn {
+	below := p
+	for up, n := p.parent, 0; up != nil && n < 4 && hubKind(up) == hubSSH; up, n = up.parent, n+1 {
+		if c := acceptBefore(up, below.start); c != nil {
+			return c
+		}
+		below = up
+	}
+	return nil
+}
