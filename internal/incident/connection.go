@@ -1,8 +1,15 @@
 package incident
 
+// hostToHost draws the connection that one host opened and another took.
+func (w *growth) hostToHost(from, to *proc, opened, taken fact) {
+	w.edge(link{
+		kind: EdgeHostToHost, from: from, to: to, facts: []fact{opened, taken}, basis: observed, confidence: high,
+		reason: Said{En: "the connection one host opened is the connection the other took", Ja: "一方のホストが開いた接続と他方が受けた接続が一致"},
+	})
+}
+
 // peers follows a connection to the host that took it, and an accepted one to the host that opened it.
 func (w *growth) peers(p *proc) {
-	why := Said{En: "the connection one host opened is the connection the other took", Ja: "一方のホストが開いた接続と他方が受けた接続が一致"}
 	for _, c := range p.did().conns {
 		e := w.g.across(p, c)
 		if e == nil {
@@ -14,7 +21,7 @@ func (w *growth) peers(p *proc) {
 		}
 		if kid == nil && hubKind(e.by) == notHub {
 			// a listener that starts nothing: the controller of a reverse shell, a file taken by nc
-			w.edge(link{kind: EdgeHostToHost, from: p, to: e.by, facts: []fact{c.fact, e.fact}, basis: observed, confidence: high, reason: why})
+			w.hostToHost(p, e.by, c.fact, e.fact)
 			if isDaemon(e.by) || len(e.by.did().accepts) > busyTaker {
 				w.join(e.by, passage) // it serves many
 			} else {
@@ -25,19 +32,16 @@ func (w *growth) peers(p *proc) {
 		if kid == nil || hubKind(kid) != notHub {
 			continue
 		}
-		w.edge(link{kind: EdgeHostToHost, from: p, to: kid, facts: []fact{c.fact, e.fact}, basis: observed, confidence: high, reason: why})
+		w.hostToHost(p, kid, c.fact, e.fact)
 		w.whole(kid)
 	}
 	if acc := sshAccept(p); acc != nil && hubKind(p) == notHub {
 		if e := w.g.across(p, *acc); e != nil {
-			w.edge(link{kind: EdgeHostToHost, from: e.by, to: p, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
+			w.hostToHost(e.by, p, e.fact, acc.fact)
 			if hubKind(e.by) == notHub {
 				w.reached(e.by)
 			}
 		}
-	}
-	if w.role[p] != pruned && !isService(p) {
-		return
 	}
 	if list := p.did().accepts; w.role[p] == full && len(list) <= busyTaker && !isDaemon(p) {
 		for i := range list {
@@ -45,23 +49,31 @@ func (w *growth) peers(p *proc) {
 			if e == nil || hubKind(e.by) != notHub || startedBy(p, list[i].time) != nil {
 				continue
 			}
-			w.edge(link{kind: EdgeHostToHost, from: e.by, to: p, facts: []fact{e.fact, list[i].fact}, basis: observed, confidence: high, reason: why})
+			w.hostToHost(e.by, p, e.fact, list[i].fact)
 			w.reached(e.by)
 		}
 	}
 	for _, k := range p.kids {
-		if w.role[k] < pruned {
-			continue
-		}
-		acc := acceptBefore(p, k.start)
-		if acc == nil {
-			continue
-		}
-		if e := w.g.across(p, *acc); e != nil {
-			w.edge(link{kind: EdgeHostToHost, from: e.by, to: k, facts: []fact{e.fact, acc.fact}, basis: observed, confidence: high, reason: why})
-			if hubKind(e.by) == notHub {
-				w.reached(e.by)
-			}
+		w.askedFor(k)
+	}
+	w.askedFor(p)
+}
+
+// askedFor follows the connection that a service took before it started k to the host that opened it. Service and program
+// may join in either order: each looks when it is visited.
+func (w *growth) askedFor(k *proc) {
+	service := k.parent
+	if service == nil || w.role[service] < pruned || w.role[k] < pruned {
+		return
+	}
+	acc := acceptBefore(service, k.start)
+	if acc == nil {
+		return
+	}
+	if e := w.g.across(service, *acc); e != nil {
+		w.hostToHost(e.by, k, e.fact, acc.fact)
+		if hubKind(e.by) == notHub {
+			w.reached(e.by)
 		}
 	}
 }

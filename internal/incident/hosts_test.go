@@ -233,6 +233,30 @@ func TestServerThatAMemberAskedDoesNotJoin(t *testing.T) {
 	}
 }
 
+// A file that one request dropped is run by another request from a second host: that connection is told, although only the
+// file leads to what it started.
+func TestProgramThatOnlyAFileLeadsToKeepsItsConnection(t *testing.T) {
+	w := newTwo()
+	w.a.start("web", "init", 80, "/srv/app/server", "/srv/app/server")
+	w.a.net(event.NetListen, "web", "0.0.0.0:8000", "0.0.0.0:0")
+	w.a.net(event.NetAccept, "web", "192.0.2.1:8000", "203.0.113.9:47816")
+	w.a.detect(w.a.start("sh", "web", 81, "/usr/bin/dash", "sh -c tee /dev/shm/k"), "service started a shell", detection.High)
+	w.a.start("tee", "sh", 82, "/usr/bin/tee", "tee /dev/shm/k")
+	w.a.write("tee", "/dev/shm/k", "77")
+	w.meet()
+	w.b.start("curl", "init", 31, "/usr/bin/curl", "curl http://192.0.2.1:8000/run")
+	w.b.net(event.NetConnect, "curl", "192.0.2.2:42748", "192.0.2.1:8000")
+	w.meet()
+	w.a.net(event.NetAccept, "web", "192.0.2.1:8000", "192.0.2.2:42748")
+	w.a.startFile("k", "web", 83, "/dev/shm/k", "/dev/shm/k", "77")
+	tp := w.all()
+	s := tp.story()
+	wantEdge(t, s, incident.EdgeHostToHost, 1)
+	if k := desk(t, tp.events, tp.dets, 3); len(k) != 1 || len(k[0].Row.Hosts) != 2 {
+		t.Errorf("%d incidents on %v; want one on two hosts", len(k), k[0].Row.Hostnames)
+	}
+}
+
 // Two hosts behind address translation say the same of their own end: which of them was meant is not guessed.
 func TestHostsWithOneAddressAreNotMixedUp(t *testing.T) {
 	w := newTwo()
