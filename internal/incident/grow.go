@@ -168,14 +168,12 @@ func (w *growth) visit(p *proc) {
 // down takes the descendants. A hub started by a member is shown, and its own children are not taken:
 // a cron daemon or a browser runs for many.
 func (w *growth) down(p *proc) {
-	early := prepared(p)
-	if early {
+	kids := p.kids
+	if prepared(p) {
 		w.foundBelow(p)
+		_, kids = p.kidsByImage()
 	}
-	for _, k := range p.kids {
-		if early && ofEarlierImage(p, k) {
-			continue
-		}
+	for _, k := range kids {
 		if hubKind(k) != notHub {
 			w.join(k, passage)
 			if n := len(k.kids); n > 0 {

