@@ -149,7 +149,6 @@ func (b *builder) story() Story {
 	b.related()
 	b.folds(keep)
 	b.out.Holes = append(b.out.Holes, b.c.Holes...)
-	b.many = len(b.hosts()) > 1
 	b.steps = b.hostSteps()
 	b.out.Entry = b.entry()
 	for i := range b.out.Nodes {

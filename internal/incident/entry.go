@@ -46,17 +46,11 @@ func (b *builder) entry() Entry {
 	sort.SliceStable(all, func(i, j int) bool {
 		return all[i].rank < all[j].rank || all[i].rank == all[j].rank && all[i].time < all[j].time
 	})
-	best := -1
-	for i, c := range all {
-		if best < 0 || c.rank < all[best].rank || c.rank == all[best].rank && c.time < all[best].time {
-			best = i
-		}
-	}
-	if best < 0 {
+	if len(all) == 0 {
 		out.Stopped = b.stopped()
 		return out
 	}
-	c := all[best]
+	c := all[0]
 	b.from, b.entered = c.from, c.host
 	if n := len(c.facts); n > 0 {
 		b.reached = c.facts[n-1]
@@ -66,8 +60,8 @@ func (b *builder) entry() Entry {
 		out.Stopped.Where = c.chain[0].Ref
 		out.Stopped.Why = Said{En: "the entry was found", Ja: "侵入口が見つかった"}
 	}
-	for i, o := range all {
-		if i == best || len(out.Alternatives) >= 5 || o.route == c.route && o.time == c.time {
+	for _, o := range all[1:] {
+		if len(out.Alternatives) >= 5 || o.route == c.route && o.time == c.time {
 			continue
 		}
 		a := Alternative{Route: o.route, Label: routeLabel(o.route), Confidence: o.confidence, EventIDs: []string{}}

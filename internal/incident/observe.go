@@ -67,9 +67,7 @@ func when(e *event.Event) int64 {
 // process finds or makes the actor of an event and its parent, and fills in what the event knows.
 func (g *Graph) process(a *activity, who, parent *event.Process, e *event.Event) *proc {
 	p := g.named(a, who)
-	if !p.seen {
-		p.seen = true
-	}
+	p.seen = true
 	g.fill(p, who)
 	if p.parent == nil && parent.Key != (event.Key{}) && parent.Key != who.Key {
 		q := g.named(a, parent)
