@@ -108,49 +108,9 @@ func TestLoopbackOfTwoHostsIsNotMixedUp(t *testing.T) {
 
 // Servers hand a connection on in many ways before a program runs.
 func TestServersThatHandAConnectionOnAreTheEntry(t *testing.T) {
-	for name, c := range map[string]func(*tape) string{
-		"inetd starts a server for each connection": func(t *tape) string {
-			t.start("inetd", "init", 550, "/usr/sbin/inetd", "/usr/sbin/inetd -i")
-			t.wait(4000)
-			t.net(event.NetAccept, "inetd", "192.0.2.1:79", "203.0.113.9:47816")
-			t.start("finger", "inetd", 556, "/usr/sbin/in.fingerd", "in.fingerd")
-			return "finger"
-		},
-		"a page in a script of the site": func(t *tape) string {
-			t.start("web", "init", 550, "/usr/sbin/apache2", "/usr/sbin/apache2 -k start")
-			t.wait(4000)
-			t.net(event.NetAccept, "web", "192.0.2.1:80", "203.0.113.9:47816")
-			t.start("cgi", "web", 557, "/usr/bin/perl", "/usr/bin/perl /var/www/cgi-bin/x.pl")
-			return "cgi"
-		},
-		"the same behind a fork": func(t *tape) string {
-			t.start("web", "init", 550, "/usr/sbin/apache2", "/usr/sbin/apache2 -k start")
-			t.wait(4000)
-			t.net(event.NetAccept, "web", "192.0.2.1:80", "203.0.113.9:47816")
-			t.fork("worker", "web", 556)
-			t.start("cgi", "worker", 557, "/usr/bin/perl", "/usr/bin/perl /var/www/cgi-bin/x.pl")
-			return "cgi"
-		},
-		"a worker forked long ago": func(t *tape) string {
-			t.start("web", "init", 550, "/usr/sbin/nginx", "nginx: master process")
-			t.net(event.NetListen, "web", "[::]:80", "[::]:0")
-			t.fork("worker", "web", 556)
-			t.wait(4000)
-			t.net(event.NetAccept, "worker", "[2001:db8::1]:80", "[2001:db8:f::9]:47816")
-			return "worker"
-		},
-		"a fork of a fork": func(t *tape) string {
-			t.start("web", "init", 550, "/srv/app/server", "/srv/app/server")
-			t.wait(4000)
-			t.net(event.NetAccept, "web", "192.0.2.1:80", "203.0.113.9:47816")
-			t.fork("one", "web", 556)
-			t.fork("two", "one", 557)
-			t.fork("three", "two", 558)
-			return "three"
-		},
-	} {
+	for name, server := range chains(t, "servers") {
 		tp := newTape(hostA)
-		by := c(tp)
+		by := tp.chain(t, server)
 		tp.detect(tp.start("sh", by, 600, "/usr/bin/dash", "sh -c id"), "service started a shell", detection.High)
 		if s := tp.story(); s.Entry.Route != "exploited_service" {
 			t.Errorf("%s: route %s; want exploited_service\n%s", name, s.Entry.Route, dump(s))

@@ -2,169 +2,75 @@ package incident_test
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
+
+	"golang.org/x/tools/txtar"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-// runnersOf are ways to run many programs that nobody types: how they start, and under which name the programs stand.
-var runnersOf = map[string]func(*tape) string{
-	"python script": func(t *tape) string {
-		t.start("login", "init", 60, "/usr/bin/bash", "-bash")
-		t.procs["login"].TTY = "/dev/pts/0"
-		t.start("py", "login", 61, "/usr/bin/python3.11", "python3 collect.py")
-		return "py"
-	},
-	"python of a pipe": func(t *tape) string {
-		t.start("agent", "init", 60, "/home/ci/agent", "/home/ci/agent run")
-		t.start("py", "agent", 61, "/usr/bin/python3.11", "python3 -")
-		return "py"
-	},
-	"perl": func(t *tape) string {
-		t.start("login", "init", 60, "/usr/bin/bash", "-bash")
-		t.procs["login"].TTY = "/dev/pts/0"
-		t.start("pl", "login", 61, "/usr/bin/perl", "perl -w /home/u/check.pl")
-		return "pl"
-	},
-	"node": func(t *tape) string {
-		t.start("login", "init", 60, "/usr/bin/bash", "-bash")
-		t.procs["login"].TTY = "/dev/pts/0"
-		t.start("npm", "login", 61, "/usr/bin/node", "npm run build")
-		t.start("sh", "npm", 62, "/usr/bin/dash", "sh -c webpack")
-		t.start("node", "sh", 63, "/usr/bin/node", "node /srv/app/node_modules/.bin/webpack")
-		return "node"
-	},
-	"make -j typed at a terminal": func(t *tape) string {
-		t.start("login", "init", 60, "/usr/bin/bash", "-bash")
-		t.procs["login"].TTY = "/dev/pts/0"
-		t.start("make", "login", 61, "/usr/bin/make", "make -j8")
-		return "make"
-	},
-	"ci agent with pipes": func(t *tape) string {
-		t.start("listener", "init", 60, "/home/ci/bin/Runner.Listener", "/home/ci/bin/Runner.Listener run")
-		t.start("worker", "listener", 61, "/home/ci/bin/Runner.Worker", "/home/ci/bin/Runner.Worker spawnclient 120 123")
-		t.start("step", "worker", 62, "/usr/bin/bash", "/usr/bin/bash -e /home/ci/_work/_temp/9c2.sh")
-		return "step"
-	},
-	"systemd timer": func(t *tape) string {
-		t.start("unit", "init", 60, "/usr/bin/bash", "/bin/bash /usr/local/sbin/nightly")
-		return "unit"
-	},
-	"systemd timer of /srv": func(t *tape) string {
-		t.start("unit", "init", 60, "/usr/bin/bash", "/bin/bash /srv/jobs/nightly")
-		return "unit"
-	},
-	"docker exec": func(t *tape) string {
-		t.start("shim", "init", 60, "/usr/bin/containerd-shim-runc-v2", "/usr/bin/containerd-shim-runc-v2 -namespace moby")
-		t.start("sh", "shim", 61, "/usr/bin/dash", "sh -c /app/entry")
-		t.start("entry", "sh", 62, "/usr/bin/bash", "bash /app/entry")
-		return "entry"
-	},
-	"docker exec -i sh": func(t *tape) string {
-		t.start("shim", "init", 60, "/usr/bin/containerd-shim-runc-v2", "/usr/bin/containerd-shim-runc-v2 -namespace moby")
-		t.start("sh", "shim", 61, "/usr/bin/dash", "sh")
-		return "sh"
-	},
-	"tmux": func(t *tape) string {
-		t.start("tmux", "init", 60, "/usr/bin/tmux", "tmux new -d")
-		t.start("pane", "tmux", 61, "/usr/bin/bash", "-bash")
-		t.procs["pane"].TTY = "/dev/pts/3"
-		return "pane"
-	},
-	"screen": func(t *tape) string {
-		t.start("screen", "init", 60, "/usr/bin/screen", "SCREEN -dmS x")
-		t.start("pane", "screen", 61, "/usr/bin/bash", "/bin/bash")
-		t.procs["pane"].TTY = "/dev/pts/3"
-		t.start("loop", "pane", 62, "/usr/bin/bash", "bash /home/u/loop.sh")
-		return "loop"
-	},
-	"bash -s by ssh": func(t *tape) string {
-		t.start("sshd", "init", 200, "/usr/sbin/sshd", "sshd: /usr/sbin/sshd -D [listener]")
-		t.net(event.NetAccept, "sshd", "10.1.2.4:22", "10.1.2.9:50022")
-		t.start("session", "sshd", 201, "/usr/sbin/sshd", "sshd: ops [priv]")
-		t.start("fed", "session", 202, "/usr/bin/bash", "bash -s")
-		return "fed"
-	},
-	"bash -s by ssh through a login shell": func(t *tape) string {
-		t.start("sshd", "init", 200, "/usr/sbin/sshd", "sshd: /usr/sbin/sshd -D [listener]")
-		t.net(event.NetAccept, "sshd", "10.1.2.4:22", "10.1.2.9:50022")
-		t.start("session", "sshd", 201, "/usr/sbin/sshd", "sshd: ops [priv]")
-		t.start("c", "session", 202, "/usr/bin/bash", "bash -c bash -s -- all")
-		t.start("fed", "c", 203, "/usr/bin/bash", "bash -s -- all")
-		return "fed"
-	},
-	"xargs": func(t *tape) string {
-		t.start("login", "init", 60, "/usr/bin/bash", "-bash")
-		t.procs["login"].TTY = "/dev/pts/0"
-		t.start("ls", "login", 61, "/usr/bin/find", "find / -name x")
-		t.start("xargs", "login", 62, "/usr/bin/xargs", "xargs -n1 stat")
-		t.pipe("xargs", "ls")
-		return "xargs"
-	},
-	"find -exec": func(t *tape) string {
-		t.start("login", "init", 60, "/usr/bin/bash", "-bash")
-		t.procs["login"].TTY = "/dev/pts/0"
-		t.start("find", "login", 62, "/usr/bin/find", "find /srv -exec stat {} ;")
-		return "find"
-	},
-	"parallel": func(t *tape) string {
-		t.start("login", "init", 60, "/usr/bin/bash", "-bash")
-		t.procs["login"].TTY = "/dev/pts/0"
-		t.start("parallel", "login", 62, "/usr/bin/perl", "perl /usr/bin/parallel stat")
-		return "parallel"
-	},
-	"jenkins agent": func(t *tape) string {
-		t.start("java", "init", 60, "/usr/lib/jvm/java-17/bin/java", "java -jar /var/lib/jenkins/agent.jar -url https://ci.example")
-		t.connect("java", "198.51.100.3:443")
-		t.start("nohup", "java", 61, "/usr/bin/nohup", "nohup sh -c ( while ...")
-		t.start("step", "nohup", 62, "/usr/bin/dash", "sh -xe /var/lib/jenkins/workspace/a@tmp/durable-1/script.sh")
-		return "step"
-	},
-	"jenkins agent itself": func(t *tape) string {
-		t.start("java", "init", 60, "/home/jenkins/jdk/bin/java", "java -jar /home/jenkins/agent.jar")
-		return "java"
-	},
-	"web server with helpers": func(t *tape) string {
-		t.start("web", "init", 60, "/usr/bin/php-fpm8.2", "php-fpm: pool www")
-		t.net(event.NetListen, "web", "127.0.0.1:9000", "0.0.0.0:0")
-		return "web"
-	},
-	"web server in /srv with a worker": func(t *tape) string {
-		t.start("master", "init", 60, "/srv/venv/bin/python3", "/srv/venv/bin/python3 /srv/venv/bin/gunicorn app:app")
-		t.net(event.NetListen, "master", "127.0.0.1:9000", "0.0.0.0:0")
-		t.start("web", "master", 61, "/srv/venv/bin/python3", "/srv/venv/bin/python3 /srv/venv/bin/gunicorn app:app")
-		t.net(event.NetAccept, "web", "127.0.0.1:9000", "127.0.0.1:50022")
-		return "web"
-	},
-	"cron": func(t *tape) string {
-		t.running("cron", "init", 15, "/usr/sbin/cron", "/usr/sbin/cron -f")
-		t.start("fork", "cron", 59, "/usr/sbin/cron", "/usr/sbin/CRON -f")
-		t.start("job", "fork", 60, "/usr/bin/dash", "/bin/sh -c /home/u/bin/nightly")
-		t.start("script", "job", 61, "/usr/bin/bash", "/bin/bash /home/u/bin/nightly")
-		return "script"
-	},
-	"ansible by ssh with a terminal": func(t *tape) string {
-		t.start("sshd", "init", 200, "/usr/sbin/sshd", "sshd: /usr/sbin/sshd -D [listener]")
-		t.net(event.NetAccept, "sshd", "10.1.2.4:22", "10.1.2.9:50022")
-		t.start("session", "sshd", 201, "/usr/sbin/sshd", "sshd: ops [priv]")
-		t.start("sh", "session", 202, "/usr/bin/dash", "/bin/sh -c sudo -H -u root /bin/sh -c 'echo x; /usr/bin/python3 /home/ops/.ansible/tmp/x/AnsiballZ_shell.py'")
-		t.start("sudo", "sh", 203, "/usr/bin/sudo", "sudo -H -u root /bin/sh -c echo")
-		t.start("sh2", "sudo", 204, "/usr/bin/dash", "/bin/sh -c echo x; /usr/bin/python3 /home/ops/.ansible/tmp/x/AnsiballZ_shell.py")
-		t.start("py", "sh2", 205, "/usr/bin/python3.11", "/usr/bin/python3 /home/ops/.ansible/tmp/x/AnsiballZ_shell.py")
-		for _, n := range []string{"sh", "sudo", "sh2", "py"} {
-			t.procs[n].TTY = "/dev/pts/7"
+// chains reads the processes of testdata/NAME.txtar, whose head says how they are written.
+func chains(t *testing.T, name string) map[string]string {
+	t.Helper()
+	a, err := txtar.ParseFile("testdata/" + name + ".txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, f := range a.Files {
+		out[f.Name] = string(f.Data)
+	}
+	return out
+}
+
+// chain starts processes, each by the one above it, and gives the name of the last.
+func (tp *tape) chain(t *testing.T, lines string) string {
+	t.Helper()
+	last, up := "init", ""
+	for i, l := range strings.Split(strings.TrimSpace(lines), "\n") {
+		verb, rest, _ := strings.Cut(l, " ")
+		first, second, _ := strings.Cut(rest, " ")
+		name, pid := fmt.Sprint("chain", i), uint64(60+i)
+		switch verb {
+		case "start":
+			tp.start(name, last, pid, first, second)
+			last, up = name, last
+		case "running":
+			tp.running(name, last, pid, first, second)
+			last, up = name, last
+		case "fork":
+			tp.fork(name, last, pid)
+			last, up = name, last
+		case "beside":
+			tp.start(name, up, pid, first, second)
+			tp.pipe(last, name)
+		case "tty":
+			tp.procs[last].TTY = rest
+		case "wait":
+			seconds, _ := strconv.ParseFloat(rest, 64)
+			tp.wait(seconds)
+		case "accept":
+			tp.net(event.NetAccept, last, first, second)
+		case "listen":
+			tp.net(event.NetListen, last, first, "0.0.0.0:0")
+		case "connect":
+			tp.connect(last, first)
+		default:
+			t.Fatalf("%q is no step", l)
 		}
-		return "py"
-	},
+	}
+	return last
 }
 
 // What runs the programs beside one odd one, however it does it, makes no long story of it.
 func TestOddActStaysSmallUnderEveryRunner(t *testing.T) {
-	for name, begin := range runnersOf {
+	for name, runner := range chains(t, "runners") {
 		for _, deep := range []bool{false, true} {
 			tp := newTape(hostA)
-			parent := begin(tp)
+			parent := tp.chain(t, runner)
 			odd := parent
 			if deep { // each program in a shell of its own, as make and CI steps do
 				for i := range 120 {
@@ -191,10 +97,10 @@ func TestOddActStaysSmallUnderEveryRunner(t *testing.T) {
 
 // And an attack inside keeps its parts.
 func TestAttackUnderEveryRunnerIsWhole(t *testing.T) {
-	for name, begin := range runnersOf {
+	for name, runner := range chains(t, "runners") {
 		for _, mixed := range []bool{false, true} {
 			tp := newTape(hostA)
-			parent := begin(tp)
+			parent := tp.chain(t, runner)
 			tp.like(120, parent, 1000, "/usr/bin/stat", "stat -c %Y /srv/app")
 			tp.download(parent, func() {
 				if mixed {
