@@ -20,17 +20,7 @@ func (f *floor) assign(det detection.Detection, now time.Time) {
 	if p.passed != 0 && f.open[p.passed] != nil {
 		f.dirty[p.passed] = true // the story that goes through p takes it in now that something was found of it
 	}
-	var into *story
-	var grown *growth
-	if st := f.open[p.story]; p.story != 0 && st != nil {
-		into = st
-	} else if st := f.ofParent(p); st != nil {
-		into = st
-		p.story, p.brings = st.serial, true
-		st.members = append(st.members, p)
-	} else {
-		into, grown = f.meets(p)
-	}
+	into, grown := f.joins(p)
 	if into == nil && hubKind(p) != notHub {
 		// a hub joins no stories, but one rule about one hub is one incident
 		for _, st := range f.open {
@@ -51,14 +41,29 @@ func (f *floor) assign(det detection.Detection, now time.Time) {
 		}
 		into = f.openStory(det.Tenant, now)
 	}
+	f.take(into, det, grown)
+}
+
+// take adds a detection to a story, with what its process grew to, if anything: so that the next detection of this batch
+// finds it, and what it does next is told. settleDirty grows the whole story once.
+func (f *floor) take(into *story, det detection.Detection, grown *growth) {
 	f.add(into, det)
 	if grown != nil {
-		f.claim(into, grown) // so that the next detection of this batch finds it; settleDirty grows the whole story once
+		f.claim(into, grown)
 	}
 }
 
-// meets gives what p grows to, and the oldest story that has a part of it, nil when there is none.
-func (f *floor) meets(p *proc) (into *story, grown *growth) {
+// joins gives the story of p: that of which it is a member, that of one above it which brings what is found below, or the
+// oldest that has a part of what p grows to; nil when there is none. It grows p when the first two give none.
+func (f *floor) joins(p *proc) (into *story, grown *growth) {
+	if st := f.open[p.story]; st != nil {
+		return st, nil
+	}
+	if st := f.ofParent(p); st != nil {
+		p.story, p.brings = st.serial, true
+		st.members = append(st.members, p)
+		return st, nil
+	}
 	grown = f.graph.reach([]*proc{p}, 1)
 	for _, q := range grown.joined() {
 		if st := f.open[q.story]; q.story != 0 && st != nil && (into == nil || st.serial < into.serial) {
@@ -220,18 +225,10 @@ func (f *floor) settleDirty(now time.Time) []mergeOf {
 		var still []detection.Detection
 		for _, det := range f.waiting {
 			p := f.graph.seed(det)
-			if p != nil && p.story != 0 && f.open[p.story] != nil {
-				f.add(f.open[p.story], det)
-				continue
-			}
 			// as if it had come after what opened the story
-			if p != nil && p.story == 0 && f.belowStory(p) {
-				st := f.ofParent(p)
-				if st == nil {
-					st, _ = f.meets(p)
-				}
-				if st != nil {
-					f.add(st, det)
+			if p != nil && (f.open[p.story] != nil || f.belowStory(p)) {
+				if st, grown := f.joins(p); st != nil {
+					f.take(st, det, grown)
 					continue
 				}
 			}

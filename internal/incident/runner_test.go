@@ -350,6 +350,30 @@ func TestLowFindingJoinsBeforeAndAfter(t *testing.T) {
 	}
 }
 
+// What a low finding that waited for its incident does next is in the story at once, as if it had come after.
+func TestLowFindingThatWaitedGoesOnInItsStory(t *testing.T) {
+	for name, first := range map[string]bool{"before": true, "after": false} {
+		tp := newTape(hostA)
+		tp.start("login", "init", 60, "/usr/bin/bash", "-bash")
+		tp.procs["login"].TTY = "/dev/pts/0"
+		low := func() {
+			tp.detect(tp.start("low", "login", 70, "/usr/bin/perl", "perl -e 1"), "inline code", detection.Low)
+		}
+		if first {
+			low()
+		}
+		tp.start("odd", "login", 71, "/usr/bin/cat", "cat "+passwords)
+		tp.detect(tp.reads("odd", passwords), "browser passwords read", detection.High)
+		if !first {
+			low()
+		}
+		tp.start("next", "low", 72, "/usr/bin/id", "id")
+		if k := desk(t, tp.events, tp.dets, 1); len(k) != 1 || k[0].Row.Processes != 4 {
+			t.Errorf("%s: %d incidents, the first with %d processes; want one with 4: the shell, both and what the low one started", name, len(k), k[0].Row.Processes)
+		}
+	}
+}
+
 // A very long story shows what tells most and says what it left out, also when all of it was found by rules.
 func TestLongStorySaysWhatItLeftOut(t *testing.T) {
 	tp := newTape(hostA)
