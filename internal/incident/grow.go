@@ -8,10 +8,10 @@ type role uint8
 const (
 	outside role = iota
 	aside        // an ancestor for orientation: it does not join
-	passage      // a hub on a named chain: it does not join either, and nothing follows from it
+	passage      // a hub or a step on a named chain: it does not join either, and nothing follows from it
 	pruned       // a service or a session: joins, but brings only the branches that have a reason of their own
 	runner       // runs many programs: as pruned, but who started it may join, and all that was found below it does
-	full         // joins with its descendants
+	full         // joins with its descendants; if it was another program before, with those of what it is now (kidsByImage)
 )
 
 // link is an edge between two things of the graph.
