@@ -112,7 +112,7 @@ func context(r rune) uint8 {
 type dstate struct {
 	at   []uint32 // instructions, before empty ones are followed
 	ctx  uint8
-	next []int32 // by class, the end of the text last; see unknown
+	next []int32 // by class; see unknown
 }
 
 const (
@@ -148,7 +148,7 @@ func (w *walker) state(at []uint32, ctx uint8) int32 {
 	if n, ok := w.byKey[string(w.key)]; ok {
 		return n
 	}
-	next := make([]int32, len(w.first)+1)
+	next := make([]int32, len(w.first))
 	for i := range next {
 		next[i] = unknown
 	}

@@ -315,3 +315,26 @@ func (m glob) match(v []byte) bool {
 	}
 	return m[len(m)-1].ends(v)
 }
+
+// literalsOf gives the literals that every match of a matcher holds.
+func literalsOf(m matcher) (out []string) {
+	switch m := m.(type) {
+	case exactly:
+		return []string{string(m)}
+	case prefixed:
+		return []string{string(m)}
+	case suffixed:
+		return []string{string(m)}
+	case holding:
+		return []string{string(m)}
+	case glob:
+		for _, s := range m {
+			for _, t := range s {
+				if t.kind == literal {
+					out = append(out, t.text)
+				}
+			}
+		}
+	}
+	return out
+}

@@ -1,7 +1,8 @@
 // Package sigma reads Sigma v2.1 rules and filters and judges single records with them. Rules are judged by a plain
 // interpreter, a direct transcription of the specification; in front of it an index over witnesses (witness.go, index.go)
 // leaves out the rules that cannot fire, and long values meet an automaton instead of the library's regular expressions
-// (automaton.go). Neither decides anything else: an oracle in the tests must agree.
+// (automaton.go). Neither decides anything else: an oracle in the tests must agree. Of a rule as such it says whether it can
+// fire on a fleet (sight.go) and what keeps it from firing (exception.go).
 //
 // It knows nothing of streams, stores or what becomes of a hit: package detect makes detections of hits,
 // package rules loads and checks our own content. Correlation documents are refused by name.
