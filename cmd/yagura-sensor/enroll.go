@@ -19,7 +19,7 @@ type enrollVerb struct {
 // Help shows examples.
 func (*enrollVerb) Help() string {
 	return "Every user of a machine can read command lines: give the token on standard input or in a file.\n\n" +
-		"Examples:\n  sudo yagura-sensor enroll              # asks for the token of `yagura enroll token`\n  sudo yagura-sensor enroll < yagura.token\n  sudo yagura-sensor enroll --token-file /root/yagura.token"
+		"Examples:\n  sudo yagura-sensor enroll              # asks for the token of `yagura enroll token`\n  sudo yagura-sensor enroll < yagura.token\n  sudo yagura-sensor enroll --token-file yagura.token"
 }
 
 // Run enrols this host.

@@ -29,7 +29,7 @@ var errLease = errors.New("standard input ended")
 
 // Help shows examples.
 func (*runVerb) Help() string {
-	return "Ctrl+C or SIGTERM ends it, with what it has seen on disk.\n\nExamples:\n  sudo yagura-sensor run\n  sudo yagura-sensor run --token-file /root/yagura.token --proxy http://proxy.example.com:3128"
+	return "Ctrl+C or SIGTERM ends it, with what it has seen on disk.\n\nExamples:\n  sudo yagura-sensor run\n  sudo yagura-sensor run --token-file yagura.token --proxy http://proxy.example.com:3128"
 }
 
 // Run is the sensor's life.

@@ -117,8 +117,9 @@ func (j *Judge) private(root probe.Root, file string) bool {
 	return private(folder, strings.TrimPrefix(file, root.Path))
 }
 
-// hostFolders are the folders of the host in which no other root is believed: a root /etc would make the host's settings its own.
-var hostFolders = []string{"/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot", "/dev", "/proc", "/sys", "/var/log", "/var/spool", "/root/.ssh"}
+// hostFolders are the folders of the host in which no other root is believed: a root /etc would make the host's settings its own. So
+// would one that is the whole of /var, /home or root's home, or that lies among somebody's keys.
+var hostFolders = []string{"/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot", "/dev", "/proc", "/sys", "/var/log", "/var/spool"}
 
 func isSystem(folder string) bool {
 	for _, s := range hostFolders {
@@ -126,7 +127,7 @@ func isSystem(folder string) bool {
 			return true
 		}
 	}
-	return folder == "/" || folder == "/var" || folder == "/home" || folder == "/root"
+	return folder == "/" || folder == "/var" || folder == "/home" || folder == "/root" || strings.Contains(folder+"/", "/.ssh/")
 }
 
 // lies says whether the file that an event names is the one that the host sees at the same path below folder: the same file, on

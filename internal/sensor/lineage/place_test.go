@@ -114,7 +114,7 @@ func TestRootMadeByAUserHasNoManager(t *testing.T) {
 func TestRootThatIsASystemFolderHasNoManager(t *testing.T) {
 	j, root, _, inside := folder(t)
 	e := run(t, inside, "/usr/bin/dpkg", "dpkg -i x")
-	for _, at := range []string{"/etc", "/usr/local", "/", "/home", "/var/log/x"} {
+	for _, at := range []string{"/etc", "/usr/local", "/", "/home", "/home/a/.ssh", "/home/a/.ssh/x", "/var/log/x"} {
 		e.Actor.Path = filepath.Join(at, "usr/bin/dpkg")
 		root.Path = at
 		if got := name(j.Of(e, root, probe.Root{Dev: root.Dev, Inode: 2})); got != "" {

@@ -15,7 +15,7 @@ func TestLaneOfALogThatIsEmptied(t *testing.T) {
 	}{
 		{event.FileModify, event.FlagEmptied, "/var/log/auth.log", event.Critical},
 		{event.FileModify, event.FlagEmptied, "/srv/jail/var/log/syslog", event.Critical},
-		{event.FileModify, event.FlagEmptied, "/root/.bash_history", event.Critical},
+		{event.FileModify, event.FlagEmptied, "/home/a/.bash_history", event.Critical},
 		{event.FileModify, event.FlagEmptied, "/home/a/.zsh_history", event.Critical},
 		{event.FileModify, event.FlagEmptied, "/home/a/.local/share/fish/fish_history", event.Critical},
 		{event.FileModify, event.FlagEmptied, "/run/utmp", event.Critical},
