@@ -4,6 +4,9 @@ package probe
 type Credential struct {
 	Name  string // last component of the path, at most 47 bytes
 	Under string // name of the folder it must lie in, at most 15 bytes; empty for any
+	// Within is what the folders above must have in their path; empty for nothing. The kernel side knows one folder by its name,
+	// and that is chance where a volume keeps its files in dated folders behind links, or where a mount begins.
+	Within string
 }
 
 // DefaultCredentials are account databases, private keys, cloud and tool tokens, browser and keyring stores.
@@ -40,7 +43,7 @@ var DefaultCredentials = []Credential{
 	{Name: "config", Under: ".kube"},
 	{Name: "config.json", Under: ".docker"},
 	{Name: "hosts.yml", Under: "gh"},
-	{Name: "token", Under: "serviceaccount"},
+	{Name: "token", Within: "/kubernetes.io"}, // of a pod, as the pod sees it (…/serviceaccount/) and as its host does (…~projected/)
 	{Name: "Login Data"},
 	{Name: "Login Data For Account"},
 	{Name: "Cookies"},

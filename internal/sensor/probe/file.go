@@ -38,6 +38,10 @@ func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Even
 		}
 	}
 	switch h.kind {
+	case recRead:
+		if within := d.within[path.Base(target)]; within != "" && !strings.Contains(path.Dir(target), within) {
+			return nil
+		}
 	case recCreate:
 		e.Flags |= event.FlagCreated
 	case recModify:

@@ -333,7 +333,10 @@ type drain struct {
 
 func newDrain(p *Probe, emit func(*event.Event)) *drain {
 	d := &drain{p: p, emit: emit}
-	d.decoder = decoder{bootTag: p.bootTag, clock: p.clock, pool: &p.pool, sizes: p.Names() == NamesKernel}
+	d.decoder = decoder{bootTag: p.bootTag, clock: p.clock, pool: &p.pool, sizes: p.Names() == NamesKernel, within: map[string]string{}}
+	for _, c := range p.opts.Credentials {
+		d.decoder.within[c.Name] = c.Within
+	}
 	return d
 }
 

@@ -137,12 +137,13 @@ func (f *fields) texts() (t texts, err error) {
 type decoder struct {
 	bootTag   uint32
 	clock     *clock
-	pool      *sync.Pool // of *event.Event; nil makes each anew
-	executed  Image      // what the last exec read was the exec of
-	ends      []End      // of the last exec or exit read
-	root      Root       // of the last exec or running process read
-	sizes     bool       // the kernel side knows what was in a file that is emptied
-	args      []byte     // of the last exec read, in the record
+	pool      *sync.Pool        // of *event.Event; nil makes each anew
+	executed  Image             // what the last exec read was the exec of
+	ends      []End             // of the last exec or exit read
+	root      Root              // of the last exec or running process read
+	sizes     bool              // the kernel side knows what was in a file that is emptied
+	within    map[string]string // of credentials, by name: what their path must have
+	args      []byte            // of the last exec read, in the record
 	words     words
 	asked     []question
 	throttled []throttled

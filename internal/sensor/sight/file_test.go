@@ -79,6 +79,10 @@ func TestReadingASecretIsSeen(t *testing.T) {
 		{"home/.git/config", false},
 		{"home/profile/Login Data", true},
 		{"home/id_ed25519.pub", false},
+		// Where the links of a pod's token end.
+		{"secrets/kubernetes.io/serviceaccount/..2026_11_30_01_02_03.4/token", true},
+		{"pods/1/volumes/kubernetes.io~projected/kube-api-access-x/..2026_11_30_01_02_03.4/token", true},
+		{"home/serviceaccount/token", false},
 	} {
 		path := filepath.Join(dir, c.path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
