@@ -5,6 +5,7 @@
 package origin
 
 import (
+	"slices"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -155,7 +156,8 @@ func (t *Table) put(f File, n entry) {
 }
 
 func (t *Table) writer(p *event.Process, lineage []string) *Writer {
-	if w := t.last; w != nil && w.Key == p.Key && w.ExecID == p.ExecID && w.Path == p.Path {
+	// The roles may have gone since: who outlives the package manager that started it has lost its role.
+	if w := t.last; w != nil && w.Key == p.Key && w.ExecID == p.ExecID && w.Path == p.Path && slices.Equal(w.Lineage, lineage) {
 		return w
 	}
 	line := p.CommandLine

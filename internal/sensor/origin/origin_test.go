@@ -1,6 +1,7 @@
 package origin_test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -76,6 +77,19 @@ func TestRedirectionIsOfTheProgramThatWrites(t *testing.T) {
 	}
 	if got := ofPath(tab, "/tmp/x", 3*time.Second); got != "/usr/bin/curl" {
 		t.Errorf("by path written by %q", got)
+	}
+}
+
+// What a postinst left behind wrote on in its manager's name.
+func TestWriterThatLostItsRole(t *testing.T) {
+	tab := origin.New()
+	for i, roles := range [][]string{{"package-manager"}, nil} {
+		e := file(event.FileModify, strconv.Itoa(i), "/usr/bin/x", "/usr/sbin/daemon", time.Second)
+		e.Lineage = roles
+		tab.See(e)
+		if w, _ := tab.Of(origin.File{Volume: "8:1", ID: strconv.Itoa(i)}, uint64(time.Second)); w == nil || !slices.Equal(w.Lineage, roles) {
+			t.Errorf("writer %+v; want the roles %q", w, roles)
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ type Sight struct {
 	probe *probe.Probe
 	tree  *proctree.Tree
 	pipes *pipeline.Table // under mu
-	// Of these two only the probes' goroutine knows.
+	// Of these three only the probes' goroutine knows.
 	origins *origin.Table
 	judge   *lineage.Judge
 	scans   *scan.Table
