@@ -65,7 +65,7 @@ func run(t *testing.T, dir, path, line string) *event.Event {
 	}
 }
 
-func volume(st *syscall.Stat_t) string { return volumeOf(unix.Major(st.Dev)<<20 | unix.Minor(st.Dev)) }
+func volume(st *syscall.Stat_t) string { return volumeOf(&unix.Stat_t{Dev: st.Dev}) }
 
 func name(r *Role) string {
 	if r == nil {

@@ -37,7 +37,7 @@ func (j *Judge) place(pid uint64, root probe.Root) (place, bool) {
 	}
 	inner, ok := top(j.mounts(strconv.FormatUint(pid, 10)))
 	outer := j.mounts("self")
-	if !ok || len(outer) == 0 || inner.volume != volumeOf(root.Dev) {
+	if !ok || len(outer) == 0 || inner.volume != probe.Volume(root.Dev) {
 		return place{}, false
 	}
 	found := place{volume: inner.volume}
@@ -70,8 +70,9 @@ func (j *Judge) place(pid uint64, root probe.Root) (place, bool) {
 	return found, true
 }
 
-func volumeOf(dev uint32) string {
-	return strconv.FormatUint(uint64(dev>>20), 10) + ":" + strconv.FormatUint(uint64(dev&0xfffff), 10)
+// volumeOf names the file system of a file as events do.
+func volumeOf(st *unix.Stat_t) string {
+	return probe.Volume(unix.Major(st.Dev)<<20 | unix.Minor(st.Dev))
 }
 
 // below gives what of name lies below dir.
@@ -95,19 +96,11 @@ func top(all []mount) (found mount, ok bool) {
 
 // private says whether root alone can put a file at inner below the folder of a root: in one that a user made, nothing is proven.
 func private(folder, inner string) bool {
-	for dir := path.Dir(inner); ; dir = path.Dir(dir) {
-		var st unix.Stat_t
-		if unix.Stat(filepath.Join(folder, dir), &st) != nil || st.Uid != 0 || st.Mode&0o022 != 0 {
-			return false
-		}
-		if dir == "/" {
-			return true
-		}
-	}
+	return guarded(filepath.Join(folder, path.Dir(inner)), folder)
 }
 
 // private says the same of a root that was entered by chroot. One that the host does not see there (a chroot inside a container) is
-// told by its path, as before.
+// told by its path.
 func (j *Judge) private(root probe.Root, file string) bool {
 	folder := filepath.Join(j.proof.dir, root.Path)
 	var st unix.Stat_t
@@ -158,7 +151,7 @@ func same(folder, name string, f *event.File) bool {
 	defer func() { _ = unix.Close(fd) }()
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && strconv.FormatUint(st.Ino, 10) == f.FileID &&
-		volumeOf(unix.Major(st.Dev)<<20|unix.Minor(st.Dev)) == f.VolumeID &&
+		volumeOf(&st) == f.VolumeID &&
 		(f.Mode == image || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink == 1)
 }
 

@@ -28,9 +28,9 @@ func folder(t *testing.T) (j *Judge, root probe.Root, host, inside string) {
 	j = judge(host)
 	j.mounts = func(pid string) []mount {
 		if pid == "self" {
-			return []mount{{volume: volumeOf(dev), root: "/", point: "/", kind: "ext4"}}
+			return []mount{{volume: probe.Volume(dev), root: "/", point: "/", kind: "ext4"}}
 		}
-		return []mount{{volume: volumeOf(dev), root: "/", point: "/"}, {volume: volumeOf(dev), root: "/var/tmp/r", point: "/", kind: "ext4"}}
+		return []mount{{volume: probe.Volume(dev), root: "/", point: "/"}, {volume: probe.Volume(dev), root: "/var/tmp/r", point: "/", kind: "ext4"}}
 	}
 	return j, root, host, inside
 }
@@ -43,7 +43,7 @@ func file(t *testing.T, shown, real string) event.File {
 		t.Fatal(err)
 	}
 	st := info.Sys().(*syscall.Stat_t)
-	return event.File{Path: shown, FileID: strconv.FormatUint(st.Ino, 10), VolumeID: volumeOf(unix.Major(st.Dev)<<20 | unix.Minor(st.Dev))}
+	return event.File{Path: shown, FileID: strconv.FormatUint(st.Ino, 10), VolumeID: volume(st)}
 }
 
 func TestFolderThatBecameARootHasItsManager(t *testing.T) {

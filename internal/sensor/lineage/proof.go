@@ -68,7 +68,7 @@ func (p *proof) of(path, ino string) bool {
 	if yes, ok := p.known[id]; ok {
 		return yes
 	}
-	yes := p.guarded(full) && p.written(&st) && p.packaged(path, full, &st)
+	yes := p.holds(path, full, &st)
 	if len(p.known) >= maxProofs {
 		clear(p.known)
 	}
@@ -76,45 +76,21 @@ func (p *proof) of(path, ino string) bool {
 	return yes
 }
 
-// guarded says whether only root can put a file where this one lies.
-func (p *proof) guarded(full string) bool {
+// holds says whether a file that is not known yet is a package's. Only root can have put it there, and nobody but a package manager was
+// seen to write it. dpkg has a sum of every file of a package. The others keep theirs in databases that this does not read: there a
+// file counts that has not changed since the sensor started, or was seen to be written by a package manager.
+func (p *proof) holds(path, full string, st *unix.Stat_t) bool {
 	real, err := filepath.EvalSymlinks(full)
-	if err != nil {
+	if err != nil || !guarded(filepath.Dir(real), p.dir) {
 		return false
 	}
-	for dir := filepath.Dir(real); ; dir = filepath.Dir(dir) {
-		var st unix.Stat_t
-		if unix.Stat(dir, &st) != nil || st.Uid != 0 || st.Mode&0o022 != 0 {
-			return false
-		}
-		if dir == "/" || dir == p.dir {
-			return true
-		}
-	}
-}
-
-// written says whether nobody but a package manager was seen to write the file.
-func (p *proof) written(st *unix.Stat_t) bool {
-	volume := strconv.FormatUint(uint64(unix.Major(st.Dev)), 10) + ":" + strconv.FormatUint(uint64(unix.Minor(st.Dev)), 10)
-	roles, seen := p.writer(volume, strconv.FormatUint(st.Ino, 10))
-	return !seen || slices.Contains(roles, registry.RolePackageManager)
-}
-
-// packaged asks the package database. dpkg has a sum of every file of a package. The others keep theirs in databases
-// that this does not read: there a file counts that has not changed since the sensor started, or was seen to be written by
-// a package manager.
-func (p *proof) packaged(path, full string, st *unix.Stat_t) bool {
-	p.scan()
-	if !p.dpkg {
-		if st.Ctim.Nano() <= p.started {
-			return true
-		}
-		roles, seen := p.writer(strconv.FormatUint(uint64(unix.Major(st.Dev)), 10)+":"+strconv.FormatUint(uint64(unix.Minor(st.Dev)), 10), strconv.FormatUint(st.Ino, 10))
-		return seen && slices.Contains(roles, registry.RolePackageManager)
-	}
-	real, err := filepath.EvalSymlinks(full)
-	if err != nil {
+	roles, seen := p.writer(volumeOf(st), strconv.FormatUint(st.Ino, 10))
+	managed := slices.Contains(roles, registry.RolePackageManager)
+	if seen && !managed {
 		return false
+	}
+	if p.scan(); !p.dpkg {
+		return managed || st.Ctim.Nano() <= p.started
 	}
 	real = strings.TrimPrefix(real, strings.TrimSuffix(p.dir, "/"))
 	for _, name := range []string{path, real} {
@@ -129,6 +105,19 @@ func (p *proof) packaged(path, full string, st *unix.Stat_t) bool {
 		return err == nil && got == want
 	}
 	return false
+}
+
+// guarded says whether only root can put a file into the folder dir, which is top or lies below it.
+func guarded(dir, top string) bool {
+	for ; ; dir = filepath.Dir(dir) {
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) != nil || st.Uid != 0 || st.Mode&0o022 != 0 {
+			return false
+		}
+		if dir == top || dir == "/" {
+			return true
+		}
+	}
 }
 
 // alias gives one name to a file that packages name by / or by /usr: systems have merged the two.

@@ -180,7 +180,7 @@ const endBytes = 16
 
 // File gives volume and file id of what an end leads to, as events have them.
 func (e End) File() (volume, id string) {
-	return strconv.FormatUint(uint64(e.Dev>>20), 10) + ":" + strconv.FormatUint(uint64(e.Dev&0xfffff), 10), strconv.FormatUint(e.Inode, 10)
+	return Volume(e.Dev), strconv.FormatUint(e.Inode, 10)
 }
 
 func (f *fields) end() End {

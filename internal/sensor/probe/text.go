@@ -89,11 +89,16 @@ func (w *words) number(n uint32) string {
 // inode gives a number that is not likely to come again, as text.
 func (w *words) inode(n uint64) string { return cutOut(strconv.AppendUint(w.room(20), n, 10)) }
 
-// device writes a device number of the kernel as "major:minor".
+// Volume writes a device number of the kernel as events name a volume: "major:minor".
+func Volume(dev uint32) string {
+	return strconv.FormatUint(uint64(dev>>20), 10) + ":" + strconv.FormatUint(uint64(dev&(1<<20-1)), 10)
+}
+
+// device is Volume of a number that is likely to come again.
 func (w *words) device(dev uint32) string {
 	e := &w.devices[dev%uint32(len(w.devices))]
 	if e.n != dev || e.text == "" {
-		e.n, e.text = dev, strconv.FormatUint(uint64(dev>>20), 10)+":"+strconv.FormatUint(uint64(dev&(1<<20-1)), 10)
+		e.n, e.text = dev, Volume(dev)
 	}
 	return e.text
 }
