@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -168,6 +169,52 @@ func TestProgramThatWasSeenToBeReplaced(t *testing.T) {
 		if got := name(j.Of(e, host, host)); got != "package-manager tree" {
 			t.Errorf("written by the manager: %q", got)
 		}
+	}
+}
+
+// An upgrade replaces a program, runs it, and has its sum in the lists before or behind that by a moment. The program had no role then
+// until the sensor was started again.
+func TestProgramThatAnUpgradeReplacedIsKnownByTheNewLists(t *testing.T) {
+	dir := system(t, true, map[string]string{"/usr/bin/dpkg": "a", "/usr/sbin/logrotate": "b"})
+	list := filepath.Join(dir, "var/lib/dpkg/info/x.md5sums")
+	replace := func(path, content string) {
+		if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	relist := func(path, content string) {
+		sum := md5.Sum([]byte(content))
+		if err := os.Remove(list); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(list, []byte(hex.EncodeToString(sum[:])+"  "+path[1:]+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Dir(list), time.Time{}, time.Now().Add(time.Hour)); err != nil { // a tick of the clock later
+			t.Fatal(err)
+		}
+	}
+	j := judge(dir)
+	of := func(path string) string { return name(j.Of(run(t, dir, path, path+" -i"), host, host)) }
+	if got := of("/usr/bin/dpkg"); got != "package-manager tree" {
+		t.Fatalf("before: %q", got)
+	}
+	replace("/usr/sbin/logrotate", "newer")
+	relist("/usr/sbin/logrotate", "newer")
+	if got := of("/usr/sbin/logrotate"); got != "log-rotation tree" {
+		t.Errorf("listed since the last look, a moment ago: %q", got)
+	}
+	replace("/usr/bin/dpkg", "newest")
+	if got := of("/usr/bin/dpkg"); got != "" {
+		t.Errorf("not listed yet: %q", got)
+	}
+	relist("/usr/bin/dpkg", "newest")
+	if err := os.Chtimes(filepath.Dir(list), time.Time{}, time.Now().Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	j.proof.scanned = j.proof.scanned.Add(-rescan)
+	if got := of("/usr/bin/dpkg"); got != "package-manager tree" {
+		t.Errorf("listed by now: %q", got)
 	}
 }
 

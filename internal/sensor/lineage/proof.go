@@ -24,7 +24,7 @@ const (
 	maxSums    = 4 << 20   // bytes of one package's list of sums
 	maxProofs  = 512       // files whose proof is remembered; full: all are forgotten
 	maxEnviron = 256 << 10 // bytes of an environment
-	rescan     = 2 * time.Second
+	rescan     = 2 * time.Second // between two looks for a file that was not in the lists
 )
 
 // proof says whether a file is that of a package.
@@ -32,12 +32,17 @@ type proof struct {
 	dir     string // root of the system
 	started int64  // ns since 1970
 	writer  func(volume, id string) ([]string, bool)
-	known   map[identity]bool
+	known   map[identity]verdict
 
 	sums    map[string]string // by path without its first slash: what dpkg's lists say, for the programs of the registry
 	dpkg    bool
 	scanned time.Time
-	changed time.Time // of the folder of lists, when it was read
+	changed time.Time // what listed gave when they were read
+}
+
+type verdict struct {
+	yes   bool
+	lists time.Time // dpkg's lists that it goes by: who was not in them may be in newer ones
 }
 
 type identity struct {
@@ -51,7 +56,7 @@ func newProof(dir string, writer func(volume, id string) ([]string, bool)) *proo
 	if writer == nil {
 		writer = func(string, string) ([]string, bool) { return nil, false }
 	}
-	return &proof{dir: dir, started: time.Now().UnixNano(), writer: writer, known: map[identity]bool{}}
+	return &proof{dir: dir, started: time.Now().UnixNano(), writer: writer, known: map[identity]verdict{}}
 }
 
 // of says whether the file at path is proven to be that of a package. ino is the inode that was executed; empty when it is not known.
@@ -65,14 +70,14 @@ func (p *proof) of(path, ino string) bool {
 		return false // another file lies there than the one that runs: a bind mount, or it was replaced
 	}
 	id := identity{path, st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
-	if yes, ok := p.known[id]; ok {
-		return yes
+	if v, ok := p.known[id]; ok && (v.yes || time.Since(p.scanned) < rescan || v.lists.Equal(p.listed())) {
+		return v.yes
 	}
 	yes := p.holds(path, full, &st)
 	if len(p.known) >= maxProofs {
 		clear(p.known)
 	}
-	p.known[id] = yes
+	p.known[id] = verdict{yes, p.changed}
 	return yes
 }
 
@@ -139,19 +144,26 @@ func sum(path string) (string, error) {
 	return hex.EncodeToString(d.Sum(nil)), nil
 }
 
+func (p *proof) lists() string { return filepath.Join(p.dir, "var/lib/dpkg/info") }
+
+// listed gives the time of dpkg's last change of its lists; zero where there is no dpkg.
+func (p *proof) listed() time.Time {
+	info, err := os.Stat(p.lists())
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
 // scan reads the sums of the registry's programs out of dpkg's lists, again when the folder has changed. It is asked only about
 // files that are not known yet.
 func (p *proof) scan() {
-	dir := filepath.Join(p.dir, "var/lib/dpkg/info")
-	info, err := os.Stat(dir)
-	if err != nil {
-		p.dpkg = false
+	dir, changed := p.lists(), p.listed()
+	p.dpkg = !changed.IsZero()
+	if !p.dpkg || p.sums != nil && changed.Equal(p.changed) {
 		return
 	}
-	if p.sums != nil && (info.ModTime().Equal(p.changed) || time.Since(p.scanned) < rescan) {
-		return
-	}
-	p.dpkg, p.changed, p.scanned, p.sums = true, info.ModTime(), time.Now(), map[string]string{}
+	p.changed, p.scanned, p.sums = changed, time.Now(), map[string]string{}
 	wanted := map[string]bool{}
 	for _, x := range registry.Programs {
 		wanted[alias(x.Path)] = true
