@@ -5,6 +5,7 @@
 package lineage
 
 import (
+	"bytes"
 	"path"
 	"slices"
 	"strings"
@@ -89,6 +90,7 @@ type Judge struct {
 	programs map[programKey]registry.Program
 	proof    *proof
 	environ  func(pid uint64) []byte
+	inode    func(pid uint64, path string) (ino string, there bool)
 	mounts   func(pid string) []mount
 	places   map[probe.Root]place // of roots of mount namespaces
 }
@@ -96,7 +98,7 @@ type Judge struct {
 // New makes a judge of programs of the system whose root is at dir: "/" but in tests. writer says who wrote a file, as far as that was
 // seen; nil for nobody.
 func New(dir string, writer func(volume, id string) (lineage []string, ok bool)) *Judge {
-	j := &Judge{programs: map[programKey]registry.Program{}, proof: newProof(dir, writer), environ: environ, mounts: mounts, places: map[probe.Root]place{}}
+	j := &Judge{programs: map[programKey]registry.Program{}, proof: newProof(dir, writer), environ: environ, inode: inode, mounts: mounts, places: map[probe.Root]place{}}
 	for _, p := range registry.Programs {
 		j.programs[programKey{p.Path, p.Script}] = p
 	}
@@ -104,8 +106,8 @@ func New(dir string, writer func(volume, id string) (lineage []string, ok bool))
 }
 
 // Of gives the role of the program that an exec, or a running process, names; nil for none. root and host are the root folders of
-// the process and of the host.
-func (j *Judge) Of(e *event.Event, root, host probe.Root) *Role {
+// the process and of the host; arguments are those of an exec, each ended by NUL.
+func (j *Judge) Of(e *event.Event, root, host probe.Root, arguments []byte) *Role {
 	a := &e.Actor
 	if a.Path == "" || host == (probe.Root{}) {
 		return nil
@@ -121,7 +123,8 @@ func (j *Judge) Of(e *event.Event, root, host probe.Root) *Role {
 	case !ok,
 		p.Root && a.EffectiveUserID != "0",
 		e.Flags&(event.FlagMemoryFile|event.FlagDeleted) != 0,
-		e.File.OwnerID != "0" || e.File.Mode&0o022 != 0: // of the image: of a script, its interpreter
+		e.File.OwnerID != "0" || e.File.Mode&0o022 != 0, // of the image: of a script, its interpreter
+		p.Script && !named(arguments, strings.TrimPrefix(file, root.Path)):
 		return nil
 	}
 	r := &Role{Name: p.Role, Scope: narrowed(p, a.CommandLine)}
@@ -140,9 +143,15 @@ func (j *Judge) Of(e *event.Event, root, host probe.Root) *Role {
 			return nil
 		}
 	} else {
-		var id string
-		if !p.Script {
-			id = a.FileID
+		id := a.FileID
+		if p.Script {
+			if !j.proof.interpreter(a.Path, id) {
+				return nil
+			}
+			var there bool
+			if id, there = j.inode(a.PID, file); there && id == "" {
+				return nil
+			}
 		}
 		if !j.proof.of(file, id) {
 			return nil
@@ -165,6 +174,20 @@ func (j *Judge) program(full string, script bool, root string) (registry.Program
 	}
 	p, ok := j.programs[programKey{inner, script}]
 	return p, ok
+}
+
+// named says whether the kernel was asked for a script by that very path. It has put what it was asked for behind the interpreter and
+// what the script's first line adds. A path that goes up somewhere (/x/../usr/bin/dnf) names the program that has the role when its
+// words alone are read, and any other one when x is a link.
+func named(arguments []byte, script string) bool {
+	_, rest, _ := bytes.Cut(arguments, []byte{0})
+	for arg := range bytes.SplitSeq(rest, []byte{0}) {
+		if len(arg) > 0 && arg[0] == '-' && bytes.IndexByte(arg, '/') < 0 {
+			continue // of the first line
+		}
+		return string(arg) == script
+	}
+	return false
 }
 
 // verbs are the arguments by which dpkg and rpm run what a package brings; steers are those by which they run what their caller

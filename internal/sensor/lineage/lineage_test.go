@@ -5,8 +5,10 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -75,9 +77,19 @@ func name(r *Role) string {
 	return r.Name + " " + string(r.Scope)
 }
 
+// ino is the inode of a file of that system.
+func ino(dir, path string) string {
+	var st unix.Stat_t
+	if unix.Stat(filepath.Join(dir, path), &st) != nil {
+		return ""
+	}
+	return strconv.FormatUint(st.Ino, 10)
+}
+
 func judge(dir string) *Judge {
 	j := New(dir, nil)
 	j.environ = func(uint64) []byte { return nil }
+	j.inode = func(_ uint64, path string) (string, bool) { return ino(dir, path), true }
 	j.mounts = func(pid string) []mount {
 		if pid == "self" {
 			return []mount{{volume: "8:1", root: "/", point: "/", kind: "ext4"}}
@@ -99,7 +111,7 @@ func TestManagerIsKnownByItsFile(t *testing.T) {
 		{"/usr/sbin/logrotate", "logrotate /etc/logrotate.conf", "log-rotation tree"},
 		{"/usr/bin/dash", "sh -c dpkg -i", ""},
 	} {
-		if got := name(judge(dir).Of(run(t, dir, c.path, c.line), host, host)); got != c.want {
+		if got := name(judge(dir).Of(run(t, dir, c.path, c.line), host, host, nil)); got != c.want {
 			t.Errorf("%q: %q; want %q", c.line, got, c.want)
 		}
 	}
@@ -130,11 +142,11 @@ func TestImitatorsHaveNoRole(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Cleanup(func() { _ = os.WriteFile(filepath.Join(dir, "/usr/bin/dpkg"), []byte("a"), 0o755) })
 			j, e := judge(dir), base()
-			if got := name(j.Of(e, host, host)); got != "package-manager tree" {
+			if got := name(j.Of(e, host, host, nil)); got != "package-manager tree" {
 				t.Fatalf("the real one: %q", got)
 			}
 			change(j, e)
-			if got := name(j.Of(e, host, host)); got != "" {
+			if got := name(j.Of(e, host, host, nil)); got != "" {
 				t.Errorf("role %q; want none", got)
 			}
 		})
@@ -142,8 +154,68 @@ func TestImitatorsHaveNoRole(t *testing.T) {
 	if err := os.Chmod(filepath.Join(dir, "usr/bin"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if got := name(judge(dir).Of(base(), host, host)); got != "" {
+	if got := name(judge(dir).Of(base(), host, host, nil)); got != "" {
 		t.Errorf("in a folder that all may write: %q", got)
+	}
+}
+
+func TestScriptIsKnownByTheFileThatRuns(t *testing.T) {
+	dir := system(t, true, map[string]string{"/usr/bin/dnf": "a", "/usr/bin/python3.11": "b", "/tmp/x": "c"})
+	for what, c := range map[string]struct {
+		arguments string
+		change    func(j *Judge, e *event.Event)
+		want      string
+	}{
+		"as it is":                   {"python3|/usr/bin/dnf|install|x", nil, "package-manager tree"},
+		"with what its line adds":    {"python3|-s|/usr/bin/dnf|install|x", nil, "package-manager tree"},
+		"another behind a link":      {"python3|/x/../usr/bin/dnf|install", nil, ""},
+		"the same, and an argument":  {"python3|/x/../usr/bin/dnf|/usr/bin/dnf", nil, ""},
+		"the same, with a dash":      {"python3|-x/../../usr/bin/dnf|/usr/bin/dnf", nil, ""},
+		"the same, in an option":     {"python3|-X /usr/bin/dnf|/x/../usr/bin/dnf", nil, ""},
+		"arguments that are unknown": {"", nil, ""},
+		"another mounted over it": {"python3|/usr/bin/dnf", func(j *Judge, _ *event.Event) {
+			j.inode = func(uint64, string) (string, bool) { return ino(dir, "/tmp/x"), true }
+		}, ""},
+		"one that is not to be looked at":      {"python3|/usr/bin/dnf", func(j *Judge, _ *event.Event) { j.inode = func(uint64, string) (string, bool) { return "", true } }, ""},
+		"over before it was looked at":         {"python3|/usr/bin/dnf", func(j *Judge, _ *event.Event) { j.inode = func(uint64, string) (string, bool) { return "", false } }, "package-manager tree"},
+		"another mounted over its interpreter": {"python3|/usr/bin/dnf", func(_ *Judge, e *event.Event) { e.Actor.FileID = ino(dir, "/tmp/x") }, ""},
+	} {
+		j, e := judge(dir), run(t, dir, "/usr/bin/python3.11", strings.ReplaceAll(c.arguments, "|", " "))
+		e.Actor.Interpreter = "/usr/bin/dnf"
+		if c.change != nil {
+			c.change(j, e)
+		}
+		if got := name(j.Of(e, host, host, []byte(strings.ReplaceAll(c.arguments, "|", "\x00")+"\x00"))); got != c.want {
+			t.Errorf("%s: %q; want %q", what, got, c.want)
+		}
+	}
+}
+
+// The look through the eyes of another process.
+func TestInodeOfAScriptThatJustStarted(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nread x\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(script)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Wait() }()
+	defer func() { _ = in.Close() }()
+	pid := uint64(cmd.Process.Pid)
+	if got, there := inode(pid, script); got != ino("/", script) || got == "" || !there {
+		t.Errorf("inode %q, there %v; want %q", got, there, ino("/", script))
+	}
+	if got, there := inode(pid, script+".none"); got != "" || !there {
+		t.Errorf("of no file: %q, %v", got, there)
+	}
+	if got, there := inode(1<<31, script); got != "" || there {
+		t.Errorf("of no process: %q, %v", got, there)
 	}
 }
 
@@ -156,17 +228,17 @@ func TestProgramThatWasSeenToBeReplaced(t *testing.T) {
 		j.environ = func(uint64) []byte { return nil }
 		j.proof.started = 1 // the file has changed since
 		e := run(t, dir, "/usr/bin/rpm", "rpm -U x")
-		if got := name(j.Of(e, host, host)); (got != "") != packaged {
+		if got := name(j.Of(e, host, host, nil)); (got != "") != packaged {
 			t.Errorf("package database of dpkg %v, nobody seen: %q", packaged, got)
 		}
 		clear(j.proof.known)
 		seen = true
-		if got := name(j.Of(e, host, host)); got != "" {
+		if got := name(j.Of(e, host, host, nil)); got != "" {
 			t.Errorf("written by a shell: %q", got)
 		}
 		clear(j.proof.known)
 		roles = []string{registry.RolePackageManager}
-		if got := name(j.Of(e, host, host)); got != "package-manager tree" {
+		if got := name(j.Of(e, host, host, nil)); got != "package-manager tree" {
 			t.Errorf("written by the manager: %q", got)
 		}
 	}
@@ -195,7 +267,7 @@ func TestProgramThatAnUpgradeReplacedIsKnownByTheNewLists(t *testing.T) {
 		}
 	}
 	j := judge(dir)
-	of := func(path string) string { return name(j.Of(run(t, dir, path, path+" -i"), host, host)) }
+	of := func(path string) string { return name(j.Of(run(t, dir, path, path+" -i"), host, host, nil)) }
 	if got := of("/usr/bin/dpkg"); got != "package-manager tree" {
 		t.Fatalf("before: %q", got)
 	}
@@ -223,13 +295,13 @@ func TestManagerOfAnotherRoot(t *testing.T) {
 	e := run(t, dir, "/usr/bin/dpkg", "dpkg -i x")
 	e.Actor.Path = "/srv/jail/usr/bin/dpkg"
 	j := judge(dir)
-	if got := name(j.Of(e, host, host)); got != "" {
+	if got := name(j.Of(e, host, host, nil)); got != "" {
 		t.Errorf("its path on the host: %q", got)
 	}
-	if got := name(j.Of(e, probe.Root{Dev: 8, Inode: 77, Path: "/srv/other"}, host)); got != "" {
+	if got := name(j.Of(e, probe.Root{Dev: 8, Inode: 77, Path: "/srv/other"}, host, nil)); got != "" {
 		t.Errorf("outside its root: %q", got)
 	}
-	r := j.Of(e, probe.Root{Dev: 8, Inode: 77, Path: "/srv/jail"}, host)
+	r := j.Of(e, probe.Root{Dev: 8, Inode: 77, Path: "/srv/jail"}, host, nil)
 	if name(r) != "package-manager-other-root tree" {
 		t.Fatalf("chroot: %q", name(r))
 	}
@@ -245,14 +317,14 @@ func TestManagerOfAnotherRoot(t *testing.T) {
 		t.Error("a connection counts")
 	}
 	e.Actor.Path = "/usr/bin/dpkg"
-	r = j.Of(e, probe.Root{Dev: 55, Inode: 9}, host)
+	r = j.Of(e, probe.Root{Dev: 55, Inode: 9}, host, nil)
 	if name(r) != "package-manager-other-root tree" {
 		t.Fatalf("container: %q", name(r))
 	}
 	if !r.Inside(&event.Event{Kind: event.FileModify, File: event.File{Path: "/etc/x", VolumeID: "0:55"}}) || r.Inside(&event.Event{Kind: event.FileModify, File: event.File{Path: "/host/etc/x", VolumeID: "8:1"}}) {
 		t.Error("a container's root is its volume")
 	}
-	if got := j.Of(e, probe.Root{Dev: 55, Inode: 9}, probe.Root{}); got != nil {
+	if got := j.Of(e, probe.Root{Dev: 55, Inode: 9}, probe.Root{}, nil); got != nil {
 		t.Error("the host's root is not known, and yet a role")
 	}
 }

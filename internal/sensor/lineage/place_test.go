@@ -49,7 +49,7 @@ func file(t *testing.T, shown, real string) event.File {
 func TestFolderThatBecameARootHasItsManager(t *testing.T) {
 	j, root, on, inside := folder(t)
 	e := run(t, inside, "/usr/bin/dpkg", "dpkg --unpack x.deb")
-	r := j.Of(e, root, probe.Root{Dev: root.Dev, Inode: 2})
+	r := j.Of(e, root, probe.Root{Dev: root.Dev, Inode: 2}, nil)
 	if name(r) != "package-manager-other-root tree" {
 		t.Fatalf("role %q", name(r))
 	}
@@ -101,11 +101,11 @@ func TestRootMadeByAUserHasNoManager(t *testing.T) {
 		}
 		h := probe.Root{Dev: root.Dev, Inode: 2}
 		e := run(t, inside, "/usr/bin/dpkg", "dpkg -i x")
-		if got := name(j.Of(e, root, h)); got != "" {
+		if got := name(j.Of(e, root, h, nil)); got != "" {
 			t.Errorf("%s: %q", what, got)
 		}
 		e.Actor.Path, root.Path = "/var/tmp/r/usr/bin/dpkg", "/var/tmp/r"
-		if got := name(j.Of(e, root, h)); got != "" {
+		if got := name(j.Of(e, root, h, nil)); got != "" {
 			t.Errorf("%s, by chroot: %q", what, got)
 		}
 	}
@@ -117,7 +117,7 @@ func TestRootThatIsASystemFolderHasNoManager(t *testing.T) {
 	for _, at := range []string{"/etc", "/usr/local", "/", "/home", "/home/a/.ssh", "/home/a/.ssh/x", "/var/log/x"} {
 		e.Actor.Path = filepath.Join(at, "usr/bin/dpkg")
 		root.Path = at
-		if got := name(j.Of(e, root, probe.Root{Dev: root.Dev, Inode: 2})); got != "" {
+		if got := name(j.Of(e, root, probe.Root{Dev: root.Dev, Inode: 2}, nil)); got != "" {
 			t.Errorf("root %s: %q", at, got)
 		}
 	}
@@ -126,7 +126,7 @@ func TestRootThatIsASystemFolderHasNoManager(t *testing.T) {
 func TestRootWhoseMountsAreNotKnownHasNoManager(t *testing.T) {
 	j, root, _, inside := folder(t)
 	j.mounts = func(string) []mount { return nil }
-	if got := name(j.Of(run(t, inside, "/usr/bin/dpkg", "dpkg -i x"), root, probe.Root{Dev: root.Dev, Inode: 2})); got != "" {
+	if got := name(j.Of(run(t, inside, "/usr/bin/dpkg", "dpkg -i x"), root, probe.Root{Dev: root.Dev, Inode: 2}, nil)); got != "" {
 		t.Errorf("role %q", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/md5" //nolint:gosec // it is what the package database has; identity does not rest on it alone
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -20,10 +21,10 @@ import (
 
 // Bounds.
 const (
-	maxSummed  = 8 << 20   // bytes of a program whose content is compared with its package; of a larger one its listing counts
-	maxSums    = 4 << 20   // bytes of one package's list of sums
-	maxProofs  = 512       // files whose proof is remembered; full: all are forgotten
-	maxEnviron = 256 << 10 // bytes of an environment
+	maxSummed  = 8 << 20         // bytes of a program whose content is compared with its package; of a larger one its listing counts
+	maxSums    = 4 << 20         // bytes of one package's list of sums
+	maxProofs  = 512             // files whose proof is remembered; full: all are forgotten
+	maxEnviron = 256 << 10       // bytes of an environment
 	rescan     = 2 * time.Second // between two looks for a file that was not in the lists
 )
 
@@ -61,19 +62,15 @@ func newProof(dir string, writer func(volume, id string) ([]string, bool)) *proo
 
 // of says whether the file at path is proven to be that of a package. ino is the inode that was executed; empty when it is not known.
 func (p *proof) of(path, ino string) bool {
-	var st unix.Stat_t
-	full := filepath.Join(p.dir, path)
-	if err := unix.Stat(full, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Uid != 0 || st.Mode&0o022 != 0 {
+	st, ok := p.stat(path, ino)
+	if !ok {
 		return false
-	}
-	if ino != "" && ino != strconv.FormatUint(st.Ino, 10) {
-		return false // another file lies there than the one that runs: a bind mount, or it was replaced
 	}
 	id := identity{path, st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
 	if v, ok := p.known[id]; ok && (v.yes || time.Since(p.scanned) < rescan || v.lists.Equal(p.listed())) {
 		return v.yes
 	}
-	yes := p.holds(path, full, &st)
+	yes := p.packaged(path, &st)
 	if len(p.known) >= maxProofs {
 		clear(p.known)
 	}
@@ -81,24 +78,46 @@ func (p *proof) of(path, ino string) bool {
 	return yes
 }
 
-// holds says whether a file that is not known yet is a package's. Only root can have put it there, and nobody but a package manager was
-// seen to write it. dpkg has a sum of every file of a package. The others keep theirs in databases that this does not read: there a
-// file counts that has not changed since the sensor started, or was seen to be written by a package manager.
-func (p *proof) holds(path, full string, st *unix.Stat_t) bool {
-	real, err := filepath.EvalSymlinks(full)
-	if err != nil || !guarded(filepath.Dir(real), p.dir) {
+// interpreter says whether the image of a script is what the host has at its path, out of its users' reach.
+func (p *proof) interpreter(path, ino string) bool {
+	st, ok := p.stat(path, ino)
+	if !ok {
 		return false
 	}
+	_, _, ok = p.kept(path, &st)
+	return ok
+}
+
+// stat looks at the file at path: another one than ino lies there when something was mounted over it, or it was replaced.
+func (p *proof) stat(path, ino string) (st unix.Stat_t, ok bool) {
+	ok = unix.Stat(filepath.Join(p.dir, path), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && st.Uid == 0 && st.Mode&0o022 == 0
+	return st, ok && (ino == "" || ino == strconv.FormatUint(st.Ino, 10))
+}
+
+// kept says whether only root can have put a file where it lies, and nobody but a package manager was seen to write it; managed says that
+// one was. real is its path without links.
+func (p *proof) kept(path string, st *unix.Stat_t) (real string, managed, ok bool) {
+	real, err := filepath.EvalSymlinks(filepath.Join(p.dir, path))
+	if err != nil || !guarded(filepath.Dir(real), p.dir) {
+		return "", false, false
+	}
 	roles, seen := p.writer(volumeOf(st), strconv.FormatUint(st.Ino, 10))
-	managed := slices.Contains(roles, registry.RolePackageManager)
-	if seen && !managed {
+	managed = slices.Contains(roles, registry.RolePackageManager)
+	return real, managed, managed || !seen
+}
+
+// packaged says whether a file that is not known yet is a package's. dpkg has a sum of every file of a package. The others keep theirs in
+// databases that this does not read: there a file counts that has not changed since the sensor started, or was seen to be written by a
+// package manager.
+func (p *proof) packaged(path string, st *unix.Stat_t) bool {
+	real, managed, ok := p.kept(path, st)
+	if !ok {
 		return false
 	}
 	if p.scan(); !p.dpkg {
 		return managed || st.Ctim.Nano() <= p.started
 	}
-	real = strings.TrimPrefix(real, strings.TrimSuffix(p.dir, "/"))
-	for _, name := range []string{path, real} {
+	for _, name := range []string{path, strings.TrimPrefix(real, strings.TrimSuffix(p.dir, "/"))} {
 		want, ok := p.sums[alias(name)]
 		if !ok {
 			continue
@@ -106,7 +125,7 @@ func (p *proof) holds(path, full string, st *unix.Stat_t) bool {
 		if st.Size > maxSummed {
 			return true
 		}
-		got, err := sum(full)
+		got, err := sum(real)
 		return err == nil && got == want
 	}
 	return false
@@ -215,4 +234,33 @@ func environ(pid uint64) []byte {
 		return nil
 	}
 	return b
+}
+
+const (
+	resolveCached = 0x20 // RESOLVE_CACHED of linux/openat2.h, since 5.12
+	cachedTries   = 16   // a mount or a rename anywhere on the host makes the kernel say "again"
+)
+
+// inode gives that of the file which a running process sees at path, empty when that cannot be told at once; there says whether the process
+// still is. Only what the kernel has in memory is asked, as the script that was just started is: the process may have mounted anything
+// there, and a look-up may be made to take for ever.
+func inode(pid uint64, path string) (ino string, there bool) {
+	root, err := unix.Open("/proc/"+strconv.FormatUint(pid, 10)+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", false
+	}
+	defer func() { _ = unix.Close(root) }()
+	fd, err := -1, error(unix.EAGAIN)
+	for n := 0; n < cachedTries && errors.Is(err, unix.EAGAIN); n++ {
+		fd, err = unix.Openat2(root, strings.TrimLeft(path, "/"), &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: resolveCached | unix.RESOLVE_IN_ROOT})
+	}
+	if err != nil {
+		return "", true
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var st unix.Statx_t
+	if unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_INO, &st) != nil {
+		return "", true
+	}
+	return strconv.FormatUint(st.Ino, 10), true
 }

@@ -162,7 +162,7 @@ func (s *Sight) take(ctx context.Context, e *event.Event) {
 	}
 	var logon *event.Event
 	if e.Kind == event.ProcessExec || e.Kind == event.ProcessRunning {
-		logon = s.tree.Run(e, s.judge.Of(e, s.probe.Root(), s.probe.HostRoot()))
+		logon = s.tree.Run(e, s.judge.Of(e, s.probe.Root(), s.probe.HostRoot(), s.probe.Arguments()))
 	} else {
 		logon = s.tree.Apply(e)
 	}
