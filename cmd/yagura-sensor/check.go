@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -52,9 +53,7 @@ func (v *checkVerb) Run(s *shell) error {
 			return err
 		}
 	} else {
-		for _, f := range all {
-			s.printf("%s %s %s\n", terminal.Pad(s.say(f.Name), 16), terminal.Pad(s.say(f.State), 8), event.Show(s.tongue.Text(f.Reason)))
-		}
+		s.findings(all)
 	}
 	if blind {
 		return errors.New("nothing can be seen on this host: see the lines above")
@@ -66,6 +65,23 @@ func (v *checkVerb) Run(s *shell) error {
 	}
 	return nil
 }
+
+// findings prints the table; a reason goes on under itself.
+func (s *shell) findings(all []finding) {
+	for _, f := range all {
+		head := terminal.Pad(s.say(f.Name), 16) + " " + terminal.Pad(s.say(f.State), 8)
+		for _, l := range terminal.Wrap(s.paste.Sentence(event.Show(s.tongue.Text(f.Reason))), lineWidth-headWidth) {
+			s.printf("%s\n", strings.TrimRight(terminal.Pad(head, headWidth)+l, " "))
+			head = ""
+		}
+	}
+}
+
+// Where the reason of a finding begins, and how long its lines are.
+const (
+	headWidth = 26
+	lineWidth = 100
+)
 
 type adder func(name, state, format string, args ...any)
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 func call(t *testing.T, args ...string) (code int, out, err string) {
@@ -113,5 +114,25 @@ func TestDeps(t *testing.T) {
 	}
 	for l := range have {
 		t.Errorf("%s is in deps.txt but not linked", l)
+	}
+}
+
+// check named `yagura-sensor run` without the way to it, and a long reason ran over the edge of the screen.
+func TestFindingsFitAndTheirCommandsCanBePasted(t *testing.T) {
+	var out bytes.Buffer
+	const program = "sudo '/opt/y x/bin/yagura-sensor' --data /srv/sensor"
+	s := &shell{out: &out, tongue: terminal.NewTongue("en"), paste: terminal.Commands{Sensor: program}}
+	s.findings([]finding{
+		{"root", "ok", ""},
+		{"names", "ok", "of files renamed, removed, linked or changed by path: from the kernel; of a file of several names (hard links) that is changed or linked, the last one is what the caller wrote, and marked so"},
+		{"identity", "warn", "this host is not enrolled: run `sudo yagura-sensor enroll` first"},
+	})
+	if !strings.Contains(out.String(), "`"+program+" enroll`") {
+		t.Errorf("the command is not as it can be pasted:\n%s", out.String())
+	}
+	for l := range strings.Lines(out.String()) {
+		if l = strings.TrimSuffix(l, "\n"); terminal.Width(l) > 100 || strings.HasSuffix(l, " ") {
+			t.Errorf("%q has %d columns, or ends in a blank", l, terminal.Width(l))
+		}
 	}
 }

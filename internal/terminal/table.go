@@ -169,7 +169,7 @@ func pieces(text string) []string {
 	var out []string
 	var b strings.Builder
 	runes := []rune(text)
-	whole := 0 // a short remark in parentheses, such as （推定）, is not broken
+	whole := 0 // a short remark in parentheses, such as （推定）, is not broken, nor a command: pasted with a break it would be two
 	for i, r := range runes {
 		b.WriteRune(r)
 		if i+1 == len(runes) {
@@ -177,6 +177,9 @@ func pieces(text string) []string {
 		}
 		if r == '(' || r == '（' {
 			whole = max(whole, remark(runes[i:]))
+		}
+		if r == '`' && whole <= 0 {
+			whole = quoted(runes[i:])
 		}
 		if whole--; whole > 0 {
 			continue
@@ -192,6 +195,16 @@ func pieces(text string) []string {
 		}
 	}
 	return append(out, b.String())
+}
+
+// quoted gives the length of a command in backticks that fits on a line, 0 of others.
+func quoted(runes []rune) int {
+	for i, r := range runes[1:min(len(runes), 62)] {
+		if r == '`' {
+			return i + 2
+		}
+	}
+	return 0
 }
 
 // remark gives the length of a parenthesis that is at most eight characters long, 0 of others.

@@ -115,6 +115,24 @@ func TestWrap(t *testing.T) {
 	}
 }
 
+// A command that goes on in the next line is two when it is pasted.
+func TestWrapKeepsACommandOnOneLine(t *testing.T) {
+	const command = "`sudo bin/yagura-sensor --data /x enroll`"
+	for width := terminal.Width(command); width < 90; width++ {
+		for _, text := range []string{"this host is not enrolled: run " + command + " first, then `yagura-sensor run`.", "このホストは登録されていません。先に " + command + " を実行してください"} {
+			lines := terminal.Wrap(text, width)
+			if !strings.Contains(strings.Join(lines, "\n"), command) {
+				t.Errorf("Wrap(%d) = %q", width, lines)
+			}
+			for _, l := range lines {
+				if terminal.Width(l) > width {
+					t.Errorf("Wrap(%d): %q has %d columns", width, l, terminal.Width(l))
+				}
+			}
+		}
+	}
+}
+
 func TestTimesAreOfTheTerminal(t *testing.T) {
 	was := time.Local
 	t.Cleanup(func() { time.Local = was })
