@@ -49,8 +49,17 @@ func drawn(rows []branch, margin, width int) string {
 			lines = terminal.Wrap(r.text, max(30, width-terminal.Width(rest)))
 		}
 		out.WriteString(left + lead.String() + lines[0] + "\n")
-		for _, l := range append(lines[1:], r.notes...) {
+		for _, l := range lines[1:] {
 			out.WriteString(rest + l + "\n")
+		}
+		for _, n := range r.notes { // broken here: a terminal would go on at its left edge, through the tree
+			lines := []string{n}
+			if width > 0 {
+				lines = terminal.Wrap(n, max(30, width-terminal.Width(rest)))
+			}
+			for _, l := range lines {
+				out.WriteString(rest + l + "\n")
+			}
 		}
 	}
 	return out.String()

@@ -197,11 +197,7 @@ func (t *telling) rows() {
 		}
 	}
 	walk("", 0)
-	width := 0
-	if w := t.width(); w > 0 {
-		width = w
-	}
-	t.printf("%s", drawn(rows, storyMargin, width))
+	t.printf("%s", drawn(rows, storyMargin, t.width()))
 	if n := t.story.LeftOut; n.Members > 0 {
 		t.paragraph("", 0, t.say("The story is longer than this: its most telling rows are shown, %d processes of it are left out.", n.Members))
 	}
