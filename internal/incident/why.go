@@ -88,7 +88,7 @@ func (b *builder) who() []Sentence {
 			by, opened := b.openedHere()
 			said = Said{En: "It came from this very host: " + e.Chain[0].Text.En + "; nothing seen says which program opened that connection.", Ja: "同じホストの中から来ています: " + e.Chain[0].Text.Ja + "。その接続を開いたプログラムは観測されていません。"}
 			if by != nil {
-				said = Said{En: "It came from this very host: " + e.Chain[0].Text.En + "; " + b.en(by) + " had opened that connection.", Ja: "同じホストの中から来ています: " + e.Chain[0].Text.Ja + "。その接続を開いたのは " + b.ja(by) + " です。"}
+				said = Said{En: "It came from this very host: " + e.Chain[0].Text.En + "; " + b.en(by) + " had opened that connection.", Ja: "同じホストの中から来ています: " + e.Chain[0].Text.Ja + "。その接続を開いたのは " + b.ja(by) + "です。"}
 				cites = append(cites, opened.id.String())
 			}
 		}
