@@ -13,6 +13,7 @@ import (
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/notify"
+	"github.com/yagura-edr/yagura/internal/sigma"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -103,8 +104,7 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 		}
 		out = append(out, &consolev1.Check{Name: f.Class, State: state, What: said(f.What), Fix: said(f.Fix)})
 	}
-	rules := b.engine.Rules()
-	add("rules", "ok", both("%d rules loaded, %d rejected", len(rules.Rules()), len(rules.Rejected())))
+	out = append(out, checkRules(b.engine.Rules()))
 	if p95, n := b.engine.Latency().Quantile(0.95); n > 0 {
 		state := "ok"
 		if p95 > int64(time.Second/time.Microsecond) {
@@ -131,4 +131,13 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 		}
 	}
 	return out, nil
+}
+
+// checkRules says whether every rule that was given is at work.
+func checkRules(set *sigma.Ruleset) *consolev1.Check {
+	c := &consolev1.Check{Name: "rules", State: "ok", What: said(both("%d rules loaded, %d rejected", len(set.Rules()), len(set.Rejected())))}
+	if len(set.Rejected()) > 0 {
+		c.State, c.Fix = "warn", said(both("`yagura rules list` names what was not loaded, and why"))
+	}
+	return c
 }

@@ -209,9 +209,11 @@ var jaSaid = terminal.Sentences{
 	// rules
 	"%d exceptions of our own rules rest on nothing but text that the actor writes (listed by --json)": "標準ルールの除外条件のうち、動作主が自由に書ける文字列だけに基づくもの %d 件(一覧は --json)",
 	"SEES": "監視範囲",
-	"no actions: `yagura respond` makes them":                                         "アクションはありません。`yagura respond` で実行します",
-	"%d rules, %d of them can fire here, %d rejected (`yagura rules check` says why)": "ルール %d 件(この環境で検知しうるもの %d 件)、読み込めなかったもの %d 件(理由は `yagura rules check`)",
-	"%d rules loaded, %d rejected, %d problems in our own, %d warnings":               "ルール %d 件を読み込み、読み込めなかったもの %d 件、標準ルールの問題 %d 件、警告 %d 件",
-	"%d rules loaded, %d rejected":                                                    "ルール %d 件を読み込み、読み込めなかったもの %d 件",
-	"%s: still %s; `yagura actions show %s` tells when the host has answered":         "%s: まだ「%s」です。ホストが応答すると `yagura actions show %s` に結果が出ます",
+	"no actions: `yagura respond` makes them":         "アクションはありません。`yagura respond` で実行します",
+	"%d rules, %d of them can fire here, %d rejected": "ルール %d 件(この環境で検知しうるもの %d 件)、読み込めなかったもの %d 件",
+	"not loaded: %s": "読み込めません: %s",
+	"`yagura rules list` names what was not loaded, and why":                  "読み込めなかったものとその理由は `yagura rules list` に表示されます",
+	"%d rules loaded, %d rejected, %d problems in our own, %d warnings":       "ルール %d 件を読み込み、読み込めなかったもの %d 件、標準ルールの問題 %d 件、警告 %d 件",
+	"%d rules loaded, %d rejected":                                            "ルール %d 件を読み込み、読み込めなかったもの %d 件",
+	"%s: still %s; `yagura actions show %s` tells when the host has answered": "%s: まだ「%s」です。ホストが応答すると `yagura actions show %s` に結果が出ます",
 }

@@ -62,7 +62,10 @@ func (v rulesListVerb) Run(s *shell) error {
 	for _, w := range m.Warnings {
 		s.printf("%s\n", event.Show(s.say("warning: %s", s.tongue.Text(fmt.Sprintf("%s:%d: %s", w.File, w.Line, w.Reason)))))
 	}
-	s.printf("%s\n", s.say("%d rules, %d of them can fire here, %d rejected (`yagura rules check` says why)", len(m.Rules), fire, len(m.Rejected)))
+	for _, r := range m.Rejected {
+		s.printf("%s\n", event.Show(s.say("not loaded: %s", s.oddRule(r.File, int(r.Line), r.Class, r.Reason))))
+	}
+	s.printf("%s\n", s.say("%d rules, %d of them can fire here, %d rejected", len(m.Rules), fire, len(m.Rejected)))
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/yagura-edr/yagura/rules"
 )
 
 const adminFilter = `title: Filter Administrator account
@@ -50,6 +52,24 @@ func TestRulesCheckWarnsOfAFilterThatHidesTooMuch(t *testing.T) {
 		if !strings.Contains(out, "warning: ") {
 			t.Errorf("rules list does not warn: %s", out)
 		}
+	}
+}
+
+// A rule that was not loaded had a ✓ in doctor, and rules list gave only its number.
+func TestARuleThatWasNotLoadedIsNamed(t *testing.T) {
+	dir := ruleFolder(t, map[string]string{"broken.yml": "title: b\nlogsource: {product: linux, category: process_creation}\ndetection: {a: {Image: x}, condition: b}\n"})
+	for lang, want := range map[string]string{"C.UTF-8": "not loaded: ", "ja_JP.UTF-8": "読み込めません: "} {
+		out, _, _ := tell(t, lang, "rules", "list", "--rules", dir)
+		if !strings.Contains(out, want) || !strings.Contains(out, "broken.yml:") {
+			t.Errorf("%s: rules list does not name it: %s", lang, out)
+		}
+	}
+	set, err := rules.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := checkRules(set); c.State != "warn" || !strings.Contains(c.Fix.GetEn(), "yagura rules list") {
+		t.Errorf("doctor says %v", c)
 	}
 }
 
