@@ -9,7 +9,7 @@ import (
 // TestReasonsReadAsJapanese takes reasons as sensors, the coverage table and the console's forms really write
 // them: on a Japanese screen nothing of them stays English but names, paths and numbers.
 func TestReasonsReadAsJapanese(t *testing.T) {
-	names := regexp.MustCompile(`/\S+|PID|KiB|UTC|DNS|ptrace|lockdown|root|CSRF|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
+	names := regexp.MustCompile(`/\S+|PID|pid|ms|p-[a-z0-9]+|KiB|UTC|DNS|ptrace|lockdown|root|CSRF|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
 	latin := regexp.MustCompile(`[A-Za-z]{2,}`)
 	for _, en := range []string{
 		"no sign of life from the sensor",
@@ -23,6 +23,10 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 		"execs are not seen: this kernel has no such hook; forks and exits are not seen: the kernel refused the program (not root, or lockdown)",
 		"connections are not seen: its hook was taken away from the running sensor: find out who did it; it is attached again after some minutes, or by a restart",
 		"the hook was detached on request",
+		"pid 12 is stopped (1 reached) after 6.7 ms",
+		"pid 12 is running (1 reached) after 0.1 ms",
+		"pid 12 is exited (3 reached) after 3.3 ms",
+		"nothing was killed: process p-aadgbc7pzvsuaaaaabtaaaaabe is of another boot or another host: the process is gone",
 		"spool over its budget",
 		"the sensor was killed before they were written",
 		"the password is shorter than 12 characters",
