@@ -145,7 +145,7 @@ func (v eventsListVerb) Run(s *shell) error {
 // eventRow prints one event: a line of JSON, or a sentence.
 func (s *shell) eventRow(e *consolev1.EventRow) error {
 	if !s.json {
-		s.printf("%s  %-18s %s %s\n", terminal.FineClock(e.Time), e.Kind, terminal.Pad(event.Show(e.Hostname), 12), event.Show(s.said(e.Line)))
+		s.printf("%s  %-20s %s %s\n", terminal.FineClock(e.Time), e.Kind, terminal.Pad(event.Show(e.Hostname), 12), event.Show(s.said(e.Line)))
 		return nil
 	}
 	b, err := json.Marshal(e)
