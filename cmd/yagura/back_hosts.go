@@ -83,8 +83,8 @@ func (b *hostsBack) RevokeHost(ctx context.Context, t tenant.ID, id event.HostID
 	return b.host(h, coverage.HostHealth{State: "revoked"}), nil
 }
 
-func (b *hostsBack) CreateEnrolToken(ctx context.Context, t tenant.ID, uses uint32, life time.Duration, by string) (string, *consolev1.EnrolToken, error) {
-	token, secret, err := b.fleet.CreateToken(ctx, t, int(uses), life, by)
+func (b *hostsBack) CreateEnrolToken(ctx context.Context, t tenant.ID, uses uint32, life time.Duration, recording bool, by string) (string, *consolev1.EnrolToken, error) {
+	token, secret, err := b.fleet.CreateToken(ctx, t, int(uses), life, recording, by)
 	if err != nil {
 		return "", nil, fmt.Errorf("make an enrolment token: %w", err)
 	}

@@ -85,17 +85,19 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 	if err != nil {
 		return nil, fmt.Errorf("read coverage: %w", err)
 	}
-	switch {
+	switch watched := sum.Hosts - sum.Recordings; {
 	case sum.Hosts == 0:
 		add("hosts", "unknown", both("no host is enrolled: nothing can be known"))
-	case sum.Hosts == 1 && sum.Reporting == 0:
+	case watched == 0:
+		add("hosts", "unknown", both("no host is enrolled but recordings that were replayed (%d)", sum.Recordings))
+	case watched == 1 && sum.Reporting == 0:
 		add("hosts", "warn", both("the one host that is enrolled does not report"))
-	case sum.Hosts == 1:
+	case watched == 1:
 		add("hosts", "ok", both("the one host that is enrolled reports"))
-	case sum.Reporting < sum.Hosts:
-		add("hosts", "warn", both("%d of %d hosts report", sum.Reporting, sum.Hosts))
+	case sum.Reporting < watched:
+		add("hosts", "warn", both("%d of %d hosts report", sum.Reporting, watched))
 	default:
-		add("hosts", "ok", both("every host reports (%d)", sum.Hosts))
+		add("hosts", "ok", both("every host reports (%d)", watched))
 	}
 	for _, f := range sum.SilentFailures {
 		state := "fail"

@@ -115,6 +115,7 @@ var jaElsewhere = terminal.Sentences{
 	"silent":          "報告途絶",
 	"blind":           "監視不可",
 	"stale":           "報告途絶",
+	"recording":       "再生した記録",
 	"sensor degraded": "センサーの機能低下",
 	"read rules: %w: name a folder of Sigma rules that exists": "ルールの読み込み: %s。存在する Sigma ルールのフォルダーを指定してください",
 	"read rules of %s: %w": "%s のルールの読み込み: %s",

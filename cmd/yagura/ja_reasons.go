@@ -8,6 +8,7 @@ var jaReasons = terminal.Sentences{
 	// of the coverage table
 	"no sign of life from the sensor":                          "センサーからの応答がない",
 	"the sensor was stopped on request":                        "センサーが要求により停止した",
+	"a recording that was replayed: nothing is watched there":  "再生した記録であり、監視対象ではない",
 	"the canary's process start did not come through":          "カナリアのプロセス起動が届いていない",
 	"the canary's file creation did not come through":          "カナリアのファイル作成が届いていない",
 	"the canary's file removal did not come through":           "カナリアのファイル削除が届いていない",

@@ -213,6 +213,7 @@ var jaSaid = terminal.Sentences{
 	"%d rules, %d of them can fire here, %d rejected": "ルール %d 件(この環境で検知しうるもの %d 件)、読み込めなかったもの %d 件",
 	"not loaded: %s": "読み込めません: %s",
 	"`yagura rules list` names what was not loaded, and why":                  "読み込めなかったものとその理由は `yagura rules list` に表示されます",
+	"no host is enrolled but recordings that were replayed (%d)":              "再生した記録(%d 件)のほかに登録されたホストがありません",
 	"%d rules loaded, %d rejected, %d problems in our own, %d warnings":       "ルール %d 件を読み込み、読み込めなかったもの %d 件、標準ルールの問題 %d 件、警告 %d 件",
 	"%d rules loaded, %d rejected":                                            "ルール %d 件を読み込み、読み込めなかったもの %d 件",
 	"%s: still %s; `yagura actions show %s` tells when the host has answered": "%s: まだ「%s」です。ホストが応答すると `yagura actions show %s` に結果が出ます",

@@ -15,7 +15,7 @@ import (
 func (p *parts) startLocalSensor(ctx context.Context, stderr io.Writer, config string) (*localSensor, error) {
 	folder := p.dir.file("sensor")
 	hosts := &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.localURL(), listen: p.sensors.Addr().String()}
-	token, _, err := hosts.CreateEnrolToken(ctx, p.tenant.ID, 1, 10*time.Minute, "local:up")
+	token, _, err := hosts.CreateEnrolToken(ctx, p.tenant.ID, 1, 10*time.Minute, false, "local:up")
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 	for _, en := range []string{
 		"no sign of life from the sensor",
 		"the sensor was stopped on request",
+		"a recording that was replayed: nothing is watched there",
 		"the canary's process start did not come through",
 		"the canary's file creation did not come through",
 		"the canary's file removal did not come through",

@@ -24,7 +24,7 @@ import (
 // upload enrols a host for the recording and sends it as a sensor would: through spool and uplink.
 func (s *shell) upload(name string, events []*event.Event) (event.HostID, error) {
 	doing := "replay"
-	r, err := s.console().CreateEnrolToken(s.ctx, connect.NewRequest(&consolev1.CreateEnrolTokenRequest{Uses: 1, TtlSeconds: 600}))
+	r, err := s.console().CreateEnrolToken(s.ctx, connect.NewRequest(&consolev1.CreateEnrolTokenRequest{Uses: 1, TtlSeconds: 600, Recording: true}))
 	if err != nil {
 		return event.HostID{}, s.explain(doing, err)
 	}

@@ -110,7 +110,8 @@ func (s api) SetOperatorList(ctx context.Context, q *connect.Request[consolev1.S
 	return connect.NewResponse(&consolev1.SetOperatorListResponse{Generation: generation}), nil
 }
 
-// CreateEnrolToken makes a token that enrols hosts.
+// CreateEnrolToken makes a token that enrols hosts. Nobody is told when a recording goes quiet, so a token for one is for
+// one, and only who may read the data directory gets it.
 func (s api) CreateEnrolToken(ctx context.Context, q *connect.Request[consolev1.CreateEnrolTokenRequest]) (*connect.Response[consolev1.CreateEnrolTokenResponse], error) {
 	if s.back.Hosts == nil {
 		return nil, errNoPart
@@ -125,9 +126,15 @@ func (s api) CreateEnrolToken(ctx context.Context, q *connect.Request[consolev1.
 	if uses > maxTokenUses || life <= 0 || life > maxTokenLife {
 		return nil, s.fail(ctx, fmt.Errorf("a token may be used 1 to %d times within %s: %w", maxTokenUses, maxTokenLife, ErrInvalid))
 	}
+	if q.Msg.GetRecording() {
+		if a, ok := actorOf(ctx); !ok || !a.local {
+			return nil, s.fail(ctx, fmt.Errorf("only the machine of the server replays recordings: run `yagura replay` there: %w", ErrRefused))
+		}
+		uses = 1
+	}
 	r := new(consolev1.CreateEnrolTokenResponse)
 	err := s.noted(ctx, "enrol.token", "", func(by string) (err error) {
-		r.Token, r.Entry, err = s.back.Hosts.CreateEnrolToken(ctx, s.access.Tenant(), uses, life, by)
+		r.Token, r.Entry, err = s.back.Hosts.CreateEnrolToken(ctx, s.access.Tenant(), uses, life, q.Msg.GetRecording(), by)
 		return err
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ type Hosts interface {
 	Hosts(ctx context.Context, t tenant.ID) ([]*consolev1.Host, error)
 	Hostname(ctx context.Context, t tenant.ID, h event.HostID) string
 	RevokeHost(ctx context.Context, t tenant.ID, h event.HostID, by string) (*consolev1.Host, error)
-	CreateEnrolToken(ctx context.Context, t tenant.ID, uses uint32, life time.Duration, by string) (string, *consolev1.EnrolToken, error)
+	CreateEnrolToken(ctx context.Context, t tenant.ID, uses uint32, life time.Duration, recording bool, by string) (string, *consolev1.EnrolToken, error)
 	EnrolTokens(ctx context.Context, t tenant.ID) ([]*consolev1.EnrolToken, error)
 	// SensorAddress gives where tokens lead sensors, and where the server awaits them.
 	SensorAddress() (url, listen string)

@@ -217,6 +217,10 @@ func TestCallsNeedSessionAndToken(t *testing.T) {
 	if err != nil || len(hosts.Msg.GetHosts()) != 1 {
 		t.Fatalf("ListHosts = %v, %v", hosts, err)
 	}
+	// Nobody is told when a recording ends: a session must not be able to make a host one.
+	if _, err := api.CreateEnrolToken(t.Context(), connect.NewRequest(&consolev1.CreateEnrolTokenRequest{Recording: true})); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+		t.Errorf("CreateEnrolToken for a recording, by a session = %v", err)
+	}
 	csrf := b.csrf
 	b.csrf = "another"
 	if _, err := api.ListHosts(t.Context(), connect.NewRequest(&consolev1.ListHostsRequest{})); connect.CodeOf(err) != connect.CodePermissionDenied {
@@ -246,7 +250,7 @@ func (oneHost) RevokeHost(context.Context, tenant.ID, event.HostID, string) (*co
 	return nil, errors.New("open /secret/path: inner reason")
 }
 
-func (oneHost) CreateEnrolToken(_ context.Context, _ tenant.ID, _ uint32, _ time.Duration, by string) (string, *consolev1.EnrolToken, error) {
+func (oneHost) CreateEnrolToken(_ context.Context, _ tenant.ID, _ uint32, _ time.Duration, _ bool, by string) (string, *consolev1.EnrolToken, error) {
 	return "yagura1.x", &consolev1.EnrolToken{CreatedBy: by}, nil
 }
 

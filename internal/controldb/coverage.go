@@ -94,7 +94,7 @@ func (c *Coverage) Proofs(ctx context.Context) ([]coverage.Proof, error) {
 
 // KnownHosts reads the hosts of every tenant, as coverage needs them.
 func (c *Coverage) KnownHosts(ctx context.Context) ([]coverage.Known, error) {
-	rows, err := c.db.read.QueryContext(ctx, `SELECT tenant_id, host_id, name, enrolled, last_seen, revoked FROM host`)
+	rows, err := c.db.read.QueryContext(ctx, `SELECT tenant_id, host_id, name, enrolled, last_seen, revoked, recording FROM host`)
 	if err != nil {
 		return nil, fmt.Errorf("read hosts: %w", err)
 	}
@@ -103,7 +103,7 @@ func (c *Coverage) KnownHosts(ctx context.Context) ([]coverage.Known, error) {
 	for rows.Next() {
 		var k coverage.Known
 		var t, h string
-		if err := rows.Scan(&t, &h, &k.Name, &k.Enrolled, &k.LastSeen, &k.Revoked); err != nil {
+		if err := rows.Scan(&t, &h, &k.Name, &k.Enrolled, &k.LastSeen, &k.Revoked, &k.Recording); err != nil {
 			return nil, fmt.Errorf("read host: %w", err)
 		}
 		if k.Tenant, k.Host, err = names(t, h); err != nil {

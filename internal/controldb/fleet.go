@@ -20,10 +20,10 @@ func (db *DB) Fleet() *Fleet { return &Fleet{db: db} }
 
 // AddHost inserts a host.
 func (f *Fleet) AddHost(ctx context.Context, h fleet.Host) error {
-	_, err := f.db.write.ExecContext(ctx, `INSERT INTO host (tenant_id, host_id, name, os, kernel, version, machine, enrolled, last_seen, revoked, boot, clock_skew, spool_events, spool_bytes, addresses)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+	_, err := f.db.write.ExecContext(ctx, `INSERT INTO host (tenant_id, host_id, name, os, kernel, version, machine, enrolled, last_seen, revoked, boot, clock_skew, spool_events, spool_bytes, addresses, recording)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		h.Tenant.String(), h.ID.String(), h.Name, h.OS, h.Kernel, h.Version, h.Machine, h.Enrolled, h.LastSeen, h.Revoked, h.Boot, h.ClockSkew,
-		int64(h.SpoolEvents), int64(h.SpoolBytes), strings.Join(h.Addresses, " "))
+		int64(h.SpoolEvents), int64(h.SpoolBytes), strings.Join(h.Addresses, " "), h.Recording)
 	if err != nil {
 		return fmt.Errorf("insert host: %w", err)
 	}
@@ -47,7 +47,7 @@ func (f *Fleet) SaveHosts(ctx context.Context, hosts []fleet.Host) error {
 
 // Hosts reads every host of every tenant.
 func (f *Fleet) Hosts(ctx context.Context) ([]fleet.Host, error) {
-	rows, err := f.db.read.QueryContext(ctx, `SELECT tenant_id, host_id, name, os, kernel, version, machine, enrolled, last_seen, revoked, boot, clock_skew, spool_events, spool_bytes, addresses FROM host`)
+	rows, err := f.db.read.QueryContext(ctx, `SELECT tenant_id, host_id, name, os, kernel, version, machine, enrolled, last_seen, revoked, boot, clock_skew, spool_events, spool_bytes, addresses, recording FROM host`)
 	if err != nil {
 		return nil, fmt.Errorf("read hosts: %w", err)
 	}
@@ -56,7 +56,7 @@ func (f *Fleet) Hosts(ctx context.Context) ([]fleet.Host, error) {
 	for rows.Next() {
 		var h fleet.Host
 		var t, id, addresses string
-		if err := rows.Scan(&t, &id, &h.Name, &h.OS, &h.Kernel, &h.Version, &h.Machine, &h.Enrolled, &h.LastSeen, &h.Revoked, &h.Boot, &h.ClockSkew, &h.SpoolEvents, &h.SpoolBytes, &addresses); err != nil {
+		if err := rows.Scan(&t, &id, &h.Name, &h.OS, &h.Kernel, &h.Version, &h.Machine, &h.Enrolled, &h.LastSeen, &h.Revoked, &h.Boot, &h.ClockSkew, &h.SpoolEvents, &h.SpoolBytes, &addresses, &h.Recording); err != nil {
 			return nil, fmt.Errorf("read host: %w", err)
 		}
 		if h.Tenant, h.ID, err = names(t, id); err != nil {
@@ -82,8 +82,8 @@ func (f *Fleet) AddToken(ctx context.Context, k fleet.Token) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM enrol_token WHERE tenant_id = $1 AND expires < $2`, k.Tenant.String(), k.Created-fleet.KeepEnded.Microseconds()); err != nil {
 			return fmt.Errorf("forget enrolment tokens: %w", err)
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO enrol_token (tenant_id, token_id, hash, created, expires, uses_left, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			k.Tenant.String(), k.ID, k.Hash, k.Created, k.Expires, k.UsesLeft, k.CreatedBy); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO enrol_token (tenant_id, token_id, hash, created, expires, uses_left, created_by, recording) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			k.Tenant.String(), k.ID, k.Hash, k.Created, k.Expires, k.UsesLeft, k.CreatedBy, k.Recording); err != nil {
 			return fmt.Errorf("insert enrolment token: %w", err)
 		}
 		return nil
@@ -92,7 +92,7 @@ func (f *Fleet) AddToken(ctx context.Context, k fleet.Token) error {
 
 // Tokens reads every token.
 func (f *Fleet) Tokens(ctx context.Context) ([]fleet.Token, error) {
-	rows, err := f.db.read.QueryContext(ctx, `SELECT tenant_id, token_id, hash, created, expires, uses_left, created_by FROM enrol_token`)
+	rows, err := f.db.read.QueryContext(ctx, `SELECT tenant_id, token_id, hash, created, expires, uses_left, created_by, recording FROM enrol_token`)
 	if err != nil {
 		return nil, fmt.Errorf("read enrolment tokens: %w", err)
 	}
@@ -101,7 +101,7 @@ func (f *Fleet) Tokens(ctx context.Context) ([]fleet.Token, error) {
 	for rows.Next() {
 		var k fleet.Token
 		var t string
-		if err := rows.Scan(&t, &k.ID, &k.Hash, &k.Created, &k.Expires, &k.UsesLeft, &k.CreatedBy); err != nil {
+		if err := rows.Scan(&t, &k.ID, &k.Hash, &k.Created, &k.Expires, &k.UsesLeft, &k.CreatedBy, &k.Recording); err != nil {
 			return nil, fmt.Errorf("read enrolment token: %w", err)
 		}
 		if k.Tenant, err = tenant.Parse(t); err != nil {

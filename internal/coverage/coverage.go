@@ -68,6 +68,8 @@ type Known struct {
 	Enrolled int64
 	LastSeen int64
 	Revoked  int64
+
+	Recording bool // nothing is there to be watched
 }
 
 // Proof is when the canary of a host last came through whole.
@@ -139,7 +141,7 @@ func New(ctx context.Context, o Options) (*Coverage, error) {
 	for _, k := range known {
 		if k.Revoked == 0 && k.LastSeen != 0 {
 			h := newHost(k.Tenant, k.Host)
-			h.name, h.heard, h.grace = k.Name, k.LastSeen, start
+			h.name, h.heard, h.grace, h.recording = k.Name, k.LastSeen, start, k.Recording
 			c.hosts[k.Host] = h
 		}
 	}
@@ -151,7 +153,7 @@ func New(ctx context.Context, o Options) (*Coverage, error) {
 		if h := c.hosts[r.Host]; h != nil {
 			h.open[r.Class] = &r
 			h.silent = h.silent || r.State == Silent
-			h.signedOff = h.signedOff || r.State == Silent && r.Reason == reasonSignedOff
+			h.signedOff = h.signedOff || r.State == Silent && (r.Reason == reasonSignedOff || r.Reason == reasonReplayed)
 		}
 	}
 	proofs, err := o.Store.Proofs(ctx)

@@ -140,7 +140,7 @@ func (w *watch) start() {
 }
 
 func (w *watch) hello() {
-	w.c.Connected(w.t.Context(), w.tenant, w.host, "web-1", []coverage.Capability{{Class: "process", State: coverage.Full}, {Class: "file", State: coverage.Full}, {Class: "network", State: coverage.Full}, {Class: "memory", State: coverage.Blind, Reason: "no BPF LSM"}})
+	w.c.Connected(w.t.Context(), w.tenant, w.host, "web-1", w.table.known[0].Recording, []coverage.Capability{{Class: "process", State: coverage.Full}, {Class: "file", State: coverage.Full}, {Class: "network", State: coverage.Full}, {Class: "memory", State: coverage.Blind, Reason: "no BPF LSM"}})
 }
 
 func (w *watch) beat() { w.c.Reported(w.t.Context(), w.tenant, w.host, nil, false) }
@@ -329,6 +329,52 @@ func TestReasonsStandInBothLanguages(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A recording that was replayed was told as a sensor that somebody stopped. What a host says of itself makes it no
+// recording, and a host that is none is missed as before.
+func TestTheEndOfARecordingIsNoFailure(t *testing.T) {
+	for _, c := range []struct {
+		name                 string
+		recording, signedOff bool
+		class, says          string
+		severity             detection.Severity
+	}{
+		{"recording", true, true, coverage.ClassRecording, "is a recording that was replayed", detection.Informational},
+		{"recording cut off", true, false, coverage.ClassRecording, "is a recording that was replayed", detection.Informational},
+		{"host", false, true, coverage.ClassStale, "was stopped on request", detection.Low},
+		{"host cut off", false, false, coverage.ClassStale, "is silent", detection.High},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWatch(t)
+				defer func() { w.stop() }()
+				w.table.known[0].Recording = c.recording
+				w.hello()
+				if c.signedOff {
+					w.c.Reported(t.Context(), w.tenant, w.host, nil, true)
+				}
+				for _, when := range []string{"soon", "after a restart"} {
+					time.Sleep(10 * time.Minute)
+					sum := w.summary()
+					if n := map[bool]int{true: 1}[c.recording]; sum.Hosts != 1 || sum.Recordings != n {
+						t.Errorf("%s: %d hosts, %d recordings", when, sum.Hosts, sum.Recordings)
+					}
+					if len(sum.SilentFailures) != 1 || sum.SilentFailures[0].Class != c.class || sum.SilentFailures[0].Severity != c.severity || !strings.Contains(sum.SilentFailures[0].What.En, c.says) {
+						t.Errorf("%s: %+v", when, sum.SilentFailures)
+					}
+					for _, cell := range sum.Cells {
+						if cell.State == coverage.Silent && c.recording != strings.Contains(cell.Reason, "recording") {
+							t.Errorf("%s: %s reads %q", when, cell.Class, cell.Reason)
+						}
+					}
+					w.stop()
+					w.table.known[0].LastSeen = time.Now().UnixMicro()
+					w.start()
+				}
+			})
+		})
+	}
 }
 
 func TestProbeThatStopsIsNamedWithin90Seconds(t *testing.T) {

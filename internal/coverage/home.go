@@ -61,6 +61,7 @@ type Summary struct {
 	Time           int64
 	Hosts          int // enrolled and not revoked
 	Reporting      int
+	Recordings     int // of Hosts: replayed, and never to report again
 	Cells          []Cell
 	SilentFailures []SilentFailure
 	Health         map[event.HostID]HostHealth
@@ -115,6 +116,9 @@ func (c *Coverage) Summary(ctx context.Context, t tenant.ID) (Summary, error) {
 			continue
 		}
 		s.Hosts++
+		if k.Recording {
+			s.Recordings++
+		}
 		s.Lost24h += h.Lost24h
 		s.Held24h += h.Held24h
 		s.Cells = append(s.Cells, h.Cells...)
@@ -232,6 +236,13 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, ja func(string) str
 		out = append(out, SilentFailure{ID: k.Host.String() + "/" + kind, Class: class, Host: k.Host, Name: k.Name, What: what, Fix: fix, Since: since, Severity: severity})
 	}
 	name := event.Show(k.Name)
+	if k.Recording {
+		if h.State == "silent" {
+			what, fix := saidReplayed(name, k.Enrolled)
+			add(ClassRecording, "recording", k.Enrolled, detection.Informational, what, fix)
+		}
+		return out
+	}
 	if h.State == "never" {
 		if at-k.Enrolled > newcomer.Microseconds() {
 			what, fix := saidNever(name, k.Enrolled)
@@ -355,7 +366,7 @@ func (c *Coverage) standing(t tenant.ID, known []Known) []SilentFailure {
 }
 
 // strip draws the last 24 hours of the tenant's canaries in marks of 15 minutes. A host whose sensor was
-// stopped on request owes no canary: its time is nothing, not missed.
+// stopped on request owes no canary, and a recording none ever: its time is nothing, not missed.
 func strip(rows []Row, at int64) []Mark {
 	const step = 15 * time.Minute
 	first := time.UnixMicro(at).Truncate(step).Add(step - day).UnixMicro()
@@ -370,7 +381,7 @@ func strip(rows []Row, at int64) []Mark {
 			switch {
 			case r.State == Full:
 				seen = true
-			case r.State != Silent || r.Reason != reasonSignedOff:
+			case r.State != Silent || r.Reason != reasonSignedOff && r.Reason != reasonReplayed:
 				missed = true
 			}
 		}

@@ -16,6 +16,7 @@ import (
 const (
 	reasonSilent    = "no sign of life from the sensor"
 	reasonSignedOff = "the sensor was stopped on request"
+	reasonReplayed  = "a recording that was replayed: nothing is watched there"
 	missedPrefix    = "the canary's "
 )
 
@@ -32,6 +33,7 @@ type host struct {
 	silent    bool
 	signedOff bool
 	revoked   bool
+	recording bool // by its token
 	declared  map[string]declared
 	throttled map[string]string // class to reason
 	open      map[string]*Row   // by class
@@ -75,12 +77,13 @@ type Capability struct {
 	Reason string // through event.Text
 }
 
-// Connected notes a Hello: the host is alive, its sight is what it declares, and a canary is due.
-func (c *Coverage) Connected(ctx context.Context, t tenant.ID, id event.HostID, name string, caps []Capability) {
+// Connected notes a Hello: the host is alive, its sight is what it declares, and a canary is due. Of a recording, which
+// only the fleet can know it to be, nothing is missed when it ends.
+func (c *Coverage) Connected(ctx context.Context, t tenant.ID, id event.HostID, name string, recording bool, caps []Capability) {
 	c.mu.Lock()
 	h := c.host(t, id)
 	at := now()
-	h.name, h.heard, h.signedOff, h.revoked = name, at, false, false
+	h.name, h.heard, h.signedOff, h.revoked, h.recording = name, at, false, false, recording
 	clear(h.throttled)
 	h.back(at)
 	h.declare(caps, at)
@@ -184,7 +187,10 @@ var rank = map[State]int{Full: 0, Partial: 1, Unprotected: 2, Blind: 3, Silent: 
 func (c *Coverage) evaluate(h *host, at int64) {
 	if h.silent {
 		since, reason := h.heard, reasonSilent
-		if h.signedOff {
+		switch {
+		case h.recording:
+			reason = reasonReplayed
+		case h.signedOff:
 			reason = reasonSignedOff
 		}
 		classes := map[string]bool{CanaryClass: true}

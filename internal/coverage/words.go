@@ -20,6 +20,7 @@ const (
 	ClassTamper          = "tamper signal"
 	ClassResponseChannel = "response channel dead"
 	ClassServer          = "server-side"
+	ClassRecording       = "recording" // not in mdr.md: an operator fed it, and no failure
 )
 
 var impostorDetection = detection.Detection{
@@ -82,6 +83,18 @@ func saidSilent(name string, r Row) (what, fix detection.Said) {
 	fix = detection.Said{
 		En: "See whether the host is up and reaches the server; on it, `systemctl status yagura-sensor` and `yagura-sensor check`.",
 		Ja: "ホストが起動してサーバーに届くかを確認してください。ホスト上では `systemctl status yagura-sensor` と `yagura-sensor check` を実行します。",
+	}
+	return what, fix
+}
+
+func saidReplayed(name string, enrolled int64) (what, fix detection.Said) {
+	what = detection.Said{
+		En: fmt.Sprintf("%s is a recording that was replayed at %s: nothing is watched there.", name, clock(enrolled)),
+		Ja: fmt.Sprintf("%s は %s に再生された記録です。監視対象ではありません。", name, clock(enrolled)),
+	}
+	fix = detection.Said{
+		En: "`yagura enroll revoke HOST` takes it off the list of hosts; its events stay.",
+		Ja: "`yagura enroll revoke HOST` でホスト一覧から外せます。イベントは残ります。",
 	}
 	return what, fix
 }

@@ -52,8 +52,9 @@ type Enrolled struct {
 	Twin        *Host  // another host with the same machine id that is alive: a clone, or one enrolled twice
 }
 
-// CreateToken makes an enrolment token and gives its secret, which is kept nowhere.
-func (f *Fleet) CreateToken(ctx context.Context, t tenant.ID, uses int, ttl time.Duration, by string) (Token, string, error) {
+// CreateToken makes an enrolment token and gives its secret, which is kept nowhere. That a host is a recording stands in
+// its token and never in what it says of itself: a host that could say so could go dark unmissed.
+func (f *Fleet) CreateToken(ctx context.Context, t tenant.ID, uses int, ttl time.Duration, recording bool, by string) (Token, string, error) {
 	if uses < 1 || uses > 100000 {
 		return Token{}, "", fmt.Errorf("a token is for 1 to 100000 hosts, not %d", uses)
 	}
@@ -66,7 +67,7 @@ func (f *Fleet) CreateToken(ctx context.Context, t tenant.ID, uses int, ttl time
 	}
 	secret := base64.RawURLEncoding.EncodeToString(raw)
 	at := time.Now()
-	token := Token{Tenant: t, ID: "k-" + uuid.Must(uuid.NewV7()).String(), Hash: hashOf(secret), Created: at.UnixMicro(), Expires: at.Add(ttl).UnixMicro(), UsesLeft: uses, CreatedBy: by}
+	token := Token{Tenant: t, ID: "k-" + uuid.Must(uuid.NewV7()).String(), Hash: hashOf(secret), Created: at.UnixMicro(), Expires: at.Add(ttl).UnixMicro(), UsesLeft: uses, Recording: recording, CreatedBy: by}
 	open := 0
 	f.mu.Lock()
 	for h, old := range f.tokens {
@@ -154,7 +155,7 @@ func (f *Fleet) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	}
 	h := Host{
 		Tenant: token.Tenant, ID: event.HostID(uuid.Must(uuid.NewV7())), Name: clip(event.Text(string(e.Hostname)), maxName),
-		OS: clip(event.Text(e.OS), 32), Version: clip(event.Text(e.Version), 64), Machine: hex.EncodeToString(e.Machine), Enrolled: now(),
+		OS: clip(event.Text(e.OS), 32), Version: clip(event.Text(e.Version), 64), Machine: hex.EncodeToString(e.Machine), Enrolled: now(), Recording: token.Recording,
 	}
 	der, err := f.ca.leaf(h.Tenant, h.ID, public)
 	if err != nil {

@@ -54,6 +54,7 @@ type Host struct {
 	SpoolEvents uint64
 	SpoolBytes  uint64
 	Addresses   []string
+	Recording   bool // events of the past, fed by an operator: nobody is there to be watched
 }
 
 // Token is an enrolment token as it may be shown: the secret is not in it.
@@ -65,6 +66,7 @@ type Token struct {
 	Expires   int64
 	UsesLeft  int
 	CreatedBy string
+	Recording bool // the host that it takes in is a recording
 }
 
 // Boot ties the monotonic clock of one boot of one host to the server's clock.

@@ -78,7 +78,8 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 		s.o.Coverage.Report(ctx, faultClone(id, "a boot that had ended came back"))
 	}
 	s.skew(ctx, id, m.WallTime, at)
-	s.o.Coverage.Connected(ctx, id.Tenant, id.Host, event.Text(string(m.Hostname)), capabilities(m.Capabilities))
+	host, _ := s.o.Fleet.Host(id.Tenant, id.Host)
+	s.o.Coverage.Connected(ctx, id.Tenant, id.Host, event.Text(string(m.Hostname)), host.Recording, capabilities(m.Capabilities))
 	if err := s.refresh(ctx, id, src, 0); err != nil {
 		return nil, s.internal(ctx, id, err)
 	}

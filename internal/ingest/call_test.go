@@ -134,7 +134,7 @@ func TestRenewTakesAnExpiredCertificateForHalfAYear(t *testing.T) {
 func TestEnrolmentTokenIsForItsUsesOnly(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, "tester")
+	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, false, "tester")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestEnrolmentTokenIsForItsUsesOnly(t *testing.T) {
 		t.Errorf("second use: %v", err)
 	}
 	// Three ends of a token were one sentence.
-	_, short, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Millisecond, "tester")
+	_, short, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Millisecond, false, "tester")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestMachineEnrolledTwiceWhileItLivesIsTold(t *testing.T) {
 	s := start(t)
 	x := s.enrol(t)
 	x.hello(t)
-	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, "tester")
+	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, false, "tester")
 	if err != nil {
 		t.Fatal(err)
 	}

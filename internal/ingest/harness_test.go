@@ -192,7 +192,7 @@ func newKey(t testing.TB) (crypto.Signer, []byte) {
 
 func (s *server) enrol(t testing.TB) *sensor {
 	t.Helper()
-	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, "tester")
+	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, false, "tester")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (a *agent) List(_ context.Context, l []byte) {
 func TestSensorsOwnLinkBringsItsSpool(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, "tester")
+	_, secret, err := s.fleet.CreateToken(t.Context(), s.tenant, 1, time.Hour, false, "tester")
 	if err != nil {
 		t.Fatal(err)
 	}

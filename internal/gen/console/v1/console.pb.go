@@ -3762,6 +3762,7 @@ type CreateEnrolTokenRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Uses          uint32                 `protobuf:"varint,1,opt,name=uses,proto3" json:"uses,omitempty"`
 	TtlSeconds    int64                  `protobuf:"varint,2,opt,name=ttl_seconds,json=ttlSeconds,proto3" json:"ttl_seconds,omitempty"`
+	Recording     bool                   `protobuf:"varint,3,opt,name=recording,proto3" json:"recording,omitempty"` // its one host is a recording that is replayed; only the admin socket may ask
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3808,6 +3809,13 @@ func (x *CreateEnrolTokenRequest) GetTtlSeconds() int64 {
 		return x.TtlSeconds
 	}
 	return 0
+}
+
+func (x *CreateEnrolTokenRequest) GetRecording() bool {
+	if x != nil {
+		return x.Recording
+	}
+	return false
 }
 
 type CreateEnrolTokenResponse struct {
@@ -4753,11 +4761,12 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\vdetail_said\x18\x15 \x01(\v2\x17.yagura.console.v1.SaidR\n" +
 	"detailSaid\x12\x1f\n" +
 	"\vincident_id\x18\x16 \x01(\tR\n" +
-	"incidentId\"N\n" +
+	"incidentId\"l\n" +
 	"\x17CreateEnrolTokenRequest\x12\x12\n" +
 	"\x04uses\x18\x01 \x01(\rR\x04uses\x12\x1f\n" +
 	"\vttl_seconds\x18\x02 \x01(\x03R\n" +
-	"ttlSeconds\"e\n" +
+	"ttlSeconds\x12\x1c\n" +
+	"\trecording\x18\x03 \x01(\bR\trecording\"e\n" +
 	"\x18CreateEnrolTokenResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x123\n" +
 	"\x05entry\x18\x02 \x01(\v2\x1d.yagura.console.v1.EnrolTokenR\x05entry\"\x18\n" +
