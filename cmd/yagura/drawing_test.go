@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
@@ -22,5 +23,14 @@ func TestNotesStayInsideTheTree(t *testing.T) {
 	}
 	if whole := drawn(rows, storyMargin, 0); !strings.Contains(whole, note+"\n") {
 		t.Errorf("without a width a note is broken: %s", whole)
+	}
+}
+
+// file.read_credential pushed the rest of its row out of the columns.
+func TestEveryKindFitsItsColumn(t *testing.T) {
+	for k := range event.Kind(1 << 10) {
+		if n := len(k.String()); n > kindColumn && !strings.HasPrefix(k.String(), "kind(") {
+			t.Errorf("%s has %d letters; the column has %d", k, n, kindColumn)
+		}
 	}
 }

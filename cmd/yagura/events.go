@@ -142,10 +142,13 @@ func (v eventsListVerb) Run(s *shell) error {
 	return nil
 }
 
+// kindColumn holds the longest name of a kind.
+const kindColumn = 20
+
 // eventRow prints one event: a line of JSON, or a sentence.
 func (s *shell) eventRow(e *consolev1.EventRow) error {
 	if !s.json {
-		s.printf("%s  %-20s %s %s\n", terminal.FineClock(e.Time), e.Kind, terminal.Pad(event.Show(e.Hostname), 12), event.Show(s.said(e.Line)))
+		s.printf("%s  %-*s %s %s\n", terminal.FineClock(e.Time), kindColumn, e.Kind, terminal.Pad(event.Show(e.Hostname), 12), event.Show(s.said(e.Line)))
 		return nil
 	}
 	b, err := json.Marshal(e)
