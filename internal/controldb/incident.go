@@ -91,31 +91,43 @@ func (s *Incidents) MergeIncident(ctx context.Context, tn tenant.ID, from, into 
 	})
 }
 
-// SetIncidentState sets what c says and the owner, and keeps c in the history.
-func (s *Incidents) SetIncidentState(ctx context.Context, t tenant.ID, id incident.ID, owner string, c incident.Change) error {
+// SetIncidentState sets what c says and the owner of an incident that is in the state from, or in any when it is empty,
+// and keeps c in the history.
+func (s *Incidents) SetIncidentState(ctx context.Context, t tenant.ID, id incident.ID, from incident.State, owner string, c incident.Change) error {
 	return s.db.tx(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE incident SET state = $3, verdict = $4, reason = $5, owner = $6, updated = $7, unseen = 0 WHERE tenant_id = $1 AND incident_id = $2`,
-			t.String(), id.String(), string(c.State), c.Verdict, c.Text, owner, c.At)
+		res, err := tx.ExecContext(ctx, `UPDATE incident SET state = $3, verdict = $4, reason = $5, owner = $6, updated = $7, unseen = 0
+			WHERE tenant_id = $1 AND incident_id = $2 AND ($8 = '' OR state = $8)`,
+			t.String(), id.String(), string(c.State), c.Verdict, c.Text, owner, c.At, string(from))
 		if err != nil {
 			return fmt.Errorf("set state of incident %s: %w", id, err)
 		}
 		if n, err := res.RowsAffected(); err == nil && n == 0 {
-			return incident.ErrNotFound
+			if err := there(ctx, tx, t, id); err != nil {
+				return err
+			}
+			return incident.ErrMoved
 		}
 		return addChange(ctx, tx, t, id, c)
 	})
 }
 
+// there says whether the tenant has the incident.
+func there(ctx context.Context, tx *sql.Tx, t tenant.ID, id incident.ID) error {
+	var n int
+	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM incident WHERE tenant_id = $1 AND incident_id = $2`, t.String(), id.String()).Scan(&n); err != nil {
+		return fmt.Errorf("find incident %s: %w", id, err)
+	}
+	if n == 0 {
+		return incident.ErrNotFound
+	}
+	return nil
+}
+
 // AddIncidentNote keeps a note: a change without a state.
 func (s *Incidents) AddIncidentNote(ctx context.Context, t tenant.ID, id incident.ID, c incident.Change) error {
 	return s.db.tx(ctx, func(tx *sql.Tx) error {
-		var there int
-		err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM incident WHERE tenant_id = $1 AND incident_id = $2`, t.String(), id.String()).Scan(&there)
-		if err != nil {
-			return fmt.Errorf("find incident %s: %w", id, err)
-		}
-		if there == 0 {
-			return incident.ErrNotFound
+		if err := there(ctx, tx, t, id); err != nil {
+			return err
 		}
 		c.State, c.Verdict = "", ""
 		return addChange(ctx, tx, t, id, c)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -374,6 +375,33 @@ func TestAVerdictGivenMeanwhileIsNotReplacedUnseen(t *testing.T) {
 		if err != nil || k.Row.State != c.then || c.moved && k.Row.Verdict == "BTP" {
 			t.Errorf("after SetStateFrom(%q, %q): %v %q, %v; want %q", c.from, c.to, k.Row.State, k.Row.Verdict, err, c.then)
 		}
+	}
+}
+
+// And when both press at one time, one of them is told.
+func TestOfTwoVerdictsAtOneTimeOneStands(t *testing.T) {
+	d := openDesk(t, filepath.Join(t.TempDir(), "c.db"))
+	d.start("x", "", "/tmp/x", "/tmp/x", "9")
+	d.detect(d.start("cat", "x", "/usr/bin/cat", "cat", "7"), "rule", detection.High)
+	id := d.flush()[0].ID
+	var wg sync.WaitGroup
+	said := make([]error, 8)
+	for i := range said {
+		wg.Go(func() {
+			said[i] = d.SetStateFrom(t.Context(), d.ten, id, "new", "closed", "BTP", "seen", fmt.Sprint("analyst ", i))
+		})
+	}
+	wg.Wait()
+	stand := 0
+	for _, err := range said {
+		if _, moved := errors.AsType[incident.MovedError](err); err == nil {
+			stand++
+		} else if !moved {
+			t.Error(err)
+		}
+	}
+	if h, err := d.History(t.Context(), d.ten, id); stand != 1 || err != nil || len(h) != 1 {
+		t.Errorf("%d of %d verdicts given at one time were taken, %d stand in the history, %v; want one", stand, len(said), len(h), err)
 	}
 }
 

@@ -3,6 +3,7 @@ package incident
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -408,7 +409,10 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, c Context, now ti
 	}
 	if d.o.Store != nil {
 		if err = d.o.Store.SaveIncident(ctx, k, added); err == nil && reopen {
-			err = d.o.Store.SetIncidentState(ctx, f.id, k.Row.ID, k.Row.Owner, Change{At: now.UnixMicro(), State: StateNew, Text: Reopened})
+			err = d.o.Store.SetIncidentState(ctx, f.id, k.Row.ID, StateClosed, k.Row.Owner, Change{At: now.UnixMicro(), State: StateNew, Text: Reopened})
+			if errors.Is(err, ErrMoved) {
+				err = nil // somebody opened it again meanwhile
+			}
 		}
 	}
 	d.mu.Lock()

@@ -25,6 +25,9 @@ import (
 // ErrNotFound says that no incident has the id.
 var ErrNotFound = errors.New("no such incident")
 
+// ErrMoved says that an incident is no longer in the state that it was to leave.
+var ErrMoved = errors.New("the incident has left that state")
+
 // ID is the UUIDv7 of an incident.
 type ID uuid.UUID
 
@@ -110,8 +113,9 @@ type Store interface {
 	SaveIncident(ctx context.Context, k Kept, added []detection.Detection) error
 	// MergeIncident moves the detections of from to into and points from there.
 	MergeIncident(ctx context.Context, t tenant.ID, from, into ID) error
-	// SetIncidentState sets what c says and the owner, and keeps c in the history.
-	SetIncidentState(ctx context.Context, t tenant.ID, id ID, owner string, c Change) error
+	// SetIncidentState sets what c says and the owner, and keeps c in the history, in one transaction: ErrMoved when
+	// the incident is not in the state from. An empty from is any.
+	SetIncidentState(ctx context.Context, t tenant.ID, id ID, from State, owner string, c Change) error
 	// AddIncidentNote keeps a note in the history.
 	AddIncidentNote(ctx context.Context, t tenant.ID, id ID, c Change) error
 	// IncidentHistory gives the changes and notes of an incident and of those merged into it, oldest first.

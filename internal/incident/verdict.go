@@ -2,6 +2,7 @@ package incident
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,7 +123,11 @@ func (d *Desk) SetStateFrom(ctx context.Context, t tenant.ID, id ID, from, to St
 	case to == StateClosed && k.Row.Owner != "":
 		owner = k.Row.Owner
 	}
-	if err := d.o.Store.SetIncidentState(ctx, t, k.Row.ID, owner, Change{At: d.o.Now().UnixMicro(), Who: by, State: to, Verdict: verdict, Text: reason}); err != nil {
+	err = d.o.Store.SetIncidentState(ctx, t, k.Row.ID, from, owner, Change{At: d.o.Now().UnixMicro(), Who: by, State: to, Verdict: verdict, Text: reason})
+	if errors.Is(err, ErrMoved) {
+		return d.SetStateFrom(ctx, t, id, from, to, verdict, reason, by) // somebody was faster after the reading: what became of it is read anew
+	}
+	if err != nil {
 		return fmt.Errorf("set state of %s: %w", k.Row.ID, err)
 	}
 	d.mu.Lock()
