@@ -1,6 +1,7 @@
 package incident_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"runtime"
 	"testing"
@@ -54,6 +55,35 @@ func BenchmarkBuild(b *testing.B) {
 				incident.Build(g, t.dets, incident.Context{})
 			}
 		})
+	}
+}
+
+// BenchmarkBuildInAFleet gives the cost of a story that talked to 300 addresses when 10,000 hosts have told of theirs: the
+// hosts must not be asked one by one.
+func BenchmarkBuildInAFleet(b *testing.B) {
+	g := incident.NewGraph(incident.Limits{})
+	for i := range 10_000 {
+		var h event.HostID
+		binary.BigEndian.PutUint32(h[:], uint32(i+1))
+		t := newTape(h)
+		t.start("agent", "init", 31, "/usr/bin/agent", "agent")
+		t.net(event.NetConnect, "agent", fmt.Sprintf("10.%d.%d.1:4000", i/250, i%250), "203.0.113.9:443")
+		for _, e := range t.events {
+			g.Add(e)
+		}
+	}
+	t := newTape(hostA)
+	t.start("tool", "init", 31, "/home/u/tool", "tool")
+	for i := range 300 {
+		t.net(event.NetConnect, "tool", "10.200.0.1:4000", fmt.Sprintf("203.0.%d.%d:443", i/250, i%250))
+	}
+	t.detect(t.start("child", "tool", 32, "/home/u/child", "child"), "rule", detection.High)
+	for _, e := range t.events {
+		g.Add(e)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		incident.Build(g, t.dets, incident.Context{})
 	}
 }
 

@@ -194,7 +194,7 @@ type activity struct {
 	browsers    []*proc               // roots of browsers, newest last
 	clock       *bootClock            // that of the newest event
 	clocks      map[uint32]*bootClock // by the boot's tag in process keys
-	addresses   map[netip.Addr]bool   // that it used itself
+	owned       int                   // addresses that it used itself, see owners
 	found       []*proc               // what rules found something of, the oldest first
 	touched     []uint32              // stories that stand on what just changed
 }
@@ -228,6 +228,8 @@ type Graph struct {
 
 	peers     map[tuple]*pair // connections between hosts, by both ends' addresses
 	peerOrder []tuple
+
+	owners map[netip.Addr][]*activity // hosts that used the address themselves; two of them name none, so that a third is not kept
 }
 
 // NewGraph makes an empty graph; a zero limit takes the server's.
@@ -241,7 +243,7 @@ func NewGraph(l Limits) *Graph {
 	if l.Age <= 0 {
 		l.Age = defaultLimits.Age
 	}
-	return &Graph{limits: l, hosts: map[event.HostID]*activity{}, peers: map[tuple]*pair{}, names: map[string]string{}}
+	return &Graph{limits: l, hosts: map[event.HostID]*activity{}, peers: map[tuple]*pair{}, owners: map[netip.Addr][]*activity{}, names: map[string]string{}}
 }
 
 const maxNames = 50_000 // names kept once; full: a new table, the old strings live on where they are used

@@ -1,6 +1,9 @@
 package incident
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // tuple names a connection the same on both of its ends.
 type tuple struct{ client, server netip.AddrPort }
@@ -38,7 +41,7 @@ func (g *Graph) peer(a *activity, c conn, p *proc) {
 	if !c.remote.IsValid() || c.remote.Addr().IsLoopback() || c.remote.Port() == 0 || c.remote.Port() == 53 {
 		return
 	}
-	a.own(c.local.Addr().Unmap())
+	g.own(a, c.local.Addr().Unmap())
 	t := tupleOf(c)
 	x := g.peers[t]
 	if x == nil {
@@ -74,14 +77,13 @@ func (g *Graph) peer(a *activity, c conn, p *proc) {
 const maxOwn = 64
 
 // own notes an address that the host itself used.
-func (a *activity) own(ad netip.Addr) {
-	if !ad.IsValid() || ad.IsLoopback() || ad.IsUnspecified() || len(a.addresses) >= maxOwn {
+func (g *Graph) own(a *activity, ad netip.Addr) {
+	have := g.owners[ad]
+	if !ad.IsValid() || ad.IsLoopback() || ad.IsUnspecified() || a.owned >= maxOwn || len(have) > 1 || slices.Contains(have, a) {
 		return
 	}
-	if a.addresses == nil {
-		a.addresses = map[netip.Addr]bool{}
-	}
-	a.addresses[ad] = true
+	g.owners[ad] = append(have, a)
+	a.owned++
 }
 
 // across gives the other host's end of a connection of p; nil when no other host told of it, or when two did and

@@ -110,10 +110,8 @@ func (b *builder) hostAt(ad netip.Addr) string {
 	for _, h := range b.c.Addresses[ad] {
 		add(h)
 	}
-	for id, a := range b.g.hosts {
-		if a.addresses[ad] {
-			add(id)
-		}
+	for _, a := range b.g.owners[ad] {
+		add(a.id)
 	}
 	if n != 1 {
 		return ""
