@@ -76,6 +76,9 @@ func BenchmarkBuildInAFleet(b *testing.B) {
 	t.start("tool", "init", 31, "/home/u/tool", "tool")
 	for i := range 300 {
 		t.net(event.NetConnect, "tool", "10.200.0.1:4000", fmt.Sprintf("203.0.%d.%d:443", i/250, i%250))
+		n := fmt.Sprint(i)
+		t.write("tool", "/tmp/"+n, n)
+		t.startFile(n, "tool", uint64(100+i), "/tmp/"+n, n, n)
 	}
 	t.detect(t.start("child", "tool", 32, "/home/u/child", "child"), "rule", detection.High)
 	for _, e := range t.events {
