@@ -28,17 +28,17 @@ const (
 
 // cli lists the verbs and the flags that each takes. Every key of the configuration file is a flag.
 type cli struct {
-	Config        string    `help:"Configuration file." default:"${file}" placeholder:"FILE"`
-	Data          *string   `help:"${help_data}" placeholder:"DIR"`
-	SpoolMaxBytes *int64    `help:"${help_spool_max_bytes}" placeholder:"N"`
-	Proxy         *string   `help:"${help_proxy}" placeholder:"URL"`
-	ProxyUser     *string   `help:"${help_proxy_user}" placeholder:"NAME"`
-	ProxyPassword *string   `name:"proxy-password-file" help:"${help_proxy_password_file}" placeholder:"FILE"`
-	NoProxy       *string   `help:"${help_no_proxy}" placeholder:"LIST"`
-	Cgroup        *string   `help:"${help_cgroup}" placeholder:"DIR"`
-	Forbid        *[]string `help:"${help_forbid}" placeholder:"VERB"`
-	LogLevel      *string   `help:"${help_log_level}" placeholder:"LEVEL"`
-	JSON          bool      `name:"json" help:"Print JSON; log as JSON."`
+	Config        string   `help:"Configuration file." default:"${file}" placeholder:"FILE"`
+	Data          *string  `help:"${help_data}" placeholder:"DIR"`
+	SpoolMaxBytes *int64   `help:"${help_spool_max_bytes}" placeholder:"N"`
+	Proxy         *string  `help:"${help_proxy}" placeholder:"URL"`
+	ProxyUser     *string  `help:"${help_proxy_user}" placeholder:"NAME"`
+	ProxyPassword *string  `name:"proxy-password-file" help:"${help_proxy_password_file}" placeholder:"FILE"`
+	NoProxy       *string  `help:"${help_no_proxy}" placeholder:"LIST"`
+	Cgroup        *string  `help:"${help_cgroup}" placeholder:"DIR"`
+	Forbid        []string `help:"${help_forbid}" placeholder:"VERB"`
+	LogLevel      *string  `help:"${help_log_level}" placeholder:"LEVEL"`
+	JSON          bool     `name:"json" help:"Print JSON; log as JSON."`
 
 	Run     runVerb     `cmd:"" help:"Run the sensor until it is told to stop."`
 	Enroll  enrollVerb  `cmd:"" help:"Make this host known to a server, with a token of it."`
@@ -69,7 +69,6 @@ type shell struct {
 	json   bool
 	tongue *terminal.Tongue
 	config agent.Config
-	file   string // of the configuration
 	paste  terminal.Commands
 	log    *slog.Logger
 }
@@ -114,7 +113,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 	if err != nil {
 		return s.fail(fmt.Errorf("%w: see `%s --help`", err, misused(err)), exitUsage)
 	}
-	s.json, s.file = c.JSON, c.Config
+	s.json = c.JSON
 	if s.config, err = c.load(); err != nil {
 		return s.fail(err, exitUsage)
 	}
@@ -122,7 +121,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 		s.paste.Sensor = started + " --data " + terminal.Quote(*c.Data)
 	}
 	s.log = logger(stderr, s.config.LogLevel, c.JSON)
-	switch err := kc.Run(s); {
+	switch err := kc.Run(s, &c); {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errPartial):
@@ -194,9 +193,7 @@ func (c *cli) load() (agent.Config, error) {
 	set(&conf.NoProxy, c.NoProxy)
 	set(&conf.Cgroup, c.Cgroup)
 	set(&conf.LogLevel, c.LogLevel)
-	if c.Forbid != nil {
-		conf.Forbid = append(conf.Forbid, *c.Forbid...) // a veto of the file stays
-	}
+	conf.Forbid = append(conf.Forbid, c.Forbid...) // a veto of the file stays
 	return conf, conf.Check()
 }
 

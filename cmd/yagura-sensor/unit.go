@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
 )
@@ -35,26 +37,58 @@ WantedBy=multi-user.target
 `
 
 // Run prints the unit.
-func (*unitVerb) Run(s *shell) error {
+func (*unitVerb) Run(s *shell, c *cli) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	start := unitWord(self)
-	if s.file != agent.DefaultFile {
-		start += " --config " + unitWord(s.file)
+	for _, f := range []struct {
+		name  string
+		value *string
+		path  bool // the unit starts in another folder
+	}{
+		{"config", unless(c.Config, agent.DefaultFile), true},
+		{"data", unless(s.config.Data, agent.Defaults().Data), true},
+		{"proxy", c.Proxy, false},
+		{"proxy-user", c.ProxyUser, false},
+		{"proxy-password-file", c.ProxyPassword, true},
+		{"no-proxy", c.NoProxy, false},
+		{"cgroup", c.Cgroup, true},
+		{"log-level", c.LogLevel, false},
+	} {
+		if f.value == nil {
+			continue
+		}
+		value := *f.value
+		if f.path && value != "" {
+			if value, err = filepath.Abs(value); err != nil {
+				return fmt.Errorf("find %s: %w", f.name, err)
+			}
+		}
+		start += " --" + f.name + " " + unitWord(value)
 	}
-	if s.config.Data != agent.Defaults().Data {
-		start += " --data " + unitWord(s.config.Data)
+	if c.SpoolMaxBytes != nil {
+		start += " --spool-max-bytes " + strconv.FormatInt(*c.SpoolMaxBytes, 10)
 	}
-	start += " run"
-	s.printf(unitText, start)
+	for _, word := range c.Forbid {
+		start += " --forbid " + unitWord(word)
+	}
+	s.printf(unitText, start+" run")
 	return nil
+}
+
+// unless gives a value that is not the usual one.
+func unless(value, usual string) *string {
+	if value == usual {
+		return nil
+	}
+	return &value
 }
 
 // unitWord quotes a word for ExecStart, where % and $ have meanings of their own.
 func unitWord(w string) string {
-	out, plain := []byte{}, true
+	out, plain := []byte{}, w != ""
 	for _, c := range []byte(w) {
 		switch c {
 		case '%':

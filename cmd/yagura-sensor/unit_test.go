@@ -31,3 +31,18 @@ func TestUnitRunsThisFile(t *testing.T) {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, b)
 	}
 }
+
+// A veto, a proxy and a folder below the current one were lost on the way to the service; of two vetoes the first was lost
+// everywhere.
+func TestUnitKeepsWhatWasGiven(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile("s.yaml", []byte("log_level: warn\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errOut := call(t, "--config", "s.yaml", "--data", "d", "--proxy", "http://p:1", "--spool-max-bytes", "2097152", "--forbid", "isolate", "--forbid", "kill", "unit")
+	want := " --config " + dir + "/s.yaml --data " + dir + "/d --proxy http://p:1 --spool-max-bytes 2097152 --forbid isolate --forbid kill run\n"
+	if code != 0 || !strings.Contains(out, want) {
+		t.Errorf("exit %d: %s%s; want %s", code, out, errOut, want)
+	}
+}
