@@ -133,6 +133,7 @@ var japanese = terminal.Sentences{
 	"Token of `yagura enroll token` (it is not shown):":                                              "`yagura enroll token` のトークン(表示されません):",
 	"%w: see `%s --help`":   "%s。`%s --help` を参照してください",
 	"find this program: %w": "このプログラムの場所: %s",
+	"find this folder: %w":  "現在のフォルダーの場所: %s",
 	"this server does not know the enrolment token: it is of another server, or was made long ago; make a new one with `yagura enroll token`":                        "この登録トークンをサーバーが知りません。別のサーバーのものか、かなり前に作られたものです。`yagura enroll token` で作り直してください",
 	"the enrolment token is expired: make a new one with `yagura enroll token`":                                                                                      "登録トークンの期限が切れています。`yagura enroll token` で作り直してください",
 	"the enrolment token is used up: make a new one with `yagura enroll token`, for several hosts with --uses":                                                       "登録トークンは使用済みです。`yagura enroll token` で作り直してください(複数のホスト用なら --uses)",

@@ -63,7 +63,7 @@ func (*unitVerb) Run(s *shell, c *cli) error {
 		value := *f.value
 		if f.path && value != "" {
 			if value, err = filepath.Abs(value); err != nil {
-				return fmt.Errorf("find %s: %w", f.name, err)
+				return fmt.Errorf("find this folder: %w", err)
 			}
 		}
 		start += " --" + f.name + " " + unitWord(value)
@@ -74,7 +74,8 @@ func (*unitVerb) Run(s *shell, c *cli) error {
 	for _, word := range c.Forbid {
 		start += " --forbid " + unitWord(word)
 	}
-	s.printf(unitText, start+" run")
+	start += " run"
+	s.printf(unitText, start)
 	return nil
 }
 
