@@ -20,6 +20,11 @@ test('sign-in goes on to paths of this console and nowhere else', () => {
     '/..//evil.example',
     '/t/..//evil.example',
     '/sign-in?next=/sign-in',
+    '/sign-in/',
+    '/sign-in//?next=%2F',
+    '/Sign-In',
+    '/%73ign-in/#x',
+    '/t/../sign-in/',
     '/',
   ])
     expect(ourPath(bad, origin), String(bad)).toBeUndefined();

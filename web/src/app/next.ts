@@ -8,16 +8,19 @@ export function ourPath(next: string | undefined, origin: string): string | unde
   if (/^[/\\]{2}|[\u0000-\u001f\\]/.test(next)) return undefined;
   const url = URL.parse(next, origin);
   if (url === null || url.origin !== origin || url.pathname.startsWith('//')) return undefined;
-  if (url.pathname === '/sign-in' || url.pathname === '/') return undefined;
+  if (/^\/*(sign-in\/*)?$/i.test(decoded(url.pathname))) return undefined; // as the router reads paths
   return url.pathname + url.search + url.hash;
 }
 
 /** The one-time link behind #. One that a mail program has mangled stays as it is: the server says that it is not valid. */
 export function linkOf(hash: string): string {
-  const link = hash.replace(/^#/, '');
+  return decoded(hash.replace(/^#/, ''));
+}
+
+function decoded(text: string): string {
   try {
-    return decodeURIComponent(link);
+    return decodeURIComponent(text);
   } catch {
-    return link;
+    return text;
   }
 }
