@@ -7,17 +7,18 @@ import {
   notFound,
   Outlet,
   redirect,
+  rootRouteId,
 } from '@tanstack/react-router';
 import { isSignedOut } from '../api/client';
 import { reads } from '../api/reads';
-import { NotFound } from './not-found';
+import { LostPage, NotFound } from './not-found';
 import { Shell } from './shell';
 
 interface Context {
   client: QueryClient;
 }
 
-const root = createRootRouteWithContext<Context>()({ component: Outlet, notFoundComponent: NotFound });
+const root = createRootRouteWithContext<Context>()({ component: Outlet, notFoundComponent: LostPage });
 
 function str(v: unknown): string | undefined {
   return typeof v === 'string' && v !== '' ? v : undefined;
@@ -103,7 +104,7 @@ const tenant = createRoute({
   beforeLoad: async ({ context, location, params }) => {
     const who = await session(context.client, location.href);
     // What a session shows is its own tenant's; an address that names another would lie about it.
-    if (params.tenant !== who.tenantName) throw notFound();
+    if (params.tenant !== who.tenantName) throw notFound({ routeId: rootRouteId });
   },
   notFoundComponent: NotFound,
   component: Shell,

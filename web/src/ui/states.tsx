@@ -36,12 +36,16 @@ export function Loading({ rows = 6 }: { rows?: number }) {
 export function Empty({
   kind,
   title,
+  page = false,
   children,
 }: {
   kind: 'filter' | 'yet' | 'blind';
   title: string;
+  /** It is all that the page has: its title is the page's. */
+  page?: boolean;
   children?: ReactNode;
 }) {
+  const Title = page ? 'h1' : 'p';
   const mark = { filter: '∅', yet: '○', blind: '?' }[kind];
   return (
     <div
@@ -55,7 +59,7 @@ export function Empty({
         {mark}
       </span>
       <div className="min-w-0">
-        <p className={`font-semibold ${kind === 'blind' ? 'text-warn' : ''}`}>{title}</p>
+        <Title className={`font-semibold ${kind === 'blind' ? 'text-warn' : ''}`}>{title}</Title>
         <div className="mt-1 text-text-2">{children}</div>
       </div>
     </div>
