@@ -3,10 +3,8 @@
 // there. Ends with "N passed, M failed"; exits 1 when M > 0. One browser, no certificate exception, on http://localhost.
 import { strict as assert } from 'node:assert';
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
-import { launch, newPage, setUp, totp, user } from './session.mjs';
+import { launch, newPage, setUp, totp, user, violations } from './session.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +19,6 @@ const { values } = parseArgs({
 });
 const link = values['sign-in'];
 const origin = (values.url ?? new URL(link).origin).replace(/\/$/, '');
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let passed = 0;
 let failed = 0;
@@ -347,18 +344,7 @@ for (const language of ['en', 'ja']) {
           else await row.click();
         }
         await page.waitForTimeout(150);
-        await page.evaluate(
-          `(() => { const module = undefined; const exports = undefined; const define = undefined; ${axeSource} })()`,
-        );
-        const result = await page.evaluate(() =>
-          window.axe.run(document, {
-            runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-          }),
-        );
-        for (const v of result.violations)
-          found.push(
-            `${route}: ${v.id} (${v.nodes.length}) ${v.nodes[0]?.html.slice(0, 160)} ${v.nodes[0]?.any[0]?.message ?? v.help}`,
-          );
+        for (const v of await violations(page)) found.push(`${route}: ${v}`);
         if (values.shots)
           await page.screenshot({
             path: `${values.shots}/${route.replace(/\W+/g, '-').slice(0, 24)}-${language}-${theme}.png`,

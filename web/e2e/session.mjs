@@ -1,6 +1,7 @@
-// Opens the real Chromium of this machine and signs in as a person does. Used by run.mjs and look.mjs.
+// Opens the real Chromium of this machine and signs in as a person does. Used by the scripts beside it.
 import { createHmac, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
 const browsers = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
@@ -57,4 +58,22 @@ export async function setUp(page, link) {
   await page.locator('button[type=submit]').click();
   await page.waitForURL(/\/t\/[^/]+\/home/);
   return secret;
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe finds on the page as it is now, one line a rule. Its source is evaluated, not added: the content policy refuses scripts. */
+export async function violations(page) {
+  await page.evaluate(
+    `(() => { const module = undefined; const exports = undefined; const define = undefined; if (window.axe) return; ${axeSource} })()`,
+  );
+  const result = await page.evaluate(() =>
+    window.axe.run(document, {
+      resultTypes: ['violations'],
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    }),
+  );
+  return result.violations.map(
+    (v) => `${v.id} (${v.nodes.length}) ${v.nodes[0]?.html.slice(0, 160)} ${v.nodes[0]?.any[0]?.message ?? v.help}`,
+  );
 }

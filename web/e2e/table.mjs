@@ -157,6 +157,7 @@ const story = [
 export const controls = {
   home: [
     { css: '[data-failure] a', does: goes(/\/hosts\?sel=/) },
+    { css: '#main section button[aria-expanded]', does: shows('[data-failure]:nth-of-type(4)') },
     { css: '#main table a', does: goes(/\/hosts\?sel=/) },
     { css: '#main li[data-severity] a', does: goes(/\/incidents\/i-/) },
     { css: '#main section header a', does: goes(/\/incidents\?state=open/) },

@@ -141,7 +141,7 @@ describe('time lane', () => {
       node('a', 'old', 1_000_000, { end: 2_000_000 }),
       node('b', 'a', 1_500_000),
     ]);
-    const scale = storyScale(s);
+    const scale = storyScale(s, 0);
     expect(scale.from).toBeGreaterThan(900_000);
     for (const n of s.nodes) {
       const b = bar(n, scale);
@@ -150,6 +150,17 @@ describe('time lane', () => {
     expect(bar(node('?', '', 0), scale)).toBeUndefined();
     expect(bar(node('run', '', 1_500_000), scale)?.openEnd).toBe(true);
   });
+});
+
+test('a service that ran for an hour before it was attacked leaves the lane to the attack', () => {
+  const hour = 3_600_000_000;
+  const s = story([
+    node('httpd', '', 1_000_000, { flags: ['entry'] }),
+    node('sh', 'httpd', hour, { end: hour + 1_000_000 }),
+  ]);
+  const scale = storyScale(s, hour - 20_000);
+  expect(bar(s.nodes[1] as StoryNode, scale)?.width).toBeGreaterThan(90);
+  expect(bar(s.nodes[0] as StoryNode, scale)?.openStart).toBe(true);
 });
 
 describe('reading a story', () => {

@@ -348,6 +348,7 @@ export const en = {
   respondClassForGood: 'Class C1: one operator signs.',
   respondIsolateEffect: (host: string) =>
     `Cuts ${host} off the network but for this server, DHCP and its proxy. Undo with release; it ends by itself when it expires.`,
+  respondKillEnded: (name: string) => `${name} has ended; there is nothing left to kill. It ended:`,
   respondKillEffect: (name: string) =>
     `Ends ${name} by its process key; a process that got the same pid later is never touched. It cannot be undone.`,
   respondState: 'State of actions on this host',

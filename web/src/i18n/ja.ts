@@ -337,6 +337,7 @@ export const ja: Messages = {
   respondClassForGood: 'クラス C1: 運用者 1 名が署名します。',
   respondIsolateEffect: (host) =>
     `${host} の通信を、このサーバー、DHCP、プロキシを除いて遮断します。解除でき、期限が来れば自動で終わります。`,
+  respondKillEnded: (name) => `${name} はすでに終了しており、終了させる対象がありません。終了時刻:`,
   respondKillEffect: (name) =>
     `${name} をプロセスキーで特定して終了します。同じ PID を後から得たプロセスには触れません。元には戻せません。`,
   respondState: 'このホストへのアクションの状態',

@@ -125,16 +125,6 @@ export function onSeveralHosts(story: Story): boolean {
   return new Set(story.nodes.map((n) => n.host).filter((h) => h !== '')).size > 1;
 }
 
-/** When the attack itself began: what its rows count from. 0: not known. */
-export function storyBegin(story: Story): number {
-  let begin = 0;
-  for (const n of story.nodes) {
-    if (isContext(n) || n.flags.includes('hub') || n.flags.includes('before_start') || n.start <= 0) continue;
-    if (begin === 0 || n.start < begin) begin = n.start;
-  }
-  return begin;
-}
-
 /** The program on a command line and the rest of it, when the line begins with that very name: it need not stand twice. */
 export function commandAfter(name: string, commandLine: string): string | undefined {
   return commandLine === name ? '' : commandLine.startsWith(`${name} `) ? commandLine.slice(name.length) : undefined;
@@ -145,13 +135,16 @@ export interface Scale {
   to: number;
 }
 
-/** The time of the attack itself; context reaches beyond it and is cut at its edge. */
-export function storyScale(story: Story): Scale {
-  let from = Number.POSITIVE_INFINITY;
+/**
+ * The time of the attack itself, from its first event (µs; 0: not known) on. What was there before, like a service that
+ * was attacked, reaches beyond it and is cut at its edge.
+ */
+export function storyScale(story: Story, first: number): Scale {
+  let from = first > 0 ? first : Number.POSITIVE_INFINITY;
   let to = 0;
   for (const n of story.nodes) {
     if (isContext(n) || n.flags.includes('hub') || n.flags.includes('before_start')) continue;
-    if (n.start > 0) from = Math.min(from, n.start);
+    if (first <= 0 && n.start > 0) from = Math.min(from, n.start);
     to = Math.max(to, n.start, n.end);
   }
   for (const e of story.edges) if (e.time > 0 && e.time >= from) to = Math.max(to, e.time);

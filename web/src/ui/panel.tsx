@@ -43,10 +43,13 @@ export function Chip({
   children,
   tone = 'plain',
   title,
+  whole = false,
 }: {
   children: ReactNode;
   tone?: 'plain' | 'ok' | 'warn' | 'bad' | 'inferred';
   title?: string;
+  /** Never cut where room is scarce: what stands beside it gives way. */
+  whole?: boolean;
 }) {
   const tones = {
     plain: 'border-line bg-surface-3 text-text-2',
@@ -58,7 +61,7 @@ export function Chip({
   return (
     <span
       title={title}
-      className={`inline-flex min-w-0 items-center gap-1 rounded-sm border px-1 text-2xs leading-4 whitespace-nowrap ${tones[tone]}`}
+      className={`inline-flex ${whole ? 'shrink-0' : 'min-w-0'} items-center gap-1 rounded-sm border px-1 text-2xs leading-4 whitespace-nowrap ${tones[tone]}`}
     >
       {children}
     </span>

@@ -15,7 +15,8 @@ const tone: Record<Level, string> = {
   low: 'text-low bg-low-bg',
   informational: 'text-info bg-info-bg',
 };
-const ink: Record<Level, string> = {
+/** The colour of a severity's text. */
+export const ink: Record<Level, string> = {
   critical: 'text-critical',
   high: 'text-high',
   medium: 'text-medium',

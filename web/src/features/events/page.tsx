@@ -105,7 +105,7 @@ export function EventsPage() {
             idOf={(e) => e.id}
             selected={search.sel}
             onSelect={(id) => set({ sel: id })}
-            columns="9.5rem minmax(4rem,8rem) 10rem minmax(14rem,1fr)"
+            columns="9.5rem minmax(4rem,8rem) 10.5rem minmax(14rem,1fr)"
             narrow={{ line: [0, 2], below: 3 }}
             heads={[t.eventTime, t.eventHost, t.eventKind, t.eventLine]}
             row={(e) => [

@@ -1,4 +1,5 @@
 import { Link, useParams } from '@tanstack/react-router';
+import { useState } from 'react';
 import { micros } from '../../api/client';
 import type { SilentFailure } from '../../api/gen/console/v1/console_pb';
 import { pick, useSpeech } from '../../i18n/language';
@@ -6,6 +7,9 @@ import { Panel } from '../../ui/panel';
 import { Raw, Told } from '../../ui/raw';
 import { Severity } from '../../ui/severity';
 import { Age, Since, useLocalTimes, useNow, useSpan } from '../../ui/time';
+
+/** How many stand there before the rest is asked for: a fleet that went home must not push the incidents off the page. */
+const most = 3;
 
 export function SilentFailures({
   failures,
@@ -23,6 +27,8 @@ export function SilentFailures({
   const now = useNow(1000);
   const local = useLocalTimes();
   const { tenant } = useParams({ from: '/t/$tenant' });
+  const [whole, setWhole] = useState(false);
+  const shown = whole ? failures : failures.slice(0, most);
   return (
     <Panel title={t.silentTitle}>
       {failures.length === 0 && (proven <= 0 || !watched) && (
@@ -38,7 +44,7 @@ export function SilentFailures({
         </p>
       )}
       <ul>
-        {failures.map((f) => (
+        {shown.map((f) => (
           <li
             key={f.id}
             data-failure={f.class}
@@ -75,6 +81,18 @@ export function SilentFailures({
           </li>
         ))}
       </ul>
+      {failures.length > most && (
+        <p className="border-t border-line px-3 py-1.5">
+          <button
+            type="button"
+            aria-expanded={whole}
+            onClick={() => setWhole(!whole)}
+            className="min-h-6 text-sm text-accent hover:underline"
+          >
+            {whole ? t.answerLess : t.showMore(failures.length - most)}
+          </button>
+        </p>
+      )}
     </Panel>
   );
 }

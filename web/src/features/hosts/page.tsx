@@ -83,7 +83,7 @@ export function HostsPage() {
             selected={sel}
             onSelect={select}
             narrow={{ line: [0, 6], below: 1 }}
-            columns="minmax(6rem,1fr) minmax(7.5rem,1.4fr) minmax(6.5rem,1.2fr) minmax(4.5rem,0.8fr) 6.5rem 6.5rem 7.5rem 6.5rem"
+            columns="minmax(9rem,1.6fr) minmax(7rem,1fr) minmax(4.5rem,0.9fr) minmax(4.5rem,0.7fr) 6.5rem 6.5rem 6.5rem 5.5rem"
             heads={[t.hostName, t.hostState, t.hostOs, t.hostVersion, t.hostSeen, t.hostCanary, t.hostLost, t.hostHeld]}
             row={(h) => [
               <span key="n" className="font-semibold">

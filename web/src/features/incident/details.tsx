@@ -38,16 +38,17 @@ export function Details({
   const { t, language } = useSpeech();
   const [verb, setVerb] = useState<Verb | undefined>(undefined);
   const isProcess = node?.kind === 'process';
+  const running = isProcess && node.end === 0;
   const hostOf = node ? (node.host !== '' ? node.host : (node.ref.split('/')[0] ?? '')) : '';
   useKeys({
     isolate: node ? () => setVerb('isolate') : undefined,
-    kill: isProcess ? () => setVerb('kill') : undefined,
+    kill: running ? () => setVerb('kill') : undefined,
   });
   if (!node) return <p className="p-4 text-muted">{t.selectNode}</p>;
   const here = detections.filter((d) => node.detections.includes(d.id));
   const edges = story.edges.filter((e) => e.to === node.ref || e.from === node.ref);
   const nodes = new Map(story.nodes.map((n) => [n.ref, n]));
-  const hostName = here[0]?.hostname || detections.find((d) => d.hostId === hostOf)?.hostname || hostOf;
+  const hostName = node.hostName || detections.find((d) => d.hostId === hostOf)?.hostname || hostOf;
   return (
     <div className="p-4">
       <p className="text-xs text-muted">{t.selected}</p>
@@ -204,7 +205,7 @@ export function Details({
       <Head>{t.response}</Head>
       <div className="flex flex-col gap-1.5">
         <Wide label={t.isolateHost} hint={keyText('isolate')} onClick={() => setVerb('isolate')} />
-        {isProcess && <Wide label={t.killProcess} hint={keyText('kill')} onClick={() => setVerb('kill')} />}
+        {running && <Wide label={t.killProcess} hint={keyText('kill')} onClick={() => setVerb('kill')} />}
       </div>
       {verb && (
         <Respond
@@ -212,6 +213,7 @@ export function Details({
           host={hostOf}
           hostName={hostName}
           process={isProcess ? node.ref : ''}
+          ended={isProcess ? node.end : 0}
           name={`${nodeName(node)} (${node.pid})`}
           incident={incident}
           onClose={() => setVerb(undefined)}

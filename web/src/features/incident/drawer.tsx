@@ -66,7 +66,7 @@ export function EventsDrawer({
             selected={open}
             onSelect={onOpen}
             onOpen={undefined}
-            columns="9.5rem 9rem minmax(12rem,1fr)"
+            columns="9.5rem 10.5rem minmax(12rem,1fr)"
             narrow={{ line: [0, 1], below: 2 }}
             heads={[t.eventTime, t.eventKind, t.eventLine]}
             row={(e) => [

@@ -1,5 +1,5 @@
 import { Link, useParams } from '@tanstack/react-router';
-import type { Story } from '../../api/story';
+import type { Story, Words } from '../../api/story';
 import { pick, useSpeech } from '../../i18n/language';
 import { confidenceWord } from '../../story/words';
 import { Chip } from '../../ui/panel';
@@ -102,24 +102,31 @@ export function EntryLine({
           {t.aside(confidenceWord(t, a.confidence))}
         </button>
       ))}
-      {story.related.map((r, i) => (
+      {relatedByReason(story).map(({ first, reason, incidents }) => (
         <span
-          key={`${r.incident} ${pick(r.reason, 'en')}`}
+          key={reason.en}
           className="inline-flex min-h-6 items-center gap-1.5 rounded-sm border border-dashed border-inferred px-1.5 text-xs text-inferred"
         >
-          <button type="button" onClick={() => onCite(`related:${i}`)} className="min-h-6 text-left hover:underline">
-            {t.related}: <Told text={pick(r.reason, language)} />
+          <button
+            type="button"
+            onClick={() => onCite(`related:${first}`)}
+            className="min-h-6 text-left hover:underline"
+          >
+            {t.related}: <Told text={pick(reason, language)} />
           </button>
-          {r.incident !== '' && (
+          {incidents.length > 1 && <span aria-hidden="true">{t.openIncident}:</span>}
+          {incidents.map((id, n) => (
             <Link
+              key={id}
               to="/t/$tenant/incidents/$id"
-              params={{ tenant, id: r.incident }}
+              params={{ tenant, id }}
               search={{}}
-              className="font-semibold whitespace-nowrap underline"
+              aria-label={incidents.length > 1 ? `${t.openIncident} ${n + 1}` : undefined}
+              className="inline-flex min-h-6 min-w-6 items-center justify-center font-semibold whitespace-nowrap underline"
             >
-              {t.openIncident}
+              {incidents.length > 1 ? n + 1 : t.openIncident}
             </Link>
-          )}
+          ))}
         </span>
       ))}
       {story.holes.map((h) => (
@@ -134,4 +141,15 @@ export function EntryLine({
       ))}
     </section>
   );
+}
+
+/** Incidents that are related for the same reason stand together: each apart would push the story off the screen. */
+function relatedByReason(story: Story) {
+  const groups = new Map<string, { first: number; reason: Words; incidents: string[] }>();
+  story.related.forEach((r, i) => {
+    const g = groups.get(r.reason.en) ?? { first: i, reason: r.reason, incidents: [] };
+    if (r.incident !== '') g.incidents.push(r.incident);
+    groups.set(r.reason.en, g);
+  });
+  return [...groups.values()];
 }

@@ -160,7 +160,7 @@ export function IncidentsPage() {
           selected={search.sel}
           onSelect={(id) => set({ sel: id })}
           onOpen={open}
-          columns="7.5rem minmax(16rem,2.6fr) 9rem minmax(4rem,0.7fr) minmax(8rem,1.2fr) minmax(4rem,0.6fr) 5rem 5rem 9.5rem"
+          columns="7.5rem minmax(14rem,2.4fr) 8rem minmax(7rem,1.1fr) minmax(7rem,1fr) minmax(4rem,0.6fr) 5rem 5rem 9.5rem"
           narrow={{ line: [0, 2, 8], below: 1 }}
           heads={[
             t.severity,
@@ -181,6 +181,7 @@ export function IncidentsPage() {
               params={{ tenant, id: i.id }}
               search={{}}
               tabIndex={-1}
+              onClick={() => set({ sel: i.id })} // for the way back
               className="font-semibold after:absolute after:inset-0"
             >
               <Told text={pick(i.title, language)} />

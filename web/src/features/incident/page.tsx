@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useCallback, useMemo, useState } from 'react';
-import { isNotFound } from '../../api/client';
+import { isNotFound, micros } from '../../api/client';
 import { reads } from '../../api/reads';
 import type { Story } from '../../api/story';
 import { useSpeech } from '../../i18n/language';
@@ -24,7 +24,10 @@ function citedIds(story: Story, cite: string | undefined): string[] {
   if (kind === 'step') return story.entry.chain[Number(rest)]?.eventIds ?? [];
   if (kind === 'hop') return story.entry.steps[Number(rest)]?.eventIds ?? [];
   if (kind === 'other') return story.entry.alternatives[Number(rest)]?.eventIds ?? [];
-  if (kind === 'related') return story.related[Number(rest)]?.eventIds ?? [];
+  if (kind === 'related')
+    return story.related
+      .filter((r) => r.reason.en === story.related[Number(rest)]?.reason.en)
+      .flatMap((r) => r.eventIds);
   const [answer, index] = cite.split('.', 2);
   return story.answers.find((a) => a.answer === answer)?.sentences[Number(index)]?.eventIds ?? [];
 }
@@ -36,7 +39,7 @@ export function IncidentPage() {
   if (isPending) return <Loading rows={14} />;
   if (!data) {
     return isNotFound(error) ? (
-      <Empty kind="blind" title={t.noSuchIncident}>
+      <Empty kind="blind" title={t.noSuchIncident} page>
         <p>{t.notFoundText}</p>
         <Link to="/t/$tenant/incidents" params={{ tenant }} search={{}} className="text-accent underline">
           {t.navIncidents}
@@ -113,6 +116,7 @@ function Workbench({ data }: { data: Data }) {
             >
               <StoryGrid
                 story={story}
+                begin={data.row ? micros(data.row.first) : 0}
                 detections={detections}
                 selected={search.sel ?? selected?.ref}
                 onSelect={(ref) => set({ sel: ref })}

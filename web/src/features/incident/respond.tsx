@@ -5,7 +5,7 @@ import { useText } from '../../i18n/language';
 import { CopyButton } from '../../ui/button';
 import { Head } from '../../ui/panel';
 import { Sheet } from '../../ui/sheet';
-import { Age } from '../../ui/time';
+import { Age, Moment } from '../../ui/time';
 import { ActionState, Target, verbWord } from '../response/state';
 
 export type Verb = 'isolate' | 'kill';
@@ -16,6 +16,7 @@ export function Respond({
   host,
   hostName,
   process,
+  ended,
   name,
   incident,
   onClose,
@@ -24,6 +25,8 @@ export function Respond({
   host: string;
   hostName: string;
   process: string;
+  /** µs, when the process ended, maybe while this sheet is open; 0: it runs */
+  ended: number;
   name: string;
   incident: string;
   onClose: () => void;
@@ -35,19 +38,27 @@ export function Respond({
   const here = (data ?? []).filter((a) => a.hostId === host);
   return (
     <Sheet title={verb === 'isolate' ? t.isolateHost : t.killProcess} onClose={onClose}>
-      <p>{verb === 'isolate' ? t.respondIsolateEffect(hostName) : t.respondKillEffect(name)}</p>
-      <p className="mt-1 text-text-2">{verb === 'isolate' ? t.respondClass : t.respondClassForGood}</p>
-      <h3 className="mt-4 font-semibold">{t.respondTitle}</h3>
-      <p className="mt-1 text-text-2">{t.respondText}</p>
-      {(verb === 'isolate' ? [line, undo] : [line]).map((l) => (
-        <p key={l} className="mt-2 flex items-center gap-2 rounded border border-line bg-bg p-2">
-          <code data-cli translate="no" className="min-w-0 flex-1 font-mono text-xs break-all">
-            {l}
-          </code>
-          <CopyButton text={l} />
+      {verb === 'kill' && ended > 0 ? (
+        <p role="status">
+          {t.respondKillEnded(name)} <Moment at={ended} />
         </p>
-      ))}
-      <p className="mt-1 text-xs text-muted">{t.respondData}</p>
+      ) : (
+        <>
+          <p>{verb === 'isolate' ? t.respondIsolateEffect(hostName) : t.respondKillEffect(name)}</p>
+          <p className="mt-1 text-text-2">{verb === 'isolate' ? t.respondClass : t.respondClassForGood}</p>
+          <h3 className="mt-4 font-semibold">{t.respondTitle}</h3>
+          <p className="mt-1 text-text-2">{t.respondText}</p>
+          {(verb === 'isolate' ? [line, undo] : [line]).map((l) => (
+            <p key={l} className="mt-2 flex items-center gap-2 rounded border border-line bg-bg p-2">
+              <code data-cli translate="no" className="min-w-0 flex-1 font-mono text-xs break-all">
+                {l}
+              </code>
+              <CopyButton text={l} />
+            </p>
+          ))}
+          <p className="mt-1 text-xs text-muted">{t.respondData}</p>
+        </>
+      )}
       <Head>{t.respondState}</Head>
       {here.length === 0 && <p className="text-muted">{t.respondNone}</p>}
       <ul>

@@ -5,20 +5,12 @@ import type { Story } from '../../api/story';
 import { useSpeech } from '../../i18n/language';
 import { useKeys } from '../../keys/keys';
 import { keyText } from '../../keys/registry';
-import {
-  contextAbove,
-  isContext,
-  onSeveralHosts,
-  type StoryRow,
-  storyBegin,
-  storyRows,
-  storyScale,
-} from '../../story/model';
+import { contextAbove, isContext, onSeveralHosts, type StoryRow, storyRows, storyScale } from '../../story/model';
 import { Button } from '../../ui/button';
 import { Raw } from '../../ui/raw';
 import { show } from '../../ui/show';
 import { clockText, useZone } from '../../ui/time';
-import { nodeName, Row } from './story-row';
+import { nodeName, offsetText, Row } from './story-row';
 
 const rowHeight = 28;
 const foundHeight = 44; // a second line says what was found there
@@ -26,6 +18,7 @@ const foundHeight = 44; // a second line says what was found there
 /** The story as rows: an ARIA treegrid with a time lane in every row. The URL holds what is selected. */
 export function StoryGrid({
   story,
+  begin,
   detections,
   selected,
   onSelect,
@@ -38,6 +31,8 @@ export function StoryGrid({
   onAttackOnly,
 }: {
   story: Story;
+  /** µs, the first event of the attack: what rows count from; 0: not known */
+  begin: number;
   detections: Detection[];
   selected: string | undefined;
   onSelect: (ref: string | undefined) => void;
@@ -53,8 +48,7 @@ export function StoryGrid({
   const { zone } = useZone();
   const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
   const rows = useMemo(() => storyRows(story, collapsed, !attackOnly), [story, collapsed, attackOnly]);
-  const scale = useMemo(() => storyScale(story), [story]);
-  const begin = useMemo(() => storyBegin(story), [story]);
+  const scale = useMemo(() => storyScale(story, begin), [story, begin]);
   const several = useMemo(() => onSeveralHosts(story), [story]);
   const byDetection = useMemo(() => new Map(detections.map((d) => [d.id, d])), [detections]);
   const labels = useMemo(() => new Map(story.nodes.map((n) => [n.ref, n])), [story]);
@@ -226,11 +220,11 @@ export function StoryGrid({
           <div
             role="columnheader"
             tabIndex={-1}
-            className="tnum flex justify-between overflow-hidden whitespace-nowrap max-md:hidden"
+            className="tnum flex justify-between gap-2 overflow-hidden whitespace-nowrap max-md:hidden"
             aria-label={t.rowTime}
           >
             <span>{begin > 0 ? clockText(begin, language, zone) : t.rowTime}</span>
-            <span className="max-2xl:hidden">{scale.to > 0 ? clockText(scale.to, language, zone) : ''}</span>
+            <span>{begin > 0 && scale.to > begin ? offsetText(scale.to - begin) : ''}</span>
           </div>
         </div>
         <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>

@@ -5,7 +5,7 @@ import { bar, commandAfter, isContext, type Scale, type StoryRow } from '../../s
 import { confidenceWord, edgeWord, flagWord, kindWord } from '../../story/words';
 import { Chip } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
-import { type Level, rank, SeverityMark, worst } from '../../ui/severity';
+import { ink, type Level, rank, SeverityMark, worst } from '../../ui/severity';
 import { baseName, show } from '../../ui/show';
 import { clockText, useZone } from '../../ui/time';
 
@@ -16,14 +16,6 @@ const fill: Record<Level, string> = {
   medium: 'bg-medium',
   low: 'bg-low',
   informational: 'bg-info',
-};
-
-const ink: Record<Level, string> = {
-  critical: 'text-critical',
-  high: 'text-high',
-  medium: 'text-medium',
-  low: 'text-low',
-  informational: 'text-info',
 };
 
 export function nodeName(n: StoryNode): string {
@@ -90,7 +82,8 @@ export function Row({
       <div
         role="gridcell"
         tabIndex={-1}
-        className="flex min-w-0 items-center gap-1"
+        aria-colspan={node ? undefined : 6}
+        className={`flex min-w-0 items-center gap-1 ${node ? '' : 'col-span-full'}`}
         style={{ paddingLeft: Math.min(row.depth, 24) * 14 }}
       >
         {row.children > 0 ? (
@@ -134,47 +127,49 @@ export function Row({
           )
         )}
       </div>
-      <div role="gridcell" tabIndex={-1} className="tnum truncate text-right text-xs text-text-2">
-        {node && begin > 0 && node.start > 0 && !quiet && (
-          <time dateTime={new Date(node.start / 1000).toISOString()} title={clockText(node.start, language, zone)}>
-            {node.start < begin ? t.before : offsetText(node.start - begin)}
-          </time>
-        )}
-      </div>
-      <div role="gridcell" tabIndex={-1} className="tnum truncate text-right text-xs text-text-2 max-md:hidden">
-        {node?.kind === 'process' ? node.pid : ''}
-      </div>
-      <div role="gridcell" tabIndex={-1} className="truncate text-xs text-text-2 max-2xl:hidden">
-        {node && <Raw text={node.user} />}
-      </div>
-      <div role="gridcell" tabIndex={-1} className="flex min-w-0 gap-1 overflow-hidden max-md:hidden">
-        {row.joins.slice(0, 2).map((e) => (
-          <EdgeChip key={e.id} edge={e} from={e.from === row.parent ? undefined : nodes.get(e.from)} />
-        ))}
-        {row.joins.length > 2 && <Chip>+{row.joins.length - 2}</Chip>}
-        {node?.flags.map((f) => {
-          const word = flagWord(t, f);
-          return word && f !== 'context' ? (
-            <Chip
-              key={f}
-              tone={f === 'entry' || f === 'memory_file' || f === 'prevented' ? 'warn' : 'plain'}
-              title={word}
-            >
-              <span className="truncate">{word}</span>
-            </Chip>
-          ) : null;
-        })}
-      </div>
-      <div role="gridcell" tabIndex={-1} className="relative h-full max-md:hidden">
-        {node && (
-          <Lane
-            node={node}
-            scale={scale}
-            tone={level ? fill[level] : quiet ? 'bg-line-strong' : 'bg-accent'}
-            running={t.stillRunning}
-          />
-        )}
-      </div>
+      {node && (
+        <>
+          <div role="gridcell" tabIndex={-1} className="tnum truncate text-right text-xs text-text-2">
+            {begin > 0 && node.start > 0 && !quiet && (
+              <time dateTime={new Date(node.start / 1000).toISOString()} title={clockText(node.start, language, zone)}>
+                {node.start < begin ? t.before : offsetText(node.start - begin)}
+              </time>
+            )}
+          </div>
+          <div role="gridcell" tabIndex={-1} className="tnum truncate text-right text-xs text-text-2 max-md:hidden">
+            {node.kind === 'process' ? node.pid : ''}
+          </div>
+          <div role="gridcell" tabIndex={-1} className="truncate text-xs text-text-2 max-2xl:hidden">
+            <Raw text={node.user} />
+          </div>
+          <div role="gridcell" tabIndex={-1} className="flex min-w-0 gap-1 overflow-hidden max-md:hidden">
+            {row.joins.slice(0, 2).map((e) => (
+              <EdgeChip key={e.id} edge={e} from={e.from === row.parent ? undefined : nodes.get(e.from)} />
+            ))}
+            {row.joins.length > 2 && <Chip>+{row.joins.length - 2}</Chip>}
+            {node.flags.map((f) => {
+              const word = flagWord(t, f);
+              return word && f !== 'context' ? (
+                <Chip
+                  key={f}
+                  tone={f === 'entry' || f === 'memory_file' || f === 'prevented' ? 'warn' : 'plain'}
+                  title={word}
+                >
+                  <span className="truncate">{word}</span>
+                </Chip>
+              ) : null;
+            })}
+          </div>
+          <div role="gridcell" tabIndex={-1} className="relative h-full max-md:hidden">
+            <Lane
+              node={node}
+              scale={scale}
+              tone={level ? fill[level] : quiet ? 'bg-line-strong' : 'bg-accent'}
+              running={t.stillRunning}
+            />
+          </div>
+        </>
+      )}
     </div>
   );
 }
@@ -191,7 +186,7 @@ function titles(
 }
 
 /** Time since the first step: as precise as it is short. */
-function offsetText(us: number): string {
+export function offsetText(us: number): string {
   const s = us / 1e6;
   if (s < 10) return `+${s.toFixed(3)}`;
   if (s < 100) return `+${s.toFixed(1)}`;
@@ -229,14 +224,15 @@ export function EdgeChip({ edge, from }: { edge: StoryEdge; from?: StoryNode }) 
   const { t, language } = useSpeech();
   return (
     <Chip
+      whole={!from}
       tone={edge.inferred ? 'inferred' : 'plain'}
       title={`${pick(edge.reason, language)} (${edge.inferred ? `${t.inferred}, ` : ''}${confidenceWord(t, edge.confidence)})`}
     >
-      <span data-edge={edge.kind} data-inferred={edge.inferred} className="truncate">
+      <span data-edge={edge.kind} data-inferred={edge.inferred} className={from ? 'shrink-0' : ''}>
         {edgeWord(t, edge.kind)}
       </span>
       {from && (
-        <span className="max-w-24 min-w-0 truncate">
+        <span className="max-w-24 min-w-0 flex-1 truncate">
           <Raw text={nodeName(from)} />
         </span>
       )}

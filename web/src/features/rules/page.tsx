@@ -62,11 +62,13 @@ export function RulesPage() {
           heads={[t.ruleLevel, t.ruleTitle, t.attackLabel, t.ruleSource, t.ruleHits, t.ruleFilters, t.ruleFile]}
           row={(r) => [
             <Severity key="l" level={r.level} />,
-            <span key="t" className="font-semibold">
-              <Told text={pick(r.title, language)} english={onlyEnglish(r.title, language)} />{' '}
-              {r.ours && <Chip>{t.ruleOurs}</Chip>}
+            <span key="t" className="flex items-center gap-1 font-semibold">
+              <span className="min-w-0 truncate">
+                <Told text={pick(r.title, language)} english={onlyEnglish(r.title, language)} />
+              </span>
+              {r.ours && <Chip whole>{t.ruleOurs}</Chip>}
               {!r.canFire && (
-                <Chip tone="warn" title={r.blindFields.join(', ')}>
+                <Chip whole tone="warn" title={r.blindFields.join(', ')}>
                   {blindReason(t, r.blindReason)}
                 </Chip>
               )}
@@ -113,7 +115,8 @@ function blindReason(t: Messages, reason: string): string {
 function Documents({ title, list }: { title: string; list: RejectedRule[] }) {
   const { t, language } = useSpeech();
   return (
-    <div className="p-3">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: hundreds may be listed, and what scrolls must do so by keyboard
+    <div role="group" aria-label={title} tabIndex={0} className="max-h-1/3 shrink-0 overflow-auto p-3">
       <Panel title={title}>
         <table className="w-full text-left text-xs">
           <thead className="text-muted">
@@ -121,7 +124,7 @@ function Documents({ title, list }: { title: string; list: RejectedRule[] }) {
               <th scope="col" className="px-3 py-1 font-medium">
                 {t.ruleFile}
               </th>
-              <th scope="col" className="font-medium">
+              <th scope="col" className="pr-3 font-medium">
                 {t.ruleLine}
               </th>
               <th scope="col" className="font-medium">
@@ -135,8 +138,8 @@ function Documents({ title, list }: { title: string; list: RejectedRule[] }) {
                 <td className="px-3 py-1">
                   <Raw text={r.file} code full />
                 </td>
-                <td className="tnum">{r.line || ''}</td>
-                <td>
+                <td className="tnum pr-3">{r.line || ''}</td>
+                <td className="pr-3">
                   <Told text={pick(r.why, language) || r.reason} full />
                 </td>
               </tr>
