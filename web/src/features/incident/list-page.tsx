@@ -48,11 +48,11 @@ export function IncidentsPage() {
     (over || search.sel !== undefined) && !isPlaceholderData,
   );
   const set = useCallback(
-    (next: Partial<typeof search>) => void navigate({ search: (s) => ({ ...s, ...next }), replace: true }),
+    (next: Partial<typeof search>) => navigate({ search: (s) => ({ ...s, ...next }), replace: true }),
     [navigate],
   );
   useEffect(() => {
-    if ((search.q ?? '') !== q) set({ q: q === '' ? undefined : q });
+    if ((search.q ?? '') !== q) void set({ q: q === '' ? undefined : q });
     // only what was typed moves the address; the address was read when the page opened
   }, [q, search.q, set]);
   const open = (id: string) => void navigate({ to: '/t/$tenant/incidents/$id', params: { tenant, id }, search: {} });
@@ -60,7 +60,7 @@ export function IncidentsPage() {
   const change = useSetState(chosen?.id ?? '');
   useKeys({
     showNew: waiting > 0 ? release : undefined,
-    escape: search.sel ? () => set({ sel: undefined }) : undefined,
+    escape: search.sel ? () => void set({ sel: undefined }) : undefined,
     claim: chosen?.state === 'new' ? () => change.mutate({ state: 'triaging', from: 'new' }) : undefined,
     verdict: chosen && chosen.state !== 'closed' ? () => setClosing(chosen) : undefined,
   });
@@ -79,7 +79,7 @@ export function IncidentsPage() {
         <select
           aria-label={t.severity}
           value={search.severity ?? ''}
-          onChange={(e) => set({ severity: e.target.value === '' ? undefined : e.target.value })}
+          onChange={(e) => void set({ severity: e.target.value === '' ? undefined : e.target.value })}
           className="field w-auto"
         >
           <option value="">{t.anySeverity}</option>
@@ -92,7 +92,7 @@ export function IncidentsPage() {
         <select
           aria-label={t.stateFilter}
           value={search.state ?? ''}
-          onChange={(e) => set({ state: e.target.value === '' ? undefined : e.target.value })}
+          onChange={(e) => void set({ state: e.target.value === '' ? undefined : e.target.value })}
           className="field w-auto"
         >
           <option value="">{t.anyState}</option>
@@ -104,7 +104,7 @@ export function IncidentsPage() {
         <select
           aria-label={t.orderLabel}
           value={search.order ?? ''}
-          onChange={(e) => set({ order: e.target.value === '' ? undefined : e.target.value })}
+          onChange={(e) => void set({ order: e.target.value === '' ? undefined : e.target.value })}
           className="field w-auto"
         >
           <option value="">{t.orderWorst}</option>
@@ -158,7 +158,7 @@ export function IncidentsPage() {
           items={shown}
           idOf={idOf}
           selected={search.sel}
-          onSelect={(id) => set({ sel: id })}
+          onSelect={(id) => void set({ sel: id })}
           onOpen={open}
           columns="7.5rem minmax(14rem,2.4fr) 8rem minmax(7rem,1.1fr) minmax(7rem,1fr) minmax(4rem,0.6fr) 5rem 5rem 9.5rem"
           narrow={{ line: [0, 2, 8], below: 1 }}
@@ -181,7 +181,11 @@ export function IncidentsPage() {
               params={{ tenant, id: i.id }}
               search={{}}
               tabIndex={-1}
-              onClick={() => set({ sel: i.id })} // for the way back
+              onClick={(e) => {
+                if (e.ctrlKey || e.metaKey || e.shiftKey || e.altKey) return; // another tab or window
+                e.preventDefault();
+                void set({ sel: i.id }).then(() => open(i.id)); // the way back leads to the row
+              }}
               className="font-semibold after:absolute after:inset-0"
             >
               <Told text={pick(i.title, language)} />
