@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
 )
@@ -42,7 +43,7 @@ func (*unitVerb) Run(s *shell, c *cli) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	start := unitWord(self)
+	words := []string{unitWord(self)}
 	for _, f := range []struct {
 		name  string
 		value *string
@@ -66,15 +67,15 @@ func (*unitVerb) Run(s *shell, c *cli) error {
 				return fmt.Errorf("find this folder: %w", err)
 			}
 		}
-		start += " --" + f.name + " " + unitWord(value)
+		words = append(words, "--"+f.name, unitWord(value))
 	}
 	if c.SpoolMaxBytes != nil {
-		start += " --spool-max-bytes " + strconv.FormatInt(*c.SpoolMaxBytes, 10)
+		words = append(words, "--spool-max-bytes", strconv.FormatInt(*c.SpoolMaxBytes, 10))
 	}
 	for _, word := range c.Forbid {
-		start += " --forbid " + unitWord(word)
+		words = append(words, "--forbid", unitWord(word))
 	}
-	start += " run"
+	start := strings.Join(append(words, "run"), " ")
 	s.printf(unitText, start)
 	return nil
 }
