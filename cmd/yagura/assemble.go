@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/user"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,6 +25,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/detect"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/fleet"
 	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/ingest"
@@ -43,6 +45,7 @@ type parts struct {
 	log    *slog.Logger
 	dir    *dataDir
 	tenant controldb.Tenant
+	faults *fault.Board
 	db     *controldb.DB
 
 	fleet    *fleet.Fleet
@@ -69,7 +72,7 @@ type parts struct {
 // is one sentence; what was opened is closed again.
 func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Config) (p *parts, err error) {
 	defer saveMemory()()
-	p = &parts{log: log, dir: dir, hub: console.NewHub()}
+	p = &parts{log: log, dir: dir, hub: console.NewHub(), faults: fault.NewBoard(log)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -100,7 +103,7 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 	}); err != nil {
 		return p, err
 	}
-	if p.stream, err = stream.Open(ctx, stream.Options{Dir: dir.file("log"), MaxBytes: int64(c.StreamMax), Log: log}); err != nil {
+	if p.stream, err = stream.Open(ctx, stream.Options{Dir: dir.file("log"), MaxBytes: int64(c.StreamMax), Faults: p.faults, Log: log}); err != nil {
 		return p, err
 	}
 	if err = p.openJudges(ctx, c); err != nil {
@@ -122,7 +125,7 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	if p.store, err = eventstore.Open(ctx, eventstore.Options{
-		Dir: p.dir.path, Stream: p.stream, Manifest: p.db, WorkerCommand: []string{self, "worker"}, Log: p.log,
+		Dir: p.dir.path, Stream: p.stream, Manifest: p.db, WorkerCommand: []string{self, "worker"}, Faults: p.faults, Log: p.log,
 		Quarantined: p.quarantined, SealEvery: c.SealInterval, Retention: time.Duration(c.RetentionDays) * 24 * time.Hour,
 	}); err != nil {
 		return err
@@ -141,8 +144,8 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 	kept := p.db.Detections()
 	p.engine = detect.New(detect.Options{Log: p.stream, Rules: set, Store: kept, Quarantine: poison{p}, Logger: p.log})
 	if p.coverage, err = coverage.New(ctx, coverage.Options{
-		Japanese: inJapaneseText,
-		Store:    p.db.Coverage(), SecretFile: p.dir.file("canary.key"), Desk: p.engine, OnChange: p.hub.Changed, Log: p.log,
+		Japanese: inJapaneseText, Faults: p.faults,
+		Store: p.db.Coverage(), SecretFile: p.dir.file("canary.key"), Desk: p.engine, OnChange: p.hub.Changed, Log: p.log,
 	}); err != nil {
 		return err
 	}
@@ -200,7 +203,7 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Log: p.log, Say: inBoth,
 		SignInURL: func(link string) string { return console.SignInURL(p.pages[0], link) },
 		Backend: console.Backend{
-			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed, store: p.store},
+			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed, store: p.store, faults: p.faults},
 			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL(), listen: p.sensors.Addr().String()},
 			Detections: &detectionsBack{kept: p.db.Detections(), engine: p.engine, fleet: p.fleet, incidents: incidents},
 			Incidents:  incidents,
@@ -239,15 +242,17 @@ func (p *parts) purge(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		p.stream.Look()
 		for i := range done {
 			through := min(p.store.Sealed(i), p.engine.Judged(i))
 			if through <= done[i] {
 				continue
 			}
 			if err := p.stream.Purge(ctx, i, through); err != nil {
-				p.log.WarnContext(ctx, "log not purged", slog.Int("shard", i), slog.Any("err", err))
+				p.faults.Raise(fault.Purge, strconv.Itoa(i), err)
 				continue
 			}
+			p.faults.Clear(fault.Purge, strconv.Itoa(i))
 			done[i] = through
 		}
 	}

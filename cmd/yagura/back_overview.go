@@ -10,6 +10,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/fault"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/notify"
@@ -25,6 +26,7 @@ type overviewBack struct {
 	router    *notify.Router
 	rate      *rate
 	store     *eventstore.Store
+	faults    *fault.Board
 }
 
 // Home is all that the first page shows.
@@ -75,17 +77,20 @@ func (b *overviewBack) lastEvent(ctx context.Context, t tenant.ID) int64 {
 	return b.rate.newest()
 }
 
+// healedShown is how long doctor still tells of a fault of the server that is over.
+const healedShown = time.Hour
+
 // Diagnose checks what only the server can see.
 func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) ([]*consolev1.Check, error) {
 	var out []*consolev1.Check
 	add := func(name, state string, what detection.Said) {
 		out = append(out, &consolev1.Check{Name: name, State: state, What: said(what)})
 	}
+	// What fails here is what an operator asks about: it is a line, not the end of the answer.
 	sum, err := b.coverage.Summary(ctx, t)
-	if err != nil {
-		return nil, fmt.Errorf("read coverage: %w", err)
-	}
 	switch watched := sum.Hosts - sum.Recordings; {
+	case err != nil:
+		add("hosts", "fail", both("the control database cannot be read: %v", err))
 	case sum.Hosts == 0:
 		add("hosts", "unknown", both("no host is enrolled: nothing can be known"))
 	case watched == 0:
@@ -105,6 +110,9 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 			state = "ok" // worth knowing, nothing to repair
 		}
 		out = append(out, &consolev1.Check{Name: f.Class, State: state, What: said(f.What), Fix: said(f.Fix)})
+	}
+	for _, f := range b.faults.Healed(time.Now().Add(-healedShown)) {
+		add(coverage.ClassServer, "ok", f.What())
 	}
 	out = append(out, checkRules(b.engine.Rules()))
 	if p95, n := b.engine.Latency().Quantile(0.95); n > 0 {

@@ -68,6 +68,7 @@ var jaSaid = terminal.Sentences{
 	"this kernel has BTF":                                                         "このカーネルには BTF があります",
 	"this kernel has no BTF: a sensor here sees nothing":                          "このカーネルには BTF がなく、センサーは何も見えません",
 	"use a kernel with CONFIG_DEBUG_INFO_BTF (every current distribution has it)": "CONFIG_DEBUG_INFO_BTF 付きのカーネルを使ってください(いまの主要なディストリビューションにはあります)",
+	"the control database cannot be read: %v":                                     "管理データベースを読めません: %v",
 	"no host is enrolled: nothing can be known":                                   "登録されたホストがなく、何も分かりません",
 	"%d of %d hosts report":                                                       "%[2]d 台中 %[1]d 台のホストが報告しています",
 	"the one host that is enrolled does not report":                               "登録された 1 台のホストは報告していません",

@@ -16,6 +16,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -97,10 +98,11 @@ type Desk interface {
 	Receive(ctx context.Context, d detection.Detection) error
 }
 
-// Options of New. Desk and OnChange may be nil.
+// Options of New. Faults, Desk and OnChange may be nil.
 type Options struct {
 	Store      Store
-	SecretFile string // of the canary's nonces; made with mode 0600
+	Faults     *fault.Board // of the server itself
+	SecretFile string       // of the canary's nonces; made with mode 0600
 	Desk       Desk
 	OnChange   func(what string)           // home, hosts
 	Japanese   func(english string) string // a reason of ours or of a sensor in Japanese; nil: it stays English
@@ -170,6 +172,14 @@ func New(ctx context.Context, o Options) (*Coverage, error) {
 		return nil, fmt.Errorf("read faults: %w", err)
 	}
 	for _, f := range faults {
+		// Faults of the server stood here once; now they are on its board, and what lasts is raised again.
+		if f.Host == (event.HostID{}) && slices.Contains(fault.Causes(), fault.Cause(f.Kind)) {
+			f.Until = start
+			if err := o.Store.SaveFault(ctx, f); err != nil {
+				return nil, fmt.Errorf("end fault %s: %w", f.Kind, err)
+			}
+			continue
+		}
 		c.faults[f.key()] = f
 	}
 	return c, nil
@@ -236,7 +246,7 @@ func (c *Coverage) flush(ctx context.Context) {
 	c.mu.Unlock()
 	if len(rows)+len(proofs) > 0 {
 		if err := c.o.Store.SaveCoverage(ctx, rows, proofs); err != nil {
-			c.o.Log.ErrorContext(ctx, "coverage not written, trying again", slog.Int("rows", len(rows)), slog.Any("err", err))
+			c.o.Faults.Raise(fault.ControlDatabase, "", err)
 			c.mu.Lock()
 			for _, r := range rows {
 				if _, newer := c.dirty[r.ID]; !newer {
@@ -249,7 +259,7 @@ func (c *Coverage) flush(ctx context.Context) {
 				}
 			}
 			c.mu.Unlock()
-		} else if len(rows) > 0 {
+		} else if c.o.Faults.Clear(fault.ControlDatabase, ""); len(rows) > 0 {
 			c.changed("home")
 			c.changed("hosts")
 		}

@@ -10,11 +10,11 @@ import (
 )
 
 // Fault is something that works no longer while its lights might stay green: a clock, an identity, the
-// notification channel, the log. It stands until it is cleared.
+// notification channel. It stands until it is cleared. What of the server itself fails is in package fault.
 type Fault struct {
 	Tenant   tenant.ID
 	Host     event.HostID // zero: the server itself
-	Kind     string       // clock-skew, clone, id-conflict, notify, log-full, disk-low …: one of a kind stands for a host
+	Kind     string       // clock-skew, clone, id-conflict, notify …: one of a kind stands for a host
 	Class    string       // of mdr.md §12.1, see the constants
 	Severity detection.Severity
 	What     detection.Said

@@ -10,6 +10,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -73,23 +74,23 @@ type Summary struct {
 	Strip          []Mark
 }
 
-// Summary reads the table for one tenant.
+// Summary reads the table for one tenant. When that fails it still holds the faults of the server.
 func (c *Coverage) Summary(ctx context.Context, t tenant.ID) (Summary, error) {
 	at := now()
 	s := Summary{Time: at, Health: map[event.HostID]HostHealth{}, CanaryOldest: -1, Cells: []Cell{}, SilentFailures: []SilentFailure{}}
 	known, err := c.o.Store.KnownHosts(ctx)
 	if err != nil {
-		return s, fmt.Errorf("read hosts: %w", err)
+		return c.unread(s, "hosts", err)
 	}
 	from := at - day.Microseconds()
 	c.flush(ctx) // what is known now is in the answer
 	rows, err := c.o.Store.Coverage(ctx, t, from, 0)
 	if err != nil {
-		return s, fmt.Errorf("read coverage: %w", err)
+		return c.unread(s, "coverage", err)
 	}
 	proofs, err := c.o.Store.Proofs(ctx)
 	if err != nil {
-		return s, fmt.Errorf("read canary proofs: %w", err)
+		return c.unread(s, "canary proofs", err)
 	}
 	passed := map[event.HostID]int64{}
 	for _, p := range proofs {
@@ -136,11 +137,30 @@ func (c *Coverage) Summary(ctx context.Context, t tenant.ID) (Summary, error) {
 		s.CanaryOldest = -1
 	}
 	s.SilentFailures = append(s.SilentFailures, c.standing(t, known)...)
+	s.SilentFailures = append(s.SilentFailures, c.ofServer()...)
 	slices.SortStableFunc(s.SilentFailures, func(a, b SilentFailure) int {
 		return cmp.Or(-cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Since, b.Since))
 	})
 	s.Strip = strip(rows, at)
 	return s, nil
+}
+
+// unread gives what can be said when the table cannot be read.
+func (c *Coverage) unread(s Summary, what string, err error) (Summary, error) {
+	err = fmt.Errorf("read %s: %w", what, err)
+	c.o.Faults.Raise(fault.ControlDatabase, "", err)
+	s.SilentFailures = c.ofServer()
+	return s, err
+}
+
+// ofServer gives the faults of the server itself. They concern every tenant.
+func (c *Coverage) ofServer() []SilentFailure {
+	var out []SilentFailure
+	for _, f := range c.o.Faults.Standing() {
+		f.Detail = event.Show(f.Detail)
+		out = append(out, SilentFailure{ID: "server/" + f.ID(), Class: ClassServer, What: f.What(), Fix: f.Fix(), Since: f.Since.UnixMicro(), Severity: f.Severity()})
+	}
+	return out
 }
 
 // SilentFailures lists what stopped working, worst first.

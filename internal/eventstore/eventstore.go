@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -41,6 +42,7 @@ type Options struct {
 	// Quarantined is told of each batch or record that was acknowledged and cannot be read, so that it is
 	// counted as loss. It may be told twice of the same one after a crash.
 	Quarantined func(context.Context, Quarantined)
+	Faults      *fault.Board // told what of the store fails and when it works again; may be nil
 	Log         *slog.Logger
 }
 

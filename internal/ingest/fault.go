@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -9,25 +8,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fleet"
-	"github.com/yagura-edr/yagura/internal/tenant"
 )
-
-// logFull tells an operator that the log takes no more; logTook ends that.
-func (s *Service) logFull(ctx context.Context, t tenant.ID) {
-	s.full.Store(true)
-	s.o.Coverage.Report(context.WithoutCancel(ctx), coverage.Fault{
-		Tenant: t, Kind: "log-full", Class: coverage.ClassServer, Severity: detection.High,
-		What: detection.Said{En: "The server's event log is full: sensors keep their events until it takes more.", Ja: "サーバーのイベントログが満杯です。空きができるまで、センサーがイベントを保持します。"},
-		Fix:  detection.Said{En: "See in `yagura doctor` why it is not sealed; free disk space or raise stream_max_bytes.", Ja: "シールが進まない理由を `yagura doctor` で確認し、ディスクを空けるか stream_max_bytes を増やしてください。"},
-	})
-}
-
-func (s *Service) logTook(ctx context.Context, t tenant.ID) {
-	if s.full.Load() {
-		s.full.Store(false)
-		s.o.Coverage.Clear(context.WithoutCancel(ctx), t, event.HostID{}, "log-full")
-	}
-}
 
 func faultConflict(id fleet.Identity, streamID uint64, laneNumber uint32, first uint64) coverage.Fault {
 	return coverage.Fault{

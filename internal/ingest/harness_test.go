@@ -28,6 +28,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/coverage"
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/fleet"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
 	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
@@ -105,7 +106,7 @@ func start(t testing.TB) *server {
 // open starts the server on its folder; stop and open again is a restart.
 func (s *server) open(t testing.TB, maxBytes int64) {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
+	log, faults := slog.New(slog.DiscardHandler), fault.NewBoard(nil)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -118,11 +119,11 @@ func (s *server) open(t testing.TB, maxBytes int64) {
 	must(err)
 	s.fleet, err = fleet.Open(ctx, fleet.Options{Dir: filepath.Join(s.dir, "pki"), Store: s.db.Fleet(), Log: log})
 	must(err)
-	s.coverage, err = coverage.New(ctx, coverage.Options{Store: s.db.Coverage(), SecretFile: filepath.Join(s.dir, "canary.key"), Desk: s.desk, Log: log})
+	s.coverage, err = coverage.New(ctx, coverage.Options{Store: s.db.Coverage(), Faults: faults, SecretFile: filepath.Join(s.dir, "canary.key"), Desk: s.desk, Log: log})
 	must(err)
 	s.relay, err = response.New(ctx, response.Options{Store: s.db.Response(), Hosts: s.fleet, Authorities: map[tenant.ID]ed25519.PublicKey{s.tenant: s.authority.Public()}, Log: log})
 	must(err)
-	s.log, err = stream.Open(ctx, stream.Options{Dir: filepath.Join(s.dir, "log"), MaxBytes: maxBytes, Log: log})
+	s.log, err = stream.Open(ctx, stream.Options{Dir: filepath.Join(s.dir, "log"), MaxBytes: maxBytes, Faults: faults, Log: log})
 	must(err)
 	s.service, err = ingest.New(ctx, ingest.Options{
 		Fleet: s.fleet, Coverage: s.coverage, Relay: s.relay, Log: s.log, Manifest: s.manifest, Cellar: s.db.Ingest(),

@@ -100,7 +100,6 @@ type Service struct {
 	shards  [stream.Shards]chan submission
 	stop    chan struct{} // closed when Serve ends: streams and waiting uploads go
 	stopped sync.Once
-	full    atomic.Bool // the log was full at the last append
 	events  atomic.Uint64
 	online  atomic.Int64
 	wall    wall

@@ -148,12 +148,10 @@ func (u *upload) take(ctx context.Context) (why string, err error) {
 	}
 	switch {
 	case errors.Is(err, stream.ErrFull):
-		u.s.logFull(ctx, u.id.Tenant)
 		return "", retry(fullRetry, errors.New("the server's log is full: keep the batch and come again; an operator is told"))
 	case err != nil:
 		return "", connect.NewError(connect.CodeUnavailable, errors.New("the server could not keep the batch: send it again"))
 	}
-	u.s.logTook(ctx, u.id.Tenant)
 	return why, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/fault"
 )
 
 // Errors that callers branch on.
@@ -33,14 +35,21 @@ var (
 
 // defaultReserve is what Append leaves free on the disk. JetStream shuts itself down for good when a
 // write fails for want of space, so we stop before it.
-const defaultReserve = 64 << 20
+const (
+	defaultReserve       = 64 << 20
+	defaultReserveInodes = 1024
+)
 
 // Options say where and how large the log is.
 type Options struct {
 	Dir      string // made 0700 when absent
 	MaxBytes int64  // of all shards together; Append refuses beyond it
 	Reserve  int64  // bytes left free on the disk; 0 = 64 MiB
-	Log      *slog.Logger
+	// ReserveInodes are left free on the file system, but no more than a tenth of all; 0 = 1,024. A seal makes some
+	// dozen files and each shard of the log a few, before old ones go.
+	ReserveInodes int64
+	Faults        *fault.Board // told when the log takes no more, and when it does again; may be nil
+	Log           *slog.Logger
 }
 
 // Log is the open log. Its methods may be called from many goroutines.
@@ -74,6 +83,9 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 	}
 	if opts.Reserve == 0 {
 		opts.Reserve = defaultReserve
+	}
+	if opts.ReserveInodes == 0 {
+		opts.ReserveInodes = defaultReserveInodes
 	}
 	if opts.MaxBytes <= 0 {
 		return nil, fmt.Errorf("open event log %s: its size is %d bytes: set stream_max_bytes", opts.Dir, opts.MaxBytes)
@@ -205,23 +217,14 @@ func (l *Log) Append(ctx context.Context, shard int, batches []Batch) (seq uint6
 	if len(record) > MaxRecordBytes || len(batches) > MaxRecordBatches {
 		return 0, fmt.Errorf("append %d batches in %d bytes to shard %d: more than %d bytes or %d batches: %w", len(batches), len(record), shard, MaxRecordBytes, MaxRecordBatches, ErrMalformed)
 	}
-	if have := l.Bytes(); have+int64(len(record)) > l.opts.MaxBytes {
-		return 0, fmt.Errorf("append to shard %d: %w: it holds %d of %d bytes: raise stream_max_bytes, or see why it is not sealed", shard, ErrFull, have, l.opts.MaxBytes)
-	}
-	if free, err := freeBytes(l.opts.Dir); err == nil && free-int64(len(record)) < l.opts.Reserve {
-		return 0, fmt.Errorf("append to shard %d: %w: the disk has %d bytes free and %d are kept in reserve: free space under %s", shard, ErrFull, free, l.opts.Reserve, l.opts.Dir)
+	if err := l.room(int64(len(record))); err != nil {
+		return 0, fmt.Errorf("append to shard %d: %w", shard, err)
 	}
 	ack, err := l.js.Publish(ctx, s.subject, record)
 	if err != nil {
-		if l.isClosed() {
-			return 0, ErrClosed
-		}
-		var api *jetstream.APIError
-		if errors.As(err, &api) && (api.ErrorCode == storeFailed || api.ErrorCode == insufficientResources) {
-			return 0, fmt.Errorf("append to shard %d: %w: %s", shard, ErrFull, api.Description)
-		}
-		return 0, fmt.Errorf("append to shard %d: %w", shard, err)
+		return 0, l.refused(s, err)
 	}
+	l.opts.Faults.Clear(fault.LogShard, strconv.Itoa(shard))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = max(s.last, ack.Sequence)
@@ -230,12 +233,6 @@ func (l *Log) Append(ctx context.Context, shard int, batches []Batch) (seq uint6
 	s.grown = make(chan struct{})
 	return ack.Sequence, nil
 }
-
-// Error codes of JetStream that say "no room".
-const (
-	storeFailed           jetstream.ErrorCode = 10077
-	insufficientResources jetstream.ErrorCode = 10023
-)
 
 // Purge removes the records of a shard up to and including through. Removing what is gone does nothing.
 func (l *Log) Purge(ctx context.Context, shard int, through uint64) error {

@@ -1,0 +1,145 @@
+package fault
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+)
+
+// Cause says what of the server does not work. To add one: a constant here and its words in the table below.
+type Cause string
+
+// The causes. In brackets: the subject, where there may be several.
+const (
+	LogFull         Cause = "log-full"         // the log holds as many bytes as it may
+	LogShard        Cause = "log-shard"        // [shard] a shard of the log takes no record
+	DiskFull        Cause = "disk-full"        // no bytes left beside the reserve
+	InodesFull      Cause = "inodes-full"      // no inodes left beside the reserve
+	Workers         Cause = "workers"          // no worker process of the event store works
+	WorkerSandbox   Cause = "worker-sandbox"   // workers run with less confinement than they should
+	HotWrite        Cause = "hot-write"        // new events do not become searchable
+	Seal            Cause = "seal"             // [shard] events of a shard stay in the log
+	Purge           Cause = "purge"            // [shard] what is sealed stays in the log
+	Merge           Cause = "merge"            // segments are not merged
+	Retention       Cause = "retention"        // old events are not removed
+	ControlDatabase Cause = "control-database" // what should be written to control.db is not
+	Quarantine      Cause = "quarantine"       // accepted events lie in quarantine
+)
+
+// words of one cause. {subject} and {detail} stand for what a fault carries.
+type words struct {
+	severity detection.Severity
+	after    time.Duration // how long it must last before it shows
+	what     detection.Said
+	fix      detection.Said
+}
+
+const moment = time.Minute
+
+var causes = map[Cause]words{
+	LogFull: {
+		detection.High, 0,
+		detection.Said{En: "The server's event log is full: sensors keep their events until it takes more.", Ja: "サーバーのイベントログが満杯です。空きができるまで、センサーがイベントを保持します。"},
+		detection.Said{En: "See below why it is not sealed; if nothing else is wrong, raise stream_max_bytes.", Ja: "シールが進まない理由をほかの項目で確認してください。ほかに異常がなければ stream_max_bytes を増やしてください。"},
+	},
+	LogShard: {
+		detection.High, 0,
+		detection.Said{En: "Part {subject} of the event log takes no events ({detail}). The sensors whose events go there keep them.", Ja: "イベントログの区画 {subject} がイベントを受け付けません({detail})。該当するセンサーがイベントを保持します。"},
+		detection.Said{En: "Free space and inodes on the disk of the data folder. The server opens this part again by itself; if it does not within a minute, restart the server.", Ja: "データディレクトリーのディスクの容量と i ノードを空けてください。サーバーはこの区画を自動で開き直します。1 分たっても戻らなければ、サーバーを再起動してください。"},
+	},
+	DiskFull: {
+		detection.High, 0,
+		detection.Said{En: "The disk of the server's data folder is full ({detail}): sensors keep their events until there is space.", Ja: "サーバーのデータディレクトリーのディスクが満杯です({detail})。空きができるまで、センサーがイベントを保持します。"},
+		detection.Said{En: "Free space on that disk or make it larger. The server goes on by itself; do not delete files of its data folder.", Ja: "そのディスクの空きを増やすか、容量を拡張してください。サーバーは自動的に再開します。データディレクトリー内のファイルは削除しないでください。"},
+	},
+	InodesFull: {
+		detection.High, 0,
+		detection.Said{En: "The file system of the server's data folder has no inodes left ({detail}): sensors keep their events until there are some.", Ja: "サーバーのデータディレクトリーのファイルシステムに i ノードの空きがありません({detail})。空きができるまで、センサーがイベントを保持します。"},
+		detection.Said{En: "Remove small files of others from that file system (`df -i`, `du --inodes`) or make it larger. The server goes on by itself; do not delete files of its data folder.", Ja: "`df -i` と `du --inodes` で調べて、そのファイルシステムから不要な小さいファイルを減らすか、拡張してください。サーバーは自動的に再開します。データディレクトリー内のファイルは削除しないでください。"},
+	},
+	Workers: {
+		detection.Critical, 0,
+		detection.Said{En: "No worker of the event store works: new events are not searchable and wait in the log; nothing is lost. Last error: {detail}", Ja: "イベントストアのワーカーが一つも動きません。新しいイベントは検索できず、ログで待っています(失われてはいません)。最後のエラー: {detail}"},
+		detection.Said{En: "See that the server's host has memory and process numbers left (`dmesg`, `ulimit -u`, pids.max) and that the server may run its own program; then, if it was upgraded, restart the server. Events are stored by themselves once a worker runs.", Ja: "サーバーのホストにメモリーとプロセス数の余裕があるか(`dmesg`、`ulimit -u`、pids.max)、サーバーが自身のプログラムを実行できるかを確認してください。更新した後であればサーバーを再起動してください。ワーカーが動けば、イベントは自動的に保存されます。"},
+	},
+	WorkerSandbox: {
+		detection.Low, 0,
+		detection.Said{En: "Workers of the event store run with less confinement than they should: {detail}.", Ja: "イベントストアのワーカーの権限の制限が本来より弱くなっています({detail})。"},
+		detection.Said{En: "Nothing is broken. A kernel that has what is missing confines them fully.", Ja: "動作に支障はありません。不足している機能を持つカーネルでは、完全に制限されます。"},
+	},
+	HotWrite: {
+		detection.High, moment,
+		detection.Said{En: "New events have not become searchable ({detail}). They are safe in the log.", Ja: "新しいイベントが検索できる状態になっていません({detail})。イベントはログに残っています。"},
+		detection.Said{En: "See that the data folder's disk has space and inodes and can be written. It is tried again by itself.", Ja: "データディレクトリーのディスクに容量と i ノードの空きがあり、書き込めることを確認してください。自動的に再試行します。"},
+	},
+	Seal: {
+		detection.High, moment,
+		detection.Said{En: "Events of part {subject} of the log are not sealed ({detail}). They are safe in the log, and sensors keep them, too.", Ja: "ログの区画 {subject} のイベントがシールされていません({detail})。イベントはログに残り、センサーも保持しています。"},
+		detection.Said{En: "See that the data folder's disk has space and inodes and can be written. It is tried again by itself.", Ja: "データディレクトリーのディスクに容量と i ノードの空きがあり、書き込めることを確認してください。自動的に再試行します。"},
+	},
+	Purge: {
+		detection.Medium, moment,
+		detection.Said{En: "Part {subject} of the log does not free what is sealed ({detail}): it grows.", Ja: "ログの区画 {subject} で、シール済みの部分を解放できません({detail})。ログが増え続けます。"},
+		detection.Said{En: "See that the data folder's disk has inodes and can be written; if it can, restart the server.", Ja: "データディレクトリーのディスクに i ノードの空きがあり、書き込めることを確認してください。問題がなければサーバーを再起動してください。"},
+	},
+	Merge: {
+		detection.Medium, moment,
+		detection.Said{En: "Segments are not merged ({detail}): searches become slower.", Ja: "セグメントを統合できません({detail})。検索が遅くなっていきます。"},
+		detection.Said{En: "See that the disk has space; if one file is named here, see in `yagura doctor` whether it is damaged.", Ja: "ディスクの空きを確認してください。ここにファイル名がある場合は、破損していないか `yagura doctor` で確認してください。"},
+	},
+	Retention: {
+		detection.Medium, moment,
+		detection.Said{En: "Old events are not removed ({detail}): the disk fills.", Ja: "古いイベントを削除できません({detail})。ディスクが埋まっていきます。"},
+		detection.Said{En: "See that the data folder can be written and control.db is whole.", Ja: "データディレクトリーに書き込めること、control.db が破損していないことを確認してください。"},
+	},
+	ControlDatabase: {
+		detection.Critical, moment,
+		detection.Said{En: "The control database cannot be read or written ({detail}): detections, coverage and positions are not kept.", Ja: "管理データベースの読み書きができません({detail})。検知、カバレッジ、位置が保存されません。"},
+		detection.Said{En: "See that the data folder's disk has space and can be written; if it has, stop the server and keep a copy of control.db before anything else.", Ja: "データディレクトリーのディスクに空きがあり、書き込めることを確認してください。問題がなければサーバーを止め、まず control.db の複製を取ってください。"},
+	},
+	Quarantine: {
+		detection.Medium, 0,
+		detection.Said{En: "Events that the store could not write lie in quarantine ({detail}). They are kept, but not searchable.", Ja: "イベントストアが書き込めなかったイベントが検査保留にあります({detail})。保存されていますが、検索できません。"},
+		detection.Said{En: "`yagura quarantine list` says whose they are and why; `yagura quarantine retry` takes them in again.", Ja: "`yagura quarantine list` で対象と理由を確認できます。`yagura quarantine retry` で取り込み直せます。"},
+	},
+}
+
+// Causes gives all causes, for those who check that each has its words.
+func Causes() []Cause {
+	out := make([]Cause, 0, len(causes))
+	for c := range causes {
+		out = append(out, c)
+	}
+	return out
+}
+
+// maxDetail bounds an error's text in a sentence.
+const maxDetail = 300
+
+// What says in both languages what does not work, or did not and for how long.
+func (f Fault) What() detection.Said {
+	detail := strings.Join(strings.Fields(f.Detail), " ")
+	if r := []rune(detail); len(r) > maxDetail {
+		detail = string(r[:maxDetail]) + "…"
+	}
+	say := func(text, none string) string {
+		d := detail
+		if d == "" {
+			d = none
+		}
+		return strings.NewReplacer("{subject}", f.Subject, "{detail}", d).Replace(text)
+	}
+	out := detection.Said{En: say(causes[f.Cause].what.En, "no reason known"), Ja: say(causes[f.Cause].what.Ja, "理由は不明")}
+	if !f.Healed.IsZero() {
+		out.En = fmt.Sprintf("Over since %s (it began %s, %d times): %s", clock(f.Healed), clock(f.Since), f.Count, out.En)
+		out.Ja = fmt.Sprintf("%s に解消しました(%s から %d 回): %s", clock(f.Healed), clock(f.Since), f.Count, out.Ja)
+	}
+	return out
+}
+
+// Fix says what to do.
+func (f Fault) Fix() detection.Said { return causes[f.Cause].fix }
+
+func clock(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
