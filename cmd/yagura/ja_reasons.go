@@ -50,6 +50,14 @@ var jaReasons = terminal.Sentences{
 	"the sensor was killed before they were written":                                             "書き込む前にセンサーが強制終了された",
 	"refused by the server":                                                                      "サーバーが受け付けなかった",
 
+	// of orders that a host refused for their time
+	"the command begins at %s, it is %s here": "命令の開始は %s、ここでは %s です",
+	"the command ended at %s, it is %s here":  "命令の期限は %s、ここでは %s です",
+	"compare the clocks":                      "時計を確かめてください",
+	"sign it again":                           "もう一度出してください",
+	"the clocks differ: the server says %s, this host %s, the latest that the server ever said here is %s by now": "時計が一致しません(サーバー %s、このホスト %s、これまでにサーバーが告げた最も遅い時刻から数えると %s)",
+	"set the clock that is wrong, of the server first, and give the order again":                                  "誤っている時計を、サーバーから順に合わせ、もう一度命令を出してください",
+
 	// of the console's forms
 	"the name is empty":                              "ユーザー名が空です",
 	"the name is longer than %d bytes":               "ユーザー名は %s バイトまでです",

@@ -28,6 +28,7 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 		"pid 12 is running (1 reached) after 0.1 ms",
 		"pid 12 is exited (3 reached) after 3.3 ms",
 		"nothing was killed: process p-aadgbc7pzvsuaaaaabtaaaaabe is of another boot or another host: the process is gone",
+		"the command ended at 2026-11-30T10:38:15Z, it is 2026-11-30T12:28:15Z here: sign it again; the clocks differ: the server says 2026-11-30T10:38:15Z, this host 2026-11-30T12:28:15Z, the latest that the server ever said here is 2026-11-30T12:28:14Z by now; set the clock that is wrong, of the server first, and give the order again",
 		"spool over its budget",
 		"the sensor was killed before they were written",
 		"the password is shorter than 12 characters",

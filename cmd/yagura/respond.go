@@ -154,7 +154,7 @@ func (s *shell) act(verb command.Verb, host event.HostID, arguments any, f respo
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	c, err := command.New(authority.Tenant, operators.Generation, operators.HostCap, verb, args, now, command.MaxLife, host)
+	c, err := command.New(authority.Tenant, operators.Generation, operators.HostCap, verb, args, now, command.Life, host)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}

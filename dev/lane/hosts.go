@@ -55,7 +55,7 @@ func runHosts(args []string, stdout io.Writer) error {
 	f.StringVar(&h.kernel, "kernel", "", "")
 	f.StringVar(&h.initrd, "initrd", "", "")
 	f.StringVar(&h.work, "work", "", "")
-	f.IntVar(&h.orders, "orders", 10, "")
+	f.IntVar(&h.orders, "orders", 100, "")
 	if err := f.Parse(args); err != nil {
 		return fmt.Errorf("arguments: %w", err)
 	}

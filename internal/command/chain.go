@@ -89,7 +89,7 @@ func (c *Chain) Check(now time.Time, s Signed) (*Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	if now.Before(cmd.NotBefore) {
+	if now.Add(Early).Before(cmd.NotBefore) {
 		return nil, refuse(NotYetValid, "the command begins at %s, it is %s here: compare the clocks", cmd.NotBefore.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	if !now.Before(cmd.Expiry) {

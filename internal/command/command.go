@@ -28,6 +28,14 @@ const (
 	MaxSignatures = 4
 )
 
+// Orders are dated by one clock and judged by another, and reach a host within milliseconds: without room an order that
+// was faster than the last word on the time came from the future. Nonce and expiry stop a replay, not the beginning.
+const (
+	Backdate = 2 * time.Minute    // New sets the beginning back by this
+	Early    = 2 * time.Minute    // Check takes an order this long before it begins
+	Life     = MaxLife - Backdate // the longest that New gives
+)
+
 const magic = "yagura-command-v1\n"
 
 // Ed25519 is the one way a key signs: the text that stands for it in commands and lists.
@@ -60,14 +68,14 @@ type Command struct {
 	RoE        uint64 // version of the tenant's rules of engagement, 0 when none
 }
 
-// New makes a command for hosts, valid from now for life, with a fresh nonce. The class follows from the
+// New makes a command for hosts, valid for life (at most Life), with a fresh nonce. The class follows from the
 // verb and from how many hosts are named: more than hostCap (of the operator list) is wide.
 func New(t tenant.ID, generation uint64, hostCap int, verb Verb, arguments []byte, now time.Time, life time.Duration, hosts ...event.HostID) (*Command, error) {
 	hosts = slices.Clone(hosts)
 	slices.SortFunc(hosts, compareHosts)
 	c := &Command{
 		Tenant: t, Generation: generation, Hosts: slices.Compact(hosts), Verb: verb, Arguments: sha256.Sum256(arguments),
-		NotBefore: now.Truncate(time.Microsecond).UTC(), Expiry: now.Add(life).Truncate(time.Microsecond).UTC(), Nonce: NewNonce(),
+		NotBefore: now.Add(-Backdate).Truncate(time.Microsecond).UTC(), Expiry: now.Add(life).Truncate(time.Microsecond).UTC(), Nonce: NewNonce(),
 	}
 	class, err := ClassOf(verb, len(c.Hosts), hostCap)
 	if err != nil {

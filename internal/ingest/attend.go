@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -157,7 +158,20 @@ func (s *Service) outcome(ctx context.Context, id fleet.Identity, x *sensorv1.Ou
 		s.o.Coverage.Report(ctx, faultForeign(id, foreign.Error()))
 	case err != nil:
 		s.log.WarnContext(ctx, "outcome refused", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Any("err", err))
+	case o.State == command.Refused && refusedForTime(o.Proof):
+		s.o.Coverage.Report(ctx, faultOrderClock(id, event.Text(o.Detail)))
+	case o.State == command.Done:
+		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "order-clock")
 	}
+}
+
+// refusedForTime says whether a host refused an order for its time. No order that has ended leaves here, so the clocks
+// are far apart.
+func refusedForTime(proof []byte) bool {
+	var p struct {
+		Reason command.Reason `json:"reason"`
+	}
+	return json.Unmarshal(proof, &p) == nil && (p.Reason == command.Expired || p.Reason == command.NotYetValid)
 }
 
 // moved tells of a clock that was set: of a boot's clock forward against ours, which by itself runs

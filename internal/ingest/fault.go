@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/coverage"
@@ -84,4 +85,26 @@ func faultForeign(id fleet.Identity, why string) coverage.Fault {
 		What: detection.Said{En: "A command reached the sensor that did not come through this server's queue: " + event.Show(why) + ".", Ja: "このサーバーの待ち行列を経ていないコマンドがセンサーに届きました(" + event.Show(why) + ")。"},
 		Fix:  detection.Said{En: "Somebody may hold the server's listener or its data. Compare the actions with the audit, and replace the server's keys.", Ja: "第三者がサーバーの受け口かデータを握っている可能性があります。操作の一覧を監査記録と照合し、サーバーの鍵を交換してください。"},
 	}
+}
+
+func faultOrderClock(id fleet.Identity, why string) coverage.Fault {
+	return coverage.Fault{
+		Tenant: id.Tenant, Host: id.Host, Kind: "order-clock", Class: coverage.ClassTamper, Severity: detection.High,
+		What: detection.Said{
+			En: "The host refused an order for its time, so it obeys none: " + event.Show(clipped(why)) + ".",
+			Ja: "ホストが時刻を理由に命令を拒否しました。このままではどの命令にも従いません(" + event.Show(clipped(why)) + ")。",
+		},
+		Fix: detection.Said{
+			En: "Two of three clocks are wrong there: the server's, the host's, and what the sensor remembers of the server's. Set the server's clock by NTP, then the host's; if nobody moved them, look for who did.",
+			Ja: "サーバーの時計、ホストの時計、センサーが覚えているサーバー時刻の三つのうち二つが誤っています。まずサーバー、次にホストの時計を NTP で合わせてください。心当たりがなければ、誰が動かしたかを調べてください。",
+		},
+	}
+}
+
+// clipped bounds what a host says in a fault.
+func clipped(s string) string {
+	if len(s) > maxProblem {
+		s = s[:maxProblem] + "…"
+	}
+	return strings.ToValidUTF8(s, "")
 }

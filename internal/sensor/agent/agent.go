@@ -56,7 +56,7 @@ type Agent struct {
 	seen    atomic.Uint64 // events taken from the source
 	started time.Time
 
-	clock clock
+	clock *clock
 	chain chain
 
 	mu       sync.Mutex // guards outcomes
@@ -85,7 +85,8 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.journal, err = openJournal(o.Config.journalFile(), time.Now()); err != nil {
+	a.clock = openClock(o.Config.clockFile())
+	if a.journal, err = openJournal(o.Config.journalFile(), a.clock.least); err != nil {
 		return nil, err
 	}
 	if a.spool, err = spool.Open(o.Config.spoolDir(), spool.Options{MaxBytes: o.Config.SpoolMaxBytes, Boot: a.facts.bootID, Volatile: volatileDir, Log: o.Log.With(slog.String("part", "spool"))}); err != nil {
@@ -158,6 +159,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	stopDisk(errStopping)
 	diskWait.Wait()
 	a.removeStatus()
+	if err := a.clock.keep(); err != nil {
+		a.log.WarnContext(ctx, "the server's time is not kept over the restart", slog.Any("err", err))
+	}
 	return errors.Join(err, flushErr)
 }
 

@@ -152,6 +152,11 @@ func (a *Agent) refuse(ctx context.Context, s command.Signed, err error) {
 	}
 	out := command.Outcome{Nonce: nonce[:], State: command.Refused, Detail: err.Error(), Time: time.Now()}
 	if refusal, ok := errors.AsType[*command.Refusal](err); ok {
+		if refusal.Reason == command.Expired || refusal.Reason == command.NotYetValid {
+			if d := a.clock.doubt(); d != "" {
+				out.Detail += "; " + d
+			}
+		}
 		out.Proof, _ = json.Marshal(map[string]string{"reason": string(refusal.Reason)})
 	} else {
 		out.State = command.Failed // ours to blame: the nonce could not be kept

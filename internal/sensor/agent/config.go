@@ -215,6 +215,7 @@ func (c *Config) identityDir() string   { return filepath.Join(c.Data, "identity
 func (c *Config) spoolDir() string      { return filepath.Join(c.Data, "spool") }
 func (c *Config) journalFile() string   { return filepath.Join(c.Data, "commands.journal") }
 func (c *Config) isolationFile() string { return filepath.Join(c.Data, "isolation.json") }
+func (c *Config) clockFile() string     { return filepath.Join(c.Data, "clock") }
 func (c *Config) statusFile() string    { return filepath.Join(c.Data, "status.json") }
 
 // IdentityDir is where Enroll keeps the identity.

@@ -84,7 +84,11 @@ func (h *host) Report() *sensorv1.ReportRequest {
 }
 
 // Clock takes the server's time.
-func (h *host) Clock(server time.Time) { h.clock.set(server) }
+func (h *host) Clock(server time.Time) {
+	if err := h.clock.set(server); err != nil {
+		h.log.Debug("the server's time is not kept over a restart", slog.Any("err", err)) // a full disk is said elsewhere
+	}
+}
 
 // List takes an operator list; one that is not newer or not the authority's changes nothing.
 func (h *host) List(ctx context.Context, list []byte) {
@@ -124,32 +128,4 @@ func (c *chain) now() command.Chain {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return *c.held
-}
-
-// clock is the time that commands are checked at: the host's, or the server's if that is later. So a host
-// whose clock was set back still obeys, and a server that lies about the time cannot bring an expired
-// command back to life.
-type clock struct {
-	mu     sync.Mutex // guards server and at
-	server time.Time
-	at     time.Time // monotonic
-}
-
-func (c *clock) set(server time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.server, c.at = server, time.Now()
-}
-
-func (c *clock) now() time.Time {
-	now := time.Now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.server.IsZero() {
-		return now
-	}
-	if est := c.server.Add(now.Sub(c.at)); est.After(now) {
-		return est
-	}
-	return now
 }

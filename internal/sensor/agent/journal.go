@@ -28,6 +28,7 @@ type journal struct {
 	mu      sync.Mutex // guards all; held across the sync, that is its point
 	path    string
 	f       *os.File
+	now     func() time.Time // surely past: a clock that was set forward forgets no order
 	entries map[command.Nonce]*entry
 }
 
@@ -38,8 +39,8 @@ type entry struct {
 	Reported bool             `json:"reported,omitempty"`
 }
 
-func openJournal(path string, now time.Time) (*journal, error) {
-	j := &journal{path: path, entries: map[command.Nonce]*entry{}}
+func openJournal(path string, now func() time.Time) (*journal, error) {
+	j := &journal{path: path, now: now, entries: map[command.Nonce]*entry{}}
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read journal of commands: %w", err)
@@ -55,7 +56,7 @@ func openJournal(path string, now time.Time) (*journal, error) {
 	// Written anew, without what is long over; then only appended to.
 	var out []byte
 	for n, e := range j.entries {
-		if e.Expiry > 0 && now.Sub(time.UnixMicro(e.Expiry)) > journalLife {
+		if e.Expiry > 0 && now().Sub(time.UnixMicro(e.Expiry)) > journalLife {
 			delete(j.entries, n)
 			continue
 		}
@@ -138,7 +139,7 @@ func (j *journal) Use(_ context.Context, n command.Nonce, expiry time.Time) (boo
 }
 
 func (j *journal) forget() {
-	limit := time.Now().Add(-time.Hour).UnixMicro()
+	limit := j.now().Add(-time.Hour).UnixMicro()
 	for n, e := range j.entries {
 		if e.Expiry < limit && e.Reported {
 			delete(j.entries, n)
