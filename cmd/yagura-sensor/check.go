@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/private"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
 	"github.com/yagura-edr/yagura/internal/sensor/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/probe"
@@ -131,6 +132,10 @@ func (v *checkVerb) folder(s *shell, add adder) {
 	dir := s.config.Data
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		add("data", "ok", "%s, made at the first start", dir)
+		return
+	}
+	if err := private.Check(dir); err != nil {
+		add("data", "fail", "%v", err)
 		return
 	}
 	f, err := os.CreateTemp(dir, ".check-*")

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/private"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
@@ -152,6 +153,14 @@ func meant(args []string) []string {
 		return append([]string{"version"}, args[1:]...)
 	}
 	return args
+}
+
+// own opens the data folder for this user alone; one that another user prepared is refused.
+func (s *shell) own() (err error) {
+	if s.config.Data, err = private.Make(s.config.Data); err != nil {
+		return fmt.Errorf("open the data folder: %w", err)
+	}
+	return nil
 }
 
 // fail prints err as one sentence in the caller's language.

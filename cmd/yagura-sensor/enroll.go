@@ -36,6 +36,9 @@ func (v *enrollVerb) Run(s *shell) error {
 	if text == "" {
 		return errors.New("no token given: make one on the server with `yagura enroll token`")
 	}
+	if err := s.own(); err != nil {
+		return err
+	}
 	id, err := enrol(s.ctx, s, text)
 	if err != nil {
 		return explained(err)

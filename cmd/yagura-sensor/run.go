@@ -46,6 +46,9 @@ func (v *runVerb) Run(s *shell) error {
 			cancel(errLease)
 		}()
 	}
+	if err := s.own(); err != nil {
+		return err
+	}
 	if err := v.enrol(ctx, s); err != nil {
 		return err
 	}

@@ -229,6 +229,7 @@ func (p *parts) run(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error { return p.router.Run(ctx) })
 	g.Go(func() error { return p.console.Run(ctx, p.pages, p.admin) })
 	g.Go(func() error { return p.purge(ctx) })
+	g.Go(func() error { return p.watchAuthority(ctx) })
 }
 
 // purge frees the log up to what is both sealed and judged.

@@ -49,6 +49,7 @@ type cli struct {
 	Incidents  incidentsVerb  `cmd:"" help:"List incidents, or show one with its story."`
 	Respond    respondVerb    `cmd:"" help:"Act on a host: signed here with the operator key, done and proven by the sensor."`
 	Actions    actionsVerb    `cmd:"" help:"List actions with their outcomes."`
+	Authority  authorityVerb  `cmd:"" help:"Who may sign orders: show, move the keys to a safe place, renew."`
 	Rules      rulesVerb      `cmd:"" help:"List, check and test detection rules."`
 	Replay     replayVerb     `cmd:"" help:"Feed recorded events (NDJSON or batches) through the whole path."`
 	SignIn     signInVerb     `cmd:"" help:"Make a new one-time sign-in link when password or code are lost."`

@@ -60,13 +60,41 @@ func openCounter() (*counter, error) {
 	if err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
+	c, end, err := serveIn(dir)
 	if err != nil {
 		return nil, err
 	}
-	c := &counter{program: filepath.Join(dir, "yagura")}
+	closeCounter = func() {
+		end()
+		_ = os.RemoveAll(dir)
+	}
+	return c, c.record()
+}
+
+// ownCounter gives a server that no other test uses, with nothing recorded.
+func ownCounter(t *testing.T) *counter {
+	t.Helper()
+	if !hasStore {
+		t.Skip("needs a build with an event store")
+	}
+	c, end, err := serveIn(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(end)
+	c.t = t
+	return c
+}
+
+// serveIn starts a server in a folder, to which it is given as the program yagura.
+func serveIn(dir string) (c *counter, end func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	c = &counter{program: filepath.Join(dir, "yagura")}
 	if err := os.Symlink(self, c.program); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.data = filepath.Join(dir, "data")
 	file := filepath.Join(dir, "ready.json")
@@ -74,37 +102,36 @@ func openCounter() (*counter, error) {
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cmd.Stdout, cmd.Stderr = log, log
 	// The server ends with this process, however that ends.
 	cmd.SysProcAttr = endsWithParent()
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	closeCounter = func() {
+	end = func() {
 		_ = cmd.Process.Kill()
 		<-ended //nolint:errcheck // killed
-		_ = os.RemoveAll(dir)
 	}
 	deadline := time.After(2 * time.Minute)
 	for {
 		b, err := os.ReadFile(file)
 		if err == nil {
 			if err := json.Unmarshal(b, &c.ready); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			return c, c.record()
+			return c, end, nil
 		}
 		select {
 		case err := <-ended:
 			ended <- err
 			b, _ := os.ReadFile(log.Name())
-			return nil, fmt.Errorf("the server ended: %w\n%s", err, b)
+			return nil, nil, fmt.Errorf("the server ended: %w\n%s", err, b)
 		case <-deadline:
-			return nil, fmt.Errorf("no server within two minutes")
+			return nil, nil, fmt.Errorf("no server within two minutes")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
+
+	"github.com/yagura-edr/yagura/internal/durable"
+	"github.com/yagura-edr/yagura/internal/private"
 )
 
 // dataDir is the server's own folder, held by one process at a time.
@@ -18,15 +21,17 @@ type dataDir struct {
 	lock *flock.Flock
 }
 
-// openDataDir makes the folder (0700) and takes its lock. A second server on the same data is told who
-// holds it.
+// openDataDir makes the folder (0700), refuses one that others had a hand in, and takes its lock. A second server on
+// the same data is told who holds it.
 func openDataDir(path string) (*dataDir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	whole, err := private.Make(path)
+	switch {
+	case errors.Is(err, private.ErrForeign):
+		return nil, fmt.Errorf("data directory %s is refused: %w", path, err)
+	case err != nil:
 		return nil, fmt.Errorf("make data directory %s: %w: choose another with --data, or make it writable for this user", path, err)
 	}
-	if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a folder needs its x
-		return nil, fmt.Errorf("make data directory %s private: %w: it belongs to another user; choose another with --data", path, err)
-	}
+	path = whole
 	lock := flock.New(filepath.Join(path, "lock"))
 	held, err := lock.TryLock()
 	if err != nil {
@@ -40,8 +45,8 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, fmt.Errorf("%s is in use by %s: stop that one, or choose another folder with --data", path, who)
 	}
 	d := &dataDir{path: path, lock: lock}
-	if err := os.WriteFile(d.file("pid"), []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("write %s: %w", d.file("pid"), err), d.close())
+	if err := durable.Replace(d.file("pid"), []byte(strconv.Itoa(os.Getpid())+"\n")); err != nil {
+		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }

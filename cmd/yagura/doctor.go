@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 
 	"connectrpc.com/connect"
 
+	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/private"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
@@ -32,7 +35,7 @@ func (v doctorVerb) Run(s *shell) error {
 	if err != nil {
 		checks = append(checks, &consolev1.Check{Name: "server", State: "fail", What: said(both("%v", s.explain("ask the server", err)))})
 	} else {
-		checks = append(checks, r.Msg.Checks...)
+		checks = append(append(checks, s.keyChecks()...), r.Msg.Checks...)
 	}
 	failed := 0
 	for _, c := range checks {
@@ -79,18 +82,42 @@ func (s *shell) checkName(name string) string {
 	return s.say(name)
 }
 
+// keyChecks says whether the authority key lies where a thief of the server finds it.
+func (s *shell) keyChecks() []*consolev1.Check {
+	a, err := s.authority()
+	if err != nil {
+		return nil // the server's own checks say what is wrong with it
+	}
+	file := filepath.Join(s.authorityDir(), command.AuthorityFile)
+	c := &consolev1.Check{Name: "authority", State: "ok", What: said(both("the authority key does not lie beside the server"))}
+	if isFile(file) {
+		c.State, c.What = "ok", said(both("the authority key lies beside the server, and no other host is enrolled: %s", file))
+		c.Fix = said(both("before you enrol hosts that matter: `yagura authority move DIR`"))
+		if a.ForeignHosts > 0 {
+			c.State = "fail"
+			c.What = said(both(many(a.ForeignHosts, "%d other host obeys this server, and the authority key lies beside it (%s): who steals the server can make anybody an operator", "%d other hosts obey this server, and the authority key lies beside it (%s): who steals the server can make anybody an operator"), a.ForeignHosts, file))
+			c.Fix = said(both("move it to a disk that you take away: `yagura authority move DIR`"))
+		}
+	}
+	return []*consolev1.Check{c}
+}
+
 func (s *shell) localChecks() []*consolev1.Check {
 	var out []*consolev1.Check
 	add := func(name, state string, what, fix detection.Said) {
 		out = append(out, &consolev1.Check{Name: name, State: state, What: said(what), Fix: said(fix)})
 	}
-	switch st, err := os.Stat(s.data); {
+	st, err := os.Stat(s.data)
+	foreign := private.Check(s.data)
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		add("data", "fail", both("there is no data directory %s", s.data), both("start the server with `yagura up`, or name its folder with --data"))
 	case err != nil:
 		add("data", "fail", both("%s cannot be read", s.data), both("run as its owner or as root, or name another folder with --data"))
 	case st.Mode().Perm()&0o077 != 0:
 		add("data", "fail", both("%s can be read by other users", s.data), both("chmod 700 %s", s.data))
+	case errors.Is(foreign, private.ErrForeign):
+		add("data", "fail", both("%v", foreign), both("move the data into a folder of the server's own user, below folders that nobody else can write in"))
 	default:
 		add("data", "ok", both("%s is private", s.data), detection.Said{})
 	}

@@ -54,7 +54,6 @@ var jaSaid = terminal.Sentences{
 	"yagura %s (%s, %s/%s, event registry %d)":                    "yagura %s(%s、%s/%s、イベント定義 %d)",
 	"This host is watched. Try: bash dev/attacks/web-shell.sh":    "このホストを監視しています。試すには: bash dev/attacks/web-shell.sh",
 	"This host is NOT watched.":                                   "このホストは監視されていません。",
-	"This machine holds the tenant's authority key and an operator key (%s): move the authority key to a safe place before you enrol hosts that matter.": "このマシンにテナントの権限鍵と運用者鍵があります(%s)。重要なホストを登録する前に、権限鍵を安全な場所へ移してください。",
 
 	// doctor and Home
 	"ask the server":                "サーバーへの問い合わせ",
@@ -107,8 +106,6 @@ var jaSaid = terminal.Sentences{
 	"kill in %s": "%s でのプロセスの終了", "suspend in %s": "%s でのプロセスの一時停止", "resume in %s": "%s でのプロセスの再開",
 	"isolate %s": "%s のネットワーク隔離", "release %s": "%s のネットワーク隔離の解除",
 	"show action %s: there is no such action: `yagura actions` lists them": "アクション %s はありません。`yagura actions` で確かめてください",
-	"%s: open the operator key: %w":                                        "%s: 運用者の鍵を開けません: %s",
-	"%s: renew the operator list: %w":                                      "%s: 運用者の一覧を更新できません: %s",
 
 	"problems in the configuration: %d": "設定に %d 件の問題があります",
 	"problems in our own rules: %d":     "標準ルールに %d 件の問題があります",
@@ -126,8 +123,7 @@ var jaSaid = terminal.Sentences{
 	"the connection ended": "接続が切れました",
 
 	// errors of the server
-	"make data directory %s: %w: choose another with --data, or make it writable for this user":  "データディレクトリー %s を作れません: %s。--data で別の場所を指定するか、このユーザーが書き込めるようにしてください",
-	"make data directory %s private: %w: it belongs to another user; choose another with --data": "データディレクトリー %s を非公開にできません: %s。別のユーザーのものです。--data で別の場所を指定してください",
+	"make data directory %s: %w: choose another with --data, or make it writable for this user": "データディレクトリー %s を作れません: %s。--data で別の場所を指定するか、このユーザーが書き込めるようにしてください",
 	"lock %s: %w": "%s をロックできません: %s",
 	"%s is in use by %s: stop that one, or choose another folder with --data": "%s は %s が使用中です。そちらを止めるか、--data で別の場所を指定してください",
 	"process %s": "プロセス %s",

@@ -15,7 +15,7 @@ import (
 func TestEverySentenceHasItsJapanese(t *testing.T) {
 	source := terminaltest.Read(t, ".")
 	known := terminal.Sentences{}
-	for _, table := range []terminal.Sentences{terminal.Shared, jaHelp, jaSaid, jaElsewhere, jaReasons, jaRules, jaReplay} {
+	for _, table := range []terminal.Sentences{terminal.Shared, jaHelp, jaSaid, jaElsewhere, jaReasons, jaRules, jaReplay, jaAuthority} {
 		maps.Copy(known, table)
 	}
 	for _, en := range slices.Sorted(maps.Keys(source.Said)) {
@@ -37,6 +37,11 @@ func TestEverySentenceHasItsJapanese(t *testing.T) {
 	for _, en := range slices.Sorted(maps.Keys(jaReplay)) {
 		if _, said := source.Said[en]; !said && !texts[en] {
 			t.Errorf("jaReplay: nothing says %q any more", en)
+		}
+	}
+	for _, en := range slices.Sorted(maps.Keys(jaAuthority)) {
+		if _, said := source.Said[en]; !said && !texts[en] {
+			t.Errorf("jaAuthority: nothing says %q any more", en)
 		}
 	}
 	for _, en := range slices.Sorted(maps.Keys(jaElsewhere)) {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
+	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -21,7 +21,7 @@ func (p *parts) startLocalSensor(ctx context.Context, stderr io.Writer, config s
 	}
 	// In a file, not on the command line: process lists are read by everybody.
 	file := p.dir.file("sensor.token")
-	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+	if err := durable.Replace(file, []byte(token+"\n")); err != nil {
 		return nil, fmt.Errorf("hand the sensor its token: %w", err)
 	}
 	args := []string{"--data", folder, "--token-file", file}

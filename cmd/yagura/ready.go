@@ -3,7 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
+
+	"github.com/yagura-edr/yagura/internal/durable"
 )
 
 // ready is what --ready-file holds once the server can take events; a contract with scripts.
@@ -21,12 +22,5 @@ func (r ready) write(path string) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	tmp := fmt.Sprintf("%s.%d", path, r.PID)
-	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	return durable.Replace(path, append(b, '\n'))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"connectrpc.com/connect"
@@ -26,6 +25,8 @@ type respondFlags struct {
 	Reason   string        `help:"Why, for the record."`
 	Incident string        `help:"Incident it belongs to (i-…) or last."`
 	Wait     time.Duration `help:"How long to wait for the outcome; 0 returns at once." default:"30s"`
+
+	OperatorKey string `help:"Operator key, where it was moved away from the server." placeholder:"FILE"`
 }
 
 type respondKillVerb struct {
@@ -131,36 +132,25 @@ func (s *shell) actOnProcess(verb command.Verb, process string, tree bool, f res
 // the host says.
 func (s *shell) act(verb command.Verb, host event.HostID, arguments any, f respondFlags) error {
 	doing := doingOf(verb, s.shortNames()(host.String()))
-	authority, err := command.LoadAuthority(filepath.Join(s.data, "authority"))
-	if err != nil {
-		return fmt.Errorf("%s: open the operator key: %w", doing, err)
-	}
 	now := time.Now()
-	list, operators := authority.List()
-	if operators.Expiry.Sub(now) < 7*24*time.Hour {
-		if err := authority.Renew(now, nil); err != nil {
-			return fmt.Errorf("%s: renew the operator list: %w", doing, err)
-		}
-		list, operators = authority.List()
+	op, err := s.operator(f.OperatorKey, now)
+	if err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if f.Incident, err = s.incidentID(f.Incident); err != nil {
 		return err
-	}
-	console := s.console()
-	if _, err := console.SetOperatorList(s.ctx, connect.NewRequest(&consolev1.SetOperatorListRequest{List: list})); err != nil {
-		return s.explain(doing, err)
 	}
 	args, err := command.EncodeArguments(arguments)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	c, err := command.New(authority.Tenant, operators.Generation, operators.HostCap, verb, args, now, command.Life, host)
+	c, err := command.New(op.Tenant, op.Operators.Generation, op.Operators.HostCap, verb, args, now, command.Life, host)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	canonical := c.Canonical()
-	signature := command.Sign(canonical, authority.Operator())
-	r, err := console.SubmitCommand(s.ctx, connect.NewRequest(&consolev1.SubmitCommandRequest{
+	signature := command.Sign(canonical, op.Key)
+	r, err := s.console().SubmitCommand(s.ctx, connect.NewRequest(&consolev1.SubmitCommandRequest{
 		Canonical: canonical, Arguments: args, KeyId: signature.KeyID, Signature: signature.Signature,
 		Reason: f.Reason, IncidentId: f.Incident,
 	}))

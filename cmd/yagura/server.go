@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
 
+	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
@@ -129,9 +133,18 @@ func errOr(err, other error) error {
 	return other
 }
 
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // welcome says where the console is and how to sign in.
 func (s *shell) welcome(up ready, dir *dataDir, watched bool) {
-	for _, line := range [][2]string{{"Console:", up.URL}, {"Sign in:", up.SignIn}, {"Sensors:", up.SensorURL}} {
+	signIn := up.SignIn
+	if !isTerminal(s.stdout) { // a journal keeps what it is given, and others read it
+		signIn = s.say("`yagura sign-in` makes a link, at a terminal of the server's user")
+	}
+	for _, line := range [][2]string{{"Console:", up.URL}, {"Sign in:", signIn}, {"Sensors:", up.SensorURL}} {
 		s.printf("%s %s\n", terminal.Pad(s.say(line[0]), 12), line[1])
 	}
 	if watched {
@@ -139,5 +152,7 @@ func (s *shell) welcome(up ready, dir *dataDir, watched bool) {
 	} else {
 		s.printf("%s\n", s.say("This host is NOT watched."))
 	}
-	s.printf("%s\n", s.say("This machine holds the tenant's authority key and an operator key (%s): move the authority key to a safe place before you enrol hosts that matter.", dir.file("authority")))
+	if isFile(dir.file(filepath.Join("authority", command.AuthorityFile))) {
+		s.printf("%s\n", s.say("The key that makes operators lies here, beside the server: before you enrol hosts that matter, `yagura authority move DIR` puts it on a disk that you take away."))
+	}
 }

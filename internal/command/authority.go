@@ -3,14 +3,11 @@ package command
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/durable"
@@ -19,9 +16,10 @@ import (
 
 // Files of an authority directory.
 const (
-	authorityFile = "authority.key"
-	operatorFile  = "operator.key"
-	listFile      = "operators.list"
+	AuthorityFile = "authority.key"  // signs operator lists; to be kept elsewhere
+	OperatorFile  = "operator.key"   // signs orders
+	listFile      = "operators.list" // the newest list that was made or met here
+	publicFile    = "authority.pub"  // the public half of AuthorityFile, and where that was moved
 )
 
 // ListLife is how long a list made here is valid.
@@ -30,14 +28,13 @@ const ListLife = MaxListLife
 // DefaultHostCap is the host cap of a list made here.
 const DefaultHostCap = 5
 
-// Authority is the directory DIR/authority: the tenant's authority key, one operator key for the command
-// line, and the newest operator list. Only the CLI opens it; the server is handed the public key and
-// the list, and never reads the folder.
+// Authority is the tenant's authority key with the newest operator list. Only the CLI opens it; the server
+// is handed the public key and the list, and never reads them.
 type Authority struct {
 	Tenant tenant.ID
-	dir    string
+	dir    string // where the list is kept; empty: nowhere
 	key    ed25519.PrivateKey
-	op     ed25519.PrivateKey
+	op     ed25519.PrivateKey // nil: not beside it
 	list   []byte
 	ops    *Operators
 }
@@ -56,7 +53,7 @@ func CreateAuthority(dir string, t tenant.ID, person string, now time.Time) (*Au
 	if _, a.op, err = ed25519.GenerateKey(rand.Reader); err != nil {
 		return nil, fmt.Errorf("make operator key: %w", err)
 	}
-	if err := errors.Join(writeKey(filepath.Join(dir, authorityFile), a.key), writeKey(filepath.Join(dir, operatorFile), a.op)); err != nil {
+	if err := errors.Join(writeKey(filepath.Join(dir, AuthorityFile), a.key), writeKey(filepath.Join(dir, OperatorFile), a.op), pin(dir, a.Public(), "")); err != nil {
 		return nil, fmt.Errorf("create authority: %w", err)
 	}
 	pub := a.op.Public().(ed25519.PublicKey)
@@ -66,21 +63,32 @@ func CreateAuthority(dir string, t tenant.ID, person string, now time.Time) (*Au
 	return a, a.sign(ops, now)
 }
 
-// LoadAuthority opens a directory that CreateAuthority made.
+// LoadAuthority opens a directory that CreateAuthority made and whose authority key was not moved away.
 func LoadAuthority(dir string) (*Authority, error) {
-	a := &Authority{dir: dir}
+	list, err := os.ReadFile(filepath.Join(dir, listFile))
+	if err != nil {
+		return nil, fmt.Errorf("open authority: %w", err)
+	}
+	a, err := OpenAuthority(filepath.Join(dir, AuthorityFile), list, dir)
+	if err != nil {
+		return nil, err
+	}
+	if a.op, err = readKey(filepath.Join(dir, OperatorFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open authority: %w", err)
+	}
+	return a, nil
+}
+
+// OpenAuthority opens an authority key by its path, with a list that it signed: the newest one there is. Lists that
+// are made with it are kept in dir; an empty dir keeps none.
+func OpenAuthority(keyFile string, list []byte, dir string) (*Authority, error) {
+	a := &Authority{dir: dir, list: list}
 	var err error
-	if a.key, err = readKey(filepath.Join(dir, authorityFile)); err != nil {
+	if a.key, err = readKey(keyFile); err != nil {
 		return nil, fmt.Errorf("open authority: %w", err)
 	}
-	if a.op, err = readKey(filepath.Join(dir, operatorFile)); err != nil {
-		return nil, fmt.Errorf("open authority: %w", err)
-	}
-	if a.list, err = os.ReadFile(filepath.Join(dir, listFile)); err != nil {
-		return nil, fmt.Errorf("open authority: %w", err)
-	}
-	if a.ops, err = ParseList(a.list, a.Public()); err != nil {
-		return nil, fmt.Errorf("open authority: %w", err)
+	if a.ops, err = ParseList(list, a.Public()); err != nil {
+		return nil, fmt.Errorf("open authority %s: %w", keyFile, err)
 	}
 	a.Tenant = a.ops.Tenant
 	return a, nil
@@ -89,7 +97,7 @@ func LoadAuthority(dir string) (*Authority, error) {
 // Public is the authority's public key.
 func (a *Authority) Public() ed25519.PublicKey { return a.key.Public().(ed25519.PublicKey) }
 
-// Operator is the operator key for the command line.
+// Operator is the operator key for the command line, nil when it is kept elsewhere.
 func (a *Authority) Operator() ed25519.PrivateKey { return a.op }
 
 // List is the newest operator list, signed, with what it says.
@@ -112,11 +120,12 @@ func (a *Authority) Renew(now time.Time, change func(*Operators)) error {
 }
 
 func (a *Authority) sign(ops *Operators, now time.Time) error {
+	ended := ops.Expiry
 	// An hour back: a host whose clock is a little late must not refuse a fresh list.
 	ops.Issued = now.Add(-time.Hour).Truncate(time.Microsecond).UTC()
 	ops.Expiry = ops.Issued.Add(ListLife)
-	for i := range ops.Keys {
-		if k := &ops.Keys[i]; k.NotAfter.IsZero() || k.ID == KeyID(a.op.Public().(ed25519.PublicKey)) {
+	for i := range ops.Keys { // a key that ended with the old list goes on; one that was to end on its own day ends then
+		if k := &ops.Keys[i]; k.NotAfter.IsZero() || k.NotAfter.Equal(ended) {
 			k.NotAfter = ops.Expiry
 		}
 	}
@@ -124,45 +133,19 @@ func (a *Authority) sign(ops *Operators, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := durable.Replace(filepath.Join(a.dir, listFile), list); err != nil {
-		return fmt.Errorf("keep operator list: %w", err)
+	if a.dir != "" {
+		if err := KeepList(a.dir, list); err != nil {
+			return err
+		}
 	}
 	a.list, a.ops = list, ops
 	return nil
 }
 
-func writeKey(path string, key ed25519.PrivateKey) error {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", filepath.Base(path), err)
+// KeepList writes the newest list down in an authority directory.
+func KeepList(dir string, list []byte) error {
+	if err := durable.Replace(filepath.Join(dir, listFile), list); err != nil {
+		return fmt.Errorf("keep operator list: %w", err)
 	}
-	return durable.Replace(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-}
-
-func readKey(path string) (ed25519.PrivateKey, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("read key: %w", err)
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 { // Windows has no such bits
-
-		return nil, fmt.Errorf("key %s can be read by others (mode %o): chmod 600 it: %w", path, info.Mode().Perm(), fs.ErrPermission)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read key: %w", err)
-	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return nil, flawf("key %s is not PEM", path)
-	}
-	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("key %s: %w", path, err)
-	}
-	key, ok := k.(ed25519.PrivateKey)
-	if !ok {
-		return nil, flawf("key %s is not ed25519", path)
-	}
-	return key, nil
+	return nil
 }

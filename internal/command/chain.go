@@ -77,10 +77,10 @@ func (c *Chain) Check(now time.Time, s Signed) (*Command, error) {
 		return nil, refuse(ForeignTenant, "the command is of tenant %s, this is %s", cmd.Tenant, c.Tenant)
 	}
 	if c.List == nil {
-		return nil, refuse(UnknownKey, "no operator list is known yet, so nobody may command: set one with yagura authority renew")
+		return nil, refuse(UnknownKey, "no operator list is known yet, so nobody may command: set one with `yagura authority renew`")
 	}
 	if now.After(c.List.Expiry) {
-		return nil, refuse(ListExpired, "the operator list ended at %s: renew it with yagura authority renew", c.List.Expiry.Format(time.RFC3339))
+		return nil, refuse(ListExpired, "the operator list ended at %s: renew it with `yagura authority renew`", c.List.Expiry.Format(time.RFC3339))
 	}
 	if cmd.Generation > c.List.Generation {
 		return nil, refuse(OldList, "the command was made under operator list %d, only list %d is known here: send the newer list first", cmd.Generation, c.List.Generation)

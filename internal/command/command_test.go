@@ -260,8 +260,8 @@ func TestAuthorityDirectory(t *testing.T) {
 		t.Errorf("CreateAuthority over another = %v; want refused", err)
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 3 {
-		t.Fatalf("directory holds %v, %v; want three files", entries, err)
+	if err != nil || len(entries) != 4 {
+		t.Fatalf("directory holds %v, %v; want four files", entries, err)
 	}
 	if runtime.GOOS != "windows" {
 		info, _ := os.Stat(dir)

@@ -129,12 +129,30 @@ func loginOf(pid int32) uint32 {
 	return uint32(n)
 }
 
+// dialAdmin connects to the server of a folder. Only what the folder's owner or root listens with is spoken to, and
+// only in a folder of this user or root; root itself speaks to everybody's.
 func dialAdmin(ctx context.Context, dir string) (net.Conn, error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open data directory: %w", err)
 	}
 	defer func() { _ = d.Close() }()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(d.Fd()), &st); err != nil {
+		return nil, fmt.Errorf("look at the data directory: %w", err)
+	}
+	me := uint32(os.Geteuid())
+	if me != 0 && st.Uid != me && st.Uid != 0 || st.Mode&0o022 != 0 {
+		return nil, fmt.Errorf("%s (mode %o) is another user's, or others can write in it: %w", dir, st.Mode&0o777, os.ErrPermission)
+	}
 	var dialer net.Dialer
-	return dialer.DialContext(ctx, "unix", fdPath(d, AdminName))
+	c, err := dialer.DialContext(ctx, "unix", fdPath(d, AdminName))
+	if err != nil {
+		return nil, err
+	}
+	who, err := userOf(c.(*net.UnixConn))
+	if err != nil || who.uid != st.Uid && who.uid != 0 {
+		return nil, errors.Join(fmt.Errorf("%s/%s is served by user %d: %w", dir, AdminName, who.uid, os.ErrPermission), err, c.Close())
+	}
+	return c, nil
 }

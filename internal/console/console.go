@@ -91,6 +91,7 @@ type Actions interface {
 	Submit(ctx context.Context, t tenant.ID, q *consolev1.SubmitCommandRequest, by string) (*consolev1.Action, error)
 	Actions(ctx context.Context, t tenant.ID, limit int, id string) ([]*consolev1.Action, error)
 	SetOperatorList(ctx context.Context, t tenant.ID, list []byte, by string) (generation uint64, err error)
+	Authority(ctx context.Context, t tenant.ID) (*consolev1.Authority, error)
 }
 
 // Backend is everything the console reads and acts through. A nil part answers "not available".

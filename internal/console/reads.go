@@ -221,6 +221,18 @@ func (s api) ListActions(ctx context.Context, q *connect.Request[consolev1.ListA
 	return connect.NewResponse(&consolev1.ListActionsResponse{Actions: a}), nil
 }
 
+// GetAuthority gives public keys and the signed operator list.
+func (s api) GetAuthority(ctx context.Context, _ *connect.Request[consolev1.GetAuthorityRequest]) (*connect.Response[consolev1.Authority], error) {
+	if s.back.Actions == nil {
+		return nil, errNoPart
+	}
+	r, err := s.back.Actions.Authority(ctx, s.access.Tenant())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return connect.NewResponse(r), nil
+}
+
 // ListEnrolTokens lists tokens that can still enrol a host.
 func (s api) ListEnrolTokens(ctx context.Context, _ *connect.Request[consolev1.ListEnrolTokensRequest]) (*connect.Response[consolev1.ListEnrolTokensResponse], error) {
 	if s.back.Hosts == nil {

@@ -165,7 +165,7 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 			continue
 		}
 		if err := chain.Adopt(l.Bytes); err != nil {
-			o.Log.ErrorContext(ctx, "kept operator list refused: send it again with yagura authority", slog.Any("tenant", l.Tenant), slog.Any("err", err))
+			o.Log.ErrorContext(ctx, "kept operator list refused: send it again with yagura authority renew", slog.Any("tenant", l.Tenant), slog.Any("err", err))
 			continue
 		}
 		r.lists[l.Tenant] = l.Bytes
@@ -209,7 +209,7 @@ func (r *Relay) SetOperatorList(ctx context.Context, t tenant.ID, list []byte) (
 	}
 	next := command.Chain{Tenant: chain.Tenant, Authority: chain.Authority, List: chain.List}
 	if err = next.Adopt(list); err == nil && chain.List != nil && next.List.Generation <= chain.List.Generation {
-		err = fmt.Errorf("the operator list has generation %d, %d is already known: sign a newer one with yagura authority renew: %w", next.List.Generation, chain.List.Generation, command.OldList)
+		err = fmt.Errorf("the operator list has generation %d, %d is already known: sign a newer one with `yagura authority renew`: %w", next.List.Generation, chain.List.Generation, command.OldList)
 	}
 	r.mu.Unlock()
 	if err != nil {
@@ -236,6 +236,16 @@ func (r *Relay) OperatorList(t tenant.ID) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.lists[t]
+}
+
+// Operators gives what the newest list of a tenant says, nil when there is none yet.
+func (r *Relay) Operators(t tenant.ID) *command.Operators {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.chains[t]; c != nil {
+		return c.List
+	}
+	return nil
 }
 
 // Authority gives the pinned public key of a tenant's authority.

@@ -57,4 +57,17 @@ var Shared = Sentences{
 	"context canceled":                   "中断されました",
 	"unexpected EOF":                     "途中で終わっています",
 	"executable file not found in $PATH": "$PATH にプログラムがありません",
+
+	// folders of others (internal/private)
+	"it is not this user's alone": "このユーザーだけのものではありません",
+	"%s belongs to %s and this runs as %s: run it as that user, or choose a folder of your own: %w":                                 "%s は %s のもので、実行しているのは %s です。そのユーザーで実行するか、自分のフォルダーを選んでください: %s",
+	"%s is a link of %s: give the path behind it: %w":                                                                               "%s は %s が作ったリンクです。リンク先のパスを指定してください: %s",
+	"%s belongs to %s, who could exchange what lies in it: choose a folder elsewhere: %w":                                           "%s は %s のもので、中身をすり替えられます。別の場所を選んでください: %s",
+	"others can write in %s and exchange what lies in it: run `chmod go-w %s`, or choose a folder elsewhere: %w":                    "%s にはほかのユーザーも書き込め、中身をすり替えられます。`chmod go-w %s` を実行するか、別の場所を選んでください: %s",
+	"others can write in %s: run `chmod 700 %s`: %w":                                                                                "%s にはほかのユーザーも書き込めます。`chmod 700 %s` を実行してください: %s",
+	"%s is a link: nothing in a data folder may lead out of it; remove it, and use a bind mount to keep a part on another disk: %w": "%s はリンクです。データディレクトリーの中のものは、外を指してはいけません。リンクを消し、一部を別のディスクに置くにはバインドマウントを使ってください: %s",
+	"%s belongs to %s: remove it, or give it to this user with chown: %w":                                                           "%s は %s のものです。消すか、chown でこのユーザーのものにしてください: %s",
+	"%s belongs to %s: %w": "%s は %s のものです: %s",
+	"%s is not a file: %w": "%s はファイルではありません: %s",
+	"user %s":              "ユーザー %s",
 }

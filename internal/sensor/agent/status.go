@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/yagura-edr/yagura/internal/private"
 	"github.com/yagura-edr/yagura/internal/sensor/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 )
@@ -98,7 +99,7 @@ var ErrNotRunning = errors.New("no sensor runs with this data folder")
 // with what it said last.
 func ReadStatus(c Config) (Status, error) {
 	var s Status
-	b, err := os.ReadFile(c.statusFile())
+	b, err := private.ReadFile(c.statusFile())
 	if errors.Is(err, os.ErrNotExist) {
 		return s, fmt.Errorf("%w (%s): start it with `sudo yagura-sensor run`", ErrNotRunning, c.Data)
 	}

@@ -4418,6 +4418,102 @@ func (x *SetOperatorListResponse) GetGeneration() uint64 {
 	return 0
 }
 
+type GetAuthorityRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAuthorityRequest) Reset() {
+	*x = GetAuthorityRequest{}
+	mi := &file_console_v1_console_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAuthorityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAuthorityRequest) ProtoMessage() {}
+
+func (x *GetAuthorityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAuthorityRequest.ProtoReflect.Descriptor instead.
+func (*GetAuthorityRequest) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{60}
+}
+
+type Authority struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PublicKey     []byte                 `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`           // ed25519, pinned by every host
+	OperatorList  []byte                 `protobuf:"bytes,2,opt,name=operator_list,json=operatorList,proto3" json:"operator_list,omitempty"`  // as docs/format/command.md says
+	ForeignHosts  uint32                 `protobuf:"varint,3,opt,name=foreign_hosts,json=foreignHosts,proto3" json:"foreign_hosts,omitempty"` // enrolled, not revoked, no recording, and on another machine than the server
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Authority) Reset() {
+	*x = Authority{}
+	mi := &file_console_v1_console_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Authority) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Authority) ProtoMessage() {}
+
+func (x *Authority) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Authority.ProtoReflect.Descriptor instead.
+func (*Authority) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *Authority) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *Authority) GetOperatorList() []byte {
+	if x != nil {
+		return x.OperatorList
+	}
+	return nil
+}
+
+func (x *Authority) GetForeignHosts() uint32 {
+	if x != nil {
+		return x.ForeignHosts
+	}
+	return 0
+}
+
 var File_console_v1_console_proto protoreflect.FileDescriptor
 
 const file_console_v1_console_proto_rawDesc = "" +
@@ -4804,13 +4900,19 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x17SetOperatorListResponse\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
-	"generation2\x86\x03\n" +
+	"generation\"\x15\n" +
+	"\x13GetAuthorityRequest\"t\n" +
+	"\tAuthority\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x01 \x01(\fR\tpublicKey\x12#\n" +
+	"\roperator_list\x18\x02 \x01(\fR\foperatorList\x12#\n" +
+	"\rforeign_hosts\x18\x03 \x01(\rR\fforeignHosts2\x86\x03\n" +
 	"\x06SignIn\x12J\n" +
 	"\x05Begin\x12\x1f.yagura.console.v1.BeginRequest\x1a .yagura.console.v1.BeginResponse\x12N\n" +
 	"\x06Finish\x12 .yagura.console.v1.FinishRequest\x1a\".yagura.console.v1.SessionResponse\x12J\n" +
 	"\x04Open\x12\x1e.yagura.console.v1.OpenRequest\x1a\".yagura.console.v1.SessionResponse\x12J\n" +
 	"\x05Close\x12\x1f.yagura.console.v1.CloseRequest\x1a .yagura.console.v1.CloseResponse\x12H\n" +
-	"\x03Who\x12\x1d.yagura.console.v1.WhoRequest\x1a\".yagura.console.v1.SessionResponse2\x95\x0e\n" +
+	"\x03Who\x12\x1d.yagura.console.v1.WhoRequest\x1a\".yagura.console.v1.SessionResponse2\xeb\x0e\n" +
 	"\aConsole\x12E\n" +
 	"\aGetHome\x12!.yagura.console.v1.GetHomeRequest\x1a\x17.yagura.console.v1.Home\x12V\n" +
 	"\tListHosts\x12#.yagura.console.v1.ListHostsRequest\x1a$.yagura.console.v1.ListHostsResponse\x12e\n" +
@@ -4833,7 +4935,8 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\n" +
 	"RevokeHost\x12$.yagura.console.v1.RevokeHostRequest\x1a\x17.yagura.console.v1.Host\x12S\n" +
 	"\bDiagnose\x12\".yagura.console.v1.DiagnoseRequest\x1a#.yagura.console.v1.DiagnoseResponse\x12h\n" +
-	"\x0fSetOperatorList\x12).yagura.console.v1.SetOperatorListRequest\x1a*.yagura.console.v1.SetOperatorListResponse\x12k\n" +
+	"\x0fSetOperatorList\x12).yagura.console.v1.SetOperatorListRequest\x1a*.yagura.console.v1.SetOperatorListResponse\x12T\n" +
+	"\fGetAuthority\x12&.yagura.console.v1.GetAuthorityRequest\x1a\x1c.yagura.console.v1.Authority\x12k\n" +
 	"\x10CreateSignInLink\x12*.yagura.console.v1.CreateSignInLinkRequest\x1a+.yagura.console.v1.CreateSignInLinkResponseB@Z>github.com/yagura-edr/yagura/internal/gen/console/v1;consolev1b\x06proto3"
 
 var (
@@ -4848,7 +4951,7 @@ func file_console_v1_console_proto_rawDescGZIP() []byte {
 	return file_console_v1_console_proto_rawDescData
 }
 
-var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_console_v1_console_proto_goTypes = []any{
 	(*BeginRequest)(nil),             // 0: yagura.console.v1.BeginRequest
 	(*BeginResponse)(nil),            // 1: yagura.console.v1.BeginResponse
@@ -4910,11 +5013,13 @@ var file_console_v1_console_proto_goTypes = []any{
 	(*CreateSignInLinkResponse)(nil), // 57: yagura.console.v1.CreateSignInLinkResponse
 	(*SetOperatorListRequest)(nil),   // 58: yagura.console.v1.SetOperatorListRequest
 	(*SetOperatorListResponse)(nil),  // 59: yagura.console.v1.SetOperatorListResponse
-	nil,                              // 60: yagura.console.v1.Home.OpenBySeverityEntry
-	nil,                              // 61: yagura.console.v1.EventRow.FieldsEntry
+	(*GetAuthorityRequest)(nil),      // 60: yagura.console.v1.GetAuthorityRequest
+	(*Authority)(nil),                // 61: yagura.console.v1.Authority
+	nil,                              // 62: yagura.console.v1.Home.OpenBySeverityEntry
+	nil,                              // 63: yagura.console.v1.EventRow.FieldsEntry
 }
 var file_console_v1_console_proto_depIdxs = []int32{
-	60, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
+	62, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
 	12, // 1: yagura.console.v1.Home.silent_failures:type_name -> yagura.console.v1.SilentFailure
 	13, // 2: yagura.console.v1.Home.coverage:type_name -> yagura.console.v1.CoverageCell
 	11, // 3: yagura.console.v1.Home.canary_strip:type_name -> yagura.console.v1.HealthMark
@@ -4938,7 +5043,7 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	34, // 21: yagura.console.v1.ListEventsResponse.events:type_name -> yagura.console.v1.EventRow
 	8,  // 22: yagura.console.v1.ListEventsResponse.note_said:type_name -> yagura.console.v1.Said
 	8,  // 23: yagura.console.v1.EventRow.line:type_name -> yagura.console.v1.Said
-	61, // 24: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
+	63, // 24: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
 	40, // 25: yagura.console.v1.ListRulesResponse.rules:type_name -> yagura.console.v1.Rule
 	42, // 26: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
 	42, // 27: yagura.console.v1.ListRulesResponse.warnings:type_name -> yagura.console.v1.RejectedRule
@@ -4976,34 +5081,36 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	52, // 59: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
 	53, // 60: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
 	58, // 61: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
-	56, // 62: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
-	1,  // 63: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
-	7,  // 64: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
-	7,  // 65: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
-	5,  // 66: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
-	7,  // 67: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
-	10, // 68: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
-	15, // 69: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
-	18, // 70: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
-	22, // 71: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
-	25, // 72: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
-	25, // 73: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
-	25, // 74: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
-	30, // 75: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
-	33, // 76: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
-	34, // 77: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
-	37, // 78: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
-	39, // 79: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
-	46, // 80: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
-	45, // 81: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
-	48, // 82: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
-	50, // 83: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
-	16, // 84: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
-	54, // 85: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
-	59, // 86: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
-	57, // 87: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
-	63, // [63:88] is the sub-list for method output_type
-	38, // [38:63] is the sub-list for method input_type
+	60, // 62: yagura.console.v1.Console.GetAuthority:input_type -> yagura.console.v1.GetAuthorityRequest
+	56, // 63: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
+	1,  // 64: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
+	7,  // 65: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
+	7,  // 66: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
+	5,  // 67: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
+	7,  // 68: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
+	10, // 69: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
+	15, // 70: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
+	18, // 71: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
+	22, // 72: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
+	25, // 73: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
+	25, // 74: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
+	25, // 75: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
+	30, // 76: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
+	33, // 77: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
+	34, // 78: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
+	37, // 79: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
+	39, // 80: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
+	46, // 81: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
+	45, // 82: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
+	48, // 83: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
+	50, // 84: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
+	16, // 85: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
+	54, // 86: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
+	59, // 87: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
+	61, // 88: yagura.console.v1.Console.GetAuthority:output_type -> yagura.console.v1.Authority
+	57, // 89: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
+	64, // [64:90] is the sub-list for method output_type
+	38, // [38:64] is the sub-list for method input_type
 	38, // [38:38] is the sub-list for extension type_name
 	38, // [38:38] is the sub-list for extension extendee
 	0,  // [0:38] is the sub-list for field type_name
@@ -5020,7 +5127,7 @@ func file_console_v1_console_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_console_v1_console_proto_rawDesc), len(file_console_v1_console_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   62,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

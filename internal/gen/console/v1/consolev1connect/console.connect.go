@@ -88,6 +88,8 @@ const (
 	ConsoleDiagnoseProcedure = "/yagura.console.v1.Console/Diagnose"
 	// ConsoleSetOperatorListProcedure is the fully-qualified name of the Console's SetOperatorList RPC.
 	ConsoleSetOperatorListProcedure = "/yagura.console.v1.Console/SetOperatorList"
+	// ConsoleGetAuthorityProcedure is the fully-qualified name of the Console's GetAuthority RPC.
+	ConsoleGetAuthorityProcedure = "/yagura.console.v1.Console/GetAuthority"
 	// ConsoleCreateSignInLinkProcedure is the fully-qualified name of the Console's CreateSignInLink
 	// RPC.
 	ConsoleCreateSignInLinkProcedure = "/yagura.console.v1.Console/CreateSignInLink"
@@ -301,6 +303,8 @@ type ConsoleClient interface {
 	Diagnose(context.Context, *connect.Request[v1.DiagnoseRequest]) (*connect.Response[v1.DiagnoseResponse], error)
 	// SetOperatorList relays the authority's signed list; the server checks it and cannot make one.
 	SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error)
+	// GetAuthority gives what the server knows of the tenant's authority: public keys and the signed list.
+	GetAuthority(context.Context, *connect.Request[v1.GetAuthorityRequest]) (*connect.Response[v1.Authority], error)
 	// CreateSignInLink makes a one-time link that replaces lost credentials; only the admin socket may ask.
 	CreateSignInLink(context.Context, *connect.Request[v1.CreateSignInLinkRequest]) (*connect.Response[v1.CreateSignInLinkResponse], error)
 }
@@ -430,6 +434,12 @@ func NewConsoleClient(httpClient connect.HTTPClient, baseURL string, opts ...con
 			connect.WithSchema(consoleMethods.ByName("SetOperatorList")),
 			connect.WithClientOptions(opts...),
 		),
+		getAuthority: connect.NewClient[v1.GetAuthorityRequest, v1.Authority](
+			httpClient,
+			baseURL+ConsoleGetAuthorityProcedure,
+			connect.WithSchema(consoleMethods.ByName("GetAuthority")),
+			connect.WithClientOptions(opts...),
+		),
 		createSignInLink: connect.NewClient[v1.CreateSignInLinkRequest, v1.CreateSignInLinkResponse](
 			httpClient,
 			baseURL+ConsoleCreateSignInLinkProcedure,
@@ -460,6 +470,7 @@ type consoleClient struct {
 	revokeHost       *connect.Client[v1.RevokeHostRequest, v1.Host]
 	diagnose         *connect.Client[v1.DiagnoseRequest, v1.DiagnoseResponse]
 	setOperatorList  *connect.Client[v1.SetOperatorListRequest, v1.SetOperatorListResponse]
+	getAuthority     *connect.Client[v1.GetAuthorityRequest, v1.Authority]
 	createSignInLink *connect.Client[v1.CreateSignInLinkRequest, v1.CreateSignInLinkResponse]
 }
 
@@ -558,6 +569,11 @@ func (c *consoleClient) SetOperatorList(ctx context.Context, req *connect.Reques
 	return c.setOperatorList.CallUnary(ctx, req)
 }
 
+// GetAuthority calls yagura.console.v1.Console.GetAuthority.
+func (c *consoleClient) GetAuthority(ctx context.Context, req *connect.Request[v1.GetAuthorityRequest]) (*connect.Response[v1.Authority], error) {
+	return c.getAuthority.CallUnary(ctx, req)
+}
+
 // CreateSignInLink calls yagura.console.v1.Console.CreateSignInLink.
 func (c *consoleClient) CreateSignInLink(ctx context.Context, req *connect.Request[v1.CreateSignInLinkRequest]) (*connect.Response[v1.CreateSignInLinkResponse], error) {
 	return c.createSignInLink.CallUnary(ctx, req)
@@ -589,6 +605,8 @@ type ConsoleHandler interface {
 	Diagnose(context.Context, *connect.Request[v1.DiagnoseRequest]) (*connect.Response[v1.DiagnoseResponse], error)
 	// SetOperatorList relays the authority's signed list; the server checks it and cannot make one.
 	SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error)
+	// GetAuthority gives what the server knows of the tenant's authority: public keys and the signed list.
+	GetAuthority(context.Context, *connect.Request[v1.GetAuthorityRequest]) (*connect.Response[v1.Authority], error)
 	// CreateSignInLink makes a one-time link that replaces lost credentials; only the admin socket may ask.
 	CreateSignInLink(context.Context, *connect.Request[v1.CreateSignInLinkRequest]) (*connect.Response[v1.CreateSignInLinkResponse], error)
 }
@@ -714,6 +732,12 @@ func NewConsoleHandler(svc ConsoleHandler, opts ...connect.HandlerOption) (strin
 		connect.WithSchema(consoleMethods.ByName("SetOperatorList")),
 		connect.WithHandlerOptions(opts...),
 	)
+	consoleGetAuthorityHandler := connect.NewUnaryHandler(
+		ConsoleGetAuthorityProcedure,
+		svc.GetAuthority,
+		connect.WithSchema(consoleMethods.ByName("GetAuthority")),
+		connect.WithHandlerOptions(opts...),
+	)
 	consoleCreateSignInLinkHandler := connect.NewUnaryHandler(
 		ConsoleCreateSignInLinkProcedure,
 		svc.CreateSignInLink,
@@ -760,6 +784,8 @@ func NewConsoleHandler(svc ConsoleHandler, opts ...connect.HandlerOption) (strin
 			consoleDiagnoseHandler.ServeHTTP(w, r)
 		case ConsoleSetOperatorListProcedure:
 			consoleSetOperatorListHandler.ServeHTTP(w, r)
+		case ConsoleGetAuthorityProcedure:
+			consoleGetAuthorityHandler.ServeHTTP(w, r)
 		case ConsoleCreateSignInLinkProcedure:
 			consoleCreateSignInLinkHandler.ServeHTTP(w, r)
 		default:
@@ -845,6 +871,10 @@ func (UnimplementedConsoleHandler) Diagnose(context.Context, *connect.Request[v1
 
 func (UnimplementedConsoleHandler) SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.SetOperatorList is not implemented"))
+}
+
+func (UnimplementedConsoleHandler) GetAuthority(context.Context, *connect.Request[v1.GetAuthorityRequest]) (*connect.Response[v1.Authority], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.GetAuthority is not implemented"))
 }
 
 func (UnimplementedConsoleHandler) CreateSignInLink(context.Context, *connect.Request[v1.CreateSignInLinkRequest]) (*connect.Response[v1.CreateSignInLinkResponse], error) {
