@@ -188,6 +188,10 @@ func (v authorityMoveVerb) Run(s *shell) error {
 	} else if inside {
 		return usagef("%s lies in the data folder of the server: name a place outside of it, best on a disk that you take away", v.To)
 	}
+	// A disk that is not mounted must not become a file of that name on the server's own.
+	if st, err := os.Stat(v.To); (err != nil || !st.IsDir()) && filepath.Ext(v.To) != ".key" {
+		return fmt.Errorf("there is no folder %s: make it, or mount the disk; a file is meant when its name ends in .key", v.To)
+	}
 	move, name := command.MoveAuthority, command.AuthorityFile
 	if v.Operator {
 		move, name = command.MoveOperator, command.OperatorFile
@@ -225,7 +229,7 @@ type authorityRenewVerb struct {
 // Help shows examples.
 func (authorityRenewVerb) Help() string {
 	return "Every key that ended with the list goes on with it. Home, doctor and notices tell a week before the list ends.\n\n" +
-		"Examples:\n  yagura authority renew                                    # while the key is beside the server\n  yagura authority renew --key /media/usb/authority.key     # after `yagura authority move`"
+		"Examples:\n  yagura authority renew                                    # while the key is beside the server\n  yagura authority renew --key /media/usb/authority.key     # after it was moved away"
 }
 
 // Run renews.

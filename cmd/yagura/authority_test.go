@@ -57,11 +57,11 @@ func TestOrdersGoOnWithoutTheAuthorityKey(t *testing.T) {
 	if err := os.Symlink(c.data, link); err != nil {
 		t.Fatal(err)
 	}
-	taken := filepath.Join(away, "taken")
+	taken := filepath.Join(away, "taken.key")
 	if err := os.WriteFile(taken, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, to := range []string{c.data, filepath.Join(c.data, "new.key"), folder, link, filepath.Join(link, "x"), filepath.Join(away, "..", "data", "y"), taken, filepath.Join(away, "no", "folder"), "/proc/self/x", key} {
+	for _, to := range []string{c.data, filepath.Join(c.data, "new.key"), folder, link, filepath.Join(link, "x.key"), filepath.Join(away, "..", "data", "y.key"), taken, filepath.Join(away, "no", "folder.key"), filepath.Join(away, "unmounted"), "/proc/self/x.key", key} {
 		if out, errOut, code := c.in("en", nil, "authority", "move", to); code == exitOK {
 			t.Errorf("authority move %s went: %s%s", to, out, errOut)
 		}

@@ -19,7 +19,7 @@ var jaAuthority = terminal.Sentences{
 	"the authority key, to a disk that you take away": "権限鍵を、取り外すディスクへ",
 	"the operator key, into a folder that is there":   "運用者鍵を、すでにあるフォルダーへ",
 	"while the key is beside the server":              "鍵がサーバーと同じ場所にある間",
-	"after `yagura authority move`":                   "`yagura authority move` の後",
+	"after it was moved away":                         "鍵を移した後",
 
 	// show
 	"tenant": "テナント", "authority": "権限", "authority key": "権限鍵", "operator key": "運用者鍵", "operator list": "運用者の一覧",
@@ -38,7 +38,8 @@ var jaAuthority = terminal.Sentences{
 
 	// move
 	"move the authority key: %w": "権限鍵の移動: %s",
-	"move the operator key: %w":  "運用者鍵の移動: %s",
+	"there is no folder %s: make it, or mount the disk; a file is meant when its name ends in .key": "フォルダー %s がありません。フォルダーを作るか、ディスクをマウントしてください。ファイルを指定するときは名前の末尾を .key にします",
+	"move the operator key: %w": "運用者鍵の移動: %s",
 	"%s lies in the data folder of the server: name a place outside of it, best on a disk that you take away":                                                                      "%s はサーバーのデータディレクトリーの中です。その外の場所、できれば取り外すディスクを指定してください",
 	"the authority key is not here any more: it was moved to %s":                                                                                                                   "権限鍵はもうここにはありません。移動先は %s です",
 	"%s is not there: it was moved before, or this is not the server's data folder":                                                                                                "%s がありません。すでに移したか、サーバーのデータディレクトリーではありません",

@@ -66,7 +66,7 @@ func TestPrintedCommandsRunAsPrinted(t *testing.T) {
 
 // runsForEver says which commands are not for a test to wait for; their flags are parsed by TestHelpExamplesParse.
 func runsForEver(line string) bool {
-	for _, s := range []string{" up", " server", " events tail", " replay ", "/etc/", "rules test ./", "~", "attack.ndjson", "enroll revoke", "i-0", "--out"} {
+	for _, s := range []string{" up", " server", " events tail", " replay ", "/etc/", "rules test ./", "~", "attack.ndjson", "enroll revoke", "/media/", "i-0", "--out"} {
 		if strings.Contains(line, s) {
 			return true
 		}
