@@ -31,8 +31,12 @@ func (w watermarks) Cursors(ctx context.Context) ([stream.Shards]uint64, error) 
 	return snap.Cursors, err
 }
 
-func (w watermarks) Settled(ctx context.Context, t tenant.ID, h event.HostID) ([]ingest.Settled, error) {
-	covered, err := w.db.Covered(ctx, t, h)
+func (w watermarks) Settled(ctx context.Context, t tenant.ID, h event.HostID, of []ingest.Settled) ([]ingest.Settled, error) {
+	lanes := make([]eventstore.StreamLane, len(of))
+	for i, x := range of {
+		lanes[i] = eventstore.StreamLane{Stream: x.Stream, Lane: x.Lane}
+	}
+	covered, err := w.db.Covered(ctx, t, h, lanes...)
 	if err != nil {
 		return nil, err
 	}

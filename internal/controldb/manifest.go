@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
@@ -35,8 +37,22 @@ func (db *DB) Seal(ctx context.Context, s eventstore.Seal) error {
 				return err
 			}
 		}
+		type owner struct {
+			tenant tenant.ID
+			host   event.HostID
+		}
+		grown := map[owner]bool{}
 		for _, c := range s.Covered {
-			if err := cover(ctx, tx, c); err != nil {
+			fresh, err := cover(ctx, tx, c)
+			if err != nil {
+				return err
+			}
+			if fresh {
+				grown[owner{c.Tenant, c.Host}] = true
+			}
+		}
+		for o := range grown {
+			if err := forgetSettled(ctx, tx, o.tenant, o.host); err != nil {
 				return err
 			}
 		}
@@ -84,28 +100,59 @@ func scanSegments(rows *sql.Rows, err error) (out []eventstore.File, _ error) {
 	return out, rows.Err()
 }
 
-func cover(ctx context.Context, tx *sql.Tx, c eventstore.Covered) error {
-	name := fmt.Sprintf("%016x", c.Stream)
+// cover adds what is settled of a lane; fresh says that nothing of it was before.
+func cover(ctx context.Context, tx *sql.Tx, c eventstore.Covered) (fresh bool, err error) {
+	name := streamName(c.Stream)
 	var text string
-	err := tx.QueryRowContext(ctx, `SELECT ranges FROM sealed WHERE tenant_id = $1 AND host_id = $2 AND stream = $3 AND lane = $4`,
+	err = tx.QueryRowContext(ctx, `SELECT ranges FROM sealed WHERE tenant_id = $1 AND host_id = $2 AND stream = $3 AND lane = $4`,
 		c.Tenant.String(), c.Host.String(), name, int(c.Lane)).Scan(&text)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("read what is sealed of %s: %w", c.Host, err)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) && c.Told:
+		var any int
+		err = tx.QueryRowContext(ctx, `SELECT 1 FROM sealed WHERE tenant_id = $1 AND host_id = $2 AND stream = $3 LIMIT 1`, c.Tenant.String(), c.Host.String(), name).Scan(&any)
+		if errors.Is(err, sql.ErrNoRows) {
+			return false, nil // a stream that was never here
+		}
+		fresh = true
+	case errors.Is(err, sql.ErrNoRows):
+		fresh, err = true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read what is sealed of %s: %w", c.Host, err)
 	}
 	have, err := eventstore.ParseRanges(text)
 	if err != nil {
-		return fmt.Errorf("read what is sealed of %s: %w", c.Host, err)
+		return false, fmt.Errorf("read what is sealed of %s: %w", c.Host, err)
 	}
 	for _, r := range c.Ranges {
 		have = have.Add(r)
 	}
 	if len(have) == 0 {
+		return false, nil
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO sealed (tenant_id, host_id, stream, lane, ranges, touched) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (tenant_id, host_id, stream, lane) DO UPDATE SET ranges = excluded.ranges, touched = excluded.touched`,
+		c.Tenant.String(), c.Host.String(), name, int(c.Lane), have.String(), time.Now().UnixMicro()); err != nil {
+		return false, fmt.Errorf("store what is sealed of %s: %w", c.Host, err)
+	}
+	return fresh, nil
+}
+
+func streamName(stream uint64) string { return fmt.Sprintf("%016x", stream) }
+
+// forgetSettled keeps the eventstore.MaxSettled lanes of a host that changed last.
+func forgetSettled(ctx context.Context, tx *sql.Tx, t tenant.ID, h event.HostID) error {
+	var oldest int64
+	err := tx.QueryRowContext(ctx, `SELECT touched FROM sealed WHERE tenant_id = $1 AND host_id = $2 ORDER BY touched DESC LIMIT 1 OFFSET $3`,
+		t.String(), h.String(), eventstore.MaxSettled).Scan(&oldest)
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO sealed (tenant_id, host_id, stream, lane, ranges) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (tenant_id, host_id, stream, lane) DO UPDATE SET ranges = excluded.ranges`,
-		c.Tenant.String(), c.Host.String(), name, int(c.Lane), have.String()); err != nil {
-		return fmt.Errorf("store what is sealed of %s: %w", c.Host, err)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `DELETE FROM sealed WHERE tenant_id = $1 AND host_id = $2 AND touched <= $3`, t.String(), h.String(), oldest)
+	}
+	if err != nil {
+		return fmt.Errorf("forget what was sealed of %s long ago: %w", h, err)
 	}
 	return nil
 }
@@ -218,11 +265,31 @@ func (db *DB) Expire(ctx context.Context, before int64) (out []eventstore.File, 
 	return out, nil
 }
 
-// Covered gives what is settled of a host: sealed, in quarantine, or dropped by the sensor itself.
-func (db *DB) Covered(ctx context.Context, t tenant.ID, h event.HostID) (map[eventstore.StreamLane]eventstore.Ranges, error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT stream, lane, ranges FROM sealed WHERE tenant_id = $1 AND host_id = $2`, t.String(), h.String())
+// Covered gives what is settled of some lanes of a host, or of all of them when none is named: sealed, in quarantine, or
+// dropped by the sensor itself.
+func (db *DB) Covered(ctx context.Context, t tenant.ID, h event.HostID, of ...eventstore.StreamLane) (map[eventstore.StreamLane]eventstore.Ranges, error) {
+	if len(of) == 0 {
+		out, err := scanSettled(db.read.QueryContext(ctx, `SELECT stream, lane, ranges FROM sealed WHERE tenant_id = $1 AND host_id = $2`, t.String(), h.String()))
+		if err != nil {
+			return nil, fmt.Errorf("read what is sealed of %s: %w", h, err)
+		}
+		return out, nil
+	}
+	out := make(map[eventstore.StreamLane]eventstore.Ranges, len(of))
+	for _, k := range of {
+		one, err := scanSettled(db.read.QueryContext(ctx, `SELECT stream, lane, ranges FROM sealed WHERE tenant_id = $1 AND host_id = $2 AND stream = $3 AND lane = $4`,
+			t.String(), h.String(), streamName(k.Stream), int(k.Lane)))
+		if err != nil {
+			return nil, fmt.Errorf("read what is sealed of %s: %w", h, err)
+		}
+		maps.Copy(out, one)
+	}
+	return out, nil
+}
+
+func scanSettled(rows *sql.Rows, err error) (map[eventstore.StreamLane]eventstore.Ranges, error) {
 	if err != nil {
-		return nil, fmt.Errorf("read what is sealed of %s: %w", h, err)
+		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	out := map[eventstore.StreamLane]eventstore.Ranges{}
@@ -230,17 +297,15 @@ func (db *DB) Covered(ctx context.Context, t tenant.ID, h event.HostID) (map[eve
 		var name, text string
 		var lane int
 		if err := rows.Scan(&name, &lane, &text); err != nil {
-			return nil, fmt.Errorf("read what is sealed of %s: %w", h, err)
+			return nil, err
 		}
 		id, err := strconv.ParseUint(name, 16, 64)
 		if err != nil {
-			return nil, fmt.Errorf("read what is sealed of %s: stream %q: %w", h, name, err)
+			return nil, fmt.Errorf("stream %q: %w", name, err)
 		}
-		ranges, err := eventstore.ParseRanges(text)
-		if err != nil {
-			return nil, fmt.Errorf("read what is sealed of %s: %w", h, err)
+		if out[eventstore.StreamLane{Stream: id, Lane: event.Lane(lane)}], err = eventstore.ParseRanges(text); err != nil {
+			return nil, err
 		}
-		out[eventstore.StreamLane{Stream: id, Lane: event.Lane(lane)}] = ranges
 	}
 	return out, rows.Err()
 }

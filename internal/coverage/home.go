@@ -84,7 +84,7 @@ func (c *Coverage) Summary(ctx context.Context, t tenant.ID) (Summary, error) {
 	}
 	from := at - day.Microseconds()
 	c.flush(ctx) // what is known now is in the answer
-	rows, err := c.o.Store.Coverage(ctx, t, from, 0)
+	rows, err := c.rows(ctx, t, from, 0)
 	if err != nil {
 		return c.unread(s, "coverage", err)
 	}
@@ -173,13 +173,22 @@ func (c *Coverage) SilentFailures(ctx context.Context, t tenant.ID) ([]SilentFai
 // and answers draw them. host may be zero for all.
 func (c *Coverage) Holes(ctx context.Context, t tenant.ID, id event.HostID, from, to int64) ([]Row, error) {
 	c.flush(ctx)
-	rows, err := c.o.Store.Coverage(ctx, t, from, to)
+	rows, err := c.rows(ctx, t, from, to)
 	if err != nil {
 		return nil, fmt.Errorf("read coverage: %w", err)
 	}
 	return slices.DeleteFunc(rows, func(r Row) bool {
 		return r.Class == CanaryClass || r.State == Full && r.Lost == 0 || id != (event.HostID{}) && r.Host != id
 	}), nil
+}
+
+// rows reads the table without classes that do not exist: an older server let hosts invent them.
+func (c *Coverage) rows(ctx context.Context, t tenant.ID, from, to int64) ([]Row, error) {
+	rows, err := c.o.Store.Coverage(ctx, t, from, to)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(rows, func(r Row) bool { return r.Class != CanaryClass && !IsClass(r.Class) }), nil
 }
 
 func healthOf(k Known, rows []Row, passed int64) HostHealth {

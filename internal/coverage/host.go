@@ -20,9 +20,6 @@ const (
 	missedPrefix    = "the canary's "
 )
 
-// maxClasses bounds what a host may declare.
-const maxClasses = 32
-
 // host is what is known of one host's sight. All times are µs UTC by the server's clock.
 type host struct {
 	tenant    tenant.ID
@@ -164,14 +161,7 @@ func (c *Coverage) Retired(ctx context.Context, id event.HostID) {
 
 func (h *host) declare(caps []Capability, at int64) {
 	for _, p := range caps {
-		switch p.State {
-		case Full, Partial, Blind, Unprotected:
-		case Silent, Unknown:
-			continue
-		default:
-			continue
-		}
-		if _, old := h.declared[p.Class]; !old && len(h.declared) >= maxClasses || p.Class == "" || len(p.Class) > 32 || p.Class == CanaryClass {
+		if !Declarable(p.State) || !IsClass(p.Class) {
 			continue
 		}
 		if h.declared[p.Class].at <= at {

@@ -25,18 +25,17 @@ func (c *Coverage) Observe(ctx context.Context, t tenant.ID, events []event.Stam
 			c.lost(h, e.ID, class(v), v.Count, span(v, v.FromNS), span(v, v.ToNS), or(v.Reason, "the kernel gave records faster than the sensor took them"))
 		case event.Dropped:
 			n := uint64(0)
-			if v.Last >= v.First {
+			if v.First > 0 && v.Last >= v.First {
 				n = v.Last - v.First + 1
 			}
 			c.lost(h, e.ID, class(v), max(n, v.Count), span(v, v.FromNS), span(v, v.ToNS), or(v.Reason, "the sensor's spool gave them up"))
 		case event.SensorThrottle:
-			switch {
-			case v.State == "stop":
+			if v.State == "stop" {
 				delete(h.throttled, class(v))
 				if v.Count > 0 {
 					c.lost(h, e.ID, class(v), v.Count, span(v, v.FromNS), span(v, v.ToNS), held(v))
 				}
-			case len(h.throttled) < maxClasses:
+			} else {
 				h.throttled[class(v)] = clip(held(v))
 			}
 			c.evaluate(h, at)
@@ -67,6 +66,9 @@ func (c *Coverage) Quarantined(ctx context.Context, t tenant.ID, first event.ID,
 // lost writes a closed row for events that are gone. Its id comes from the event that told of it, so
 // telling twice counts once.
 func (c *Coverage) lost(h *host, source event.ID, class string, n uint64, from, to int64, reason string) {
+	if n == 0 {
+		return // a claim that ingest took back
+	}
 	n = min(n, 1<<53)
 	name := source.String()
 	if !h.room(now()) {
@@ -108,9 +110,9 @@ func (c *Coverage) IsCanary(_ context.Context, id event.HostID, key event.Key) b
 	return false
 }
 
-// class gives the class that an event of the sensor is about.
+// class gives the class that an event of the sensor is about; a name that is none stands for that of its lane.
 func class(v *event.Event) string {
-	if s := v.Subject; s != "" && len(s) <= 32 {
+	if s := v.Subject; IsClass(s) {
 		return s
 	}
 	return laneClass(v.Lane)

@@ -39,13 +39,19 @@ type StreamLane struct {
 }
 
 // Covered says which sequence numbers of one stream and lane are settled: in a segment, in quarantine, or
-// reported as dropped by the sensor itself.
+// reported as dropped by the sensor itself. Told ones are the sensor's word alone: they settle something of a stream
+// of which anything is settled already, and nothing else, since a host may name any stream.
 type Covered struct {
 	Tenant tenant.ID
 	Host   event.HostID
 	StreamLane
 	Ranges Ranges
+	Told   bool
 }
+
+// MaxSettled bounds the lanes of one host whose settled numbers are kept: 256 starts of its sensor with three lanes
+// each. Beyond it those that changed longest ago are forgotten: their streams are long over.
+const MaxSettled = 768
 
 // Seal is everything that one seal changes. It is stored whole or not at all.
 type Seal struct {
@@ -90,6 +96,6 @@ type Manifest interface {
 	Swap(ctx context.Context, old, merged []File) error
 	// Expire removes the files whose newest received lies before a time, and gives them.
 	Expire(ctx context.Context, before int64) ([]File, error)
-	// Covered gives what is settled of a host.
-	Covered(ctx context.Context, t tenant.ID, h event.HostID) (map[StreamLane]Ranges, error)
+	// Covered gives what is settled of some lanes of a host, or of all of them when none is named.
+	Covered(ctx context.Context, t tenant.ID, h event.HostID, of ...StreamLane) (map[StreamLane]Ranges, error)
 }

@@ -126,7 +126,7 @@ func (s *Store) sealRange(ctx context.Context, shard, rows int) error {
 // what stood in records that nothing can read: it is settled, though in quarantine.
 func (s *Store) unsealed(ctx context.Context, shard int, from, to uint64, maxRows int) (entries []Entry, last uint64, lost []Covered, err error) {
 	r := s.opts.Stream.Reader(shard, from)
-	known := map[hostKey]map[StreamLane]Ranges{}
+	known := map[laneKey]Ranges{}
 	rows, size := 0, 0
 	for last = from - 1; last < to; {
 		seq, batches, err := r.Next(ctx)
@@ -166,38 +166,36 @@ func (s *Store) unsealed(ctx context.Context, shard int, from, to uint64, maxRow
 // batchRange gives the sequence numbers of b; empty (First > Last) when it holds no event.
 func batchRange(b *stream.Batch) Range { return Range{b.First, b.First + uint64(b.Count) - 1} }
 
-type hostKey struct {
+type laneKey struct {
 	tenant tenant.ID
 	host   event.HostID
+	StreamLane
 }
 
 // duplicates names the events of a record that are sealed already, or stand earlier in this seal: a batch
-// whose first Append gave no clear answer comes twice.
-func (s *Store) duplicates(ctx context.Context, known map[hostKey]map[StreamLane]Ranges, batches []stream.Batch) ([]Skip, error) {
+// whose first Append gave no clear answer comes twice. It reads the lanes of the record and no others, however
+// many the host has.
+func (s *Store) duplicates(ctx context.Context, known map[laneKey]Ranges, batches []stream.Batch) ([]Skip, error) {
 	var skip []Skip
 	for i := range batches {
 		b := &batches[i]
 		if b.Count == 0 {
 			continue
 		}
-		k := hostKey{b.Tenant, b.Host}
-		lanes, ok := known[k]
+		k := laneKey{b.Tenant, b.Host, StreamLane{b.Stream, b.Lane}}
+		have, ok := known[k]
 		if !ok {
-			var err error
-			if lanes, err = s.opts.Manifest.Covered(ctx, b.Tenant, b.Host); err != nil {
+			settled, err := s.opts.Manifest.Covered(ctx, b.Tenant, b.Host, k.StreamLane)
+			if err != nil {
 				return nil, fmt.Errorf("read what is sealed of host %s: %w", b.Host, err)
 			}
-			if lanes == nil {
-				lanes = map[StreamLane]Ranges{}
-			}
-			known[k] = lanes
+			have = settled[k.StreamLane]
 		}
-		at := StreamLane{b.Stream, b.Lane}
 		whole := batchRange(b)
-		for _, r := range lanes[at].Within(whole) {
+		for _, r := range have.Within(whole) {
 			skip = append(skip, Skip{Batch: i, Range: r})
 		}
-		lanes[at] = lanes[at].Add(whole)
+		known[k] = have.Add(whole)
 	}
 	return skip, nil
 }

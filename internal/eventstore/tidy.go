@@ -20,6 +20,10 @@ const (
 	mergeRows  = 2_000_000
 	mergeBytes = 256 << 20
 	mergeMost  = 256 // files
+
+	// A file of fewer rows has no day of its own once that is over: with MergeFiles others that were received on one day
+	// it becomes one file, or times that a recording or a hostile host chose would leave one file for each of their days.
+	mergeFew = 2_000
 )
 
 // mergeRest is how long a set of segments is left alone after its merge failed: one that can never be
@@ -70,7 +74,8 @@ type mergeKey struct {
 }
 
 // Compact merges what is due and gives how many merges it made: MergeFiles segments of one tenant, day,
-// group and level, or fewer of a day that is over and has grown still for an hour.
+// group and level, or fewer of a day that is over and has grown still for an hour. Where nothing of that is due,
+// MergeFiles small ones of different days that are over.
 func (s *Store) Compact(ctx context.Context, now time.Time) (merges int, err error) {
 	s.merging.Lock()
 	defer s.merging.Unlock()
@@ -78,47 +83,82 @@ func (s *Store) Compact(ctx context.Context, now time.Time) (merges int, err err
 	if err != nil {
 		return 0, fmt.Errorf("list segments: %w", err)
 	}
-	sets := map[mergeKey][]File{}
-	var order []mergeKey
-	for _, f := range files {
-		if f.Level >= 2 {
+	today, quiet := now.UTC().Format(time.DateOnly), now.Add(-time.Hour).UnixMicro()
+	over := func(f File) bool { return f.Day < today && f.Received <= quiet }
+	days := gatherSets(files, func(f File) (mergeKey, bool) { return mergeKey{f.Tenant, f.Day, f.Group, f.Level}, f.Level < 2 })
+	for _, x := range days {
+		still := len(x.files) > 1 && !slices.ContainsFunc(x.files, func(f File) bool { return !over(f) })
+		if len(x.files) < s.opts.MergeFiles && !still {
 			continue
 		}
-		k := mergeKey{f.Tenant, f.Day, f.Group, f.Level}
-		if sets[k] == nil {
-			order = append(order, k)
-		}
-		sets[k] = append(sets[k], f)
-	}
-	today := now.UTC().Format(time.DateOnly)
-	quiet := now.Add(-time.Hour).UnixMicro()
-	for _, k := range order {
-		set := sets[k]
-		if now.Before(s.mergeAfter[k]) {
-			continue
-		}
-		delete(s.mergeAfter, k)
-		over := len(set) > 1 && k.day < today && !slices.ContainsFunc(set, func(f File) bool { return f.Received > quiet })
-		if len(set) < s.opts.MergeFiles && !over {
-			continue
-		}
-		for _, part := range portions(set) {
-			mergeErr := s.merge(ctx, part, k.level+1)
-			if mergeErr == nil {
-				merges++
-				continue
-			}
-			if !errors.Is(mergeErr, ErrStale) { // stale: retention was first, the next round sees it
-				s.mergeAfter[k] = now.Add(mergeRest)
-				err = errors.Join(err, mergeErr)
-			}
-			break
-		}
+		n, mergeErr := s.mergeSet(ctx, now, x, x.key.level+1)
+		merges, err = merges+n, errors.Join(err, mergeErr)
 		if ctx.Err() != nil {
-			break
+			return merges, err
 		}
+	}
+	if merges > 0 {
+		return merges, err // the list of files has changed
+	}
+	small := gatherSets(files, func(f File) (mergeKey, bool) {
+		received := time.UnixMicro(f.Received).UTC().Format(time.DateOnly) // retention counts from it: days of it are not mixed
+		return mergeKey{f.Tenant, received, f.Group, smallOnes}, over(f) && f.Rows < mergeFew
+	})
+	for _, x := range small {
+		if len(x.files) < s.opts.MergeFiles || ctx.Err() != nil {
+			continue
+		}
+		n, mergeErr := s.mergeSet(ctx, now, x, 2)
+		merges, err = merges+n, errors.Join(err, mergeErr)
 	}
 	return merges, err
+}
+
+// smallOnes stands for a level in the key of a set of small files, which have any.
+const smallOnes = -1
+
+type mergeSet struct {
+	key   mergeKey
+	files []File
+}
+
+// gatherSets puts files that have the same key together, in the order of their first.
+func gatherSets(files []File, key func(File) (mergeKey, bool)) []*mergeSet {
+	at := map[mergeKey]*mergeSet{}
+	var out []*mergeSet
+	for _, f := range files {
+		k, ok := key(f)
+		if !ok {
+			continue
+		}
+		if at[k] == nil {
+			at[k] = &mergeSet{key: k}
+			out = append(out, at[k])
+		}
+		at[k].files = append(at[k].files, f)
+	}
+	return out
+}
+
+// mergeSet merges a set in portions.
+func (s *Store) mergeSet(ctx context.Context, now time.Time, x *mergeSet, level int) (merges int, err error) {
+	if now.Before(s.mergeAfter[x.key]) {
+		return 0, nil
+	}
+	delete(s.mergeAfter, x.key)
+	for _, part := range portions(x.files) {
+		err := s.merge(ctx, part, level)
+		switch {
+		case err == nil:
+			merges++
+		case errors.Is(err, ErrStale): // retention was first, the next round sees it
+			return merges, nil
+		default:
+			s.mergeAfter[x.key] = now.Add(mergeRest)
+			return merges, err
+		}
+	}
+	return merges, nil
 }
 
 // portions cuts a set into merges within bounds. A file alone is not merged.

@@ -22,9 +22,11 @@ import (
 const (
 	maxSkew     = 5 * time.Second
 	alivePeriod = 15 * time.Second
-	maxListed   = 256 // capabilities, streams or outcomes that one call may carry
+	maxListed   = 256 // addresses, counters or outcomes that one call may carry
 	maxInFlight = 4
-	reportedAge = 2 * time.Second
+
+	maxCapabilities = 16 // that one call may declare: there are five classes
+	reportedAge     = 2 * time.Second
 )
 
 // Enroll turns a token into a certificate.
@@ -62,12 +64,32 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 		return nil, err
 	}
 	m := req.Msg
-	if len(m.BootId) > 64 || len(m.Capabilities) > maxListed || len(m.Addresses) > maxListed || m.Stream == 0 {
+	if len(m.BootId) > 64 || len(m.Addresses) > maxListed || m.Stream == 0 {
 		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the greeting is out of bounds: boot id up to 64 bytes, lists up to 256 entries, a stream that is not 0"))
+	}
+	sight, err := capabilities(m.Capabilities)
+	if err != nil {
+		return nil, err
 	}
 	src, err := s.source(ctx, id)
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
+	}
+	leave, err := src.enter(&src.calls, maxCalls, "calls")
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	keys := asked(m.Streams)
+	for _, l := range event.Lanes {
+		keys = append(keys, lane{m.Stream, l})
+	}
+	if err := s.learn(ctx, id, src, keys, 0); err != nil {
+		return nil, s.internal(ctx, id, err)
+	}
+	if !src.begin(m.Stream, at) {
+		s.tell(ctx, id, src, claimStream, 1)
+		return nil, retry(time.Minute, errStarts)
 	}
 	s.moved(ctx, id, src.greet(m.BootId, m.Stream, int64(m.BootNs/1000), at, back))
 	if err := s.keepClock(ctx, id, src, m.BootId, at); err != nil {
@@ -80,10 +102,7 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 	}
 	s.skew(ctx, id, m.WallTime, at)
 	host, _ := s.o.Fleet.Host(id.Tenant, id.Host)
-	s.o.Coverage.Connected(ctx, id.Tenant, id.Host, event.Text(string(m.Hostname)), host.Recording, capabilities(m.Capabilities))
-	if err := s.refresh(ctx, id, src, 0); err != nil {
-		return nil, s.internal(ctx, id, err)
-	}
+	s.o.Coverage.Connected(ctx, id.Tenant, id.Host, event.Text(string(m.Hostname)), host.Recording, sight)
 	nonce, _ := s.o.Coverage.NextNonce(id.Host)
 	answer := &sensorv1.HelloResponse{
 		Protocol: Protocol, Version: s.o.Version, ServerTime: now(), Nonce: nonce, OperatorList: s.o.Relay.OperatorList(id.Tenant),
@@ -95,6 +114,16 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 	answer.Watermarks = append(answer.Watermarks, src.watermarks(m.Streams, m.Stream)...)
 	s.changed()
 	return connect.NewResponse(answer), nil
+}
+
+// asked gives the lanes a sensor names, at most as many as are remembered.
+func asked(states []*sensorv1.StreamState) (out []lane) {
+	for _, x := range states[:min(len(states), maxLanes)] {
+		if x.Lane <= uint32(event.Bulk) {
+			out = append(out, lane{x.Stream, event.Lane(x.Lane)})
+		}
+	}
+	return out
 }
 
 // watermarks gives the marks of the lanes a sensor names, but for those of one stream.
@@ -116,13 +145,22 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 		return nil, err
 	}
 	m := req.Msg
-	if len(m.Capabilities) > maxListed || len(m.Outcomes) > maxListed || len(m.Produced) > maxLanes {
+	if len(m.Outcomes) > maxListed || len(m.Counters) > maxListed || len(m.Produced) > maxLanes {
 		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the heartbeat is out of bounds: lists up to 256 entries"))
+	}
+	sight, err := capabilities(m.Capabilities)
+	if err != nil {
+		return nil, err
 	}
 	src, err := s.source(ctx, id)
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
+	leave, err := src.enter(&src.calls, maxCalls, "calls")
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	moved, steady := src.hear(m.Stream, int64(m.BootNs/1000), at, back)
 	s.moved(ctx, id, moved)
 	if steady {
@@ -133,13 +171,13 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 		skew = 0
 	}
 	s.o.Fleet.Reported(id.Host, skew, m.SpoolEvents, m.SpoolBytes)
-	s.o.Coverage.Reported(ctx, id.Tenant, id.Host, capabilities(m.Capabilities), m.GoingDown)
+	s.o.Coverage.Reported(ctx, id.Tenant, id.Host, sight, m.GoingDown)
 	s.skew(ctx, id, m.WallTime, at)
 	s.disk(ctx, id, m)
 	for _, x := range m.Outcomes {
 		s.outcome(ctx, id, x)
 	}
-	if err := s.refresh(ctx, id, src, reportedAge); err != nil {
+	if err := s.learn(ctx, id, src, asked(m.Produced), reportedAge); err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
 	answer := &sensorv1.ReportResponse{ServerTime: now(), Watermarks: src.watermarks(m.Produced, 0)}
@@ -216,6 +254,12 @@ func (s *Service) Attend(ctx context.Context, _ *connect.Request[sensorv1.Attend
 	if err != nil {
 		return err
 	}
+	src, err := s.source(ctx, id)
+	if err != nil {
+		return s.internal(ctx, id, err)
+	}
+	cut, leave := src.attend()
+	defer leave()
 	s.online.Add(1)
 	defer s.online.Add(-1)
 	news, stop := s.o.Relay.Listen(id.Host)
@@ -252,6 +296,8 @@ func (s *Service) Attend(ctx context.Context, _ *connect.Request[sensorv1.Attend
 			return connect.NewError(connect.CodeCanceled, context.Cause(ctx))
 		case <-s.stop:
 			return connect.NewError(connect.CodeUnavailable, errStopping)
+		case <-cut:
+			return connect.NewError(connect.CodeUnavailable, errAttended)
 		case <-id.Revoked():
 			return refused(fleet.ErrRevoked)
 		case <-news:
@@ -283,12 +329,21 @@ func wire(c command.Signed) *sensorv1.Command {
 	return out
 }
 
-func capabilities(in []*sensorv1.Capability) []coverage.Capability {
+// capabilities reads what a sensor says of its sight. A class that does not exist refuses the call: its name would
+// become a column of everybody's Home.
+func capabilities(in []*sensorv1.Capability) ([]coverage.Capability, error) {
+	if len(in) > maxCapabilities {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%d capabilities are declared, at most %d are taken: one for each class, and one for each change of it", len(in), maxCapabilities))
+	}
 	out := make([]coverage.Capability, len(in))
 	for i, c := range in {
-		out[i] = coverage.Capability{Class: strings.ToValidUTF8(c.Class, ""), State: coverage.State(c.State), Reason: event.Text(string(c.Reason))}
+		state := coverage.State(c.State)
+		if !coverage.IsClass(c.Class) || !coverage.Declarable(state) {
+			return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("capability %.40q in state %.40q does not exist: classes are %s; if the sensor is newer than this server, update the server first", c.Class, c.State, strings.Join(coverage.Classes(), ", ")))
+		}
+		out[i] = coverage.Capability{Class: c.Class, State: state, Reason: event.Text(string(c.Reason[:min(len(c.Reason), maxProblem)]))}
 	}
-	return out
+	return out, nil
 }
 
 func (s *Service) changed() {

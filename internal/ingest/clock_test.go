@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"container/list"
 	"encoding/json"
 	"slices"
 	"testing"
@@ -33,7 +34,7 @@ func send(src *source, boot []byte, at, back int64, boots ...int64) []dated {
 }
 
 func newSource() *source {
-	return &source{lanes: map[lane]*sequence{}, boots: map[string]*bootClock{}, greeted: map[uint64]string{}, sealed: map[lane]uint64{}}
+	return &source{lanes: map[lane]*sequence{}, boots: map[string]*bootClock{}, greeted: map[uint64]string{}, order: list.New()}
 }
 
 // disorder counts neighbours by boot time whose times stand the other way round, and events that share a

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -51,10 +52,15 @@ func (m *manifest) Cursors(context.Context) ([stream.Shards]uint64, error) {
 	return m.cursors, nil
 }
 
-func (m *manifest) Settled(_ context.Context, _ tenant.ID, h event.HostID) ([]ingest.Settled, error) {
+func (m *manifest) Settled(_ context.Context, _ tenant.ID, h event.HostID, of []ingest.Settled) (out []ingest.Settled, _ error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.settled[h], nil
+	for _, x := range m.settled[h] {
+		if slices.ContainsFunc(of, func(y ingest.Settled) bool { return x.Stream == y.Stream && x.Lane == y.Lane }) {
+			out = append(out, x)
+		}
+	}
+	return out, nil
 }
 
 type desk struct {

@@ -44,11 +44,12 @@ type Log interface {
 type Manifest interface {
 	// Cursors gives, for each shard, the last record of the log that was sealed.
 	Cursors(ctx context.Context) ([stream.Shards]uint64, error)
-	// Settled gives the sequence numbers of a host that need no resending: sealed, or reported as dropped.
-	Settled(ctx context.Context, t tenant.ID, h event.HostID) ([]Settled, error)
+	// Settled gives the sequence numbers of some lanes of a host that need no resending: sealed, or reported as
+	// dropped. It costs what was asked for, however much else the host has.
+	Settled(ctx context.Context, t tenant.ID, h event.HostID, of []Settled) ([]Settled, error)
 }
 
-// Settled is what of one stream and lane is done with.
+// Settled is what of one stream and lane is done with; without ranges it names a lane.
 type Settled struct {
 	Stream uint64
 	Lane   event.Lane
@@ -217,6 +218,7 @@ func refused(err error) error {
 
 var (
 	errInternal = errors.New("the server could not do it: see its log")
+	errAttended = errors.New("newer streams of this host took the place of this one")
 	errStopping = errors.New("the server is stopping: try again")
 )
 

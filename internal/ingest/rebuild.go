@@ -56,6 +56,9 @@ func (s *Service) recall(ctx context.Context, b *stream.Batch) {
 			m = map[lane]ranges{}
 			s.rebuilt[b.Host] = m
 		}
+		if _, known := m[k]; !known && len(m) >= maxLanes {
+			return // sent again it is found by the seal
+		}
 		m[k] = m[k].add(x)
 	}
 	note(lane{b.Stream, b.Lane}, Range{b.First, b.First + uint64(b.Count) - 1})
@@ -69,10 +72,20 @@ func (s *Service) recall(ctx context.Context, b *stream.Batch) {
 		return
 	}
 	for _, e := range events {
-		if k, x, ok := dropped(e.Event); ok {
+		if k, x, ok := dropped(e.Event); ok && (k.stream == b.Stream || s.recalled(b.Host, k.stream)) {
 			note(k, x)
 		}
 	}
+}
+
+// recalled says whether the log holds anything of a stream: a notice alone makes none.
+func (s *Service) recalled(h event.HostID, stream uint64) bool {
+	for _, l := range event.Lanes {
+		if s.rebuilt[h][lane{stream, l}] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // dropped reads a notice that a range will never come.

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"container/list"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,11 +20,14 @@ type lane struct {
 	lane   event.Lane
 }
 
-// Bounds of what is remembered of one host.
+// Bounds of what is remembered of one host (docs/limits.md).
 const (
 	maxLanes  = 768 // 256 starts of the sensor with three lanes each
 	maxRecent = 64  // batches of a lane whose content is remembered
 	maxBoots  = 16
+	maxCalls  = 8  // Hello, Report and Renew of one host at a time; a sensor has one of each
+	maxAttend = 4  // Attend streams of one host; a sensor has one, and one more while it notices that the old one is dead
+	maxStarts = 64 // streams of one host that are new within a minute: a sensor that cannot even start begins six
 )
 
 // source is what is remembered of one host. Its lock is held for moments only, but for the first load.
@@ -31,26 +35,33 @@ type source struct {
 	load sync.Mutex // held while the host is read from the manifest, which happens once
 	save sync.Mutex // held while the clock of a boot is written to the control database
 
-	mu       sync.Mutex // guards all below; never held across I/O
-	loaded   bool
-	lanes    map[lane]*sequence
-	boots    map[string]*bootClock // by boot id, hex
-	greeted  map[uint64]string     // the boot that a stream of the sensor runs in, by its Hello
-	sealed   map[lane]uint64
-	sealedAt time.Time
-	uploads  int // under way
-	kept     int // quarantined batches of today
-	keptDay  int64
+	mu      sync.Mutex // guards all below; never held across I/O
+	loaded  bool
+	lanes   map[lane]*sequence
+	order   *list.List            // of the sequences, the one touched last in front
+	boots   map[string]*bootClock // by boot id, hex
+	greeted map[uint64]string     // the boot that a stream of the sensor runs in, by its Hello
+	uploads int                   // under way
+	calls   int                   // as uploads, of Hello, Report and Renew
+	attends []chan struct{}       // Attend streams that stand, oldest first; closed: that one goes
+	kept    int                   // quarantined batches of today
+	keptDay int64
+	starts  int // streams that began in startsAt
+	startAt int64
+	claims  claims
 }
 
 // sequence is one stream and lane: what was accepted, what is on its way to the log, and the content of
 // the last batches.
 type sequence struct {
+	key      lane
+	place    *list.Element // in source.order
 	accepted ranges
+	sealed   uint64    // everything up to it is in a segment
+	read     time.Time // when sealed was last read from the manifest; zero: never
 	flights  []*flight
-	recent   [maxRecent]remembered
+	recent   []remembered // at most maxRecent
 	next     int
-	touched  time.Time
 }
 
 // flight is a range on its way to the log. done is closed by the gatherer once the range is accepted or
@@ -66,7 +77,11 @@ type remembered struct {
 }
 
 func (q *sequence) remember(x Range, sum [sha256.Size]byte) {
-	q.recent[q.next%maxRecent] = remembered{x, sum}
+	if len(q.recent) < maxRecent {
+		q.recent = append(q.recent, remembered{x, sum})
+	} else {
+		q.recent[q.next%maxRecent] = remembered{x, sum}
+	}
 	q.next++
 }
 
@@ -80,12 +95,13 @@ func (q *sequence) contradicts(x Range, sum [sha256.Size]byte) bool {
 	return false
 }
 
-// source gives what is remembered of a host, reading it from manifest and control database first.
+// source gives what is remembered of a host, reading its boots from the control database first. How far a lane
+// is settled is read when the lane is asked for.
 func (s *Service) source(ctx context.Context, id fleet.Identity) (*source, error) {
 	s.mu.Lock()
 	src := s.sources[id.Host]
 	if src == nil {
-		src = &source{lanes: map[lane]*sequence{}, boots: map[string]*bootClock{}, greeted: map[uint64]string{}, sealed: map[lane]uint64{}}
+		src = &source{lanes: map[lane]*sequence{}, order: list.New(), boots: map[string]*bootClock{}, greeted: map[uint64]string{}}
 		s.sources[id.Host] = src
 	}
 	s.mu.Unlock()
@@ -93,10 +109,6 @@ func (s *Service) source(ctx context.Context, id fleet.Identity) (*source, error
 	defer src.load.Unlock()
 	if src.loaded {
 		return src, nil
-	}
-	settled, err := s.o.Manifest.Settled(ctx, id.Tenant, id.Host)
-	if err != nil {
-		return nil, fmt.Errorf("read watermarks of %s: %w", id.Host, err)
 	}
 	boots, err := s.o.Fleet.Boots(ctx, id)
 	if err != nil {
@@ -108,7 +120,6 @@ func (s *Service) source(ctx context.Context, id fleet.Identity) (*source, error
 	s.mu.Unlock()
 	src.mu.Lock()
 	defer src.mu.Unlock()
-	src.settle(settled)
 	for k, r := range rebuilt {
 		q := src.sequence(k)
 		for _, x := range r {
@@ -124,61 +135,131 @@ func (s *Service) source(ctx context.Context, id fleet.Identity) (*source, error
 	return src, nil
 }
 
-// settle takes the manifest's word. The lock is held.
-func (src *source) settle(settled []Settled) {
-	clear(src.sealed)
+// sequence gives the memory of one lane, forgetting the one touched longest ago when there are too many.
+// The lock is held.
+func (src *source) sequence(k lane) *sequence {
+	if q := src.lanes[k]; q != nil {
+		src.order.MoveToFront(q.place)
+		return q
+	}
+	if len(src.lanes) >= maxLanes {
+		for e := src.order.Back(); e != nil; e = e.Prev() { // at most maxUploads have flights
+			if old, ok := e.Value.(*sequence); ok && len(old.flights) == 0 {
+				src.order.Remove(e)
+				delete(src.lanes, old.key)
+				break
+			}
+		}
+	}
+	q := &sequence{key: k}
+	q.place = src.order.PushFront(q)
+	src.lanes[k] = q
+	return q
+}
+
+// knows says whether a stream of the host was ever seen here: it greeted, or something of it was accepted. The
+// lock is held.
+func (src *source) knows(stream uint64) bool {
+	if _, ok := src.greeted[stream]; ok {
+		return true
+	}
+	for _, l := range event.Lanes {
+		if src.lanes[lane{stream, l}] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// learn reads from the manifest how far lanes are settled, where that was never read or longer ago than age. A
+// lane of which the manifest knows nothing is not remembered for having been asked for.
+func (s *Service) learn(ctx context.Context, id fleet.Identity, src *source, keys []lane, age time.Duration) error {
+	var ask []Settled
+	at := time.Now()
+	src.mu.Lock()
+	for _, k := range keys {
+		q := src.lanes[k]
+		if q == nil || q.read.IsZero() || at.Sub(q.read) >= age {
+			ask = append(ask, Settled{Stream: k.stream, Lane: k.lane})
+		}
+		if q != nil {
+			q.read = at // others need not ask meanwhile
+		}
+	}
+	src.mu.Unlock()
+	if len(ask) == 0 {
+		return nil
+	}
+	settled, err := s.o.Manifest.Settled(ctx, id.Tenant, id.Host, ask)
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	if err != nil {
+		for _, x := range ask {
+			if q := src.lanes[lane{x.Stream, x.Lane}]; q != nil {
+				q.read = time.Time{}
+			}
+		}
+		return fmt.Errorf("read watermarks of %s: %w", id.Host, err)
+	}
 	for _, x := range settled {
 		k := lane{x.Stream, x.Lane}
-		src.sealed[k] = ranges(x.Ranges).through()
+		if len(x.Ranges) == 0 && src.lanes[k] == nil {
+			continue
+		}
 		q := src.sequence(k)
+		q.sealed, q.read = ranges(x.Ranges).through(), at
 		for _, r := range x.Ranges {
 			q.accepted = q.accepted.add(r)
 		}
 	}
-	src.sealedAt = time.Now()
+	return nil
 }
 
-// sequence gives the memory of one lane, forgetting the one touched longest ago when there are too many.
-// The lock is held.
-func (src *source) sequence(k lane) *sequence {
-	q := src.lanes[k]
-	if q == nil {
-		if len(src.lanes) >= maxLanes {
-			var oldest lane
-			var at time.Time
-			for k, q := range src.lanes {
-				if len(q.flights) == 0 && (at.IsZero() || q.touched.Before(at)) {
-					oldest, at = k, q.touched
-				}
-			}
-			delete(src.lanes, oldest)
-		}
-		q = &sequence{}
-		src.lanes[k] = q
-	}
-	q.touched = time.Now()
-	return q
-}
-
-// refresh reads the seal's progress again when it is older than age.
-func (s *Service) refresh(ctx context.Context, id fleet.Identity, src *source, age time.Duration) error {
-	src.mu.Lock()
-	fresh := time.Since(src.sealedAt) < age
-	if !fresh {
-		src.sealedAt = time.Now() // others need not ask meanwhile
-	}
-	src.mu.Unlock()
-	if fresh {
-		return nil
-	}
-	settled, err := s.o.Manifest.Settled(ctx, id.Tenant, id.Host)
-	if err != nil {
-		return fmt.Errorf("read watermarks of %s: %w", id.Host, err)
-	}
+// begin counts a stream that was never seen here; false: too many began within this minute.
+func (src *source) begin(stream uint64, at int64) bool {
 	src.mu.Lock()
 	defer src.mu.Unlock()
-	src.settle(settled)
-	return nil
+	if src.knows(stream) {
+		return true
+	}
+	if minute := at / 60e6; minute != src.startAt {
+		src.startAt, src.starts = minute, 0
+	}
+	src.starts++
+	return src.starts <= maxStarts
+}
+
+// attend counts an Attend stream. Beyond maxAttend the oldest goes: whoever holds old ones, on purpose or behind a
+// dead line, must not keep orders from the sensor that comes now.
+func (src *source) attend() (cut <-chan struct{}, leave func()) {
+	mine := make(chan struct{})
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	if len(src.attends) >= maxAttend {
+		close(src.attends[0])
+		src.attends = src.attends[1:]
+	}
+	src.attends = append(src.attends, mine)
+	return mine, func() {
+		src.mu.Lock()
+		defer src.mu.Unlock()
+		src.attends = slices.DeleteFunc(src.attends, func(c chan struct{}) bool { return c == mine })
+	}
+}
+
+// enter counts a call of the host that is under way in n, of which most may be; leave ends it.
+func (src *source) enter(n *int, most int, what string) (leave func(), err error) {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	if *n >= most {
+		return nil, retry(time.Second, fmt.Errorf("%d %s of this host are under way: no more are taken at a time", most, what))
+	}
+	*n++
+	return func() {
+		src.mu.Lock()
+		*n--
+		src.mu.Unlock()
+	}, nil
 }
 
 // maxGreeted bounds the streams of a host whose boot is remembered: one runs, a clone may run beside it.

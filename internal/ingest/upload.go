@@ -24,7 +24,10 @@ const (
 	fullRetry   = 5 * time.Second
 	holesRetry  = 2 * time.Second
 	maxSequence = 1 << 62
+	never       = time.Duration(1<<63 - 1) // once is enough
 )
+
+var errStarts = fmt.Errorf("more than %d streams of this host began within a minute: look why its sensor starts so often", maxStarts)
 
 // Upload takes one batch. It is idempotent: what came before is not taken again, whatever the form in
 // which it comes.
@@ -42,18 +45,11 @@ func (s *Service) Upload(ctx context.Context, req *connect.Request[sensorv1.Uplo
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
-	src.mu.Lock()
-	if src.uploads >= maxUploads {
-		src.mu.Unlock()
-		return nil, retry(time.Second, fmt.Errorf("%d uploads of this host are under way, at most 4 for each lane are taken", maxUploads))
+	leave, err := src.enter(&src.uploads, maxUploads, "uploads")
+	if err != nil {
+		return nil, err
 	}
-	src.uploads++
-	src.mu.Unlock()
-	defer func() {
-		src.mu.Lock()
-		src.uploads--
-		src.mu.Unlock()
-	}()
+	defer leave()
 	u := &upload{s: s, id: id, src: src, m: m, key: lane{m.Stream, event.Lane(m.Lane)}, whole: Range{m.First, m.First + uint64(m.Count) - 1}, sum: [sha256.Size]byte(m.Sha256), received: at, back: back}
 	why, err := u.take(ctx)
 	if err != nil {
@@ -61,7 +57,7 @@ func (s *Service) Upload(ctx context.Context, req *connect.Request[sensorv1.Uplo
 	}
 	s.o.Fleet.Seen(id.Host)
 	s.o.Coverage.Heard(id.Tenant, id.Host)
-	if err := s.refresh(ctx, id, src, sealedAge); err != nil {
+	if err := s.learn(ctx, id, src, []lane{u.key}, sealedAge); err != nil {
 		s.log.WarnContext(ctx, "seal's progress not read", slog.Any("host", id.Host), slog.Any("err", err))
 	}
 	return connect.NewResponse(&sensorv1.UploadResponse{Watermark: src.watermark(u.key), Quarantined: why}), nil
@@ -108,6 +104,9 @@ type upload struct {
 
 // take accepts what is new of the batch and returns after the fsync; why says that it went to quarantine.
 func (u *upload) take(ctx context.Context) (why string, err error) {
+	if err := u.admit(ctx); err != nil {
+		return "", err
+	}
 	mine, contradicts, err := u.claim(ctx)
 	if err != nil {
 		return "", err
@@ -153,6 +152,32 @@ func (u *upload) take(ctx context.Context) (why string, err error) {
 		return "", connect.NewError(connect.CodeUnavailable, errors.New("the server could not keep the batch: send it again"))
 	}
 	return why, nil
+}
+
+// admit reads what is settled of the lane, and refuses numbers and streams that no sensor can have come to.
+func (u *upload) admit(ctx context.Context) error {
+	keys := []lane{u.key}
+	u.src.mu.Lock()
+	known := u.src.knows(u.key.stream)
+	u.src.mu.Unlock()
+	if !known { // any lane that the manifest knows shows that it is
+		keys = keys[:0]
+		for _, l := range event.Lanes {
+			keys = append(keys, lane{u.key.stream, l})
+		}
+	}
+	if err := u.s.learn(ctx, u.id, u.src, keys, never); err != nil {
+		return u.s.internal(ctx, u.id, err)
+	}
+	if most := u.s.reach(u.id, u.received); u.whole.Last > most {
+		u.s.tell(ctx, u.id, u.src, claimNumber, 1)
+		return connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the batch begins with %d, and since its enrolment this host can have come to %d", u.whole.First, most))
+	}
+	if !u.src.begin(u.key.stream, u.received) {
+		u.s.tell(ctx, u.id, u.src, claimStream, 1)
+		return retry(time.Minute, errStarts)
+	}
+	return nil
 }
 
 // claim reserves what of the batch is new, waiting for uploads of the same numbers that are under way.
@@ -220,7 +245,9 @@ func (u *upload) prepare(ctx context.Context, mine []*flight) (batches []stream.
 	for _, e := range events {
 		e.Textify()
 	}
+	u.s.judge(ctx, u, events)
 	base.Received = u.src.stamp(u.m.BootId, events, u.received, u.back)
+	u.s.within(u, events)
 	if err := u.s.keepClock(ctx, u.id, u.src, u.m.BootId, u.received); err != nil {
 		return nil, "", u.s.internal(ctx, u.id, err)
 	}
@@ -272,6 +299,9 @@ func (u *upload) land(mine []*flight, batches []stream.Batch, err error) {
 	}
 	q.remember(u.whole, u.sum)
 	for _, g := range gone {
+		if !u.src.knows(g.stream) {
+			continue // nothing of it was ever here: there is nothing to settle
+		}
 		o := u.src.sequence(g.lane)
 		if len(o.accepted) < maxRanges || !o.accepted.widens(g.Range) {
 			o.accepted = o.accepted.add(g.Range)
@@ -292,9 +322,9 @@ func (u *upload) contradiction(ctx context.Context) (why string, err error) {
 func (src *source) watermark(k lane) *sensorv1.Watermark {
 	src.mu.Lock()
 	defer src.mu.Unlock()
-	w := &sensorv1.Watermark{Stream: k.stream, Lane: uint32(k.lane), SealedThrough: src.sealed[k]}
+	w := &sensorv1.Watermark{Stream: k.stream, Lane: uint32(k.lane)}
 	if q := src.lanes[k]; q != nil {
-		w.AcceptedThrough = q.accepted.through()
+		w.AcceptedThrough, w.SealedThrough = q.accepted.through(), q.sealed
 	}
 	return w
 }

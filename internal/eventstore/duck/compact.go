@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/yagura-edr/yagura/internal/event/registry"
@@ -14,7 +15,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/eventstore/segment"
 )
 
-// compact merges segments of one tenant, day and group into one sorted file. What it makes is fsynced
+// compact merges segments of one tenant and group into one sorted file, in the folder of the first one's day. What it makes is fsynced
 // under its final name before it answers; the manifest is the parent's matter.
 func compact(ctx context.Context, q eventstore.Request) (a eventstore.Answer, err error) {
 	if len(q.Merge) == 0 {
@@ -26,7 +27,13 @@ func compact(ctx context.Context, q eventstore.Request) (a eventstore.Answer, er
 	if err := os.MkdirAll(filepath.Join(q.Data, "tmp"), 0o700); err != nil {
 		return a, fmt.Errorf("merge: %w", err)
 	}
-	s, err := open(ctx, q, true, folder)
+	folders := []string{folder}
+	for _, f := range q.Merge {
+		if d := filepath.Dir(filepath.FromSlash(f.Path)); !slices.Contains(folders, d) {
+			folders = append(folders, d)
+		}
+	}
+	s, err := open(ctx, q, true, folders...)
 	if err != nil {
 		return a, err
 	}
@@ -36,8 +43,8 @@ func compact(ctx context.Context, q eventstore.Request) (a eventstore.Answer, er
 	}
 	out.Level, out.Shard, out.First, out.Last, out.Rows = q.Level, -1, 0, 0, 0
 	for _, f := range q.Merge {
-		if f.Tenant != out.Tenant || f.Day != out.Day || f.Group != out.Group {
-			return a, fmt.Errorf("merge of %s and %s: they are not of one tenant, day and group", q.Merge[0].Path, f.Path)
+		if f.Tenant != out.Tenant || f.Group != out.Group {
+			return a, fmt.Errorf("merge of %s and %s: they are not of one tenant and group", q.Merge[0].Path, f.Path)
 		}
 		out.Rows += f.Rows
 		out.MinTime, out.MaxTime = min(out.MinTime, f.MinTime), max(out.MaxTime, f.MaxTime)

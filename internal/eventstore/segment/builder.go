@@ -28,6 +28,7 @@ type streamKey struct {
 	host   event.HostID
 	stream uint64
 	lane   event.Lane
+	told   bool
 }
 
 // NewBuilder gives an empty one.
@@ -43,7 +44,7 @@ func (b *Builder) Rows() int { return len(b.rows) }
 func (b *Builder) Add(e eventstore.Entry) {
 	for i := range e.Batches {
 		x := &e.Batches[i]
-		key := streamKey{x.Tenant, x.Host, x.Stream, x.Lane}
+		key := streamKey{x.Tenant, x.Host, x.Stream, x.Lane, false}
 		whole := eventstore.Range{First: x.First, Last: x.First + uint64(x.Count) - 1}
 		b.cover(key, whole)
 		wires, err := x.Wires()
@@ -76,9 +77,9 @@ func (b *Builder) Add(e eventstore.Entry) {
 			continue
 		}
 		for _, d := range dropped {
-			if d.Last>>62 == 0 {
+			if d.Last>>62 == 0 && d.Lane <= uint64(event.Bulk) {
 				// What a sensor says it dropped will never come: it is settled.
-				b.cover(streamKey{x.Tenant, x.Host, d.Stream, event.Lane(d.Lane)}, eventstore.Range{First: max(d.First, 1), Last: d.Last})
+				b.cover(streamKey{x.Tenant, x.Host, d.Stream, event.Lane(d.Lane), true}, eventstore.Range{First: max(d.First, 1), Last: d.Last})
 			}
 		}
 	}
@@ -100,14 +101,15 @@ func (b *Builder) cover(k streamKey, r eventstore.Range) {
 	b.covered[k] = b.covered[k].Add(r)
 }
 
-// Covered gives what the records settle, once sealed.
+// Covered gives what the records settle, once sealed: first what they hold, then what they tell of.
 func (b *Builder) Covered() []eventstore.Covered {
 	out := make([]eventstore.Covered, 0, len(b.order))
-	for _, k := range b.order {
-		if len(b.covered[k]) == 0 {
-			continue
+	for _, told := range []bool{false, true} {
+		for _, k := range b.order {
+			if k.told == told && len(b.covered[k]) > 0 {
+				out = append(out, eventstore.Covered{Tenant: k.tenant, Host: k.host, StreamLane: eventstore.StreamLane{Stream: k.stream, Lane: k.lane}, Ranges: b.covered[k], Told: told})
+			}
 		}
-		out = append(out, eventstore.Covered{Tenant: k.tenant, Host: k.host, StreamLane: eventstore.StreamLane{Stream: k.stream, Lane: k.lane}, Ranges: b.covered[k]})
 	}
 	return out
 }
@@ -120,6 +122,37 @@ type part struct {
 	rows   []row
 }
 
+// Bounds of the days of one seal (docs/limits.md): each day and group is a file, and whoever may choose times chooses days.
+const (
+	maxHostDays = 4  // of one host: a sensor that was out of reach for longer sends its days one after another
+	maxDays     = 32 // of one tenant: 128 files at most
+)
+
+// days says in which day's file a row stands.
+type days struct {
+	host   map[event.HostID]map[string]bool
+	tenant map[[16]byte]map[string]bool
+}
+
+// of gives the day of a row's time or, when its host or tenant has spread over too many days, the day it was received.
+func (d *days) of(r *row) string {
+	host, all := d.host[r.id.Host], d.tenant[r.tenant]
+	if host == nil {
+		host = map[string]bool{}
+		d.host[r.id.Host] = host
+	}
+	if all == nil {
+		all = map[string]bool{}
+		d.tenant[r.tenant] = all
+	}
+	day := Day(r.time)
+	if !host[day] && len(host) >= maxHostDays || !all[day] && len(all) >= maxDays {
+		return Day(r.received)
+	}
+	host[day], all[day] = true, true
+	return day
+}
+
 // parts splits the rows by tenant, day and group, each sorted by host, time and order of the boot.
 func (b *Builder) parts() []part {
 	type key struct {
@@ -127,10 +160,11 @@ func (b *Builder) parts() []part {
 		day    string
 		group  string
 	}
+	spread := days{map[event.HostID]map[string]bool{}, map[[16]byte]map[string]bool{}}
 	at := map[key]int{}
 	var out []part
 	for _, r := range b.rows {
-		k := key{r.tenant, Day(r.time), r.kind.Group()}
+		k := key{r.tenant, spread.of(&r), r.kind.Group()}
 		i, ok := at[k]
 		if !ok {
 			i = len(out)
