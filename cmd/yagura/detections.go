@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -39,22 +40,34 @@ func (v detectionsVerb) Run(s *shell) error {
 	if err != nil {
 		return err
 	}
-	r, err := s.console().ListDetections(s.ctx, connect.NewRequest(&consolev1.ListDetectionsRequest{Limit: v.Limit, Severity: v.Severity, IncidentId: of, Canary: v.Canary}))
-	if err != nil {
-		return s.explain("list detections", err)
+	var all []*consolev1.Detection
+	total, q := uint64(0), &consolev1.ListDetectionsRequest{Severity: v.Severity, IncidentId: of, Canary: v.Canary}
+	for left := v.Limit; left > 0; left = v.Limit - uint32(len(all)) { // the server gives a page at a time
+		q.Limit = left
+		r, err := s.console().ListDetections(s.ctx, connect.NewRequest(q))
+		if err != nil {
+			return s.explain("list detections", err)
+		}
+		all, total = append(all, r.Msg.Detections...), r.Msg.Total
+		if q.Cursor = r.Msg.Cursor; q.Cursor == "" || len(r.Msg.Detections) == 0 {
+			break
+		}
 	}
 	if s.json {
-		return s.printJSON(r.Msg.Detections)
+		return s.printJSON(all)
 	}
-	if len(r.Msg.Detections) == 0 {
+	if len(all) == 0 {
 		s.printf("%s\n", s.say("no detections: that is good news only while `yagura hosts` shows every host reporting"))
 		return nil
 	}
 	var rows [][]string
 	names := s.shortNames()
-	for _, d := range r.Msg.Detections {
+	for _, d := range all {
 		rows = append(rows, []string{terminal.Clock(d.Time), s.severity(d.Severity), s.said(d.Title), shortRef(names, d.Process), techniques(d.Attack), d.CommandLine})
 	}
 	s.tableCut([]string{"TIME", "SEVERITY", "DETECTION", "PROCESS", "ATT&CK", "COMMAND LINE"}, rows)
+	if total > uint64(len(all)) {
+		_, _ = fmt.Fprintln(s.stderr, s.say("%d of %d detections are shown: --limit shows more", len(all), total))
+	}
 	return nil
 }

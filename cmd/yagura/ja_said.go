@@ -112,6 +112,7 @@ var jaSaid = terminal.Sentences{
 	"rules not loaded: %d":              "ルール %d 件を読み込めませんでした",
 	"%d samples came out wrong":         "%d 件のサンプルが期待と違いました",
 	"more than %d events of one moment: narrow the question with --host or --kind": "同じ時刻のイベントが %d 件を超えています。--host や --kind で絞ってください",
+	"%d of %d detections are shown: --limit shows more":                            "検知 %d 件（全 %d 件中）を表示しました。--limit で増やせます",
 	"not in the store: %s":     "保存されていません: %s",
 	"print JSON: %w":           "JSON の出力: %s",
 	"print event %s: %w":       "イベント %s の出力: %s",

@@ -107,3 +107,15 @@ func TestDocumentedCommandsAreTaken(t *testing.T) {
 		t.Errorf("only %d commands found", seen)
 	}
 }
+
+// A list that is cut says so: what it leaves out must not look like nothing.
+func TestDetectionsSayHowManyAreLeftOut(t *testing.T) {
+	c := newCounter(t)
+	out, errOut, code := c.in("en", nil, "detections", "--limit", "2")
+	if code != exitOK || strings.Count(out, "\n") != 3 || !strings.HasPrefix(errOut, "2 of ") {
+		t.Errorf("exit %d, stdout:\n%s\nstderr: %s; want a heading, two rows and how many there are", code, out, errOut)
+	}
+	if _, errOut, _ := c.in("en", nil, "detections", "--limit", "5000"); errOut != "" {
+		t.Errorf("all were shown, and stderr says %q", errOut)
+	}
+}
