@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/yagura-edr/yagura/internal/access"
+	"github.com/yagura-edr/yagura/internal/clock"
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/config"
 	"github.com/yagura-edr/yagura/internal/console"
@@ -46,6 +47,7 @@ type parts struct {
 	dir    *dataDir
 	tenant controldb.Tenant
 	faults *fault.Board
+	clock  *clock.Clock // what is deleted by time goes by it
 	db     *controldb.DB
 
 	fleet    *fleet.Fleet
@@ -89,6 +91,9 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 	if p.db, err = controldb.Open(ctx, dir.file("control.db")); err != nil {
 		return p, err
 	}
+	if err = p.openClock(ctx); err != nil {
+		return p, err
+	}
 	if p.tenant, err = openTenant(ctx, p.db, dir); err != nil {
 		return p, err
 	}
@@ -118,6 +123,22 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 	return p, p.openConsole(ctx, c)
 }
 
+// openClock believes what was believed last, or the newest segment when nothing is known of that.
+func (p *parts) openClock(ctx context.Context) (err error) {
+	files, err := p.db.Segments(ctx)
+	if err != nil {
+		return err
+	}
+	var floor time.Time
+	for _, f := range files {
+		if at := time.UnixMicro(f.Received); at.After(floor) {
+			floor = at
+		}
+	}
+	p.clock, err = clock.Open(p.dir.file("clock.json"), floor, nil)
+	return err
+}
+
 // openJudges opens what reads the log: the store, the detection engine with its observers, incidents.
 func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 	self, err := os.Executable()
@@ -126,7 +147,7 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 	}
 	if p.store, err = eventstore.Open(ctx, eventstore.Options{
 		Dir: p.dir.path, Stream: p.stream, Manifest: p.db, WorkerCommand: []string{self, "worker"}, Faults: p.faults, Log: p.log,
-		Quarantined: p.quarantined, SealEvery: c.SealInterval, Retention: time.Duration(c.RetentionDays) * 24 * time.Hour,
+		Quarantined: p.quarantined, Now: p.clock.Now, SealEvery: c.SealInterval, Retention: time.Duration(c.RetentionDays) * 24 * time.Hour,
 	}); err != nil {
 		return err
 	}
@@ -150,7 +171,7 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	p.desk = incident.New(incident.Options{
-		Store: p.db.Incidents(), Log: p.log, Coverage: holes{p.coverage}, Now: time.Now,
+		Store: p.db.Incidents(), Log: p.log, Coverage: holes{p.coverage, p.store}, Now: time.Now,
 		Names: func(_ context.Context, t tenant.ID, h event.HostID) string {
 			host, _ := p.fleet.Host(t, h)
 			return host.Name
@@ -203,7 +224,7 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Log: p.log, Say: inBoth,
 		SignInURL: func(link string) string { return console.SignInURL(p.pages[0], link) },
 		Backend: console.Backend{
-			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed, store: p.store, faults: p.faults},
+			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed, store: p.store, faults: p.faults, clock: p.clock},
 			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL(), listen: p.sensors.Addr().String()},
 			Detections: &detectionsBack{kept: p.db.Detections(), engine: p.engine, fleet: p.fleet, incidents: incidents},
 			Incidents:  incidents,
@@ -221,6 +242,9 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 func (p *parts) run(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error { return p.fleet.Run(ctx) })
 	g.Go(func() error { return p.relay.Run(ctx) })
+	g.Go(func() error {
+		return p.clock.Run(ctx, func(s clock.State, err error) { tellClock(p.faults, s, err) })
+	})
 	g.Go(func() error { return p.coverage.Run(ctx) })
 	g.Go(func() error { return p.store.Run(ctx) })
 	g.Go(func() error { return p.desk.Run(ctx) })

@@ -30,6 +30,9 @@ func (b *eventsBack) Events(ctx context.Context, q console.EventQuery) (console.
 		return console.Found{}, err
 	}
 	found := console.Found{Events: a.Events, Truncated: a.Truncated}
+	if len(q.IDs) == 0 || len(a.Events) < len(q.IDs) {
+		found.Partial = partialSaid(a.Missing)
+	}
 	if len(q.IDs) > 0 {
 		return found, nil
 	}
@@ -61,10 +64,14 @@ func (b *eventsBack) Tree(ctx context.Context, t tenant.ID, process event.Ref, d
 	if err != nil {
 		return nil, err
 	}
+	partial := partialSaid(tree.Missing)
 	if len(tree.Nodes) == 0 && len(tree.Above) == 0 {
+		if partial != nil {
+			return nil, fmt.Errorf("nothing is stored about %s in what can be read. %s: %w", process, partial.GetEn(), console.ErrNotFound)
+		}
 		return nil, fmt.Errorf("nothing is stored about %s: %w", process, console.ErrNotFound)
 	}
-	m := &consolev1.Tree{Root: process.String(), Truncated: tree.Truncated}
+	m := &consolev1.Tree{Root: process.String(), Truncated: tree.Truncated, Partial: partial != nil, PartialSaid: partial}
 	if tree.Truncated {
 		m.Stopped = "the tree is deeper or wider: ask for more with --depth and --limit"
 	}

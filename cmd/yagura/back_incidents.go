@@ -135,6 +135,9 @@ func (b *incidentsBack) cited(ctx context.Context, k incident.Kept) ([]byte, err
 		if err != nil {
 			return k.Story, nil // the store cannot be asked now: the story as it was written is better than none
 		}
+		if len(a.Missing) > 0 {
+			return k.Story, nil // what cannot be read now is not gone: the story stays as it was written
+		}
 		for _, e := range a.Events {
 			delete(gone, e.ID.String())
 		}

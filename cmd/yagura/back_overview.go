@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/yagura-edr/yagura/internal/clock"
 	"github.com/yagura-edr/yagura/internal/coverage"
 	"github.com/yagura-edr/yagura/internal/detect"
 	"github.com/yagura-edr/yagura/internal/detection"
@@ -27,6 +28,7 @@ type overviewBack struct {
 	rate      *rate
 	store     *eventstore.Store
 	faults    *fault.Board
+	clock     *clock.Clock
 }
 
 // Home is all that the first page shows.
@@ -81,11 +83,12 @@ func (b *overviewBack) lastEvent(ctx context.Context, t tenant.ID) int64 {
 const healedShown = time.Hour
 
 // Diagnose checks what only the server can see.
-func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) ([]*consolev1.Check, error) {
+func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep bool) ([]*consolev1.Check, error) {
 	var out []*consolev1.Check
 	add := func(name, state string, what detection.Said) {
 		out = append(out, &consolev1.Check{Name: name, State: state, What: said(what)})
 	}
+	stored, errStore := b.checkStore(ctx, t, deep) // first: what it finds is in the summary
 	// What fails here is what an operator asks about: it is a line, not the end of the answer.
 	sum, err := b.coverage.Summary(ctx, t)
 	switch watched := sum.Hosts - sum.Recordings; {
@@ -113,6 +116,11 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify bool) (
 	}
 	for _, f := range b.faults.Healed(time.Now().Add(-healedShown)) {
 		add(coverage.ClassServer, "ok", f.What())
+	}
+	if err := errStore; err != nil {
+		add("store", "fail", both("the list of stored files cannot be read: %v", err))
+	} else {
+		out = append(out, stored)
 	}
 	out = append(out, checkRules(b.engine.Rules()))
 	if p95, n := b.engine.Latency().Quantile(0.95); n > 0 {

@@ -53,6 +53,7 @@ type cli struct {
 	Rules      rulesVerb      `cmd:"" help:"List, check and test detection rules."`
 	Replay     replayVerb     `cmd:"" help:"Feed recorded events (NDJSON or batches) through the whole path."`
 	SignIn     signInVerb     `cmd:"" help:"Make a new one-time sign-in link when password or code are lost."`
+	Store      storeVerb      `cmd:"" help:"Say what is stored and what of it is not whole; confirm what retention waits for."`
 	Config     configVerb     `cmd:"" help:"Print or check the server's configuration."`
 	Version    versionVerb    `cmd:"" help:"Print the version."`
 	Worker     workerVerb     `cmd:"" hidden:"" help:"Event store worker, started by the server."`

@@ -21,17 +21,18 @@ import (
 
 type doctorVerb struct {
 	Notify bool `help:"Send a test message through every channel of notify."`
+	Deep   bool `help:"Compare every stored file with its sum; on a large store this takes long."`
 }
 
 // Help shows examples.
 func (doctorVerb) Help() string {
-	return "Examples:\n  yagura doctor\n  yagura doctor --notify\n  yagura doctor --json"
+	return "Examples:\n  yagura doctor\n  yagura doctor --notify\n  yagura doctor --deep # after errors of a disk\n  yagura doctor --json"
 }
 
 // Run checks this machine, then asks the server to check itself.
 func (v doctorVerb) Run(s *shell) error {
 	checks := s.localChecks()
-	r, err := s.console().Diagnose(s.ctx, connect.NewRequest(&consolev1.DiagnoseRequest{Notify: v.Notify}))
+	r, err := s.console().Diagnose(s.ctx, connect.NewRequest(&consolev1.DiagnoseRequest{Notify: v.Notify, Deep: v.Deep}))
 	if err != nil {
 		checks = append(checks, &consolev1.Check{Name: "server", State: "fail", What: said(both("%v", s.explain("ask the server", err)))})
 	} else {

@@ -90,7 +90,13 @@ func (v eventsListVerb) Run(s *shell) error {
 		return err
 	}
 	q := &consolev1.ListEventsRequest{Ids: v.IDs, Process: process, HostId: host, Kinds: v.Kind, From: int64(v.From), To: int64(v.To)}
-	note := "" // what the answer cannot know
+	note := ""                                             // what the answer cannot know
+	whole := func(r *consolev1.ListEventsResponse) error { // of an answer that is done with
+		if r.Partial {
+			return partialf("%s", s.said(r.PartialSaid))
+		}
+		return nil
+	}
 	defer func() {
 		if note != "" {
 			_, _ = fmt.Fprintln(s.stderr, s.tongue.Text(note))
@@ -116,7 +122,7 @@ func (v eventsListVerb) Run(s *shell) error {
 			oldest = e.Time
 		}
 		if len(r.Msg.Missing) > 0 {
-			return partialf("not in the store: %s", strings.Join(r.Msg.Missing, ", "))
+			return errors.Join(whole(r.Msg), partialf("not in the store: %s", strings.Join(r.Msg.Missing, ", ")))
 		}
 		if r.Msg.Note != "" {
 			note = r.Msg.Note
@@ -124,12 +130,12 @@ func (v eventsListVerb) Run(s *shell) error {
 		left -= min(left, printed)
 		switch {
 		case !r.Msg.Truncated || len(v.IDs) > 0:
-			return nil
+			return whole(r.Msg)
 		case printed == 0:
 			return partialf("more than %d events of one moment: narrow the question with --host or --kind", eventsPage)
 		case left == 0:
 			_, _ = fmt.Fprintln(s.stderr, s.say("there are more: ask for them with --limit or --to"))
-			return nil
+			return whole(r.Msg)
 		}
 		next := map[string]bool{}
 		for _, e := range r.Msg.Events {

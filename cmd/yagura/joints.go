@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"slices"
@@ -52,7 +54,10 @@ func (w watermarks) Settled(ctx context.Context, t tenant.ID, h event.HostID, of
 }
 
 // holes lets stories say where a host could not be seen.
-type holes struct{ coverage *coverage.Coverage }
+type holes struct {
+	coverage *coverage.Coverage
+	store    *eventstore.Store
+}
 
 func (h holes) Holes(ctx context.Context, t tenant.ID, host event.HostID, from, to int64) ([]incident.Hole, error) {
 	rows, err := h.coverage.Holes(ctx, t, host, from, to)
@@ -63,8 +68,16 @@ func (h holes) Holes(ctx context.Context, t tenant.ID, host event.HostID, from, 
 	for _, r := range rows {
 		out = append(out, incident.Hole{Host: r.Host.String(), Class: r.Class, From: r.From, To: r.To, State: string(r.State), Reason: r.Reason})
 	}
+	for _, d := range h.store.Damaged() {
+		if d.Tenant == t && !d.Hot && d.Overlaps(host, from, to) {
+			out = append(out, incident.Hole{Host: host.String(), Class: d.Group, From: d.MinTime, To: d.MaxTime, State: string(coverage.Partial), Reason: reasonStored})
+		}
+	}
 	return out, nil
 }
+
+// reasonStored is why a class has a hole that was none when its events came.
+const reasonStored = "stored events of this time cannot be read"
 
 // maxRecent bounds the events that a restarted server reads again for its stories; full: stories begin later.
 const maxRecent = 200_000
@@ -103,12 +116,14 @@ func (r recent) unsealed(ctx context.Context, yield func(incident.Observed, erro
 	for shard := range stream.Shards {
 		_, last, _ := r.p.stream.State(shard)
 		reader := r.p.stream.Reader(shard, r.p.store.Sealed(shard)+1)
-		for seq := r.p.store.Sealed(shard); seq < last; {
-			n, batches, err := reader.Next(ctx)
-			if err != nil && ctx.Err() != nil {
+		for {
+			_, batches, err := reader.NextThrough(ctx, last)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if _, damaged := errors.AsType[*stream.DamagedError](err); err != nil && !damaged {
 				return
 			}
-			seq = max(seq+1, n)
 			for i := range batches {
 				events, err := batches[i].Events()
 				if err != nil {

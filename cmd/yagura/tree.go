@@ -33,8 +33,12 @@ func (v treeVerb) Run(s *shell) error {
 	if err != nil {
 		return s.explain("read the tree of "+v.Process, err)
 	}
+	var partial error
+	if r.Msg.Partial {
+		partial = partialf("%s", s.said(r.Msg.PartialSaid))
+	}
 	if s.json {
-		return s.printJSON(r.Msg)
+		return errors.Join(s.printJSON(r.Msg), partial)
 	}
 	var rows []branch
 	for _, n := range r.Msg.Nodes {
@@ -51,7 +55,7 @@ func (v treeVerb) Run(s *shell) error {
 	if r.Msg.Truncated {
 		s.printf("%s %s\n", s.say("cut off:"), s.tongue.Text(r.Msg.Stopped))
 	}
-	return nil
+	return partial
 }
 
 // root gives the process that was meant, in its full form.

@@ -32,13 +32,14 @@ var mayImport = map[string]string{
 	"internal/durable": "",
 	// Who owns a folder; both programs ask before they write.
 	"internal/private": "",
+	"internal/clock":   "internal/durable",
 
 	// A parser of outside bytes with a fuzz target of its own.
 	"internal/recording": "internal/event",
 
 	"internal/sigma":           "internal/event internal/event/registry internal/detection",
 	"internal/stream":          "internal/event internal/tenant internal/fault",
-	"internal/eventstore":      "internal/event internal/event/registry internal/tenant internal/stream internal/fault",
+	"internal/eventstore":      "internal/event internal/event/registry internal/tenant internal/stream internal/fault internal/durable",
 	"internal/eventstore/duck": "internal/event internal/event/registry internal/tenant internal/eventstore internal/eventstore/segment",
 	// Only worker processes link it: the server and the CLI carry no Parquet writer.
 	"internal/eventstore/segment": "internal/event internal/event/registry internal/tenant internal/eventstore internal/durable",

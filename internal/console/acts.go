@@ -94,6 +94,25 @@ func (s api) SubmitCommand(ctx context.Context, q *connect.Request[consolev1.Sub
 	return connect.NewResponse(r), nil
 }
 
+// ConfirmExpiry lets what is past the retention go. Only the machine of the server may: it deletes events.
+func (s api) ConfirmExpiry(ctx context.Context, _ *connect.Request[consolev1.ConfirmExpiryRequest]) (*connect.Response[consolev1.Store], error) {
+	if a, ok := actorOf(ctx); !ok || !a.local {
+		return nil, s.fail(ctx, fmt.Errorf("only the machine of the server confirms it: run `yagura store expire --yes` there: %w", ErrRefused))
+	}
+	if s.back.Overview == nil {
+		return nil, errNoPart
+	}
+	var m *consolev1.Store
+	err := s.noted(ctx, "store.expire", "", func(string) (err error) {
+		m, err = s.back.Overview.ConfirmExpiry(ctx, s.access.Tenant())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(m), nil
+}
+
 // SetOperatorList relays the authority's signed list.
 func (s api) SetOperatorList(ctx context.Context, q *connect.Request[consolev1.SetOperatorListRequest]) (*connect.Response[consolev1.SetOperatorListResponse], error) {
 	if s.back.Actions == nil {

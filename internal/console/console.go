@@ -33,8 +33,12 @@ var (
 // Overview computes Home from the coverage table.
 type Overview interface {
 	Home(ctx context.Context, t tenant.ID) (*consolev1.Home, error)
-	// Diagnose checks the server from inside; with notify it also sends a test message through every channel.
-	Diagnose(ctx context.Context, t tenant.ID, notify bool) ([]*consolev1.Check, error)
+	// Diagnose checks the server from inside; with notify it also sends a test message through every channel,
+	// with deep it compares every stored file with its sum.
+	Diagnose(ctx context.Context, t tenant.ID, notify, deep bool) ([]*consolev1.Check, error)
+	// Store says what the event store holds; ConfirmExpiry lets what is past the retention go, however much it is.
+	Store(ctx context.Context, t tenant.ID) (*consolev1.Store, error)
+	ConfirmExpiry(ctx context.Context, t tenant.ID) (*consolev1.Store, error)
 }
 
 // Hosts knows the enrolled hosts. Hostname answers "" for a host it does not know.
@@ -78,6 +82,7 @@ type Found struct {
 	Events    []event.Stamped
 	Truncated bool
 	Note      *consolev1.Said
+	Partial   *consolev1.Said // stored events that may belong to the answer cannot be read; nil: they can
 }
 
 // Events reads the event store.

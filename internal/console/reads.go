@@ -48,11 +48,23 @@ func (s api) Diagnose(ctx context.Context, q *connect.Request[consolev1.Diagnose
 	if s.back.Overview == nil {
 		return nil, errNoPart
 	}
-	c, err := s.back.Overview.Diagnose(ctx, s.access.Tenant(), q.Msg.GetNotify())
+	c, err := s.back.Overview.Diagnose(ctx, s.access.Tenant(), q.Msg.GetNotify(), q.Msg.GetDeep())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
 	return connect.NewResponse(&consolev1.DiagnoseResponse{Checks: c}), nil
+}
+
+// GetStore says what the event store holds.
+func (s api) GetStore(ctx context.Context, _ *connect.Request[consolev1.GetStoreRequest]) (*connect.Response[consolev1.Store], error) {
+	if s.back.Overview == nil {
+		return nil, errNoPart
+	}
+	m, err := s.back.Overview.Store(ctx, s.access.Tenant())
+	if err != nil {
+		return nil, s.fail(ctx, err)
+	}
+	return connect.NewResponse(m), nil
 }
 
 // ListHosts lists every enrolled host.
@@ -150,7 +162,7 @@ func (s api) ListEvents(ctx context.Context, q *connect.Request[consolev1.ListEv
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	r := &consolev1.ListEventsResponse{Truncated: found.Truncated, Note: found.Note.GetEn(), NoteSaid: found.Note, Events: make([]*consolev1.EventRow, 0, len(found.Events))}
+	r := &consolev1.ListEventsResponse{Truncated: found.Truncated, Note: found.Note.GetEn(), NoteSaid: found.Note, Partial: found.Partial != nil, PartialSaid: found.Partial, Events: make([]*consolev1.EventRow, 0, len(found.Events))}
 	have := make(map[event.ID]bool, len(found.Events))
 	for _, e := range found.Events {
 		have[e.ID] = true

@@ -37,26 +37,7 @@ func (db *DB) Seal(ctx context.Context, s eventstore.Seal) error {
 				return err
 			}
 		}
-		type owner struct {
-			tenant tenant.ID
-			host   event.HostID
-		}
-		grown := map[owner]bool{}
-		for _, c := range s.Covered {
-			fresh, err := cover(ctx, tx, c)
-			if err != nil {
-				return err
-			}
-			if fresh {
-				grown[owner{c.Tenant, c.Host}] = true
-			}
-		}
-		for o := range grown {
-			if err := forgetSettled(ctx, tx, o.tenant, o.host); err != nil {
-				return err
-			}
-		}
-		return nil
+		return coverAll(ctx, tx, s.Covered)
 	})
 	if err != nil {
 		return fmt.Errorf("store seal of shard %d: %w", s.Shard, err)
@@ -64,14 +45,14 @@ func (db *DB) Seal(ctx context.Context, s eventstore.Seal) error {
 	return nil
 }
 
-const segmentColumns = `tenant_id, path, day, group_name, level, min_time, max_time, received, min_host, max_host, row_count, bytes, registry, shard, first_record, last_record`
+const segmentColumns = `tenant_id, path, day, group_name, level, min_time, max_time, received, min_host, max_host, row_count, bytes, registry, shard, first_record, last_record, sum, checked, bad`
 
 func insertSegment(ctx context.Context, tx *sql.Tx, f eventstore.File) error {
 	if f.Tenant == (tenant.ID{}) {
 		return fmt.Errorf("segment %s has no tenant", f.Path)
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO segment (`+segmentColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-		f.Tenant.String(), f.Path, f.Day, f.Group, f.Level, f.MinTime, f.MaxTime, f.Received, f.MinHost, f.MaxHost, f.Rows, f.Bytes, f.Registry, f.Shard, int64(f.First), int64(f.Last))
+	_, err := tx.ExecContext(ctx, `INSERT INTO segment (`+segmentColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		f.Tenant.String(), f.Path, f.Day, f.Group, f.Level, f.MinTime, f.MaxTime, f.Received, f.MinHost, f.MaxHost, f.Rows, f.Bytes, f.Registry, f.Shard, int64(f.First), int64(f.Last), f.Sum, f.Checked, f.Bad)
 	if err != nil {
 		return fmt.Errorf("insert segment %s: %w", f.Path, err)
 	}
@@ -88,7 +69,7 @@ func scanSegments(rows *sql.Rows, err error) (out []eventstore.File, _ error) {
 		var owner string
 		var first, last int64
 		if err := rows.Scan(&owner, &f.Path, &f.Day, &f.Group, &f.Level, &f.MinTime, &f.MaxTime, &f.Received, &f.MinHost, &f.MaxHost,
-			&f.Rows, &f.Bytes, &f.Registry, &f.Shard, &first, &last); err != nil {
+			&f.Rows, &f.Bytes, &f.Registry, &f.Shard, &first, &last, &f.Sum, &f.Checked, &f.Bad); err != nil {
 			return nil, fmt.Errorf("read segment: %w", err)
 		}
 		if f.Tenant, err = tenant.Parse(owner); err != nil {
@@ -98,6 +79,29 @@ func scanSegments(rows *sql.Rows, err error) (out []eventstore.File, _ error) {
 		out = append(out, f)
 	}
 	return out, rows.Err()
+}
+
+func coverAll(ctx context.Context, tx *sql.Tx, all []eventstore.Covered) error {
+	type owner struct {
+		tenant tenant.ID
+		host   event.HostID
+	}
+	grown := map[owner]bool{}
+	for _, c := range all {
+		fresh, err := cover(ctx, tx, c)
+		if err != nil {
+			return err
+		}
+		if fresh {
+			grown[owner{c.Tenant, c.Host}] = true
+		}
+	}
+	for o := range grown {
+		if err := forgetSettled(ctx, tx, o.tenant, o.host); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cover adds what is settled of a lane; fresh says that nothing of it was before.
@@ -222,17 +226,24 @@ func (db *DB) Segments(ctx context.Context) ([]eventstore.File, error) {
 	return scanSegments(db.read.QueryContext(ctx, `SELECT `+segmentColumns+` FROM segment ORDER BY tenant_id, path`))
 }
 
+func dropSegments(ctx context.Context, tx *sql.Tx, files []eventstore.File) error {
+	for _, f := range files {
+		r, err := tx.ExecContext(ctx, `DELETE FROM segment WHERE tenant_id = $1 AND path = $2`, f.Tenant.String(), f.Path)
+		if err != nil {
+			return fmt.Errorf("delete segment %s: %w", f.Path, err)
+		}
+		if n, err := r.RowsAffected(); err != nil || n != 1 {
+			return fmt.Errorf("segment %s is gone: %w", f.Path, errors.Join(eventstore.ErrStale, err))
+		}
+	}
+	return nil
+}
+
 // Swap replaces segments by others in one transaction.
 func (db *DB) Swap(ctx context.Context, old, merged []eventstore.File) error {
 	err := db.tx(ctx, func(tx *sql.Tx) error {
-		for _, f := range old {
-			r, err := tx.ExecContext(ctx, `DELETE FROM segment WHERE tenant_id = $1 AND path = $2`, f.Tenant.String(), f.Path)
-			if err != nil {
-				return fmt.Errorf("delete segment %s: %w", f.Path, err)
-			}
-			if n, err := r.RowsAffected(); err != nil || n != 1 {
-				return fmt.Errorf("segment %s is gone: %w", f.Path, errors.Join(eventstore.ErrStale, err))
-			}
+		if err := dropSegments(ctx, tx, old); err != nil {
+			return err
 		}
 		for _, f := range merged {
 			if err := insertSegment(ctx, tx, f); err != nil {
@@ -243,6 +254,34 @@ func (db *DB) Swap(ctx context.Context, old, merged []eventstore.File) error {
 	})
 	if err != nil {
 		return fmt.Errorf("swap segments: %w", err)
+	}
+	return nil
+}
+
+// Adopt takes files back with what they settle, and drops the rows of those whose events are all in them.
+func (db *DB) Adopt(ctx context.Context, files []eventstore.File, covered []eventstore.Covered, gone []eventstore.File) error {
+	err := db.tx(ctx, func(tx *sql.Tx) error {
+		if err := dropSegments(ctx, tx, gone); err != nil {
+			return err
+		}
+		for _, f := range files {
+			if err := insertSegment(ctx, tx, f); err != nil {
+				return err
+			}
+		}
+		return coverAll(ctx, tx, covered)
+	})
+	if err != nil {
+		return fmt.Errorf("adopt segments: %w", err)
+	}
+	return nil
+}
+
+// Checked keeps what a look at a segment's bytes gave.
+func (db *DB) Checked(ctx context.Context, f eventstore.File) error {
+	if _, err := db.write.ExecContext(ctx, `UPDATE segment SET sum = $1, checked = $2, bad = $3 WHERE tenant_id = $4 AND path = $5`,
+		f.Sum, f.Checked, f.Bad, f.Tenant.String(), f.Path); err != nil {
+		return fmt.Errorf("keep the check of segment %s: %w", f.Path, err)
 	}
 	return nil
 }

@@ -43,7 +43,9 @@ type Options struct {
 	// counted as loss. It may be told twice of the same one after a crash.
 	Quarantined func(context.Context, Quarantined)
 	Faults      *fault.Board // told what of the store fails and when it works again; may be nil
-	Log         *slog.Logger
+	// Now gives the time that retention and merges believe; nil: the machine's clock.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 func (o *Options) fill() {
@@ -69,6 +71,9 @@ func (o *Options) fill() {
 	if o.Quarantined == nil {
 		o.Quarantined = func(context.Context, Quarantined) {}
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -88,13 +93,19 @@ type Store struct {
 	merging    sync.Mutex             // one round of merges at a time; guards mergeAfter, held across the whole of it
 	mergeAfter map[mergeKey]time.Time // sets whose merge failed
 
-	sealing sync.Mutex // one seal at a time; held across the whole of it, nothing else waits for it
+	sealing sync.Mutex            // one seal at a time; held across the whole of it, nothing else waits for it
+	seeking sync.Mutex            // one search for bad files at a time
+	ends    [stream.Shards]uint64 // last record of each shard at Open
 
-	mu     sync.Mutex // guards what follows; never held across I/O
-	shards [stream.Shards]position
-	hot    []hotFile
-	delays delays
-	kick   chan struct{} // a shard has rows enough to seal; one waiting signal is enough
+	mu      sync.Mutex // guards what follows; never held across I/O
+	shards  [stream.Shards]position
+	hot     []hotFile
+	delays  delays
+	kick    chan struct{}      // a shard has rows enough to seal; one waiting signal is enough
+	bad     map[string]Damaged // by path: files that are not read
+	orphans []Orphan
+	waiting Waiting
+	scrub   Scrub
 }
 
 // position is how far one shard has come.
@@ -107,8 +118,9 @@ type position struct {
 	poisoned map[uint64]string // records that end every worker, and why
 }
 
-// Open prepares the store: it reads the positions, wipes hot files, removes segments that no manifest row
-// names, and moves the log's numbers past the cursors if the log lost its end. Append nothing before it.
+// Open prepares the store: it reads the positions, sets aside hot files and segments that no manifest row
+// names, and moves the log's numbers past the cursors if the log lost its end. Append nothing before it. It
+// deletes nothing, and segments that are missing do not keep it from opening.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts.fill()
 	dir, err := filepath.Abs(opts.Dir)
@@ -116,25 +128,30 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open event store %s: %w", opts.Dir, err)
 	}
 	s := &Store{
-		opts: opts, dir: dir, kick: make(chan struct{}, 1), mergeAfter: map[mergeKey]time.Time{},
+		opts: opts, dir: dir, kick: make(chan struct{}, 1), mergeAfter: map[mergeKey]time.Time{}, bad: map[string]Damaged{},
 		queries: newPool(opts.WorkerCommand, RoleQuery, opts.QueryWorkers, opts.Log),
 		seals:   newPool(opts.WorkerCommand, RoleSeal, 2, opts.Log),
 		merges:  newPool(opts.WorkerCommand, RoleCompact, 1, opts.Log),
 	}
 	s.pending.init()
 	s.waste.init(dir)
-	for _, folder := range []string{"hot", "tmp"} {
-		if err := os.RemoveAll(filepath.Join(dir, folder)); err != nil {
-			return nil, fmt.Errorf("open event store: %w", err)
-		}
-	}
 	for _, folder := range []string{"hot", "tmp", "segments", "quarantine"} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
 			return nil, fmt.Errorf("open event store: %w", err)
 		}
 	}
-	if err := s.removeOrphans(ctx); err != nil {
-		return nil, fmt.Errorf("open event store: %w", err)
+	files, err := opts.Manifest.Segments(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open event store: list segments: %w", err)
+	}
+	known := make(map[string]bool, len(files))
+	for _, f := range files {
+		known[filepath.FromSlash(f.Path)] = true
+	}
+	s.setAside(ctx, known)
+	s.listOrphans(ctx)
+	if found := s.look(files); len(found) > 0 {
+		s.mark(ctx, found, nil)
 	}
 	snap, err := opts.Manifest.Snapshot(ctx, Want{From: 1<<63 - 1})
 	if err != nil {
@@ -144,43 +161,29 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		if err := opts.Stream.Advance(ctx, i, snap.Cursors[i]); err != nil {
 			return nil, fmt.Errorf("open event store: %w", err)
 		}
-		s.shards[i] = position{sealed: snap.Cursors[i], hot: snap.Cursors[i], crashes: map[uint64]int{}, poisoned: map[uint64]string{}}
+		at, err := s.pastPurged(ctx, i, snap.Cursors[i])
+		if err != nil {
+			return nil, fmt.Errorf("open event store: %w", err)
+		}
+		s.shards[i] = position{sealed: at, hot: at, crashes: map[uint64]int{}, poisoned: map[uint64]string{}}
 	}
+	s.ends = s.logEnds()
 	return s, nil
 }
 
-// removeOrphans unlinks what a crash left between rename and manifest, or between manifest and unlink.
-func (s *Store) removeOrphans(ctx context.Context) error {
-	files, err := s.opts.Manifest.Segments(ctx)
-	if err != nil {
-		return fmt.Errorf("list segments: %w", err)
+// pastPurged moves a cursor over records that the log has purged, and gives where it stands: the log purges
+// what was sealed, so this manifest is an older one that was put back. What it had sealed stands in files.
+func (s *Store) pastPurged(ctx context.Context, shard int, cursor uint64) (uint64, error) {
+	first, _, _ := s.opts.Stream.State(shard)
+	if first == 0 || first-1 <= cursor {
+		return cursor, nil
 	}
-	known := make(map[string]bool, len(files))
-	for _, f := range files {
-		known[filepath.FromSlash(f.Path)] = true
-		if _, err := os.Stat(filepath.Join(s.dir, filepath.FromSlash(f.Path))); err != nil {
-			s.opts.Log.ErrorContext(ctx, "segment named by the manifest is missing: restore it from a backup", slog.String("path", f.Path), slog.Any("err", err))
-		}
+	s.opts.Log.ErrorContext(ctx, "the manifest is older than the log: the files that it does not name are looked at",
+		slog.Int("shard", shard), slog.Uint64("cursor", cursor), slog.Uint64("first", first))
+	if err := s.opts.Manifest.Seal(ctx, Seal{Shard: shard, First: cursor + 1, Last: first - 1}); err != nil {
+		return 0, err
 	}
-	removed := 0
-	err = filepath.WalkDir(filepath.Join(s.dir, "segments"), func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(s.dir, path)
-		if err != nil || known[rel] {
-			return err
-		}
-		removed++
-		return os.Remove(path) //nolint:gosec // our own folder, where only we write
-	})
-	if err != nil {
-		return fmt.Errorf("remove files that no manifest row names: %w", err)
-	}
-	if removed > 0 {
-		s.opts.Log.InfoContext(ctx, "files of an unfinished seal or merge removed", slog.Int("files", removed))
-	}
-	return nil
+	return first - 1, nil
 }
 
 // Run reads the log until ctx ends, and leaves nothing running behind. It does not seal on the way out:
@@ -196,6 +199,8 @@ func (s *Store) Run(ctx context.Context) error {
 	group.Go(func() error { return s.heat(ctx) })
 	group.Go(func() error { return s.sealAll(ctx) })
 	group.Go(func() error { return s.tidy(ctx) })
+	group.Go(func() error { return s.reconcile(ctx) })
+	group.Go(func() error { return s.scrubAll(ctx) })
 	return group.Wait()
 }
 

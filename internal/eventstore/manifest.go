@@ -27,6 +27,9 @@ type File struct {
 	Shard    int // -1 once several shards were merged
 	First    uint64
 	Last     uint64 // records of the log it came from; 0 once merged
+	Sum      string // SHA-256 of the file in hexadecimal, as it was when it was made; empty: made before sums were kept
+	Checked  int64  // when its bytes were last compared with Sum, µs UTC; 0 never
+	Bad      string // why it is read no more; empty: it is
 }
 
 // Shards is the number of shards of the log, for those who keep its cursors.
@@ -94,6 +97,11 @@ type Manifest interface {
 	Segments(ctx context.Context) ([]File, error)
 	// Swap replaces files by others in one transaction. ErrStale unless all of old are still there.
 	Swap(ctx context.Context, old, merged []File) error
+	// Adopt takes files back that the manifest did not name, with the events they settle, and drops the rows
+	// of gone, whose events are all in them, in one transaction. ErrStale when one is there or gone already.
+	Adopt(ctx context.Context, files []File, covered []Covered, gone []File) error
+	// Checked keeps Sum, Checked and Bad of a segment.
+	Checked(ctx context.Context, f File) error
 	// Expire removes the files whose newest received lies before a time, and gives them.
 	Expire(ctx context.Context, before int64) ([]File, error)
 	// Covered gives what is settled of some lanes of a host, or of all of them when none is named.

@@ -30,13 +30,13 @@ const maxFrame = 16 << 20
 
 // Request is one piece of work for a worker.
 type Request struct {
-	Op       string // hot, seal, compact, events, tree
+	Op       string // hot, seal, compact, events, tree, inspect
 	Data     string // the data directory, absolute
 	MemoryMB int
 	Deadline int64 // ms, 0 = none
 
 	// hot and seal; records follow
-	Path  string // hot: the file to write, below Data
+	Path  string // hot: the file to write, below Data; inspect: the file to read
 	Token string // seal, compact: prefix of the names of the files made
 
 	// compact
@@ -89,7 +89,7 @@ type Quarantined struct {
 
 // Fault is a worker's error.
 type Fault struct {
-	Code    string // full, deadline, memory, stale, other
+	Code    string // full, deadline, memory, data, other
 	Message string
 }
 

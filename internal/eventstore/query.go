@@ -41,6 +41,7 @@ type Query struct {
 type Events struct {
 	Events    []event.Stamped // newest first, each once
 	Truncated bool            // there are more
+	Missing   []Damaged       // files that may hold more and cannot be read
 }
 
 // Events gives the newest events that match, sealed or hot.
@@ -75,10 +76,11 @@ func (s *Store) Events(ctx context.Context, q Query) (Events, error) {
 		}
 	}
 	var out Events
-	a, err := s.ask(ctx, want, r, &out.Events)
+	a, gaps, err := s.ask(ctx, want, r, &out.Events)
 	if err != nil {
 		return Events{}, fmt.Errorf("find events: %w", err)
 	}
+	out.Missing = gaps
 	out.Truncated = a.Truncated
 	return out, nil
 }
@@ -94,24 +96,39 @@ func limit(n int) int {
 	return min(n, MaxLimit)
 }
 
-// ask takes a snapshot and lets a query worker answer over it.
-func (s *Store) ask(ctx context.Context, w Want, r Request, to *[]event.Stamped) (Answer, error) {
+// ask takes a snapshot and lets a query worker answer over it. A file that cannot be read is found, left out
+// and given among the gaps.
+func (s *Store) ask(ctx context.Context, w Want, r Request, to *[]event.Stamped) (Answer, []Damaged, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, queryTime)
 		defer cancel()
 	}
+	for {
+		a, gaps, again, err := s.askOnce(ctx, w, r, to)
+		if !again || ctx.Err() != nil {
+			return a, gaps, err
+		}
+	}
+}
+
+func (s *Store) askOnce(ctx context.Context, w Want, r Request, to *[]event.Stamped) (a Answer, gaps []Damaged, again bool, err error) {
 	snap, err := s.snapshot(ctx, w)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, nil, false, err
 	}
 	defer snap.release()
 	if len(snap.Files) > maxFiles {
-		return Answer{}, fmt.Errorf("it would read %d segments, at most %d: narrow the time: %w", len(snap.Files), maxFiles, ErrTooWide)
+		return Answer{}, nil, false, fmt.Errorf("it would read %d segments, at most %d: narrow the time: %w", len(snap.Files), maxFiles, ErrTooWide)
 	}
 	if len(snap.Files) == 0 && len(snap.hot) == 0 {
-		return Answer{}, nil
+		return Answer{}, snap.gaps, false, nil
 	}
-	r.Data, r.Tenant, r.Segments, r.Hot, r.Cursors = s.dir, w.Tenant.String(), snap.Files, snap.hot, snap.Cursors[:]
-	return s.queries.do(ctx, r, nil, func(b []byte) error { return collect(to)(b) })
+	r.Data, r.Tenant, r.Segments, r.Hot, r.Cursors = s.dir, w.Tenant.String(), snap.Files, snap.hotPaths(), snap.Cursors[:]
+	*to = (*to)[:0]
+	a, err = s.queries.do(ctx, r, nil, collect(to))
+	if blind(err) {
+		again = s.seek(ctx, snap, r, err)
+	}
+	return a, snap.gaps, again, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -108,6 +109,7 @@ func (s *Store) sealRange(ctx context.Context, shard, rows int) error {
 	}
 	for i := range a.Files {
 		a.Files[i].Shard, a.Files[i].First, a.Files[i].Last = shard, from+1, last
+		a.Files[i].Received, a.Files[i].Checked = s.believable(a.Files[i].Received), s.opts.Now().UnixMicro()
 	}
 	if err := s.opts.Manifest.Seal(ctx, Seal{Shard: shard, First: from + 1, Last: last, Files: a.Files, Covered: append(a.Covered, lost...)}); err != nil {
 		s.forget(token)
@@ -129,16 +131,16 @@ func (s *Store) unsealed(ctx context.Context, shard int, from, to uint64, maxRow
 	known := map[laneKey]Ranges{}
 	rows, size := 0, 0
 	for last = from - 1; last < to; {
-		seq, batches, err := r.Next(ctx)
+		seq, batches, err := r.NextThrough(ctx, to)
 		if _, ok := errors.AsType[*stream.DamagedError](err); ok {
 			last = seq // reported when it was read for the first time
 			continue
 		}
+		if errors.Is(err, io.EOF) { // records were purged under us: nothing is left up to to
+			return entries, to, lost, nil
+		}
 		if err != nil {
 			return nil, 0, nil, err
-		}
-		if seq > to { // records were purged under us: nothing is left up to to
-			return entries, to, lost, nil
 		}
 		e := Entry{Shard: shard, Record: seq, Batches: batches}
 		if len(entries) > 0 && (rows+entryRows(e) > maxRows || size+entrySize(e) > sealBytes) {
@@ -243,4 +245,5 @@ func (s *Store) sealedThrough(shard int, last uint64, rows int) {
 	s.hot = keep
 	s.mu.Unlock()
 	s.waste.add(gone)
+	s.unmark(gone...)
 }

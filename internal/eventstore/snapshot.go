@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
@@ -12,7 +13,8 @@ import (
 // or before. Rows of hot files at or before the cursors are in the segments.
 type snapshot struct {
 	Snapshot
-	hot     []string
+	hot     []hotFile
+	gaps    []Damaged // left out: they cannot be read
 	release func()
 }
 
@@ -21,17 +23,25 @@ type snapshot struct {
 func (s *Store) snapshot(ctx context.Context, w Want) (snapshot, error) {
 	release := s.waste.hold()
 	s.mu.Lock()
-	hot := make([]string, len(s.hot))
-	for i, h := range s.hot {
-		hot[i] = h.path
-	}
+	hot := slices.Clone(s.hot)
 	s.mu.Unlock()
 	m, err := s.opts.Manifest.Snapshot(ctx, w)
 	if err != nil {
 		release()
 		return snapshot{}, fmt.Errorf("read the manifest: %w", err)
 	}
-	return snapshot{Snapshot: m, hot: hot, release: release}, nil
+	snap := snapshot{Snapshot: m, hot: hot, release: release}
+	snap.Files, snap.hot, snap.gaps = s.whole(m.Files, hot)
+	return snap, nil
+}
+
+// hotPaths names its hot files.
+func (s snapshot) hotPaths() []string {
+	out := make([]string, len(s.hot))
+	for i, h := range s.hot {
+		out[i] = h.path
+	}
+	return out
 }
 
 // waste unlinks files once no snapshot taken before they went out of use is still read.

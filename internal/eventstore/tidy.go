@@ -38,7 +38,9 @@ func (s *Store) tidy(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-tick.C:
+		case <-tick.C:
+			now := s.opts.Now()
+			s.heal(ctx)
 			if err := s.Expire(ctx, now); err != nil && ctx.Err() == nil {
 				s.opts.Log.ErrorContext(ctx, "old events not removed, trying again", slog.Any("err", err))
 			}
@@ -47,23 +49,6 @@ func (s *Store) tidy(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// Expire removes the segments whose newest received is older than the retention.
-func (s *Store) Expire(ctx context.Context, now time.Time) error {
-	gone, err := s.opts.Manifest.Expire(ctx, now.Add(-s.opts.Retention).UnixMicro())
-	if err != nil {
-		return fmt.Errorf("expire segments: %w", err)
-	}
-	paths := make([]string, len(gone))
-	for i, f := range gone {
-		paths[i] = f.Path
-	}
-	s.waste.add(paths)
-	if len(gone) > 0 {
-		s.opts.Log.InfoContext(ctx, "segments past the retention removed", slog.Int("segments", len(gone)))
-	}
-	return nil
 }
 
 type mergeKey struct {
@@ -83,6 +68,7 @@ func (s *Store) Compact(ctx context.Context, now time.Time) (merges int, err err
 	if err != nil {
 		return 0, fmt.Errorf("list segments: %w", err)
 	}
+	files, _, _ = s.whole(files, nil) // a bad file is evidence: it is not made a part of a good one
 	today, quiet := now.UTC().Format(time.DateOnly), now.Add(-time.Hour).UnixMicro()
 	over := func(f File) bool { return f.Day < today && f.Received <= quiet }
 	days := gatherSets(files, func(f File) (mergeKey, bool) { return mergeKey{f.Tenant, f.Day, f.Group, f.Level}, f.Level < 2 })
@@ -186,6 +172,15 @@ func portions(set []File) [][]File {
 func (s *Store) merge(ctx context.Context, files []File, level int) error {
 	// Retention must not unlink what the worker reads.
 	defer s.waste.hold()()
+	for i := range files {
+		// What is merged gets a new sum: an altered byte would be sealed as good.
+		if reason, err := s.verify(ctx, &files[i], 0); reason != "" {
+			s.mark(ctx, []Damaged{{File: files[i], Reason: reason}}, err)
+			return fmt.Errorf("merge %d segments of %s: %w", len(files), files[i].Day, err)
+		} else if err != nil {
+			return err
+		}
+	}
 	token := uuid.Must(uuid.NewV7()).String()
 	work, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
@@ -193,6 +188,9 @@ func (s *Store) merge(ctx context.Context, files []File, level int) error {
 	if err != nil {
 		s.forget(token)
 		return fmt.Errorf("merge %d segments of %s: %w", len(files), files[0].Day, err)
+	}
+	for i := range a.Files {
+		a.Files[i].Checked = s.opts.Now().UnixMicro()
 	}
 	if err := s.opts.Manifest.Swap(ctx, files, a.Files); err != nil {
 		s.forget(token)

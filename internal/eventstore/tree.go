@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/tenant"
@@ -18,10 +17,11 @@ const (
 
 // Tree is a process with the processes below it and the chain above it.
 type Tree struct {
-	Nodes     []Node // the root first, then by depth
-	Above     []Node // the root's parent first
-	Truncated bool   // depth or limit was reached, or events were left out
-	From      int64  // µs UTC: nothing older was looked at
+	Nodes     []Node    // the root first, then by depth
+	Above     []Node    // the root's parent first
+	Truncated bool      // depth or limit was reached, or events were left out
+	From      int64     // µs UTC: nothing older was looked at
+	Missing   []Damaged // files that may hold more and cannot be read
 }
 
 // Node is one process of a tree.
@@ -43,7 +43,7 @@ func (s *Store) Tree(ctx context.Context, t tenant.ID, root event.Ref, depth, ma
 	if depth <= 0 {
 		depth = DefaultDepth
 	}
-	from := time.Now().Add(-s.opts.TreeHorizon).UnixMicro()
+	from := s.opts.Now().Add(-s.opts.TreeHorizon).UnixMicro()
 	if recorded, err := s.recordedBefore(ctx, t, root, from); err != nil {
 		return Tree{}, fmt.Errorf("draw the tree of %s: %w", root, err)
 	} else if recorded {
@@ -51,11 +51,13 @@ func (s *Store) Tree(ctx context.Context, t tenant.ID, root event.Ref, depth, ma
 	}
 	r := Request{Op: "tree", Host: root.Host.String(), Process: root.Key.String(), Depth: min(depth, MaxDepth), Limit: limit(max), From: from}
 	var events []event.Stamped
-	a, err := s.ask(ctx, Want{Tenant: t, From: from, Groups: []string{"process"}, Host: r.Host}, r, &events)
+	a, gaps, err := s.ask(ctx, Want{Tenant: t, From: from, Groups: []string{"process"}, Host: r.Host}, r, &events)
 	if err != nil {
 		return Tree{}, fmt.Errorf("draw the tree of %s: %w", root, err)
 	}
-	return assemble(root, a, events, from, r.Depth)
+	tree, err := assemble(root, a, events, from, r.Depth)
+	tree.Missing = gaps
+	return tree, err
 }
 
 // recordedBefore says whether everything known of a process lies before the horizon.

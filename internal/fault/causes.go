@@ -26,6 +26,11 @@ const (
 	Retention       Cause = "retention"        // old events are not removed
 	ControlDatabase Cause = "control-database" // what should be written to control.db is not
 	Quarantine      Cause = "quarantine"       // accepted events lie in quarantine
+	Segments        Cause = "segments"         // segments that the manifest names cannot be read
+	HotFile         Cause = "hot-file"         // a hot file cannot be read
+	Orphans         Cause = "orphans"          // files of the store that nobody can place
+	RetentionWaits  Cause = "retention-waits"  // more is past the retention than goes by at once
+	ClockJumped     Cause = "clock-jumped"     // the machine's clock is not believed
 )
 
 // words of one cause. {subject} and {detail} stand for what a fault carries.
@@ -103,6 +108,31 @@ var causes = map[Cause]words{
 		detection.Medium, 0,
 		detection.Said{En: "Events that the store could not write lie in quarantine ({detail}). They are kept, but not searchable.", Ja: "イベントストアが書き込めなかったイベントが検査保留にあります({detail})。保存されていますが、検索できません。"},
 		detection.Said{En: "`yagura quarantine list` says whose they are and why; `yagura quarantine retry` takes them in again.", Ja: "`yagura quarantine list` で対象と理由を確認できます。`yagura quarantine retry` で取り込み直せます。"},
+	},
+	Segments: {
+		detection.Critical, 0,
+		detection.Said{En: "Stored events cannot be read ({detail}). Answers leave them out and say so; nothing was deleted.", Ja: "保存済みイベントの一部を読み取れません({detail})。回答ではその分を除き、その旨を表示します。削除されたものはありません。"},
+		detection.Said{En: "Look for errors of the disk (`dmesg`, `smartctl -a`). Put these files of `segments/` back from a backup: they are read again within a minute. `yagura store` lists them; `yagura doctor --deep` compares every file with its sum.", Ja: "ディスクの異常(`dmesg`、`smartctl -a`)を確認してください。`segments/` の該当ファイルをバックアップから戻すと、1 分以内に再び読み取られます。`yagura store` で一覧を、`yagura doctor --deep` で全ファイルの照合結果を確認できます。"},
+	},
+	HotFile: {
+		detection.Medium, 0,
+		detection.Said{En: "The newest events cannot all be searched ({detail}). They are safe in the log.", Ja: "最新のイベントの一部を検索できません({detail})。イベントはログに残っています。"},
+		detection.Said{En: "They come back when they are sealed, mostly within a minute. If this comes again, look for errors of the disk (`dmesg`).", Ja: "通常は 1 分以内にシールされ、検索できるようになります。繰り返す場合はディスクの異常(`dmesg`)を確認してください。"},
+	},
+	Orphans: {
+		detection.High, 0,
+		detection.Said{En: "Files of the store are not named by the control database and were set aside, not deleted ({detail}).", Ja: "管理データベースにないストアのファイルがあり、削除せずに退避しました({detail})。"},
+		detection.Said{En: "An older control.db that was put back does this: put back the newest one you have, with the server stopped, and move what is in `segments/.orphans` back to `segments`; the next start looks at each file. What you do not need may be removed by hand. `yagura store` lists them.", Ja: "古い control.db に戻すとこうなります。サーバーを止め、手元の最新の control.db に戻し、`segments/.orphans` の中身を `segments` に移してください。次の起動時に一つずつ確認します。不要なものは手作業で削除して構いません。`yagura store` で一覧を確認できます。"},
+	},
+	RetentionWaits: {
+		detection.High, 0,
+		detection.Said{En: "Nothing is removed by retention now: more is due than goes by at once ({detail}).", Ja: "保存期間による削除を保留しています。一度に削除される量を超えています({detail})。"},
+		detection.Said{En: "If the server's clock is right and retention_days is what you mean, `yagura store expire` shows what would go and removes it with --yes. If not, correct it: nothing is lost. Meanwhile the disk fills.", Ja: "サーバーの時計と retention_days が正しければ、`yagura store expire` で対象を確認し、--yes を付けて削除してください。正しくなければ修正してください(失われたものはありません)。その間、ディスクの使用量は増え続けます。"},
+	},
+	ClockJumped: {
+		detection.High, 0,
+		detection.Said{En: "The clock of the server's host jumped ({detail}). Nothing is deleted or forgotten by it until that is settled; new events are stamped by the wrong clock meanwhile.", Ja: "サーバーのホストの時計が飛びました({detail})。解決するまで、その時計に基づく削除は行いません。その間の新しいイベントには、その時計の時刻が付きます。"},
+		detection.Said{En: "Set the clock right (`timedatectl`): this ends by itself. If the clock is right, because the machine was off or its clock was wrong before, `yagura store expire` shows it and believes it with --yes.", Ja: "時計を合わせてください(`timedatectl`)。自動的に解消します。長く停止していた場合や以前の時計が誤っていた場合など、現在の時計が正しければ、`yagura store expire` で確認し、--yes を付けて確定してください。"},
 	},
 }
 

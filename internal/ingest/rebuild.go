@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -18,6 +19,7 @@ func (s *Service) rebuild(ctx context.Context) error {
 		return fmt.Errorf("read cursors of the log: %w", err)
 	}
 	start, records := time.Now(), 0
+shards:
 	for shard, cursor := range cursors {
 		_, last, _ := s.o.Log.State(shard)
 		if last <= cursor {
@@ -25,9 +27,11 @@ func (s *Service) rebuild(ctx context.Context) error {
 		}
 		r := s.o.Log.Reader(shard, cursor+1)
 		for {
-			seq, batches, err := r.Next(ctx)
+			_, batches, err := r.NextThrough(ctx, last)
 			var damaged *stream.DamagedError
 			switch {
+			case errors.Is(err, io.EOF): // also when the manifest is older than the log, which was purged beyond its cursor
+				continue shards
 			case errors.As(err, &damaged):
 				// Whoever reads for good counts and keeps it; here it means that sensors are asked again.
 				s.log.ErrorContext(ctx, "damaged record in the log: sensors are asked again for what it held", slog.Int("shard", shard), slog.Uint64("record", damaged.Seq), slog.Any("err", err))
@@ -38,9 +42,6 @@ func (s *Service) rebuild(ctx context.Context) error {
 				s.recall(ctx, &batches[i])
 			}
 			records++
-			if seq >= last {
-				break
-			}
 		}
 	}
 	if records > 0 {

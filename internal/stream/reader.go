@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -56,6 +57,30 @@ func (r *Reader) Next(ctx context.Context) (seq uint64, batches []Batch, err err
 		case <-grown:
 		}
 	}
+	seq, batches, again, err := r.read(ctx)
+	if again {
+		return r.Next(ctx)
+	}
+	return seq, batches, err
+}
+
+// NextThrough is Next for one who wants what the log holds up to and including the record last, and waits
+// for nothing: it gives io.EOF when none of that is left, also when the rest was purged.
+func (r *Reader) NextThrough(ctx context.Context, last uint64) (seq uint64, batches []Batch, err error) {
+	first, newest, _ := r.log.State(r.s.number)
+	r.next = max(r.next, first)
+	if r.next > min(last, newest) {
+		return 0, nil, io.EOF
+	}
+	seq, batches, again, err := r.read(ctx)
+	if again {
+		return r.NextThrough(ctx, last)
+	}
+	return seq, batches, err
+}
+
+// read gives the record at next, which the log should have; again says that it was purged meanwhile.
+func (r *Reader) read(ctx context.Context) (seq uint64, batches []Batch, again bool, err error) {
 	seq = r.next
 	// A lost answer must not hold a reader for ever.
 	get, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -65,18 +90,18 @@ func (r *Reader) Next(ctx context.Context) (seq uint64, batches []Batch, err err
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		r.next++
 		if first, _, _ := r.log.State(r.s.number); seq < first { // purged while we asked
-			return r.Next(ctx)
+			return 0, nil, true, nil
 		}
-		return seq, nil, &DamagedError{Shard: r.s.number, Seq: seq, Reason: "it is not in the log any more"}
+		return seq, nil, false, &DamagedError{Shard: r.s.number, Seq: seq, Reason: "it is not in the log any more"}
 	case err != nil && r.log.isClosed():
-		return 0, nil, ErrClosed
+		return 0, nil, false, ErrClosed
 	case err != nil:
-		return 0, nil, fmt.Errorf("read record %d of shard %d: %w", seq, r.s.number, err)
+		return 0, nil, false, fmt.Errorf("read record %d of shard %d: %w", seq, r.s.number, err)
 	}
 	r.next++
 	batches, err = DecodeRecord(msg.Data)
 	if err != nil {
-		return seq, nil, &DamagedError{Shard: r.s.number, Seq: seq, Reason: err.Error(), Raw: msg.Data}
+		return seq, nil, false, &DamagedError{Shard: r.s.number, Seq: seq, Reason: err.Error(), Raw: msg.Data}
 	}
-	return seq, batches, nil
+	return seq, batches, false, nil
 }

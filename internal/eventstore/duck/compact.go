@@ -41,7 +41,7 @@ func compact(ctx context.Context, q eventstore.Request) (a eventstore.Answer, er
 	if err := s.checkTenant(ctx, q); err != nil {
 		return a, err
 	}
-	out.Level, out.Shard, out.First, out.Last, out.Rows = q.Level, -1, 0, 0, 0
+	out.Level, out.Shard, out.First, out.Last, out.Rows, out.Checked = q.Level, -1, 0, 0, 0, 0
 	for _, f := range q.Merge {
 		if f.Tenant != out.Tenant || f.Group != out.Group {
 			return a, fmt.Errorf("merge of %s and %s: they are not of one tenant and group", q.Merge[0].Path, f.Path)
@@ -74,7 +74,7 @@ func compact(ctx context.Context, q eventstore.Request) (a eventstore.Answer, er
 	if rows == nil || *rows != out.Rows {
 		return a, fmt.Errorf("merge of %d rows gave another number: the old files stay", out.Rows)
 	}
-	if out.Bytes, err = segment.Settle(tmp, final); err != nil {
+	if out.Bytes, out.Sum, err = segment.Settle(tmp, final); err != nil {
 		return a, err
 	}
 	a.Files, a.Rows = []eventstore.File{out}, out.Rows

@@ -112,7 +112,7 @@ func (s *session) step(ctx context.Context, q eventstore.Request, where string, 
 		for i := range int(rec.NumRows()) {
 			id, err := d.ID(rec, i)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 			}
 			if seen[id] {
 				continue
@@ -120,10 +120,10 @@ func (s *session) step(ctx context.Context, q eventstore.Request, where string, 
 			seen[id] = true
 			x := found{id: id}
 			if x.wire, err = d.Wire(nil, rec, i); err != nil {
-				return nil, fmt.Errorf("event %s: %w", id, err)
+				return nil, fmt.Errorf("event %s: %w: %w", id, errUnreadable, err)
 			}
 			if x.time, x.bootNS, err = d.Order(rec, i); err != nil {
-				return nil, fmt.Errorf("event %s: %w", id, err)
+				return nil, fmt.Errorf("event %s: %w: %w", id, errUnreadable, err)
 			}
 			rows = append(rows, x)
 		}
@@ -152,7 +152,10 @@ func (s *session) number(ctx context.Context, sql string) (*int64, error) {
 			n = &v
 		}
 	}
-	return n, r.Err()
+	if err := r.Err(); err != nil {
+		return nil, fmt.Errorf("duckdb: %w", err)
+	}
+	return n, nil
 }
 
 // source names the files of a snapshot. The rows of hot files that are sealed by now are left out there,

@@ -69,6 +69,8 @@ func serve(ctx context.Context, f *eventstore.Frames, q eventstore.Request) erro
 		a, err = compact(ctx, q)
 	case "events":
 		a, err = events(ctx, f, q)
+	case "inspect":
+		a, err = inspect(ctx, f, q)
 	case "tree":
 		a, err = tree(ctx, f, q)
 	default:
@@ -92,8 +94,18 @@ func code(ctx context.Context, err error) string {
 		return "deadline"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), strings.Contains(err.Error(), "No space left"):
 		return "full"
-	case strings.Contains(err.Error(), "Out of Memory"):
+	case strings.Contains(err.Error(), "Out of Memory"), errors.Is(err, syscall.ENOMEM):
 		return "memory"
+	case strings.Contains(err.Error(), "Too many open files"), errors.Is(err, errForeign):
+		return "other"
+	}
+	for _, ours := range []string{"Binder Error", "Parser Error", "Catalog Error", "Syntax Error", "Not implemented Error", "Connection Error"} {
+		if strings.Contains(err.Error(), ours) {
+			return "other" // a fault of the statement, not of a file
+		}
+	}
+	if strings.Contains(err.Error(), "duckdb: ") || errors.Is(err, errUnreadable) {
+		return "data"
 	}
 	return "other"
 }

@@ -4,6 +4,7 @@ package duck
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -27,6 +28,13 @@ func tenantIs(q eventstore.Request) (string, error) {
 	return "tenant = " + text(id.String()), nil
 }
 
+// Errors of a file: one that is of somebody else stops everything, one that cannot be read is passed over by
+// the server, which asks again without it and says so.
+var (
+	errForeign    = errors.New("belongs to another tenant")
+	errUnreadable = errors.New("the file is not as it was written")
+)
+
 // checkTenant refuses the whole request when a segment of it says in its metadata that it belongs to
 // another tenant: a manifest row that points to a foreign file is a breach, not an empty answer.
 func (s *session) checkTenant(ctx context.Context, q eventstore.Request) error {
@@ -49,7 +57,7 @@ func (s *session) checkTenant(ctx context.Context, q eventstore.Request) error {
 		}
 		for i := range int(rec.NumRows()) {
 			if owners.Value(i) != q.Tenant {
-				return fmt.Errorf("segment %s belongs to another tenant: the manifest is wrong", strings.TrimPrefix(names.Value(i), q.Data))
+				return fmt.Errorf("segment %s %w: the manifest is wrong", strings.TrimPrefix(names.Value(i), q.Data), errForeign)
 			}
 			checked[strings.Clone(names.Value(i))] = true // the batch is freed by Next
 		}
@@ -59,7 +67,7 @@ func (s *session) checkTenant(ctx context.Context, q eventstore.Request) error {
 	}
 	for _, f := range q.Segments {
 		if !checked[filepath.Join(q.Data, filepath.FromSlash(f.Path))] {
-			return fmt.Errorf("segment %s names no tenant", f.Path)
+			return fmt.Errorf("segment %s names no tenant: %w", f.Path, errUnreadable)
 		}
 	}
 	return nil

@@ -93,5 +93,8 @@ func (s *session) links(ctx context.Context, sql string) (out []eventstore.Link,
 			out = append(out, eventstore.Link{Key: strings.Clone(key.Value(i)), Parent: strings.Clone(parent.Value(i)), Depth: int(depth.Value(i))})
 		}
 	}
-	return out, r.Err()
+	if err := r.Err(); err != nil {
+		return nil, fmt.Errorf("duckdb: %w", err)
+	}
+	return out, nil
 }

@@ -1,7 +1,10 @@
 package segment
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -49,7 +52,7 @@ func (b *Builder) WriteSegments(dir, token string) (files []eventstore.File, err
 			return files, fmt.Errorf("write segment: %w", err)
 		}
 		meta := map[string]string{MetaMagic: "segment", MetaTenant: tenant.ID(p.tenant).String()}
-		if f.Bytes, err = writeFile(filepath.Join(dir, filepath.FromSlash(f.Path)), p.rows, b.fields, meta, true); err != nil {
+		if f.Bytes, f.Sum, err = writeFile(filepath.Join(dir, filepath.FromSlash(f.Path)), p.rows, b.fields, meta, true); err != nil {
 			return files, err
 		}
 		files = append(files, f)
@@ -67,7 +70,8 @@ func (b *Builder) WriteSegments(dir, token string) (files []eventstore.File, err
 
 // WriteHot writes all rows to one unsorted file at path, without fsync: a start wipes it.
 func (b *Builder) WriteHot(path string) (size int64, err error) {
-	return writeFile(path, b.rows, b.fields, map[string]string{MetaMagic: "hot"}, false)
+	size, _, err = writeFile(path, b.rows, b.fields, map[string]string{MetaMagic: "hot"}, false)
+	return size, err
 }
 
 func describe(p part) eventstore.File {
@@ -89,11 +93,11 @@ func describe(p part) eventstore.File {
 // counters are columns whose values grow along a file: differences are small, dictionaries useless.
 var counters = []string{ColSeq, ColRecord, "time", "host_time", "received", "boot_ns", "actor_start_ns", "parent_start_ns", "target_start_ns"}
 
-func writeFile(path string, rows []row, fields table, meta map[string]string, durable bool) (size int64, err error) {
+func writeFile(path string, rows []row, fields table, meta map[string]string, durable bool) (size int64, sum string, err error) {
 	tmp := path + ".tmp"
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
-		return 0, fmt.Errorf("write %s: %w", path, err)
+		return 0, "", fmt.Errorf("write %s: %w", path, err)
 	}
 	defer func() {
 		if err != nil {
@@ -101,33 +105,30 @@ func writeFile(path string, rows []row, fields table, meta map[string]string, du
 			_ = os.Remove(tmp)
 		}
 	}()
-	if err := writeParquet(f, rows, fields, meta); err != nil {
-		return 0, fmt.Errorf("write %s: %w", path, err)
+	// The sum is of what we meant to write, not of what a disk made of it.
+	h := sha256.New()
+	if err := writeParquet(io.MultiWriter(f, h), rows, fields, meta); err != nil {
+		return 0, "", fmt.Errorf("write %s: %w", path, err)
 	}
 	if durable {
 		if err := f.Sync(); err != nil {
-			return 0, fmt.Errorf("fsync %s: %w", path, err)
+			return 0, "", fmt.Errorf("fsync %s: %w", path, err)
 		}
 	}
 	st, err := f.Stat()
 	if err != nil {
-		return 0, fmt.Errorf("write %s: %w", path, err)
+		return 0, "", fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := f.Close(); err != nil {
-		return 0, fmt.Errorf("write %s: %w", path, err)
+		return 0, "", fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.Rename(tmp, path); err != nil {
-		return 0, fmt.Errorf("write %s: %w", path, err)
+		return 0, "", fmt.Errorf("write %s: %w", path, err)
 	}
-	return st.Size(), nil
+	return st.Size(), hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// keepOpen hides Close: the Parquet writer would close the file before it is fsynced.
-type keepOpen struct{ *os.File }
-
-func (keepOpen) Close() error { return nil }
-
-func writeParquet(f *os.File, rows []row, fields table, meta map[string]string) error {
+func writeParquet(f io.Writer, rows []row, fields table, meta map[string]string) error {
 	mem := memory.NewGoAllocator()
 	names, arrays, plain, err := columns(mem, rows, fields, meta[MetaMagic] == "hot")
 	if err != nil {
@@ -155,7 +156,7 @@ func writeParquet(f *os.File, rows []row, fields table, meta map[string]string) 
 			props = append(props, parquet.WithStatsFor(f.Name, false))
 		}
 	}
-	w, err := pqarrow.NewFileWriter(schema, keepOpen{f}, parquet.NewWriterProperties(props...), pqarrow.DefaultWriterProps())
+	w, err := pqarrow.NewFileWriter(schema, f, parquet.NewWriterProperties(props...), pqarrow.DefaultWriterProps())
 	if err != nil {
 		return err
 	}
@@ -172,21 +173,22 @@ func writeParquet(f *os.File, rows []row, fields table, meta map[string]string) 
 }
 
 // Settle fsyncs a file written by somebody else, gives it its final name and fsyncs the folder.
-func Settle(tmp, final string) (size int64, err error) {
+// It gives its size and SHA-256.
+func Settle(tmp, final string) (size int64, sum string, err error) {
 	f, err := os.OpenFile(tmp, os.O_RDWR, 0)
 	if err != nil {
-		return 0, fmt.Errorf("settle %s: %w", final, err)
+		return 0, "", fmt.Errorf("settle %s: %w", final, err)
 	}
 	defer func() { _ = f.Close() }()
 	if err := f.Sync(); err != nil {
-		return 0, fmt.Errorf("fsync %s: %w", final, err)
+		return 0, "", fmt.Errorf("fsync %s: %w", final, err)
 	}
-	st, err := f.Stat()
-	if err != nil {
-		return 0, fmt.Errorf("settle %s: %w", final, err)
+	h := sha256.New()
+	if size, err = io.Copy(h, f); err != nil {
+		return 0, "", fmt.Errorf("settle %s: %w", final, err)
 	}
 	if err := os.Rename(tmp, final); err != nil {
-		return 0, fmt.Errorf("settle %s: %w", final, err)
+		return 0, "", fmt.Errorf("settle %s: %w", final, err)
 	}
-	return st.Size(), durable.SyncFolder(filepath.Dir(final))
+	return size, hex.EncodeToString(h.Sum(nil)), durable.SyncFolder(filepath.Dir(final))
 }

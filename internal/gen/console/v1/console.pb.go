@@ -2338,12 +2338,15 @@ func (x *GetTreeRequest) GetLimit() uint32 {
 	return 0
 }
 
+// partial: stored events that may belong here cannot be read; partial_said names them.
 type Tree struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nodes         []*TreeNode            `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	Truncated     bool                   `protobuf:"varint,2,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	Stopped       string                 `protobuf:"bytes,3,opt,name=stopped,proto3" json:"stopped,omitempty"`
 	Root          string                 `protobuf:"bytes,4,opt,name=root,proto3" json:"root,omitempty"`
+	Partial       bool                   `protobuf:"varint,5,opt,name=partial,proto3" json:"partial,omitempty"`
+	PartialSaid   *Said                  `protobuf:"bytes,6,opt,name=partial_said,json=partialSaid,proto3" json:"partial_said,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2404,6 +2407,20 @@ func (x *Tree) GetRoot() string {
 		return x.Root
 	}
 	return ""
+}
+
+func (x *Tree) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *Tree) GetPartialSaid() *Said {
+	if x != nil {
+		return x.PartialSaid
+	}
+	return nil
 }
 
 type TreeNode struct {
@@ -2645,6 +2662,8 @@ type ListEventsResponse struct {
 	Truncated     bool                   `protobuf:"varint,3,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	Note          string                 `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
 	NoteSaid      *Said                  `protobuf:"bytes,5,opt,name=note_said,json=noteSaid,proto3" json:"note_said,omitempty"`
+	Partial       bool                   `protobuf:"varint,6,opt,name=partial,proto3" json:"partial,omitempty"`
+	PartialSaid   *Said                  `protobuf:"bytes,7,opt,name=partial_said,json=partialSaid,proto3" json:"partial_said,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2710,6 +2729,20 @@ func (x *ListEventsResponse) GetNote() string {
 func (x *ListEventsResponse) GetNoteSaid() *Said {
 	if x != nil {
 		return x.NoteSaid
+	}
+	return nil
+}
+
+func (x *ListEventsResponse) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *ListEventsResponse) GetPartialSaid() *Said {
+	if x != nil {
+		return x.PartialSaid
 	}
 	return nil
 }
@@ -4089,6 +4122,7 @@ func (x *RevokeHostRequest) GetHostId() string {
 type DiagnoseRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Notify        bool                   `protobuf:"varint,1,opt,name=notify,proto3" json:"notify,omitempty"`
+	Deep          bool                   `protobuf:"varint,2,opt,name=deep,proto3" json:"deep,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4126,6 +4160,13 @@ func (*DiagnoseRequest) Descriptor() ([]byte, []int) {
 func (x *DiagnoseRequest) GetNotify() bool {
 	if x != nil {
 		return x.Notify
+	}
+	return false
+}
+
+func (x *DiagnoseRequest) GetDeep() bool {
+	if x != nil {
+		return x.Deep
 	}
 	return false
 }
@@ -4174,6 +4215,334 @@ func (x *DiagnoseResponse) GetChecks() []*Check {
 	return nil
 }
 
+type GetStoreRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStoreRequest) Reset() {
+	*x = GetStoreRequest{}
+	mi := &file_console_v1_console_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStoreRequest) ProtoMessage() {}
+
+func (x *GetStoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStoreRequest.ProtoReflect.Descriptor instead.
+func (*GetStoreRequest) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{55}
+}
+
+type ConfirmExpiryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmExpiryRequest) Reset() {
+	*x = ConfirmExpiryRequest{}
+	mi := &file_console_v1_console_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmExpiryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmExpiryRequest) ProtoMessage() {}
+
+func (x *ConfirmExpiryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmExpiryRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmExpiryRequest) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{56}
+}
+
+type Store struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Segments      int64                  `protobuf:"varint,1,opt,name=segments,proto3" json:"segments,omitempty"`
+	Rows          int64                  `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	Bytes         int64                  `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Checked       int64                  `protobuf:"varint,4,opt,name=checked,proto3" json:"checked,omitempty"`                            // of segments: compared with their sum within a week
+	OldestCheck   int64                  `protobuf:"varint,5,opt,name=oldest_check,json=oldestCheck,proto3" json:"oldest_check,omitempty"` // µs UTC, 0: one was never looked at
+	Files         []*StoreFile           `protobuf:"bytes,6,rep,name=files,proto3" json:"files,omitempty"`                                 // that are not as they should be, at most 1000
+	Expiring      int64                  `protobuf:"varint,7,opt,name=expiring,proto3" json:"expiring,omitempty"`                          // segments past the retention that wait for ConfirmExpiry; once confirmed: those that went
+	ExpiringRows  int64                  `protobuf:"varint,8,opt,name=expiring_rows,json=expiringRows,proto3" json:"expiring_rows,omitempty"`
+	ExpiringFrom  int64                  `protobuf:"varint,9,opt,name=expiring_from,json=expiringFrom,proto3" json:"expiring_from,omitempty"` // when the oldest of them was received, µs UTC
+	ExpiringTo    int64                  `protobuf:"varint,10,opt,name=expiring_to,json=expiringTo,proto3" json:"expiring_to,omitempty"`
+	Clock         int64                  `protobuf:"varint,11,opt,name=clock,proto3" json:"clock,omitempty"`       // what the machine says, µs UTC
+	Believed      int64                  `protobuf:"varint,12,opt,name=believed,proto3" json:"believed,omitempty"` // what retention believes; differs only after a jump
+	ClockJumped   bool                   `protobuf:"varint,13,opt,name=clock_jumped,json=clockJumped,proto3" json:"clock_jumped,omitempty"`
+	RetentionDays uint32                 `protobuf:"varint,14,opt,name=retention_days,json=retentionDays,proto3" json:"retention_days,omitempty"`
+	Due           int64                  `protobuf:"varint,15,opt,name=due,proto3" json:"due,omitempty"` // segments past the retention if the clock is right
+	DueRows       int64                  `protobuf:"varint,16,opt,name=due_rows,json=dueRows,proto3" json:"due_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Store) Reset() {
+	*x = Store{}
+	mi := &file_console_v1_console_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Store) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Store) ProtoMessage() {}
+
+func (x *Store) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Store.ProtoReflect.Descriptor instead.
+func (*Store) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *Store) GetSegments() int64 {
+	if x != nil {
+		return x.Segments
+	}
+	return 0
+}
+
+func (x *Store) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *Store) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Store) GetChecked() int64 {
+	if x != nil {
+		return x.Checked
+	}
+	return 0
+}
+
+func (x *Store) GetOldestCheck() int64 {
+	if x != nil {
+		return x.OldestCheck
+	}
+	return 0
+}
+
+func (x *Store) GetFiles() []*StoreFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *Store) GetExpiring() int64 {
+	if x != nil {
+		return x.Expiring
+	}
+	return 0
+}
+
+func (x *Store) GetExpiringRows() int64 {
+	if x != nil {
+		return x.ExpiringRows
+	}
+	return 0
+}
+
+func (x *Store) GetExpiringFrom() int64 {
+	if x != nil {
+		return x.ExpiringFrom
+	}
+	return 0
+}
+
+func (x *Store) GetExpiringTo() int64 {
+	if x != nil {
+		return x.ExpiringTo
+	}
+	return 0
+}
+
+func (x *Store) GetClock() int64 {
+	if x != nil {
+		return x.Clock
+	}
+	return 0
+}
+
+func (x *Store) GetBelieved() int64 {
+	if x != nil {
+		return x.Believed
+	}
+	return 0
+}
+
+func (x *Store) GetClockJumped() bool {
+	if x != nil {
+		return x.ClockJumped
+	}
+	return false
+}
+
+func (x *Store) GetRetentionDays() uint32 {
+	if x != nil {
+		return x.RetentionDays
+	}
+	return 0
+}
+
+func (x *Store) GetDue() int64 {
+	if x != nil {
+		return x.Due
+	}
+	return 0
+}
+
+func (x *Store) GetDueRows() int64 {
+	if x != nil {
+		return x.DueRows
+	}
+	return 0
+}
+
+type StoreFile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // missing, altered, unreadable; unjudged, redundant, unfinished, kept
+	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	Rows          int64                  `protobuf:"varint,4,opt,name=rows,proto3" json:"rows,omitempty"`
+	Bytes         int64                  `protobuf:"varint,5,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	From          int64                  `protobuf:"varint,6,opt,name=from,proto3" json:"from,omitempty"` // of its events, µs UTC
+	To            int64                  `protobuf:"varint,7,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoreFile) Reset() {
+	*x = StoreFile{}
+	mi := &file_console_v1_console_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoreFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoreFile) ProtoMessage() {}
+
+func (x *StoreFile) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoreFile.ProtoReflect.Descriptor instead.
+func (*StoreFile) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *StoreFile) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *StoreFile) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *StoreFile) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *StoreFile) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *StoreFile) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *StoreFile) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *StoreFile) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
 type Check struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -4186,7 +4555,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_console_v1_console_proto_msgTypes[55]
+	mi := &file_console_v1_console_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4198,7 +4567,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[55]
+	mi := &file_console_v1_console_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4211,7 +4580,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{55}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Check) GetName() string {
@@ -4250,7 +4619,7 @@ type CreateSignInLinkRequest struct {
 
 func (x *CreateSignInLinkRequest) Reset() {
 	*x = CreateSignInLinkRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[56]
+	mi := &file_console_v1_console_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4262,7 +4631,7 @@ func (x *CreateSignInLinkRequest) String() string {
 func (*CreateSignInLinkRequest) ProtoMessage() {}
 
 func (x *CreateSignInLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[56]
+	mi := &file_console_v1_console_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4275,7 +4644,7 @@ func (x *CreateSignInLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSignInLinkRequest.ProtoReflect.Descriptor instead.
 func (*CreateSignInLinkRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{56}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{60}
 }
 
 type CreateSignInLinkResponse struct {
@@ -4288,7 +4657,7 @@ type CreateSignInLinkResponse struct {
 
 func (x *CreateSignInLinkResponse) Reset() {
 	*x = CreateSignInLinkResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[57]
+	mi := &file_console_v1_console_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4300,7 +4669,7 @@ func (x *CreateSignInLinkResponse) String() string {
 func (*CreateSignInLinkResponse) ProtoMessage() {}
 
 func (x *CreateSignInLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[57]
+	mi := &file_console_v1_console_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4313,7 +4682,7 @@ func (x *CreateSignInLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSignInLinkResponse.ProtoReflect.Descriptor instead.
 func (*CreateSignInLinkResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{57}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CreateSignInLinkResponse) GetUrl() string {
@@ -4339,7 +4708,7 @@ type SetOperatorListRequest struct {
 
 func (x *SetOperatorListRequest) Reset() {
 	*x = SetOperatorListRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[58]
+	mi := &file_console_v1_console_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4351,7 +4720,7 @@ func (x *SetOperatorListRequest) String() string {
 func (*SetOperatorListRequest) ProtoMessage() {}
 
 func (x *SetOperatorListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[58]
+	mi := &file_console_v1_console_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4364,7 +4733,7 @@ func (x *SetOperatorListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOperatorListRequest.ProtoReflect.Descriptor instead.
 func (*SetOperatorListRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{58}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SetOperatorListRequest) GetList() []byte {
@@ -4383,7 +4752,7 @@ type SetOperatorListResponse struct {
 
 func (x *SetOperatorListResponse) Reset() {
 	*x = SetOperatorListResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[59]
+	mi := &file_console_v1_console_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4395,7 +4764,7 @@ func (x *SetOperatorListResponse) String() string {
 func (*SetOperatorListResponse) ProtoMessage() {}
 
 func (x *SetOperatorListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[59]
+	mi := &file_console_v1_console_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4408,7 +4777,7 @@ func (x *SetOperatorListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOperatorListResponse.ProtoReflect.Descriptor instead.
 func (*SetOperatorListResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{59}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SetOperatorListResponse) GetGeneration() uint64 {
@@ -4426,7 +4795,7 @@ type GetAuthorityRequest struct {
 
 func (x *GetAuthorityRequest) Reset() {
 	*x = GetAuthorityRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[60]
+	mi := &file_console_v1_console_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4438,7 +4807,7 @@ func (x *GetAuthorityRequest) String() string {
 func (*GetAuthorityRequest) ProtoMessage() {}
 
 func (x *GetAuthorityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[60]
+	mi := &file_console_v1_console_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4451,7 +4820,7 @@ func (x *GetAuthorityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAuthorityRequest.ProtoReflect.Descriptor instead.
 func (*GetAuthorityRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{60}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{64}
 }
 
 type Authority struct {
@@ -4465,7 +4834,7 @@ type Authority struct {
 
 func (x *Authority) Reset() {
 	*x = Authority{}
-	mi := &file_console_v1_console_proto_msgTypes[61]
+	mi := &file_console_v1_console_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4477,7 +4846,7 @@ func (x *Authority) String() string {
 func (*Authority) ProtoMessage() {}
 
 func (x *Authority) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[61]
+	mi := &file_console_v1_console_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4490,7 +4859,7 @@ func (x *Authority) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authority.ProtoReflect.Descriptor instead.
 func (*Authority) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{61}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Authority) GetPublicKey() []byte {
@@ -4727,12 +5096,14 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x0eGetTreeRequest\x12\x18\n" +
 	"\aprocess\x18\x01 \x01(\tR\aprocess\x12\x14\n" +
 	"\x05depth\x18\x02 \x01(\rR\x05depth\x12\x14\n" +
-	"\x05limit\x18\x03 \x01(\rR\x05limit\"\x85\x01\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\"\xdb\x01\n" +
 	"\x04Tree\x121\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x1b.yagura.console.v1.TreeNodeR\x05nodes\x12\x1c\n" +
 	"\ttruncated\x18\x02 \x01(\bR\ttruncated\x12\x18\n" +
 	"\astopped\x18\x03 \x01(\tR\astopped\x12\x12\n" +
-	"\x04root\x18\x04 \x01(\tR\x04root\"\xb6\x02\n" +
+	"\x04root\x18\x04 \x01(\tR\x04root\x12\x18\n" +
+	"\apartial\x18\x05 \x01(\bR\apartial\x12:\n" +
+	"\fpartial_said\x18\x06 \x01(\v2\x17.yagura.console.v1.SaidR\vpartialSaid\"\xb6\x02\n" +
 	"\bTreeNode\x12\x18\n" +
 	"\aprocess\x18\x01 \x01(\tR\aprocess\x12\x16\n" +
 	"\x06parent\x18\x02 \x01(\tR\x06parent\x12\x14\n" +
@@ -4755,13 +5126,15 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x04from\x18\x04 \x01(\x03R\x04from\x12\x0e\n" +
 	"\x02to\x18\x05 \x01(\x03R\x02to\x12\x14\n" +
 	"\x05kinds\x18\x06 \x03(\tR\x05kinds\x12\x14\n" +
-	"\x05limit\x18\a \x01(\rR\x05limit\"\xcb\x01\n" +
+	"\x05limit\x18\a \x01(\rR\x05limit\"\xa1\x02\n" +
 	"\x12ListEventsResponse\x123\n" +
 	"\x06events\x18\x01 \x03(\v2\x1b.yagura.console.v1.EventRowR\x06events\x12\x18\n" +
 	"\amissing\x18\x02 \x03(\tR\amissing\x12\x1c\n" +
 	"\ttruncated\x18\x03 \x01(\bR\ttruncated\x12\x12\n" +
 	"\x04note\x18\x04 \x01(\tR\x04note\x124\n" +
-	"\tnote_said\x18\x05 \x01(\v2\x17.yagura.console.v1.SaidR\bnoteSaid\"\xba\x02\n" +
+	"\tnote_said\x18\x05 \x01(\v2\x17.yagura.console.v1.SaidR\bnoteSaid\x12\x18\n" +
+	"\apartial\x18\x06 \x01(\bR\apartial\x12:\n" +
+	"\fpartial_said\x18\a \x01(\v2\x17.yagura.console.v1.SaidR\vpartialSaid\"\xba\x02\n" +
 	"\bEventRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
@@ -4881,11 +5254,41 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\n" +
 	"created_by\x18\x05 \x01(\tR\tcreatedBy\",\n" +
 	"\x11RevokeHostRequest\x12\x17\n" +
-	"\ahost_id\x18\x01 \x01(\tR\x06hostId\")\n" +
+	"\ahost_id\x18\x01 \x01(\tR\x06hostId\"=\n" +
 	"\x0fDiagnoseRequest\x12\x16\n" +
-	"\x06notify\x18\x01 \x01(\bR\x06notify\"D\n" +
+	"\x06notify\x18\x01 \x01(\bR\x06notify\x12\x12\n" +
+	"\x04deep\x18\x02 \x01(\bR\x04deep\"D\n" +
 	"\x10DiagnoseResponse\x120\n" +
-	"\x06checks\x18\x01 \x03(\v2\x18.yagura.console.v1.CheckR\x06checks\"\x89\x01\n" +
+	"\x06checks\x18\x01 \x03(\v2\x18.yagura.console.v1.CheckR\x06checks\"\x11\n" +
+	"\x0fGetStoreRequest\"\x16\n" +
+	"\x14ConfirmExpiryRequest\"\xee\x03\n" +
+	"\x05Store\x12\x1a\n" +
+	"\bsegments\x18\x01 \x01(\x03R\bsegments\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\x12\x18\n" +
+	"\achecked\x18\x04 \x01(\x03R\achecked\x12!\n" +
+	"\foldest_check\x18\x05 \x01(\x03R\voldestCheck\x122\n" +
+	"\x05files\x18\x06 \x03(\v2\x1c.yagura.console.v1.StoreFileR\x05files\x12\x1a\n" +
+	"\bexpiring\x18\a \x01(\x03R\bexpiring\x12#\n" +
+	"\rexpiring_rows\x18\b \x01(\x03R\fexpiringRows\x12#\n" +
+	"\rexpiring_from\x18\t \x01(\x03R\fexpiringFrom\x12\x1f\n" +
+	"\vexpiring_to\x18\n" +
+	" \x01(\x03R\n" +
+	"expiringTo\x12\x14\n" +
+	"\x05clock\x18\v \x01(\x03R\x05clock\x12\x1a\n" +
+	"\bbelieved\x18\f \x01(\x03R\bbelieved\x12!\n" +
+	"\fclock_jumped\x18\r \x01(\bR\vclockJumped\x12%\n" +
+	"\x0eretention_days\x18\x0e \x01(\rR\rretentionDays\x12\x10\n" +
+	"\x03due\x18\x0f \x01(\x03R\x03due\x12\x19\n" +
+	"\bdue_rows\x18\x10 \x01(\x03R\adueRows\"\x95\x01\n" +
+	"\tStoreFile\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x12\n" +
+	"\x04rows\x18\x04 \x01(\x03R\x04rows\x12\x14\n" +
+	"\x05bytes\x18\x05 \x01(\x03R\x05bytes\x12\x12\n" +
+	"\x04from\x18\x06 \x01(\x03R\x04from\x12\x0e\n" +
+	"\x02to\x18\a \x01(\x03R\x02to\"\x89\x01\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12+\n" +
@@ -4912,7 +5315,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x06Finish\x12 .yagura.console.v1.FinishRequest\x1a\".yagura.console.v1.SessionResponse\x12J\n" +
 	"\x04Open\x12\x1e.yagura.console.v1.OpenRequest\x1a\".yagura.console.v1.SessionResponse\x12J\n" +
 	"\x05Close\x12\x1f.yagura.console.v1.CloseRequest\x1a .yagura.console.v1.CloseResponse\x12H\n" +
-	"\x03Who\x12\x1d.yagura.console.v1.WhoRequest\x1a\".yagura.console.v1.SessionResponse2\xeb\x0e\n" +
+	"\x03Who\x12\x1d.yagura.console.v1.WhoRequest\x1a\".yagura.console.v1.SessionResponse2\x89\x10\n" +
 	"\aConsole\x12E\n" +
 	"\aGetHome\x12!.yagura.console.v1.GetHomeRequest\x1a\x17.yagura.console.v1.Home\x12V\n" +
 	"\tListHosts\x12#.yagura.console.v1.ListHostsRequest\x1a$.yagura.console.v1.ListHostsResponse\x12e\n" +
@@ -4934,7 +5337,9 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x0fListEnrolTokens\x12).yagura.console.v1.ListEnrolTokensRequest\x1a*.yagura.console.v1.ListEnrolTokensResponse\x12K\n" +
 	"\n" +
 	"RevokeHost\x12$.yagura.console.v1.RevokeHostRequest\x1a\x17.yagura.console.v1.Host\x12S\n" +
-	"\bDiagnose\x12\".yagura.console.v1.DiagnoseRequest\x1a#.yagura.console.v1.DiagnoseResponse\x12h\n" +
+	"\bDiagnose\x12\".yagura.console.v1.DiagnoseRequest\x1a#.yagura.console.v1.DiagnoseResponse\x12H\n" +
+	"\bGetStore\x12\".yagura.console.v1.GetStoreRequest\x1a\x18.yagura.console.v1.Store\x12R\n" +
+	"\rConfirmExpiry\x12'.yagura.console.v1.ConfirmExpiryRequest\x1a\x18.yagura.console.v1.Store\x12h\n" +
 	"\x0fSetOperatorList\x12).yagura.console.v1.SetOperatorListRequest\x1a*.yagura.console.v1.SetOperatorListResponse\x12T\n" +
 	"\fGetAuthority\x12&.yagura.console.v1.GetAuthorityRequest\x1a\x1c.yagura.console.v1.Authority\x12k\n" +
 	"\x10CreateSignInLink\x12*.yagura.console.v1.CreateSignInLinkRequest\x1a+.yagura.console.v1.CreateSignInLinkResponseB@Z>github.com/yagura-edr/yagura/internal/gen/console/v1;consolev1b\x06proto3"
@@ -4951,7 +5356,7 @@ func file_console_v1_console_proto_rawDescGZIP() []byte {
 	return file_console_v1_console_proto_rawDescData
 }
 
-var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
 var file_console_v1_console_proto_goTypes = []any{
 	(*BeginRequest)(nil),             // 0: yagura.console.v1.BeginRequest
 	(*BeginResponse)(nil),            // 1: yagura.console.v1.BeginResponse
@@ -5008,18 +5413,22 @@ var file_console_v1_console_proto_goTypes = []any{
 	(*RevokeHostRequest)(nil),        // 52: yagura.console.v1.RevokeHostRequest
 	(*DiagnoseRequest)(nil),          // 53: yagura.console.v1.DiagnoseRequest
 	(*DiagnoseResponse)(nil),         // 54: yagura.console.v1.DiagnoseResponse
-	(*Check)(nil),                    // 55: yagura.console.v1.Check
-	(*CreateSignInLinkRequest)(nil),  // 56: yagura.console.v1.CreateSignInLinkRequest
-	(*CreateSignInLinkResponse)(nil), // 57: yagura.console.v1.CreateSignInLinkResponse
-	(*SetOperatorListRequest)(nil),   // 58: yagura.console.v1.SetOperatorListRequest
-	(*SetOperatorListResponse)(nil),  // 59: yagura.console.v1.SetOperatorListResponse
-	(*GetAuthorityRequest)(nil),      // 60: yagura.console.v1.GetAuthorityRequest
-	(*Authority)(nil),                // 61: yagura.console.v1.Authority
-	nil,                              // 62: yagura.console.v1.Home.OpenBySeverityEntry
-	nil,                              // 63: yagura.console.v1.EventRow.FieldsEntry
+	(*GetStoreRequest)(nil),          // 55: yagura.console.v1.GetStoreRequest
+	(*ConfirmExpiryRequest)(nil),     // 56: yagura.console.v1.ConfirmExpiryRequest
+	(*Store)(nil),                    // 57: yagura.console.v1.Store
+	(*StoreFile)(nil),                // 58: yagura.console.v1.StoreFile
+	(*Check)(nil),                    // 59: yagura.console.v1.Check
+	(*CreateSignInLinkRequest)(nil),  // 60: yagura.console.v1.CreateSignInLinkRequest
+	(*CreateSignInLinkResponse)(nil), // 61: yagura.console.v1.CreateSignInLinkResponse
+	(*SetOperatorListRequest)(nil),   // 62: yagura.console.v1.SetOperatorListRequest
+	(*SetOperatorListResponse)(nil),  // 63: yagura.console.v1.SetOperatorListResponse
+	(*GetAuthorityRequest)(nil),      // 64: yagura.console.v1.GetAuthorityRequest
+	(*Authority)(nil),                // 65: yagura.console.v1.Authority
+	nil,                              // 66: yagura.console.v1.Home.OpenBySeverityEntry
+	nil,                              // 67: yagura.console.v1.EventRow.FieldsEntry
 }
 var file_console_v1_console_proto_depIdxs = []int32{
-	62, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
+	66, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
 	12, // 1: yagura.console.v1.Home.silent_failures:type_name -> yagura.console.v1.SilentFailure
 	13, // 2: yagura.console.v1.Home.coverage:type_name -> yagura.console.v1.CoverageCell
 	11, // 3: yagura.console.v1.Home.canary_strip:type_name -> yagura.console.v1.HealthMark
@@ -5040,80 +5449,87 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	19, // 18: yagura.console.v1.Incident.detections:type_name -> yagura.console.v1.Detection
 	26, // 19: yagura.console.v1.Incident.history:type_name -> yagura.console.v1.IncidentChange
 	31, // 20: yagura.console.v1.Tree.nodes:type_name -> yagura.console.v1.TreeNode
-	34, // 21: yagura.console.v1.ListEventsResponse.events:type_name -> yagura.console.v1.EventRow
-	8,  // 22: yagura.console.v1.ListEventsResponse.note_said:type_name -> yagura.console.v1.Said
-	8,  // 23: yagura.console.v1.EventRow.line:type_name -> yagura.console.v1.Said
-	63, // 24: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
-	40, // 25: yagura.console.v1.ListRulesResponse.rules:type_name -> yagura.console.v1.Rule
-	42, // 26: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
-	42, // 27: yagura.console.v1.ListRulesResponse.warnings:type_name -> yagura.console.v1.RejectedRule
-	8,  // 28: yagura.console.v1.Rule.title:type_name -> yagura.console.v1.Said
-	41, // 29: yagura.console.v1.Rule.filters:type_name -> yagura.console.v1.RuleFilter
-	8,  // 30: yagura.console.v1.RejectedRule.why:type_name -> yagura.console.v1.Said
-	46, // 31: yagura.console.v1.ListActionsResponse.actions:type_name -> yagura.console.v1.Action
-	8,  // 32: yagura.console.v1.Action.detail_said:type_name -> yagura.console.v1.Said
-	51, // 33: yagura.console.v1.CreateEnrolTokenResponse.entry:type_name -> yagura.console.v1.EnrolToken
-	51, // 34: yagura.console.v1.ListEnrolTokensResponse.tokens:type_name -> yagura.console.v1.EnrolToken
-	55, // 35: yagura.console.v1.DiagnoseResponse.checks:type_name -> yagura.console.v1.Check
-	8,  // 36: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
-	8,  // 37: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
-	0,  // 38: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
-	2,  // 39: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
-	3,  // 40: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
-	4,  // 41: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
-	6,  // 42: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
-	9,  // 43: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
-	14, // 44: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
-	17, // 45: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
-	21, // 46: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
-	24, // 47: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
-	27, // 48: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
-	28, // 49: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
-	29, // 50: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
-	32, // 51: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
-	35, // 52: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
-	36, // 53: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
-	38, // 54: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
-	43, // 55: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
-	44, // 56: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
-	47, // 57: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
-	49, // 58: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
-	52, // 59: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
-	53, // 60: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
-	58, // 61: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
-	60, // 62: yagura.console.v1.Console.GetAuthority:input_type -> yagura.console.v1.GetAuthorityRequest
-	56, // 63: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
-	1,  // 64: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
-	7,  // 65: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
-	7,  // 66: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
-	5,  // 67: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
-	7,  // 68: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
-	10, // 69: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
-	15, // 70: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
-	18, // 71: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
-	22, // 72: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
-	25, // 73: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
-	25, // 74: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
-	25, // 75: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
-	30, // 76: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
-	33, // 77: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
-	34, // 78: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
-	37, // 79: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
-	39, // 80: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
-	46, // 81: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
-	45, // 82: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
-	48, // 83: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
-	50, // 84: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
-	16, // 85: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
-	54, // 86: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
-	59, // 87: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
-	61, // 88: yagura.console.v1.Console.GetAuthority:output_type -> yagura.console.v1.Authority
-	57, // 89: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
-	64, // [64:90] is the sub-list for method output_type
-	38, // [38:64] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	8,  // 21: yagura.console.v1.Tree.partial_said:type_name -> yagura.console.v1.Said
+	34, // 22: yagura.console.v1.ListEventsResponse.events:type_name -> yagura.console.v1.EventRow
+	8,  // 23: yagura.console.v1.ListEventsResponse.note_said:type_name -> yagura.console.v1.Said
+	8,  // 24: yagura.console.v1.ListEventsResponse.partial_said:type_name -> yagura.console.v1.Said
+	8,  // 25: yagura.console.v1.EventRow.line:type_name -> yagura.console.v1.Said
+	67, // 26: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
+	40, // 27: yagura.console.v1.ListRulesResponse.rules:type_name -> yagura.console.v1.Rule
+	42, // 28: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
+	42, // 29: yagura.console.v1.ListRulesResponse.warnings:type_name -> yagura.console.v1.RejectedRule
+	8,  // 30: yagura.console.v1.Rule.title:type_name -> yagura.console.v1.Said
+	41, // 31: yagura.console.v1.Rule.filters:type_name -> yagura.console.v1.RuleFilter
+	8,  // 32: yagura.console.v1.RejectedRule.why:type_name -> yagura.console.v1.Said
+	46, // 33: yagura.console.v1.ListActionsResponse.actions:type_name -> yagura.console.v1.Action
+	8,  // 34: yagura.console.v1.Action.detail_said:type_name -> yagura.console.v1.Said
+	51, // 35: yagura.console.v1.CreateEnrolTokenResponse.entry:type_name -> yagura.console.v1.EnrolToken
+	51, // 36: yagura.console.v1.ListEnrolTokensResponse.tokens:type_name -> yagura.console.v1.EnrolToken
+	59, // 37: yagura.console.v1.DiagnoseResponse.checks:type_name -> yagura.console.v1.Check
+	58, // 38: yagura.console.v1.Store.files:type_name -> yagura.console.v1.StoreFile
+	8,  // 39: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
+	8,  // 40: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
+	0,  // 41: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
+	2,  // 42: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
+	3,  // 43: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
+	4,  // 44: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
+	6,  // 45: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
+	9,  // 46: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
+	14, // 47: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
+	17, // 48: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
+	21, // 49: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
+	24, // 50: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
+	27, // 51: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
+	28, // 52: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
+	29, // 53: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
+	32, // 54: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
+	35, // 55: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
+	36, // 56: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
+	38, // 57: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
+	43, // 58: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
+	44, // 59: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
+	47, // 60: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
+	49, // 61: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
+	52, // 62: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
+	53, // 63: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
+	55, // 64: yagura.console.v1.Console.GetStore:input_type -> yagura.console.v1.GetStoreRequest
+	56, // 65: yagura.console.v1.Console.ConfirmExpiry:input_type -> yagura.console.v1.ConfirmExpiryRequest
+	62, // 66: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
+	64, // 67: yagura.console.v1.Console.GetAuthority:input_type -> yagura.console.v1.GetAuthorityRequest
+	60, // 68: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
+	1,  // 69: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
+	7,  // 70: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
+	7,  // 71: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
+	5,  // 72: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
+	7,  // 73: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
+	10, // 74: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
+	15, // 75: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
+	18, // 76: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
+	22, // 77: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
+	25, // 78: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
+	25, // 79: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
+	25, // 80: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
+	30, // 81: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
+	33, // 82: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
+	34, // 83: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
+	37, // 84: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
+	39, // 85: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
+	46, // 86: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
+	45, // 87: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
+	48, // 88: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
+	50, // 89: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
+	16, // 90: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
+	54, // 91: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
+	57, // 92: yagura.console.v1.Console.GetStore:output_type -> yagura.console.v1.Store
+	57, // 93: yagura.console.v1.Console.ConfirmExpiry:output_type -> yagura.console.v1.Store
+	63, // 94: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
+	65, // 95: yagura.console.v1.Console.GetAuthority:output_type -> yagura.console.v1.Authority
+	61, // 96: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
+	69, // [69:97] is the sub-list for method output_type
+	41, // [41:69] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_console_v1_console_proto_init() }
@@ -5127,7 +5543,7 @@ func file_console_v1_console_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_console_v1_console_proto_rawDesc), len(file_console_v1_console_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   64,
+			NumMessages:   68,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -50,10 +50,15 @@ export function EventsDrawer({
           </Button>
         </div>
       </header>
+      {data?.partialSaid && (
+        <p role="alert" className="border-b border-warn bg-warn-bg px-3 py-1 text-warn">
+          {pick(data.partialSaid, language)}
+        </p>
+      )}
       {isPending && <Loading rows={4} />}
       {error && !data && <Failure error={error} retry={() => void refetch()} />}
       {data && events.length === 0 && (
-        <Empty kind={data.missing.length > 0 ? 'blind' : 'yet'} title={t.eventsNone}>
+        <Empty kind={data.missing.length > 0 || data.partial ? 'blind' : 'yet'} title={t.eventsNone}>
           {data.missing.length > 0 ? t.eventsMissing(data.missing.length) : t.eventsNoneText}
         </Empty>
       )}

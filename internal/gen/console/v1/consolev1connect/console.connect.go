@@ -86,6 +86,10 @@ const (
 	ConsoleRevokeHostProcedure = "/yagura.console.v1.Console/RevokeHost"
 	// ConsoleDiagnoseProcedure is the fully-qualified name of the Console's Diagnose RPC.
 	ConsoleDiagnoseProcedure = "/yagura.console.v1.Console/Diagnose"
+	// ConsoleGetStoreProcedure is the fully-qualified name of the Console's GetStore RPC.
+	ConsoleGetStoreProcedure = "/yagura.console.v1.Console/GetStore"
+	// ConsoleConfirmExpiryProcedure is the fully-qualified name of the Console's ConfirmExpiry RPC.
+	ConsoleConfirmExpiryProcedure = "/yagura.console.v1.Console/ConfirmExpiry"
 	// ConsoleSetOperatorListProcedure is the fully-qualified name of the Console's SetOperatorList RPC.
 	ConsoleSetOperatorListProcedure = "/yagura.console.v1.Console/SetOperatorList"
 	// ConsoleGetAuthorityProcedure is the fully-qualified name of the Console's GetAuthority RPC.
@@ -301,6 +305,11 @@ type ConsoleClient interface {
 	ListEnrolTokens(context.Context, *connect.Request[v1.ListEnrolTokensRequest]) (*connect.Response[v1.ListEnrolTokensResponse], error)
 	RevokeHost(context.Context, *connect.Request[v1.RevokeHostRequest]) (*connect.Response[v1.Host], error)
 	Diagnose(context.Context, *connect.Request[v1.DiagnoseRequest]) (*connect.Response[v1.DiagnoseResponse], error)
+	// GetStore says what the event store holds and what of it is not whole.
+	GetStore(context.Context, *connect.Request[v1.GetStoreRequest]) (*connect.Response[v1.Store], error)
+	// ConfirmExpiry says that the clock and the retention are right: what is past the retention goes, however much it is.
+	// Only the admin socket may ask.
+	ConfirmExpiry(context.Context, *connect.Request[v1.ConfirmExpiryRequest]) (*connect.Response[v1.Store], error)
 	// SetOperatorList relays the authority's signed list; the server checks it and cannot make one.
 	SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error)
 	// GetAuthority gives what the server knows of the tenant's authority: public keys and the signed list.
@@ -428,6 +437,18 @@ func NewConsoleClient(httpClient connect.HTTPClient, baseURL string, opts ...con
 			connect.WithSchema(consoleMethods.ByName("Diagnose")),
 			connect.WithClientOptions(opts...),
 		),
+		getStore: connect.NewClient[v1.GetStoreRequest, v1.Store](
+			httpClient,
+			baseURL+ConsoleGetStoreProcedure,
+			connect.WithSchema(consoleMethods.ByName("GetStore")),
+			connect.WithClientOptions(opts...),
+		),
+		confirmExpiry: connect.NewClient[v1.ConfirmExpiryRequest, v1.Store](
+			httpClient,
+			baseURL+ConsoleConfirmExpiryProcedure,
+			connect.WithSchema(consoleMethods.ByName("ConfirmExpiry")),
+			connect.WithClientOptions(opts...),
+		),
 		setOperatorList: connect.NewClient[v1.SetOperatorListRequest, v1.SetOperatorListResponse](
 			httpClient,
 			baseURL+ConsoleSetOperatorListProcedure,
@@ -469,6 +490,8 @@ type consoleClient struct {
 	listEnrolTokens  *connect.Client[v1.ListEnrolTokensRequest, v1.ListEnrolTokensResponse]
 	revokeHost       *connect.Client[v1.RevokeHostRequest, v1.Host]
 	diagnose         *connect.Client[v1.DiagnoseRequest, v1.DiagnoseResponse]
+	getStore         *connect.Client[v1.GetStoreRequest, v1.Store]
+	confirmExpiry    *connect.Client[v1.ConfirmExpiryRequest, v1.Store]
 	setOperatorList  *connect.Client[v1.SetOperatorListRequest, v1.SetOperatorListResponse]
 	getAuthority     *connect.Client[v1.GetAuthorityRequest, v1.Authority]
 	createSignInLink *connect.Client[v1.CreateSignInLinkRequest, v1.CreateSignInLinkResponse]
@@ -564,6 +587,16 @@ func (c *consoleClient) Diagnose(ctx context.Context, req *connect.Request[v1.Di
 	return c.diagnose.CallUnary(ctx, req)
 }
 
+// GetStore calls yagura.console.v1.Console.GetStore.
+func (c *consoleClient) GetStore(ctx context.Context, req *connect.Request[v1.GetStoreRequest]) (*connect.Response[v1.Store], error) {
+	return c.getStore.CallUnary(ctx, req)
+}
+
+// ConfirmExpiry calls yagura.console.v1.Console.ConfirmExpiry.
+func (c *consoleClient) ConfirmExpiry(ctx context.Context, req *connect.Request[v1.ConfirmExpiryRequest]) (*connect.Response[v1.Store], error) {
+	return c.confirmExpiry.CallUnary(ctx, req)
+}
+
 // SetOperatorList calls yagura.console.v1.Console.SetOperatorList.
 func (c *consoleClient) SetOperatorList(ctx context.Context, req *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error) {
 	return c.setOperatorList.CallUnary(ctx, req)
@@ -603,6 +636,11 @@ type ConsoleHandler interface {
 	ListEnrolTokens(context.Context, *connect.Request[v1.ListEnrolTokensRequest]) (*connect.Response[v1.ListEnrolTokensResponse], error)
 	RevokeHost(context.Context, *connect.Request[v1.RevokeHostRequest]) (*connect.Response[v1.Host], error)
 	Diagnose(context.Context, *connect.Request[v1.DiagnoseRequest]) (*connect.Response[v1.DiagnoseResponse], error)
+	// GetStore says what the event store holds and what of it is not whole.
+	GetStore(context.Context, *connect.Request[v1.GetStoreRequest]) (*connect.Response[v1.Store], error)
+	// ConfirmExpiry says that the clock and the retention are right: what is past the retention goes, however much it is.
+	// Only the admin socket may ask.
+	ConfirmExpiry(context.Context, *connect.Request[v1.ConfirmExpiryRequest]) (*connect.Response[v1.Store], error)
 	// SetOperatorList relays the authority's signed list; the server checks it and cannot make one.
 	SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error)
 	// GetAuthority gives what the server knows of the tenant's authority: public keys and the signed list.
@@ -726,6 +764,18 @@ func NewConsoleHandler(svc ConsoleHandler, opts ...connect.HandlerOption) (strin
 		connect.WithSchema(consoleMethods.ByName("Diagnose")),
 		connect.WithHandlerOptions(opts...),
 	)
+	consoleGetStoreHandler := connect.NewUnaryHandler(
+		ConsoleGetStoreProcedure,
+		svc.GetStore,
+		connect.WithSchema(consoleMethods.ByName("GetStore")),
+		connect.WithHandlerOptions(opts...),
+	)
+	consoleConfirmExpiryHandler := connect.NewUnaryHandler(
+		ConsoleConfirmExpiryProcedure,
+		svc.ConfirmExpiry,
+		connect.WithSchema(consoleMethods.ByName("ConfirmExpiry")),
+		connect.WithHandlerOptions(opts...),
+	)
 	consoleSetOperatorListHandler := connect.NewUnaryHandler(
 		ConsoleSetOperatorListProcedure,
 		svc.SetOperatorList,
@@ -782,6 +832,10 @@ func NewConsoleHandler(svc ConsoleHandler, opts ...connect.HandlerOption) (strin
 			consoleRevokeHostHandler.ServeHTTP(w, r)
 		case ConsoleDiagnoseProcedure:
 			consoleDiagnoseHandler.ServeHTTP(w, r)
+		case ConsoleGetStoreProcedure:
+			consoleGetStoreHandler.ServeHTTP(w, r)
+		case ConsoleConfirmExpiryProcedure:
+			consoleConfirmExpiryHandler.ServeHTTP(w, r)
 		case ConsoleSetOperatorListProcedure:
 			consoleSetOperatorListHandler.ServeHTTP(w, r)
 		case ConsoleGetAuthorityProcedure:
@@ -867,6 +921,14 @@ func (UnimplementedConsoleHandler) RevokeHost(context.Context, *connect.Request[
 
 func (UnimplementedConsoleHandler) Diagnose(context.Context, *connect.Request[v1.DiagnoseRequest]) (*connect.Response[v1.DiagnoseResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.Diagnose is not implemented"))
+}
+
+func (UnimplementedConsoleHandler) GetStore(context.Context, *connect.Request[v1.GetStoreRequest]) (*connect.Response[v1.Store], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.GetStore is not implemented"))
+}
+
+func (UnimplementedConsoleHandler) ConfirmExpiry(context.Context, *connect.Request[v1.ConfirmExpiryRequest]) (*connect.Response[v1.Store], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.ConfirmExpiry is not implemented"))
 }
 
 func (UnimplementedConsoleHandler) SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error) {

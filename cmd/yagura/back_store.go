@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/clock"
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/fault"
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/tenant"
+	"github.com/yagura-edr/yagura/internal/terminal"
+)
+
+// partialSaid says in both languages what an answer lacks; nil when it lacks nothing.
+func partialSaid(missing []eventstore.Damaged) *consolev1.Said {
+	if len(missing) == 0 {
+		return nil
+	}
+	var rows, from, to int64
+	hot, hosts := 0, map[string]bool{}
+	var reasons []string
+	for _, d := range missing {
+		rows += d.Rows
+		if d.Hot {
+			hot++
+			continue
+		}
+		if from == 0 || d.MinTime < from {
+			from = d.MinTime
+		}
+		to = max(to, d.MaxTime)
+		hosts[d.MinHost], hosts[d.MaxHost] = true, true
+		if !slices.Contains(reasons, d.Reason) {
+			reasons = append(reasons, d.Reason)
+		}
+	}
+	var all detection.Said
+	add := func(s detection.Said) {
+		all.En, all.Ja = strings.TrimSpace(all.En+" "+s.En), all.Ja+s.Ja
+	}
+	if n := len(missing) - hot; n > 0 {
+		en, ja := tongueOf(terminal.English), tongueOf(terminal.Japanese)
+		said := func(t *terminal.Tongue) string {
+			words := make([]string, len(reasons))
+			for i, r := range reasons {
+				words[i] = t.Say(r)
+			}
+			return strings.Join(words, ", ")
+		}
+		const text = "This answer is not whole: %d stored files cannot be read (%s) that hold up to %d events of %s to %s. `yagura store` names them."
+		add(detection.Said{
+			En: en.Say(text, n, said(en), rows, utc(from), utc(to)),
+			Ja: ja.Say(text, n, said(ja), rows, utc(from), utc(to)),
+		})
+	}
+	if hot > 0 {
+		add(both("Some of the newest events cannot be read until they are sealed, mostly within a minute (%d files).", hot))
+	}
+	return said(all)
+}
+
+// maxStoreFiles bounds the list of files of one answer; the numbers beside it are of all.
+const maxStoreFiles = 1000
+
+// Store says what the event store holds and what of it is not whole.
+func (b *overviewBack) Store(ctx context.Context, t tenant.ID) (*consolev1.Store, error) {
+	st, err := b.store.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scrub, wait, at := b.store.Scrub(), b.store.Waiting(), b.clock.State()
+	m := &consolev1.Store{
+		Segments: int64(st.Segments), Rows: st.Rows, Bytes: st.Bytes, Checked: int64(scrub.Checked), OldestCheck: scrub.Oldest,
+		Expiring: int64(wait.Segments), ExpiringRows: wait.Events, ExpiringFrom: wait.Oldest, ExpiringTo: wait.Newest,
+		Clock: at.Wall.UnixMicro(), Believed: at.Believed.UnixMicro(), ClockJumped: at.Jumped, RetentionDays: uint32(b.store.Retention() / (24 * time.Hour)),
+	}
+	due, err := b.store.Due(ctx, at.Wall)
+	if err != nil {
+		return nil, err
+	}
+	m.Due, m.DueRows = int64(due.Segments), due.Events
+	for _, d := range b.store.Damaged() {
+		if !d.Hot && d.Tenant == t && len(m.Files) < maxStoreFiles {
+			m.Files = append(m.Files, &consolev1.StoreFile{Path: d.Path, State: d.Reason, Rows: d.Rows, Bytes: d.Bytes, From: d.MinTime, To: d.MaxTime})
+		}
+	}
+	for _, o := range b.store.Orphans() {
+		if len(m.Files) < maxStoreFiles {
+			m.Files = append(m.Files, &consolev1.StoreFile{Path: o.Path, State: o.Verdict, Why: o.Why, Bytes: o.Bytes})
+		}
+	}
+	return m, nil
+}
+
+// ConfirmExpiry believes the machine's clock and lets what is past the retention go.
+func (b *overviewBack) ConfirmExpiry(ctx context.Context, t tenant.ID) (*consolev1.Store, error) {
+	if err := b.clock.Confirm(); err != nil {
+		return nil, err
+	}
+	tellClock(b.faults, b.clock.State(), nil)
+	gone, err := b.store.Confirm(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := b.Store(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	m.Expiring, m.ExpiringRows, m.ExpiringFrom, m.ExpiringTo = int64(gone.Segments), gone.Events, gone.Oldest, gone.Newest
+	return m, nil
+}
+
+// checkStore says how the stored files are; deep compares all of them with their sums first.
+func (b *overviewBack) checkStore(ctx context.Context, t tenant.ID, deep bool) (*consolev1.Check, error) {
+	looked := 0
+	var err error
+	if deep {
+		if looked, err = b.store.Deep(ctx); err != nil {
+			return &consolev1.Check{Name: "store", State: "fail", What: said(both("%d stored files were compared with their sums, then it ended: %v", looked, err))}, nil
+		}
+	}
+	m, err := b.Store(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	c := &consolev1.Check{Name: "store", State: "ok"}
+	for _, f := range m.Files {
+		if f.State == eventstore.Missing || f.State == eventstore.Altered || f.State == eventstore.Unreadable {
+			c.State = "fail"
+		}
+	}
+	switch {
+	case deep:
+		c.What = said(both("all %d stored files were compared with their sums now", looked))
+	default:
+		c.What = said(both("%d of %d stored files were compared with their sums within a week", m.Checked, m.Segments))
+	}
+	if c.State != "ok" {
+		c.Fix = said(both("`yagura store` names the files that are not whole"))
+	}
+	return c, nil
+}
+
+// tellClock raises or clears what is to be said of the machine's clock.
+func tellClock(board *fault.Board, s clock.State, err error) {
+	switch {
+	case s.Jumped:
+		board.Raise(fault.ClockJumped, "", fmt.Errorf("it says %s; by the time that has passed it is %s", utc(s.Wall.UnixMicro()), utc(s.Believed.UnixMicro())))
+	case err != nil:
+		board.Raise(fault.ClockJumped, "", err)
+	default:
+		board.Clear(fault.ClockJumped, "")
+	}
+}
+
+// utc writes a time as sentences carry it; the command line shows it as the reader's.
+func utc(us int64) string { return time.UnixMicro(us).UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/yagura-edr/yagura/internal/event"
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/terminal"
+)
+
+type storeVerb struct {
+	Show   storeShowVerb   `cmd:"" default:"1" help:"Say what is stored, and which files are not whole."`
+	Expire storeExpireVerb `cmd:"" help:"Show what is past the retention and waits; with --yes remove it and believe the server's clock."`
+}
+
+type storeShowVerb struct{}
+
+// Help shows examples.
+func (storeShowVerb) Help() string {
+	return "Exit code 3 when stored events cannot be read.\n\nExamples:\n  yagura store\n  yagura store --json | jq '.files[]'"
+}
+
+// Run shows the store.
+func (storeShowVerb) Run(s *shell) error {
+	r, err := s.console().GetStore(s.ctx, connect.NewRequest(&consolev1.GetStoreRequest{}))
+	if err != nil {
+		return s.explain("look at the store", err)
+	}
+	m := r.Msg
+	bad := 0
+	for _, f := range m.Files {
+		if f.State == "missing" || f.State == "altered" || f.State == "unreadable" {
+			bad++
+		}
+	}
+	var partial error
+	if bad > 0 {
+		partial = partialf("stored files that cannot be read: %d", bad)
+	}
+	if s.json {
+		return errors.Join(s.printJSON(m), partial)
+	}
+	s.printf("%s\n", s.say("%d files with %d events, %d bytes; %d compared with their sums within a week; kept for %d days", m.Segments, m.Rows, m.Bytes, m.Checked, m.RetentionDays))
+	for _, f := range m.Files {
+		s.printf("%s  %s\n", terminal.Pad(s.say(f.State), 12), event.Show(f.Path))
+		if f.Rows > 0 {
+			s.printf("%14s%s\n", "", s.say("%d events of %s to %s", f.Rows, terminal.Clock(f.From), terminal.Clock(f.To)))
+		}
+		if f.Why != "" {
+			s.printf("%14s%s\n", "", event.Show(s.tongue.Text(f.Why)))
+		}
+	}
+	s.expiring(m)
+	return partial
+}
+
+// expiring says what of the clock and the retention waits for a person.
+func (s *shell) expiring(m *consolev1.Store) {
+	if m.ClockJumped {
+		s.printf("%s\n", s.say("the clock of the server's host says %s; by the time that has passed it is %s, and that is what retention goes by", terminal.Clock(m.Clock), terminal.Clock(m.Believed)))
+	}
+	if m.Expiring > 0 {
+		s.printf("%s\n", s.say("%d files with %d events are past the retention and wait, received from %s to %s", m.Expiring, m.ExpiringRows, terminal.Clock(m.ExpiringFrom), terminal.Clock(m.ExpiringTo)))
+	}
+}
+
+type storeExpireVerb struct {
+	Yes bool `help:"Believe the clock of the server's host, and remove all that is past the retention by it."`
+}
+
+// Help shows examples.
+func (storeExpireVerb) Help() string {
+	return "Retention never removes more than three days' worth at once, and does not follow a clock that jumped: after a machine was off for weeks, or when retention_days " +
+		"was made shorter, it waits for this.\n\nExamples:\n  yagura store expire       # what would go\n  yagura store expire --yes # let it go"
+}
+
+// Run shows what waits, or lets it go.
+func (v storeExpireVerb) Run(s *shell) error {
+	r, err := s.console().GetStore(s.ctx, connect.NewRequest(&consolev1.GetStoreRequest{}))
+	if err != nil {
+		return s.explain("look at the store", err)
+	}
+	if v.Yes {
+		if r, err = s.console().ConfirmExpiry(s.ctx, connect.NewRequest(&consolev1.ConfirmExpiryRequest{})); err != nil {
+			return s.explain("remove what is past the retention", err)
+		}
+	}
+	m := r.Msg
+	if s.json {
+		return s.printJSON(m)
+	}
+	if v.Yes {
+		s.printf("%s\n", s.say("%d files with %d events were removed; the clock is believed: %s", m.Expiring, m.ExpiringRows, terminal.Clock(m.Clock)))
+		return nil
+	}
+	s.expiring(m)
+	before := time.UnixMicro(m.Clock).Add(-time.Duration(m.RetentionDays) * 24 * time.Hour)
+	s.printf("%s\n", s.say("the server's clock says %s; kept for %d days, what was received before %s would be removed with --yes: %d files with %d events",
+		terminal.Clock(m.Clock), m.RetentionDays, terminal.Clock(before.UnixMicro()), m.Due, m.DueRows))
+	return nil
+}
