@@ -165,7 +165,7 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 	kept := p.db.Detections()
 	p.engine = detect.New(detect.Options{Log: p.stream, Rules: set, Store: kept, Quarantine: poison{p}, Logger: p.log})
 	if p.coverage, err = coverage.New(ctx, coverage.Options{
-		Japanese: inJapaneseText, Faults: p.faults,
+		Japanese: inJapaneseText, Faults: p.faults, Planned: p.relay.Maintenance,
 		Store: p.db.Coverage(), SecretFile: p.dir.file("canary.key"), Desk: p.engine, OnChange: p.hub.Changed, Log: p.log,
 	}); err != nil {
 		return err

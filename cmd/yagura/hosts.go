@@ -62,6 +62,12 @@ func (s *shell) hostState(h *consolev1.Host) string {
 	if h.Isolated {
 		state += s.say(", isolated")
 	}
+	if h.Twice != 0 {
+		state += s.say(", two machines")
+	}
+	if h.MaintenanceUntil != 0 {
+		state += s.say(", maintenance until %s", terminal.Clock(h.MaintenanceUntil))
+	}
 	return state
 }
 
@@ -70,6 +76,8 @@ func (s *shell) sees(h *consolev1.Host) string {
 	switch h.State {
 	case "silent", "never", revoked:
 		return s.say("nothing")
+	case "waiting":
+		return s.say("unknown")
 	}
 	if len(h.Coverage) == 0 {
 		return s.say("unknown")

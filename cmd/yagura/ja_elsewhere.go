@@ -11,10 +11,10 @@ var jaElsewhere = terminal.Sentences{
 	// states, classes, severities
 	"critical": "緊急 Critical", "high": "高 High", "medium": "中 Medium", "low": "低 Low", "informational": "情報 Informational",
 	"new": "新規", "triaging": "トリアージ中", "closed": "完了",
-	"reporting": "報告中", "never": "報告なし", "revoked": "失効",
+	"reporting": "報告中", "waiting": "未報告(サーバー起動後)", "never": "報告なし", "revoked": "失効",
 	"full": "完全", "unprotected": "保護なし", "missed": "欠落",
 	"queued": "送信待ち", "delivered": "送信済み", "running": "実行中", "done": "完了", "failed": "失敗", "refused": "拒否", "expired": "期限切れ",
-	"kill": "終了", "suspend": "一時停止", "resume": "再開", "isolate": "ネットワーク隔離", "release": "ネットワーク隔離の解除",
+	"kill": "終了", "suspend": "一時停止", "resume": "再開", "isolate": "ネットワーク隔離", "release": "ネットワーク隔離の解除", "maintenance": "保守の予告",
 	"process": "プロセス", "file": "ファイル", "network": "ネットワーク", "dns": "DNS", "memory": "メモリー", "sensor": "センサー",
 	"data": "データ", "kernel": "カーネル", "server": "サーバー", "hosts": "ホスト", "rules": "ルール", "latency": "検知の遅れ",
 	"enrolled but never reported": "登録後に報告なし", "online but no telemetry": "イベントなし", "event class missing": "種別の欠落",

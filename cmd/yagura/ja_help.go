@@ -74,12 +74,16 @@ var jaHelp = terminal.Sentences{
 	"Show one incident: the five answers, its story, how it got in, what to do.": "インシデントを一件表示する。五つの答え、攻撃ストーリー、侵入経路、次にすること。",
 	"Only this state; open is all but closed.":                                   "この状態だけ。open は closed 以外のすべて。",
 
-	"End a process, named by its key: never a reused pid.":                 "プロセスを終了させる。キーで指定するため、使い回された PID を誤って終了させない。",
-	"Stop a process without ending it.":                                    "プロセスを一時停止する。",
-	"Let a suspended process go on.":                                       "一時停止したプロセスを再開する。",
-	"Cut a host off the network, except from this server; ends by itself.": "このサーバーとの通信だけを残して、ホストをネットワーク隔離する。期限が来ると自動で解除される。",
-	"End an isolation.":                                                    "ネットワーク隔離を解除する。",
-	"Why, for the record.":                                                 "記録に残す理由。",
+	"End a process, named by its key: never a reused pid.":                  "プロセスを終了させる。キーで指定するため、使い回された PID を誤って終了させない。",
+	"Stop a process without ending it.":                                     "プロセスを一時停止する。",
+	"Let a suspended process go on.":                                        "一時停止したプロセスを再開する。",
+	"Cut a host off the network, except from this server; ends by itself.":  "このサーバーとの通信だけを残して、ホストをネットワーク隔離する。期限が来ると自動で解除される。",
+	"Say that a host's sensor may be stopped for a while without an alarm.": "ホストのセンサーをしばらく止めても警報を出さないと告げる。",
+	"For so long from now (at most 24h).":                                   "今からの長さ(最長 24 時間)。",
+	"A sensor that stops without such an order is told as an alarm. The host must be there to take the order; the newest one counts.": "この命令なしにセンサーが止まると警報になる。ホストが命令を受け取れるときに出すこと。最も新しい命令が有効。",
+	"before the work": "作業の前に", "the work is done": "作業が終わったとき",
+	"End an isolation.":    "ネットワーク隔離を解除する。",
+	"Why, for the record.": "記録に残す理由。",
 
 	"How long to wait for the outcome; 0 returns at once.": "結果を待つ時間。0 は待たない。",
 

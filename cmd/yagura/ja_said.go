@@ -14,7 +14,7 @@ var jaSaid = terminal.Sentences{
 	"THE WAY IN": "■ 侵入経路", "THE STORY": "■ 攻撃ストーリー", "NOT FULLY SEEN": "■ 十分に見えなかった区間", "WHAT TO DO": "■ 次にすること",
 	"Console:": "コンソール:", "Sign in:": "サインイン:", "Sensors:": "センサー:",
 	"action": "アクション", "target": "対象", "outcome": "結果", "proof": "証明", "undo with": "取り消し", "reason": "理由", "by": "署名者",
-	"weakness": "突かれた弱点", "now": "現在", "unknown": "不明", "everything asked for": "すべて", ", isolated": "、ネットワーク隔離中", "cut off:": "打ち切り:",
+	"weakness": "突かれた弱点", "now": "現在", "unknown": "不明", "everything asked for": "すべて", ", isolated": "、ネットワーク隔離中", ", two machines": "、二台が使用", ", maintenance until %s": "、保守中(%s まで)", "cut off:": "打ち切り:",
 	"usage": "使い方", "partial": "一部", "replaying": "再生中",
 
 	// what doctor says of recordings
@@ -146,7 +146,11 @@ var jaSaid = terminal.Sentences{
 	"read coverage: %w": "カバレッジの読み取り: %s", "read stored events: %w": "保存済みイベントの読み取り: %s",
 	"nothing is stored about %s: %w": "%s については何も保存されていません: %s",
 	"notify.min_severity: %w":        "notify.min_severity: %s", "notify.smtp: %w": "notify.smtp: %s", "notify.timezone %q: %w": "notify.timezone %q: %s", "notify.webhooks %s: %w": "notify.webhooks %s: %s",
-	"%s: waiting: %s is silent since %s; `yagura actions show %s` tells when it has answered": "%s: 送信待ちです。%s は %s から応答がありません。応答すると `yagura actions show %s` に結果が出ます",
+	"maintenance of %s": "%s の保守の予告",
+	"%s: waiting: %s never reported; `yagura actions show %s` tells when it has answered":                                                                            "%s: 送信待ちです。%s は一度も報告していません。応答すると `yagura actions show %s` に結果が出ます",
+	"%s: waiting: %s was not heard since the server started; `yagura actions show %s` tells when it has answered":                                                    "%s: 送信待ちです。%s はサーバーの起動後、まだ報告していません。応答すると `yagura actions show %s` に結果が出ます",
+	"CAUTION: two machines use the identity of %s. This order goes to both, both obey, and only the answer of one is kept: look at both. `yagura doctor` says more.": "注意: 二台のマシンが %s の ID を使っています。この命令は両方に届いて両方が従い、記録に残る結果は一方だけです。両方を確かめてください。詳しくは `yagura doctor` で。",
+	"%s: waiting: %s is silent since %s; `yagura actions show %s` tells when it has answered":                                                                        "%s: 送信待ちです。%s は %s から応答がありません。応答すると `yagura actions show %s` に結果が出ます",
 	"ACT":                 "アクション",
 	"ACTION":              "アクション ID",
 	"ADDRESS":             "アドレス",

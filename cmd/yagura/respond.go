@@ -18,6 +18,8 @@ type respondVerb struct {
 	Resume  respondResumeVerb  `cmd:"" help:"Let a suspended process go on."`
 	Isolate respondIsolateVerb `cmd:"" help:"Cut a host off the network, except from this server; ends by itself."`
 	Release respondReleaseVerb `cmd:"" help:"End an isolation."`
+
+	Maintenance respondMaintenanceVerb `cmd:"" help:"Say that a host's sensor may be stopped for a while without an alarm."`
 }
 
 // respondFlags are the same for every verb.
@@ -120,6 +122,30 @@ func (v respondReleaseVerb) Run(s *shell) error {
 	return s.act(command.Release, host, command.ReleaseArguments{}, v.respondFlags)
 }
 
+type respondMaintenanceVerb struct {
+	respondFlags
+	Host string        `arg:"" help:"Host, by id (h-…) or name."`
+	For  time.Duration `help:"For so long from now (at most 24h)." default:"1h"`
+}
+
+// Help shows examples.
+func (respondMaintenanceVerb) Help() string {
+	return "A sensor that stops without such an order is told as an alarm. The host must be there to take the order; the newest one counts.\n\n" +
+		"Examples:\n  yagura respond maintenance HOST --for 2h --reason 'new kernel' # before the work\n  yagura respond maintenance HOST --for 1s                       # the work is done"
+}
+
+// Run announces a maintenance.
+func (v respondMaintenanceVerb) Run(s *shell) error {
+	if v.For < time.Second || v.For > command.MaxMaintenance {
+		return usagef("--for must lie between 1s and %s", command.MaxMaintenance)
+	}
+	host, err := s.findHost(v.Host)
+	if err != nil {
+		return err
+	}
+	return s.act(command.Maintenance, host, command.MaintenanceArguments{Seconds: int64(v.For.Seconds())}, v.respondFlags)
+}
+
 func (s *shell) actOnProcess(verb command.Verb, process string, tree bool, f respondFlags) error {
 	ref, err := s.findProcess(process)
 	if err != nil {
@@ -157,7 +183,24 @@ func (s *shell) act(verb command.Verb, host event.HostID, arguments any, f respo
 	if err != nil {
 		return s.explain(doing, err)
 	}
+	if err := s.warnTwice(doing, host); err != nil {
+		return err
+	}
 	return s.await(doing, r.Msg, f.Wait)
+}
+
+// warnTwice says that an order goes to two machines.
+func (s *shell) warnTwice(doing string, host event.HostID) error {
+	hosts, err := s.hosts(doing)
+	if err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		if h.Id == host.String() && h.Twice != 0 {
+			_, _ = fmt.Fprintf(s.stderr, "%s\n", s.say("CAUTION: two machines use the identity of %s. This order goes to both, both obey, and only the answer of one is kept: look at both. `yagura doctor` says more.", event.Show(h.Name)))
+		}
+	}
+	return nil
 }
 
 // doingOf says what is being done, for errors.
@@ -171,6 +214,8 @@ func doingOf(verb command.Verb, host string) string {
 		return fmt.Sprintf("resume in %s", host)
 	case command.Release:
 		return fmt.Sprintf("release %s", host)
+	case command.Maintenance:
+		return fmt.Sprintf("maintenance of %s", host)
 	default:
 		return fmt.Sprintf("isolate %s", host)
 	}
@@ -216,8 +261,16 @@ func (s *shell) waiting(doing string, a *consolev1.Action) error {
 		return err
 	}
 	for _, h := range hosts {
-		if h.Id == a.HostId && h.State == "silent" {
+		if h.Id != a.HostId {
+			continue
+		}
+		switch h.State {
+		case "silent":
 			return partialf("%s: waiting: %s is silent since %s; `yagura actions show %s` tells when it has answered", doing, h.Name, terminal.Clock(h.SilentSince), a.Id)
+		case "never":
+			return partialf("%s: waiting: %s never reported; `yagura actions show %s` tells when it has answered", doing, h.Name, a.Id)
+		case "waiting":
+			return partialf("%s: waiting: %s was not heard since the server started; `yagura actions show %s` tells when it has answered", doing, h.Name, a.Id)
 		}
 	}
 	return partialf("%s: still %s; `yagura actions show %s` tells when the host has answered", doing, s.tongue.Say(a.State), a.Id)

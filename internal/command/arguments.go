@@ -14,6 +14,7 @@ import (
 const (
 	MaxEffect           = 7 * 24 * time.Hour
 	MaxAutomationEffect = 24 * time.Hour // for automation keys
+	MaxMaintenance      = 24 * time.Hour
 )
 
 // KillArguments are those of kill, suspend and resume. A process is named by its key alone, so a pid that
@@ -27,6 +28,12 @@ type KillArguments struct {
 type IsolateArguments struct {
 	Seconds int64    `json:"seconds"`
 	Allow   []string `json:"allow,omitempty"` // further addresses or networks that stay reachable
+}
+
+// MaintenanceArguments are those of maintenance: for so long the sensor may be stopped without an alarm. The newest order
+// counts, so one of a second ends it.
+type MaintenanceArguments struct {
+	Seconds int64 `json:"seconds"`
 }
 
 // ReleaseArguments are those of release.
@@ -79,6 +86,14 @@ func checkArguments(v Verb, b []byte) error {
 		if len(a.Allow) > 64 {
 			return flawf("%d addresses to keep reachable, at most 64", len(a.Allow))
 		}
+	case Maintenance:
+		var a MaintenanceArguments
+		if err := DecodeArguments(b, &a); err != nil {
+			return err
+		}
+		if a.Seconds <= 0 || a.Seconds > int64(MaxMaintenance/time.Second) {
+			return flawf("maintenance of %d s: say how long, at most %s", a.Seconds, MaxMaintenance)
+		}
 	case Release, ListProcesses:
 		return DecodeArguments(b, &ReleaseArguments{})
 	default:
@@ -91,12 +106,21 @@ func checkArguments(v Verb, b []byte) error {
 
 // effect is how long the act of a command lasts; 0 when it is over at once.
 func effect(v Verb, b []byte) time.Duration {
-	if v != Isolate {
-		return 0
+	switch v {
+	case Isolate:
+		var a IsolateArguments
+		if DecodeArguments(b, &a) == nil {
+			return time.Duration(a.Seconds) * time.Second
+		}
+	case Maintenance:
+		var a MaintenanceArguments
+		if DecodeArguments(b, &a) == nil {
+			return time.Duration(a.Seconds) * time.Second
+		}
+	default:
 	}
-	var a IsolateArguments
-	if DecodeArguments(b, &a) != nil {
-		return 0
-	}
-	return time.Duration(a.Seconds) * time.Second
+	return 0
 }
+
+// Effect is how long the act of a checked command lasts; 0 when it is over at once.
+func (s Signed) Effect(v Verb) time.Duration { return effect(v, s.Arguments) }

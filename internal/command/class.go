@@ -27,6 +27,7 @@ const (
 	ListProcesses Verb = "list-processes"
 	Isolate       Verb = "isolate"
 	Release       Verb = "release"
+	Maintenance   Verb = "maintenance"
 	Kill          Verb = "kill"
 	Suspend       Verb = "suspend"
 	Resume        Verb = "resume"
@@ -48,7 +49,7 @@ func (v Verb) class() (Class, bool) {
 	switch v {
 	case ListProcesses:
 		return C0, true
-	case Isolate, Release, Kill, Suspend, Resume, Quarantine, Restore, Block, Unblock:
+	case Isolate, Release, Maintenance, Kill, Suspend, Resume, Quarantine, Restore, Block, Unblock:
 		return C1, true
 	case CollectFile, CollectMemory, CollectTriage:
 		return C2, true

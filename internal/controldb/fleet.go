@@ -20,10 +20,10 @@ func (db *DB) Fleet() *Fleet { return &Fleet{db: db} }
 
 // AddHost inserts a host.
 func (f *Fleet) AddHost(ctx context.Context, h fleet.Host) error {
-	_, err := f.db.write.ExecContext(ctx, `INSERT INTO host (tenant_id, host_id, name, os, kernel, version, machine, enrolled, last_seen, revoked, boot, clock_skew, spool_events, spool_bytes, addresses, recording)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+	_, err := f.db.write.ExecContext(ctx, `INSERT INTO host (tenant_id, host_id, name, os, kernel, version, machine, enrolled, last_seen, revoked, boot, clock_skew, spool_events, spool_bytes, addresses, recording, twice)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		h.Tenant.String(), h.ID.String(), h.Name, h.OS, h.Kernel, h.Version, h.Machine, h.Enrolled, h.LastSeen, h.Revoked, h.Boot, h.ClockSkew,
-		int64(h.SpoolEvents), int64(h.SpoolBytes), strings.Join(h.Addresses, " "), h.Recording)
+		int64(h.SpoolEvents), int64(h.SpoolBytes), strings.Join(h.Addresses, " "), h.Recording, h.Twice)
 	if err != nil {
 		return fmt.Errorf("insert host: %w", err)
 	}
@@ -34,10 +34,10 @@ func (f *Fleet) AddHost(ctx context.Context, h fleet.Host) error {
 func (f *Fleet) SaveHosts(ctx context.Context, hosts []fleet.Host) error {
 	return f.db.tx(ctx, func(tx *sql.Tx) error {
 		for _, h := range hosts {
-			if _, err := tx.ExecContext(ctx, `UPDATE host SET name = $3, os = $4, kernel = $5, version = $6, last_seen = $7, boot = $8, clock_skew = $9, spool_events = $10, spool_bytes = $11, addresses = $12
+			if _, err := tx.ExecContext(ctx, `UPDATE host SET name = $3, os = $4, kernel = $5, version = $6, last_seen = $7, boot = $8, clock_skew = $9, spool_events = $10, spool_bytes = $11, addresses = $12, twice = $13
 				WHERE tenant_id = $1 AND host_id = $2`,
 				h.Tenant.String(), h.ID.String(), h.Name, h.OS, h.Kernel, h.Version, h.LastSeen, h.Boot, h.ClockSkew,
-				int64(h.SpoolEvents), int64(h.SpoolBytes), strings.Join(h.Addresses, " ")); err != nil {
+				int64(h.SpoolEvents), int64(h.SpoolBytes), strings.Join(h.Addresses, " "), h.Twice); err != nil {
 				return fmt.Errorf("update host %s: %w", h.ID, err)
 			}
 		}
@@ -47,7 +47,7 @@ func (f *Fleet) SaveHosts(ctx context.Context, hosts []fleet.Host) error {
 
 // Hosts reads every host of every tenant.
 func (f *Fleet) Hosts(ctx context.Context) ([]fleet.Host, error) {
-	rows, err := f.db.read.QueryContext(ctx, `SELECT tenant_id, host_id, name, os, kernel, version, machine, enrolled, last_seen, revoked, boot, clock_skew, spool_events, spool_bytes, addresses, recording FROM host`)
+	rows, err := f.db.read.QueryContext(ctx, `SELECT tenant_id, host_id, name, os, kernel, version, machine, enrolled, last_seen, revoked, boot, clock_skew, spool_events, spool_bytes, addresses, recording, twice FROM host`)
 	if err != nil {
 		return nil, fmt.Errorf("read hosts: %w", err)
 	}
@@ -56,7 +56,7 @@ func (f *Fleet) Hosts(ctx context.Context) ([]fleet.Host, error) {
 	for rows.Next() {
 		var h fleet.Host
 		var t, id, addresses string
-		if err := rows.Scan(&t, &id, &h.Name, &h.OS, &h.Kernel, &h.Version, &h.Machine, &h.Enrolled, &h.LastSeen, &h.Revoked, &h.Boot, &h.ClockSkew, &h.SpoolEvents, &h.SpoolBytes, &addresses, &h.Recording); err != nil {
+		if err := rows.Scan(&t, &id, &h.Name, &h.OS, &h.Kernel, &h.Version, &h.Machine, &h.Enrolled, &h.LastSeen, &h.Revoked, &h.Boot, &h.ClockSkew, &h.SpoolEvents, &h.SpoolBytes, &addresses, &h.Recording, &h.Twice); err != nil {
 			return nil, fmt.Errorf("read host: %w", err)
 		}
 		if h.Tenant, h.ID, err = names(t, id); err != nil {

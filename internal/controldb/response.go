@@ -73,10 +73,11 @@ func (r *Response) Actions(ctx context.Context, t tenant.ID, id string, limit in
 	return r.actions(ctx, actionColumns+`WHERE tenant_id = $1 AND ($2 = '' OR action_id = $2) ORDER BY action_id DESC LIMIT $3`, t.String(), id, limit)
 }
 
-// Lasting reads the newest done isolate or release of each host.
+// Lasting reads of each host the newest done isolate or release, and the newest done maintenance.
 func (r *Response) Lasting(ctx context.Context) ([]response.Action, error) {
-	return r.actions(ctx, actionColumns+`AS a WHERE state = 'done' AND verb IN ('isolate', 'release') AND NOT EXISTS
-		(SELECT 1 FROM action AS b WHERE b.tenant_id = a.tenant_id AND b.host_id = a.host_id AND b.state = 'done' AND b.verb IN ('isolate', 'release') AND b.updated > a.updated)`)
+	return r.actions(ctx, actionColumns+`AS a WHERE state = 'done' AND verb IN ('isolate', 'release', 'maintenance') AND NOT EXISTS
+		(SELECT 1 FROM action AS b WHERE b.tenant_id = a.tenant_id AND b.host_id = a.host_id AND b.state = 'done' AND b.verb IN ('isolate', 'release', 'maintenance')
+			AND (b.verb = 'maintenance') = (a.verb = 'maintenance') AND b.updated > a.updated)`)
 }
 
 func (r *Response) actions(ctx context.Context, query string, args ...any) ([]response.Action, error) {

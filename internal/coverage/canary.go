@@ -136,7 +136,7 @@ func (c *Coverage) NextNonce(id event.HostID) (nonce string, wait time.Duration)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := c.hosts[id]
-	if h == nil || h.revoked || h.signedOff {
+	if h == nil || h.revoked {
 		return "", canaryPeriod
 	}
 	at := now()

@@ -116,8 +116,9 @@ type Options struct {
 	Faults     *fault.Board // of the server itself
 	SecretFile string       // of the canary's nonces; made with mode 0600
 	Desk       Desk
-	OnChange   func(what string)           // home, hosts
-	Japanese   func(english string) string // a reason of ours or of a sensor in Japanese; nil: it stays English
+	OnChange   func(what string)                                          // home, hosts
+	Planned    func(t tenant.ID, h event.HostID) (until int64, by string) // the maintenance of a host that an operator signed; nil: there is none
+	Japanese   func(english string) string                                // a reason of ours or of a sensor in Japanese; nil: it stays English
 	Log        *slog.Logger
 }
 
@@ -125,6 +126,7 @@ type Options struct {
 type Coverage struct {
 	o      Options
 	secret [32]byte
+	start  int64
 
 	mu     sync.Mutex // guards all below; never held across I/O
 	hosts  map[event.HostID]*host
@@ -152,6 +154,7 @@ func New(ctx context.Context, o Options) (*Coverage, error) {
 		return nil, fmt.Errorf("read hosts: %w", err)
 	}
 	start := now()
+	c.start = start
 	for _, k := range known {
 		if k.Revoked == 0 && k.LastSeen != 0 {
 			h := newHost(k.Tenant, k.Host)
@@ -167,7 +170,7 @@ func New(ctx context.Context, o Options) (*Coverage, error) {
 		if h := c.hosts[r.Host]; h != nil {
 			h.open[r.Class] = &r
 			h.silent = h.silent || r.State == Silent
-			h.signedOff = h.signedOff || r.State == Silent && (r.Reason == reasonSignedOff || r.Reason == reasonReplayed)
+			h.restore(&r)
 		}
 	}
 	proofs, err := o.Store.Proofs(ctx)
@@ -238,6 +241,10 @@ func (c *Coverage) look() {
 			h.silent = true
 			c.evaluate(h, at)
 		}
+		if h.silent && h.until != 0 && at >= h.until {
+			c.evaluate(h, at)
+		}
+		c.judgeStop(h, at)
 		c.expireRuns(h, at)
 		if !h.silent && h.judgeCanary(at) || h.starved && at/3600e6 != h.hour {
 			h.starved = false

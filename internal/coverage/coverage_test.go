@@ -113,6 +113,7 @@ type watch struct {
 	host   event.HostID
 	secret string
 	seq    uint64
+	until  int64 // of a maintenance that ops signed
 	stop   func()
 }
 
@@ -125,7 +126,12 @@ func newWatch(t *testing.T) *watch {
 
 func (w *watch) start() {
 	var err error
-	if w.c, err = coverage.New(w.t.Context(), coverage.Options{Japanese: func(r string) string { return "理由:" + r }, Store: w.table, SecretFile: w.secret, Desk: w.desk}); err != nil {
+	if w.c, err = coverage.New(w.t.Context(), coverage.Options{Japanese: func(r string) string { return "理由:" + r }, Store: w.table, SecretFile: w.secret, Desk: w.desk, Planned: func(tenant.ID, event.HostID) (int64, string) {
+		if w.until > time.Now().UnixMicro() {
+			return w.until, "ops"
+		}
+		return 0, ""
+	}}); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
@@ -269,27 +275,6 @@ func TestHostIsSilentWithinAMinuteOfItsLastSign(t *testing.T) {
 	})
 }
 
-func TestSensorThatSignsOffIsNoAlarmAndStillListed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWatch(t)
-		defer func() { w.stop() }()
-		w.hello()
-		w.c.Reported(t.Context(), w.tenant, w.host, nil, true)
-		s := w.summary()
-		if s.Health[w.host].State != "silent" || ids(s) != "silent" || s.SilentFailures[0].Severity != detection.Low {
-			t.Errorf("signed off: %+v", s.SilentFailures)
-		}
-		w.stop()
-		time.Sleep(time.Hour)
-		w.table.known[0].LastSeen = time.Now().Add(-time.Hour).UnixMicro()
-		w.start()
-		time.Sleep(2 * time.Minute)
-		if s := w.summary(); ids(s) != "silent" || s.SilentFailures[0].Severity != detection.Low {
-			t.Errorf("after a restart of the server: %+v", s.SilentFailures)
-		}
-	})
-}
-
 // Home said "never proven" and drew a quarter of an hour of passed canaries as missed once the last sensor was stopped.
 func TestProofsOutliveAStopOnRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -299,7 +284,7 @@ func TestProofsOutliveAStopOnRequest(t *testing.T) {
 		w.live(20 * time.Minute)
 		proven := w.summary().Health[w.host].LastCanary
 		w.c.Reported(t.Context(), w.tenant, w.host, nil, true)
-		time.Sleep(time.Minute)
+		time.Sleep(30 * time.Second)
 		s := w.summary()
 		if s.CanaryLast != proven || proven == 0 || s.CanaryOldest != -1 {
 			t.Errorf("after the stop: last proof %d, oldest %d; want %d and -1", s.CanaryLast, s.CanaryOldest, proven)
@@ -310,7 +295,7 @@ func TestProofsOutliveAStopOnRequest(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Hour)
-		if s := w.summary(); s.Strip[95].State != "nothing" || s.CanaryLast != proven {
+		if s := w.summary(); s.Strip[95].State != "missed" || s.CanaryLast != proven { // nobody had ordered that stop
 			t.Errorf("an hour later the strip ends %v, last proof %d", s.Strip[95], s.CanaryLast)
 		}
 	})
@@ -342,7 +327,7 @@ func TestTheEndOfARecordingIsNoFailure(t *testing.T) {
 	}{
 		{"recording", true, true, coverage.ClassRecording, "is a recording that was replayed", detection.Informational},
 		{"recording cut off", true, false, coverage.ClassRecording, "is a recording that was replayed", detection.Informational},
-		{"host", false, true, coverage.ClassStale, "was stopped on request", detection.Low},
+		{"host", false, true, coverage.ClassStale, "nobody had ordered it", detection.High},
 		{"host cut off", false, false, coverage.ClassStale, "is silent", detection.High},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -53,6 +53,14 @@ func (c *Coverage) Report(ctx context.Context, f Fault) {
 	c.changed("home")
 }
 
+// Stands says whether a fault of a kind stands, and since when.
+func (c *Coverage) Stands(t tenant.ID, h event.HostID, kind string) (since int64, stands bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, stands := c.faults[faultKey{t, h, kind}]
+	return f.Since, stands
+}
+
 // Clear ends a fault; nothing happens when none stands.
 func (c *Coverage) Clear(ctx context.Context, t tenant.ID, h event.HostID, kind string) {
 	c.mu.Lock()

@@ -40,7 +40,8 @@ type SilentFailure struct {
 	Severity detection.Severity
 }
 
-// HostHealth is the state of one host: reporting, degraded, silent, never or revoked.
+// HostHealth is the state of one host: reporting, degraded, silent, never, revoked, or waiting for its first word since
+// the server started.
 type HostHealth struct {
 	State       string
 	SilentSince int64 // 0 unless silent
@@ -111,6 +112,9 @@ func (c *Coverage) Summary(ctx context.Context, t tenant.ID) (Summary, error) {
 			continue
 		}
 		h := healthOf(k, byHost[k.Host], passed[k.Host])
+		if (h.State == "reporting" || h.State == "degraded") && !c.heardSinceStart(k.Host) {
+			h.wait()
+		}
 		s.CanaryLast = max(s.CanaryLast, h.LastCanary)
 		s.Health[k.Host] = h
 		if k.Revoked != 0 {
@@ -123,7 +127,7 @@ func (c *Coverage) Summary(ctx context.Context, t tenant.ID) (Summary, error) {
 		s.Lost24h += h.Lost24h
 		s.Held24h += h.Held24h
 		s.Cells = append(s.Cells, h.Cells...)
-		s.SilentFailures = append(s.SilentFailures, failuresOf(k, h, byHost[k.Host], at, c.o.Japanese)...)
+		s.SilentFailures = append(s.SilentFailures, failuresOf(k, h, byHost[k.Host], at, c.plan(k), c.o.Japanese)...)
 		if h.State == "reporting" || h.State == "degraded" {
 			s.Reporting++
 			s.LostKnown = true
@@ -259,7 +263,7 @@ const newcomer = time.Minute
 // recent is how long after a loss it stands among the silent failures; the table keeps it for good.
 const recent = time.Hour
 
-func failuresOf(k Known, h HostHealth, rows []Row, at int64, ja func(string) string) []SilentFailure {
+func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(string) string) []SilentFailure {
 	var out []SilentFailure
 	add := func(class, kind string, since int64, severity detection.Severity, what, fix detection.Said) {
 		out = append(out, SilentFailure{ID: k.Host.String() + "/" + kind, Class: class, Host: k.Host, Name: k.Name, What: what, Fix: fix, Since: since, Severity: severity})
@@ -288,11 +292,7 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, ja func(string) str
 	losses, holds := map[string]loss{}, map[string]loss{}
 	for _, r := range rows {
 		if r.To == 0 && r.State == Silent && r.Class == CanaryClass {
-			what, fix := saidSilent(name, r)
-			severity := detection.High
-			if r.Reason == reasonSignedOff {
-				severity = detection.Low
-			}
+			severity, what, fix := saidSilent(name, r, at, plan, ja)
 			add(ClassStale, "silent", r.From, severity, what, fix)
 		}
 		if r.Lost > 0 && r.To > at-recent.Microseconds() {
@@ -394,8 +394,8 @@ func (c *Coverage) standing(t tenant.ID, known []Known) []SilentFailure {
 	return out
 }
 
-// strip draws the last 24 hours of the tenant's canaries in marks of 15 minutes. A host whose sensor was
-// stopped on request owes no canary, and a recording none ever: its time is nothing, not missed.
+// strip draws the last 24 hours of the tenant's canaries in marks of 15 minutes. A host under a maintenance that was
+// ordered owes no canary, and a recording none ever: its time is nothing, not missed.
 func strip(rows []Row, at int64) []Mark {
 	const step = 15 * time.Minute
 	first := time.UnixMicro(at).Truncate(step).Add(step - day).UnixMicro()
@@ -410,7 +410,8 @@ func strip(rows []Row, at int64) []Mark {
 			switch {
 			case r.State == Full:
 				seen = true
-			case r.State != Silent || r.Reason != reasonSignedOff && r.Reason != reasonReplayed:
+			case upgraded(r, at):
+			case r.State != Silent || r.Reason != reasonPlanned && r.Reason != reasonRequested && r.Reason != reasonReplayed:
 				missed = true
 			}
 		}

@@ -15,7 +15,9 @@ import (
 // Reasons that we write ourselves; the table keeps them as they are.
 const (
 	reasonSilent    = "no sign of life from the sensor"
-	reasonSignedOff = "the sensor was stopped on request"
+	reasonSignedOff = "the sensor was stopped" // who did it follows, when that is known
+	reasonPlanned   = "the sensor was stopped during a maintenance that was ordered"
+	reasonRequested = "the sensor was stopped on request" // as an older server wrote it
 	reasonReplayed  = "a recording that was replayed: nothing is watched there"
 	missedPrefix    = "the canary's "
 )
@@ -28,11 +30,16 @@ type host struct {
 	heard     int64 // last sign of life
 	grace     int64 // the server started then: silence before it is not the host's
 	silent    bool
-	signedOff bool
+	off       int64  // when the sensor signed off; 0: it did not, or was heard since
+	who       string // stopped it, by its own word
+	until     int64  // of the maintenance in which it is silent
+	stop      *stop  // not yet judged
+	began     int64  // the newest start of a sensor, by its event
 	revoked   bool
 	recording bool // by its token
 	declared  map[string]declared
 	throttled map[string]string // class to reason
+	gaps      map[string]string // class to reason
 	open      map[string]*Row   // by class
 
 	hour    int64             // of the two below
@@ -55,7 +62,7 @@ type declared struct {
 }
 
 func newHost(t tenant.ID, id event.HostID) *host {
-	return &host{tenant: t, id: id, declared: map[string]declared{}, throttled: map[string]string{}, open: map[string]*Row{}, missed: map[part]int64{}}
+	return &host{tenant: t, id: id, declared: map[string]declared{}, throttled: map[string]string{}, gaps: map[string]string{}, open: map[string]*Row{}, missed: map[part]int64{}}
 }
 
 func (c *Coverage) host(t tenant.ID, id event.HostID) *host {
@@ -80,7 +87,7 @@ func (c *Coverage) Connected(ctx context.Context, t tenant.ID, id event.HostID, 
 	c.mu.Lock()
 	h := c.host(t, id)
 	at := now()
-	h.name, h.heard, h.signedOff, h.revoked, h.recording = name, at, false, false, recording
+	h.name, h.heard, h.off, h.who, h.until, h.revoked, h.recording = name, at, 0, "", 0, false, recording
 	clear(h.throttled)
 	h.back(at)
 	h.declare(caps, at)
@@ -104,17 +111,20 @@ func (h *host) back(at int64) {
 	}
 }
 
-// Reported notes a heartbeat and what it says of capabilities. A sensor that is going down on request
-// says so: it is silent from now on, and known why.
+// Reported notes a heartbeat and what it says of capabilities. A sensor that is going down says so: it is silent from
+// now on, and known why.
 func (c *Coverage) Reported(ctx context.Context, t tenant.ID, id event.HostID, caps []Capability, goingDown bool) {
 	c.mu.Lock()
 	h := c.host(t, id)
 	at := now()
 	h.heard = at
 	switch {
-	case goingDown:
-		h.silent, h.signedOff = true, true
-	case h.silent && !h.signedOff:
+	case goingDown && h.off == 0:
+		h.silent, h.off = true, at
+		if h.stop != nil && at-h.stop.seen < restartTime.Microseconds() {
+			h.who = h.stop.event.Event.Reason
+		}
+	case h.silent && h.off == 0:
 		h.back(at)
 	}
 	h.declare(caps, at)
@@ -126,16 +136,45 @@ func (c *Coverage) Reported(ctx context.Context, t tenant.ID, id event.HostID, c
 	}
 }
 
-// Heard notes any other sign of life.
-func (c *Coverage) Heard(t tenant.ID, id event.HostID) {
+// under is how long what a sensor had under way when it signed off may still arrive, in µs.
+const under = 1_000_000
+
+// Heard notes a sign of life that began at a time. It ends a sign-off that was before it, and gives when that was: who
+// signed off says nothing more, so it was somebody else's. stands: it is a connection that stands, which does not say
+// that somebody answers at its other end.
+func (c *Coverage) Heard(t tenant.ID, id event.HostID, began int64, stands bool) (off int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := c.host(t, id)
-	h.heard = now()
-	if h.silent && !h.signedOff {
-		h.back(h.heard)
-		c.evaluate(h, h.heard)
+	if h.off != 0 && began <= h.off+under || h.off == 0 && stands || h.revoked {
+		return 0
 	}
+	at := now()
+	off, h.off, h.who = h.off, 0, ""
+	if !stands {
+		h.heard = at
+	}
+	if h.silent && !h.recording {
+		h.back(at)
+		c.evaluate(h, at)
+	}
+	return off
+}
+
+// Gap notes that events of a class were numbered and did not come; an empty reason ends that.
+func (c *Coverage) Gap(ctx context.Context, t tenant.ID, id event.HostID, class, reason string) {
+	c.mu.Lock()
+	h := c.host(t, id)
+	if reason == h.gaps[class] {
+		c.mu.Unlock()
+		return
+	}
+	if h.gaps[class] = clip(reason); reason == "" {
+		delete(h.gaps, class)
+	}
+	c.evaluate(h, now())
+	c.mu.Unlock()
+	c.flush(ctx)
 }
 
 // Retired ends the watch over a host that was revoked.
@@ -150,12 +189,16 @@ func (c *Coverage) Retired(ctx context.Context, id event.HostID) {
 		}
 		clear(h.open)
 	}
-	for k := range c.faults {
+	var over []Fault
+	for k, f := range c.faults {
 		if k.host == id {
-			delete(c.faults, k)
+			over = append(over, f)
 		}
 	}
 	c.mu.Unlock()
+	for _, f := range over { // in the table too: a restart must not bring them back
+		c.Clear(ctx, f.Tenant, f.Host, f.Kind)
+	}
 	c.flush(ctx)
 }
 
@@ -177,11 +220,17 @@ var rank = map[State]int{Full: 0, Partial: 1, Unprotected: 2, Blind: 3, Silent: 
 func (c *Coverage) evaluate(h *host, at int64) {
 	if h.silent {
 		since, reason := h.heard, reasonSilent
-		switch {
+		switch until, _ := c.planned(h.tenant, h.id); {
 		case h.recording:
 			reason = reasonReplayed
-		case h.signedOff:
-			reason = reasonSignedOff
+		case until > at:
+			h.until, reason = until, reasonPlanned
+		default:
+			if h.off != 0 {
+				reason = signedOff(h.who)
+			}
+			since = max(since, h.until) // it stayed dark when the maintenance was over
+			h.until = 0
 		}
 		classes := map[string]bool{CanaryClass: true}
 		for class := range h.declared {
@@ -198,8 +247,10 @@ func (c *Coverage) evaluate(h *host, at int64) {
 	for _, class := range slices.Sorted(maps.Keys(h.declared)) {
 		d := h.declared[class]
 		state, reason, since := d.state, d.reason, at
-		if why := h.throttled[class]; why != "" && rank[state] < rank[Partial] {
-			state, reason = Partial, why
+		for _, why := range []string{h.throttled[class], h.gaps[class]} {
+			if why != "" && rank[state] < rank[Partial] {
+				state, reason = Partial, why
+			}
 		}
 		for p := range parts {
 			last, missed := h.missed[p]

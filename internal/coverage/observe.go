@@ -39,6 +39,10 @@ func (c *Coverage) Observe(ctx context.Context, t tenant.ID, events []event.Stam
 				h.throttled[class(v)] = clip(held(v))
 			}
 			c.evaluate(h, at)
+		case event.SensorStart:
+			c.started(h, e)
+		case event.SensorStop:
+			c.stopped(h, e, at)
 		case event.SensorCapability:
 			h.declare([]Capability{{Class: v.Subject, State: State(v.State), Reason: v.Reason}}, v.Time)
 			c.evaluate(h, at)
@@ -59,6 +63,14 @@ func (c *Coverage) Quarantined(ctx context.Context, t tenant.ID, first event.ID,
 	c.mu.Lock()
 	h := c.host(t, first.Host)
 	c.lost(h, first, laneClass(uint64(first.Lane)), count, at, at, clip("in quarantine: "+reason))
+	c.mu.Unlock()
+	c.flush(ctx)
+}
+
+// Lost counts events that were numbered and will not come. source names the first of them: telling twice counts once.
+func (c *Coverage) Lost(ctx context.Context, t tenant.ID, source event.ID, class string, n uint64, from, to int64, reason string) {
+	c.mu.Lock()
+	c.lost(c.host(t, source.Host), source, class, n, from, to, reason)
 	c.mu.Unlock()
 	c.flush(ctx)
 }

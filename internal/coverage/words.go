@@ -64,29 +64,6 @@ func saidNever(name string, enrolled int64) (what, fix detection.Said) {
 	return what, fix
 }
 
-func saidSilent(name string, r Row) (what, fix detection.Said) {
-	if r.Reason == reasonSignedOff {
-		what = detection.Said{
-			En: fmt.Sprintf("%s: the sensor was stopped on request at %s; the host is unwatched since.", name, clock(r.From)),
-			Ja: fmt.Sprintf("%s: センサーは %s に要求により停止し、以後このホストは監視されていません。", name, clock(r.From)),
-		}
-		fix = detection.Said{
-			En: "If nobody meant to stop it, find out who did; then start yagura-sensor again.",
-			Ja: "意図した停止でなければ誰が止めたかを調べ、yagura-sensor を再び起動してください。",
-		}
-		return what, fix
-	}
-	what = detection.Said{
-		En: fmt.Sprintf("%s is silent: no sign of life since %s. What happened there since cannot be known.", name, clock(r.From)),
-		Ja: fmt.Sprintf("%s は報告が途絶しています。%s 以降、応答がありません。それ以後の出来事は不明です。", name, clock(r.From)),
-	}
-	fix = detection.Said{
-		En: "See whether the host is up and reaches the server; on it, `systemctl status yagura-sensor` and `yagura-sensor check`.",
-		Ja: "ホストが起動してサーバーに届くかを確認してください。ホスト上では `systemctl status yagura-sensor` と `yagura-sensor check` を実行します。",
-	}
-	return what, fix
-}
-
 func saidReplayed(name string, enrolled int64) (what, fix detection.Said) {
 	what = detection.Said{
 		En: fmt.Sprintf("%s is a recording that was replayed at %s: nothing is watched there.", name, clock(enrolled)),

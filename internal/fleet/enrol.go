@@ -164,27 +164,15 @@ func (f *Fleet) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	if err := f.store.AddHost(ctx, h); err != nil {
 		return Enrolled{}, fmt.Errorf("keep host %s: %w", h.ID, err)
 	}
+	var twin *Host
+	if other, ok := f.Twin(h, time.Minute); ok {
+		twin = &other
+	}
 	f.mu.Lock()
-	twin := f.twin(h)
 	f.hosts[h.ID] = newMember(h)
 	f.mu.Unlock()
 	f.log.InfoContext(ctx, "host enrolled", slog.Any("tenant", h.Tenant), slog.Any("host", h.ID), slog.String("name", event.Show(h.Name)))
 	return Enrolled{Host: h, Certificate: der, Twin: twin}, nil
-}
-
-// twin looks for a living host with the same machine id. A machine that was enrolled again after its
-// sensor was removed is no twin: its old id went quiet.
-func (f *Fleet) twin(h Host) *Host {
-	if h.Machine == "" {
-		return nil
-	}
-	for _, m := range f.hosts {
-		if m.Machine == h.Machine && m.Tenant == h.Tenant && m.ID != h.ID && m.Revoked == 0 && now()-m.LastSeen < time.Minute.Microseconds() {
-			other := m.Host
-			return &other
-		}
-	}
-	return nil
 }
 
 // Renew gives the calling host a new certificate. It takes an expired one of ours for 180 days: TLS has
@@ -199,7 +187,7 @@ func (f *Fleet) Renew(ctx context.Context, request []byte) (Identity, []byte, er
 		return id, nil, err
 	}
 	f.mu.Lock()
-	cloned := f.hosts[id.Host].cloned
+	cloned := f.hosts[id.Host].Twice != 0
 	f.mu.Unlock()
 	if cloned && time.Now().After(id.Certificate.NotAfter) {
 		return id, nil, fmt.Errorf("%w: two machines use its identity; enrol both again and revoke %s", ErrRevoked, id.Host)

@@ -54,7 +54,8 @@ type Host struct {
 	SpoolEvents uint64
 	SpoolBytes  uint64
 	Addresses   []string
-	Recording   bool // events of the past, fed by an operator: nobody is there to be watched
+	Recording   bool  // events of the past, fed by an operator: nobody is there to be watched
+	Twice       int64 // when two machines were last seen to use its identity; 0: they were not, or no longer do
 }
 
 // Token is an enrolment token as it may be shown: the secret is not in it.
@@ -123,10 +124,8 @@ type Fleet struct {
 
 type member struct {
 	Host
-	dirty  bool
-	boots  map[string]bool // boot ids that were current once; a boot id that returns is a clone
-	cut    chan struct{}   // closed when the host is revoked
-	cloned bool
+	dirty bool
+	cut   chan struct{} // closed when the host is revoked
 }
 
 // Open reads the fleet and its keys, making the keys when the folder has none.
@@ -154,7 +153,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 }
 
 func newMember(h Host) *member {
-	m := &member{Host: h, boots: map[string]bool{}, cut: make(chan struct{})}
+	m := &member{Host: h, cut: make(chan struct{})}
 	if h.Revoked != 0 {
 		close(m.cut)
 	}

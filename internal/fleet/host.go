@@ -8,16 +8,14 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
-// maxAddresses of one host are kept; maxBoots ids of former boots are remembered to find clones.
-const (
-	maxAddresses = 32
-	maxBoots     = 64
-)
+// maxAddresses of one host are kept.
+const maxAddresses = 32
 
 // Greeting is what a host says of itself at Hello.
 type Greeting struct {
@@ -30,25 +28,16 @@ type Greeting struct {
 	ClockSkew int64 // µs, host minus server
 }
 
-// Arrive notes a Hello. clone is true when a boot id came back after another one had replaced it: a
-// machine boots forward only, so two machines are using the identity by turns.
-func (f *Fleet) Arrive(id Identity, g Greeting) (clone bool) {
-	boot := hex.EncodeToString(g.BootID)
+// Arrive notes a Hello and gives what was known of the host before.
+func (f *Fleet) Arrive(id Identity, g Greeting) (was Host) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m := f.hosts[id.Host]
 	if m == nil {
-		return false
+		return Host{}
 	}
-	if m.Boot != "" && m.Boot != boot {
-		clone = m.boots[boot]
-		if len(m.boots) >= maxBoots {
-			clear(m.boots)
-		}
-		m.boots[m.Boot] = true
-	}
-	m.cloned = m.cloned || clone
-	m.Boot = boot
+	was = m.Host
+	m.Boot = hex.EncodeToString(g.BootID)
 	m.Name = clip(event.Text(string(g.Hostname)), maxName)
 	m.OS = clip(event.Text(g.OS), 32)
 	m.Kernel = clip(event.Text(g.Kernel), 128)
@@ -62,7 +51,45 @@ func (f *Fleet) Arrive(id Identity, g Greeting) (clone bool) {
 	}
 	m.LastSeen = now()
 	m.dirty = true
-	return clone
+	return was
+}
+
+// Doubled notes that two machines were just seen to use a host's identity; it outlives a restart of the server. Single
+// ends that.
+func (f *Fleet) Doubled(h event.HostID) { f.setTwice(h, now()) }
+
+// Single notes that one machine alone has used the identity for long enough.
+func (f *Fleet) Single(h event.HostID) { f.setTwice(h, 0) }
+
+func (f *Fleet) setTwice(h event.HostID, at int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.hosts[h]; m != nil {
+		m.Twice, m.dirty = at, true
+	}
+}
+
+// Namesake gives another host of the tenant that is not revoked and has the same name, if there is one.
+func (f *Fleet) Namesake(h Host) (Host, bool) {
+	return f.other(h, func(o *Host) bool { return o.Name == h.Name })
+}
+
+// Twin gives another host that has the same machine id and was heard within the span, if there is one.
+func (f *Fleet) Twin(h Host, within time.Duration) (Host, bool) {
+	return f.other(h, func(o *Host) bool {
+		return h.Machine != "" && o.Machine == h.Machine && now()-o.LastSeen < within.Microseconds()
+	})
+}
+
+func (f *Fleet) other(h Host, fits func(*Host) bool) (Host, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.hosts {
+		if m.Tenant == h.Tenant && m.ID != h.ID && m.Revoked == 0 && fits(&m.Host) {
+			return m.Host, true
+		}
+	}
+	return Host{}, false
 }
 
 // Seen notes any sign of life.

@@ -38,7 +38,7 @@ func (s *Service) Enroll(ctx context.Context, req *connect.Request[sensorv1.Enro
 		return nil, refused(err)
 	}
 	if e.Twin != nil {
-		s.o.Coverage.Report(ctx, faultClone(fleet.Identity{Tenant: e.Twin.Tenant, Host: e.Twin.ID}, fmt.Sprintf("a living host with the same machine id was enrolled again as %s", e.Host.ID)))
+		s.o.Coverage.Report(ctx, faultTwin(fleet.Identity{Tenant: e.Twin.Tenant, Host: e.Twin.ID}, e.Host.ID))
 	}
 	s.changed()
 	return connect.NewResponse(&sensorv1.EnrollResponse{
@@ -80,28 +80,25 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 		return nil, err
 	}
 	defer leave()
-	keys := asked(m.Streams)
-	for _, l := range event.Lanes {
-		keys = append(keys, lane{m.Stream, l})
-	}
-	if err := s.learn(ctx, id, src, keys, 0); err != nil {
+	if err := s.learn(ctx, id, src, append(asked(m.Streams), lanesOf(m.Stream)...), 0); err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
 	if !src.begin(m.Stream, at) {
 		s.tell(ctx, id, src, claimStream, 1)
 		return nil, retry(time.Minute, errStarts)
 	}
+	returned := src.booted(m.BootId)
 	s.moved(ctx, id, src.greet(m.BootId, m.Stream, int64(m.BootNs/1000), at, back))
 	if err := s.keepClock(ctx, id, src, m.BootId, at); err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
 	skew := m.WallTime - at
-	clone := s.o.Fleet.Arrive(id, fleet.Greeting{Hostname: m.Hostname, OS: m.Os, Kernel: m.Kernel, Version: m.Version, BootID: m.BootId, Addresses: m.Addresses, ClockSkew: skew})
-	if clone {
-		s.o.Coverage.Report(ctx, faultClone(id, "a boot that had ended came back"))
-	}
+	was := s.o.Fleet.Arrive(id, fleet.Greeting{Hostname: m.Hostname, OS: m.Os, Kernel: m.Kernel, Version: m.Version, BootID: m.BootId, Addresses: m.Addresses, ClockSkew: skew})
 	s.skew(ctx, id, m.WallTime, at)
 	host, _ := s.o.Fleet.Host(id.Tenant, id.Host)
+	s.meet(ctx, id, src, m.Stream, m.BootId, m.BootNs, m.WallTime, at)
+	s.introduce(ctx, id, src, was, host, returned)
+	src.holds(m.Stream, m.Streams)
 	s.o.Coverage.Connected(ctx, id.Tenant, id.Host, event.Text(string(m.Hostname)), host.Recording, sight)
 	nonce, _ := s.o.Coverage.NextNonce(id.Host)
 	answer := &sensorv1.HelloResponse{
@@ -122,6 +119,13 @@ func asked(states []*sensorv1.StreamState) (out []lane) {
 		if x.Lane <= uint32(event.Bulk) {
 			out = append(out, lane{x.Stream, event.Lane(x.Lane)})
 		}
+	}
+	return out
+}
+
+func lanesOf(stream uint64) (out []lane) {
+	for _, l := range event.Lanes {
+		out = append(out, lane{stream, l})
 	}
 	return out
 }
@@ -166,6 +170,11 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 	if steady {
 		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "boot-clock")
 	}
+	if !m.GoingDown {
+		s.contact(ctx, id, at, false)
+	}
+	s.meet(ctx, id, src, m.Stream, nil, m.BootNs, m.WallTime, at)
+	s.settled(ctx, id)
 	skew := m.WallTime - at
 	if m.WallTime == 0 {
 		skew = 0
@@ -177,9 +186,10 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 	for _, x := range m.Outcomes {
 		s.outcome(ctx, id, x)
 	}
-	if err := s.learn(ctx, id, src, asked(m.Produced), reportedAge); err != nil {
+	if err := s.learn(ctx, id, src, append(asked(m.Produced), lanesOf(m.Stream)...), reportedAge); err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
+	s.numbers(ctx, id, src, m, at)
 	answer := &sensorv1.ReportResponse{ServerTime: now(), Watermarks: src.watermarks(m.Produced, 0)}
 	if !m.GoingDown {
 		answer.Nonce, _ = s.o.Coverage.NextNonce(id.Host)
@@ -249,7 +259,7 @@ func (s *Service) disk(ctx context.Context, id fleet.Identity, m *sensorv1.Repor
 }
 
 // Attend streams what the server has for one sensor until either side ends it.
-func (s *Service) Attend(ctx context.Context, _ *connect.Request[sensorv1.AttendRequest], out *connect.ServerStream[sensorv1.AttendResponse]) error {
+func (s *Service) Attend(ctx context.Context, req *connect.Request[sensorv1.AttendRequest], out *connect.ServerStream[sensorv1.AttendResponse]) error {
 	id, err := s.identify(ctx)
 	if err != nil {
 		return err
@@ -262,6 +272,7 @@ func (s *Service) Attend(ctx context.Context, _ *connect.Request[sensorv1.Attend
 	defer leave()
 	s.online.Add(1)
 	defer s.online.Add(-1)
+	s.attending(ctx, id, req.Msg.Stream, now())
 	news, stop := s.o.Relay.Listen(id.Host)
 	defer stop()
 	alive := time.NewTicker(alivePeriod)
@@ -314,6 +325,7 @@ func (s *Service) Attend(ctx context.Context, _ *connect.Request[sensorv1.Attend
 			if time.Now().After(id.Certificate.NotAfter) {
 				return refused(fleet.ErrExpired)
 			}
+			s.attending(ctx, id, req.Msg.Stream, now()-lingers)
 			if err := out.Send(&sensorv1.AttendResponse{Item: &sensorv1.AttendResponse_Alive{Alive: true}}); err != nil {
 				return err
 			}

@@ -286,8 +286,29 @@ func TestMachineEnrolledTwiceWhileItLivesIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := s.coverage.SilentFailures(t.Context(), s.tenant)
-	if err != nil || len(list) != 1 || list[0].ID != x.host.String()+"/clone" {
+	if err != nil || len(list) != 1 || list[0].ID != x.host.String()+"/twin" {
 		t.Errorf("%+v, %v", list, err)
+	}
+	// The copy is revoked: the alarm goes out with the next heartbeat, and a restart does not bring it back.
+	for _, h := range s.fleet.Hosts(s.tenant) {
+		if h.ID != x.host {
+			if _, err := s.fleet.Revoke(t.Context(), s.tenant, h.ID); err != nil {
+				t.Fatal(err)
+			}
+			s.coverage.Retired(t.Context(), h.ID)
+		}
+	}
+	for _, when := range []string{"after the copy was revoked", "after a restart"} {
+		if _, err := x.Report(t.Context(), connect.NewRequest(&sensorv1.ReportRequest{WallTime: time.Now().UnixMicro(), Stream: x.stream})); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := s.coverage.SilentFailures(t.Context(), s.tenant); err != nil || len(list) != 0 {
+			t.Errorf("%s: %+v, %v", when, list, err)
+		}
+		s.stop()
+		s.listen = s.addr
+		s.open(t, 64<<20)
+		x.SensorsClient = s.client(x.cert, x.key)
 	}
 }
 

@@ -25,18 +25,60 @@ func faultConflict(id fleet.Identity, streamID uint64, laneNumber uint32, first 
 	}
 }
 
+// Kinds of faults that are ended elsewhere than where they are told.
+const (
+	kindClone   = "clone"
+	kindTwin    = "twin"
+	kindRenamed = "renamed"
+)
+
 func faultClone(id fleet.Identity, why string) coverage.Fault {
 	return coverage.Fault{
-		Tenant: id.Tenant, Host: id.Host, Kind: "clone", Class: coverage.ClassTamper, Severity: detection.High,
+		Tenant: id.Tenant, Host: id.Host, Kind: kindClone, Class: coverage.ClassTamper, Severity: detection.High,
 		What: detection.Said{
-			En: "Two machines seem to use one identity: " + why + ".",
-			Ja: "二台のマシンが一つの ID を使っているようです(" + why + ")。",
+			En: "Two machines, or two programs, use one identity: " + why + ". Orders go to both, events of both stand under one name, and one hides the silence of the other.",
+			Ja: "二台のマシン、または二つのプログラムが一つの ID を使っています(" + why + ")。命令は両方に届き、両方のイベントが一つの名前に並び、一方の途絶を他方が隠します。",
 		},
 		Fix: detection.Said{
-			En: "Remove the sensor's data folder on the copy and enrol it with a new token; if no copy is known, revoke this host.",
-			Ja: "複製側のセンサーのデータディレクトリーを消し、新しいトークンで登録してください。複製に心当たりがなければ、このホストを失効させてください。",
+			En: "Remove the sensor's data folder on the copy and enrol it with a new token; the alarm goes out ten minutes after the last word of the second one. If no copy is known, somebody holds the host's key: revoke this host and enrol it anew.",
+			Ja: "複製側のセンサーのデータディレクトリーを消し、新しいトークンで登録してください。二つ目が途絶えてから 10 分で警報は消えます。複製に心当たりがなければ、第三者がホストの鍵を持っています。このホストを失効させ、登録し直してください。",
 		},
 	}
+}
+
+func faultTwin(id fleet.Identity, other event.HostID) coverage.Fault {
+	return coverage.Fault{
+		Tenant: id.Tenant, Host: id.Host, Kind: kindTwin, Class: coverage.ClassTamper, Severity: detection.High,
+		What: detection.Said{
+			En: fmt.Sprintf("A machine with the same machine id was enrolled as %s while this host was alive: a copy of its disk, or one machine that was enrolled twice.", other),
+			Ja: fmt.Sprintf("このホストの稼働中に、同じ machine-id のマシンが %s として登録されました。ディスクの複製か、一台の二重登録です。", other),
+		},
+		Fix: detection.Said{
+			En: "If it is a copy, give it a machine id of its own (`systemd-machine-id-setup`); if it is one machine, revoke the host that is no longer used: `yagura enroll revoke HOST`. The alarm goes out when one of the two is revoked, or silent for ten minutes.",
+			Ja: "複製であれば固有の machine-id を与えてください(`systemd-machine-id-setup`)。一台であれば、使わなくなったホストを `yagura enroll revoke HOST` で失効させてください。一方が失効するか 10 分間途絶えれば、警報は消えます。",
+		},
+	}
+}
+
+func faultRenamed(id fleet.Identity, was, is string, other fleet.Host, taken bool) coverage.Fault {
+	was, is = event.Show(was), event.Show(is)
+	f := coverage.Fault{
+		Tenant: id.Tenant, Host: id.Host, Kind: kindRenamed, Class: coverage.ClassTamper, Severity: detection.Low,
+		What: detection.Said{
+			En: fmt.Sprintf("The host calls itself %s now; it was %s before.", is, was),
+			Ja: fmt.Sprintf("ホストの名前が %s から %s に変わりました。", was, is),
+		},
+		Fix: detection.Said{
+			En: "Nothing if it was renamed on purpose: this goes by itself after a day. Ask otherwise: a name is the host's own word, its id is not.",
+			Ja: "意図した変更であれば対応は不要です(一日で消えます)。そうでなければ確かめてください。名前はホストの自称であり、ID は自称ではありません。",
+		},
+	}
+	if taken {
+		f.Severity = detection.Medium
+		f.What.En += fmt.Sprintf(" Another host has that name: %s.", other.ID)
+		f.What.Ja += fmt.Sprintf("同じ名前のホストがほかにあります(%s)。", other.ID)
+	}
+	return f
 }
 
 func faultClock(id fleet.Identity, host, server int64) coverage.Fault {
@@ -107,4 +149,18 @@ func clipped(s string) string {
 		s = s[:maxProblem] + "…"
 	}
 	return strings.ToValidUTF8(s, "")
+}
+
+func faultNumbers(id fleet.Identity, why string) coverage.Fault {
+	return coverage.Fault{
+		Tenant: id.Tenant, Host: id.Host, Kind: "numbers", Class: coverage.ClassDrops, Severity: detection.Medium,
+		What: detection.Said{
+			En: "Events are missing that the sensor numbered and did not tell as lost: " + why + ".",
+			Ja: "センサーが番号を付けたのに、欠損とも告げずに届いていないイベントがあります(" + why + ")。",
+		},
+		Fix: detection.Said{
+			En: "This goes out when they come or are told as lost. If it stays, somebody lets part of the events not pass, or speaks for the sensor: look at what is between the host and this server, and at the host.",
+			Ja: "届くか欠損として報告されれば消えます。続く場合は、誰かが一部のイベントを通していないか、センサーを装っています。ホストとサーバーの間にあるもの、およびホストを調べてください。",
+		},
+	}
 }

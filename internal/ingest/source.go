@@ -49,6 +49,13 @@ type source struct {
 	starts  int // streams that began in startsAt
 	startAt int64
 	claims  claims
+
+	lives    lives
+	gaps     map[lane]*gap
+	first    map[uint64]int64 // first heartbeat of a stream
+	held     map[uint64]bool  // older streams that the sensor's spool still holds
+	measured int64            // last heartbeat
+	refused  int64            // when the log last took nothing of it
 }
 
 // sequence is one stream and lane: what was accepted, what is on its way to the log, and the content of
@@ -118,8 +125,10 @@ func (s *Service) source(ctx context.Context, id fleet.Identity) (*source, error
 	rebuilt := s.rebuilt[id.Host]
 	delete(s.rebuilt, id.Host)
 	s.mu.Unlock()
+	host, _ := s.o.Fleet.Host(id.Tenant, id.Host)
 	src.mu.Lock()
 	defer src.mu.Unlock()
+	src.lives.twice = host.Twice
 	for k, r := range rebuilt {
 		q := src.sequence(k)
 		for _, x := range r {
@@ -287,6 +296,13 @@ func (src *source) clock(boot string, back int64, fresh func() *bootClock) *boot
 	}
 	c.setBack(back)
 	return c
+}
+
+// booted says whether a boot was there before.
+func (src *source) booted(boot []byte) bool {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	return src.boots[hex.EncodeToString(boot)] != nil
 }
 
 // greet takes the clocks of a Hello. moved is as of (*bootClock).hear.

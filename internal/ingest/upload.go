@@ -56,7 +56,7 @@ func (s *Service) Upload(ctx context.Context, req *connect.Request[sensorv1.Uplo
 		return nil, err
 	}
 	s.o.Fleet.Seen(id.Host)
-	s.o.Coverage.Heard(id.Tenant, id.Host)
+	s.contact(ctx, id, at, false)
 	if err := s.learn(ctx, id, src, []lane{u.key}, sealedAge); err != nil {
 		s.log.WarnContext(ctx, "seal's progress not read", slog.Any("host", id.Host), slog.Any("err", err))
 	}
@@ -147,6 +147,9 @@ func (u *upload) take(ctx context.Context) (why string, err error) {
 	}
 	switch {
 	case errors.Is(err, stream.ErrFull):
+		u.src.mu.Lock()
+		u.src.refused = u.received
+		u.src.mu.Unlock()
 		return "", retry(fullRetry, errors.New("the server's log is full: keep the batch and come again; an operator is told"))
 	case err != nil:
 		return "", connect.NewError(connect.CodeUnavailable, errors.New("the server could not keep the batch: send it again"))

@@ -188,19 +188,18 @@ func (r *Relay) Outcome(ctx context.Context, h event.HostID, key crypto.PublicKe
 		return nil // told before, or told late
 	}
 	a.State, a.Detail, a.Proof, a.ProofSigned, a.Updated = state, event.Text(o.Detail), event.Text(string(o.Proof)), true, now()
-	if state == Done && a.Verb == command.Isolate {
-		var args command.IsolateArguments
+	if state == Done {
 		r.mu.Lock()
-		raw := r.commands[a.Nonce].Signed.Arguments
+		lasts := r.commands[a.Nonce].Signed.Effect(a.Verb)
 		r.mu.Unlock()
-		if command.DecodeArguments(raw, &args) == nil {
-			a.Until = a.Updated + args.Seconds*1e6
+		if lasts > 0 {
+			a.Until = a.Updated + lasts.Microseconds()
 		}
 	}
 	r.mu.Lock()
 	r.open[k] = a
-	if state == Done && (a.Verb == command.Isolate || a.Verb == command.Release) {
-		r.lasting[h] = a
+	if state == Done {
+		r.remember(a)
 	}
 	r.mu.Unlock()
 	r.save(ctx, a)
@@ -287,6 +286,28 @@ func (r *Relay) Actions(ctx context.Context, t tenant.ID, id string, limit int) 
 		return nil, fmt.Errorf("read actions: %w", err)
 	}
 	return out, nil
+}
+
+// remember keeps the newest act of a host whose effect lasts. The lock is held, or nobody else is there yet.
+func (r *Relay) remember(a Action) {
+	switch a.Verb {
+	case command.Isolate, command.Release:
+		r.lasting[a.Host] = a
+	case command.Maintenance:
+		r.maintenance[a.Host] = a
+	default:
+	}
+}
+
+// Maintenance gives until when a host's sensor may be stopped, and who signed that; 0 when it may not. The host has
+// confirmed the order with its own signature.
+func (r *Relay) Maintenance(t tenant.ID, h event.HostID) (until int64, by string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a, ok := r.maintenance[h]; ok && a.Tenant == t && a.Until > now() {
+		return a.Until, a.Actor
+	}
+	return 0, ""
 }
 
 // Isolated says whether a host is cut off by an action of ours, as far as its own signed word goes.

@@ -107,7 +107,7 @@ type Store interface {
 	OpenCommands(ctx context.Context) ([]Stored, error)
 	// Actions lists newest first; id "" means all.
 	Actions(ctx context.Context, t tenant.ID, id string, limit int) ([]Action, error)
-	// Lasting gives the newest done isolate or release of each host.
+	// Lasting gives of each host the newest done isolate or release, and the newest done maintenance.
 	Lasting(ctx context.Context) ([]Action, error)
 	SaveList(ctx context.Context, l List) error
 	Lists(ctx context.Context) ([]List, error)
@@ -131,14 +131,15 @@ type Options struct {
 type Relay struct {
 	o Options
 
-	mu       sync.Mutex // guards all below; never held across I/O
-	chains   map[tenant.ID]*command.Chain
-	lists    map[tenant.ID][]byte
-	commands map[string]Stored  // by nonce, those with open actions
-	open     map[openKey]Action // that wait for a last word
-	unsaved  map[openKey]bool   // in memory and not in the table
-	lasting  map[event.HostID]Action
-	waiting  map[event.HostID]map[chan struct{}]bool // streams that want to know of news
+	mu          sync.Mutex // guards all below; never held across I/O
+	chains      map[tenant.ID]*command.Chain
+	lists       map[tenant.ID][]byte
+	commands    map[string]Stored  // by nonce, those with open actions
+	open        map[openKey]Action // that wait for a last word
+	unsaved     map[openKey]bool   // in memory and not in the table
+	lasting     map[event.HostID]Action
+	maintenance map[event.HostID]Action
+	waiting     map[event.HostID]map[chan struct{}]bool // streams that want to know of news
 }
 
 type openKey struct {
@@ -151,7 +152,7 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Relay{o: o, chains: map[tenant.ID]*command.Chain{}, lists: map[tenant.ID][]byte{}, commands: map[string]Stored{}, open: map[openKey]Action{}, unsaved: map[openKey]bool{}, lasting: map[event.HostID]Action{}, waiting: map[event.HostID]map[chan struct{}]bool{}}
+	r := &Relay{o: o, chains: map[tenant.ID]*command.Chain{}, lists: map[tenant.ID][]byte{}, commands: map[string]Stored{}, open: map[openKey]Action{}, unsaved: map[openKey]bool{}, lasting: map[event.HostID]Action{}, maintenance: map[event.HostID]Action{}, waiting: map[event.HostID]map[chan struct{}]bool{}}
 	for t, key := range o.Authorities {
 		r.chains[t] = &command.Chain{Tenant: t, Authority: key}
 	}
@@ -189,7 +190,7 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 		return nil, fmt.Errorf("read lasting actions: %w", err)
 	}
 	for _, a := range lasting {
-		r.lasting[a.Host] = a
+		r.remember(a)
 	}
 	return r, nil
 }

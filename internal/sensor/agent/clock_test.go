@@ -88,9 +88,9 @@ func TestOrdersAreObeyedWhateverTheHostsClockSays(t *testing.T) {
 	for ms := -3000; ms <= 3000; ms += 500 {
 		offsets = append(offsets, time.Duration(ms)*time.Millisecond)
 	}
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // printed
+	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test
+	random := rand.New(rand.NewPCG(seed, 1))
 	way := func() time.Duration { return time.Duration(random.Int64N(int64(400 * time.Millisecond))) }
 	for _, off := range offsets {
 		t.Run(off.String(), func(t *testing.T) {

@@ -121,6 +121,12 @@ func (a *Agent) act(ctx context.Context, cmd *command.Command, o order) (detail 
 			return "", p, err
 		}
 		return fmt.Sprintf("isolated by %s until %s, proven after %.0f ms", p.Means, p.Until.UTC().Format(time.RFC3339), p.Millis), p, nil
+	case command.Maintenance:
+		var args command.MaintenanceArguments
+		if err := command.DecodeArguments(o.signed.Arguments, &args); err != nil {
+			return "", nil, err
+		}
+		return "the sensor may be stopped until " + a.clock.now().Add(time.Duration(args.Seconds)*time.Second).UTC().Format(time.RFC3339), nil, nil
 	case command.Release:
 		p, err := a.isolate.Release(ctx)
 		if err != nil {

@@ -330,7 +330,7 @@ func (l *Link) attend(ctx context.Context) error {
 func (l *Link) attendOnce(ctx context.Context) (worked bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(errOver)
-	stream, err := l.client.Attend(ctx, connect.NewRequest(&sensorv1.AttendRequest{}))
+	stream, err := l.client.Attend(ctx, connect.NewRequest(&sensorv1.AttendRequest{Stream: l.o.Spool.Stream()}))
 	if err != nil {
 		return false, err
 	}

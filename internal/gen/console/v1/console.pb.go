@@ -1050,26 +1050,29 @@ func (x *ListHostsResponse) GetHosts() []*Host {
 }
 
 type Host struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Os            string                 `protobuf:"bytes,3,opt,name=os,proto3" json:"os,omitempty"`
-	Kernel        string                 `protobuf:"bytes,4,opt,name=kernel,proto3" json:"kernel,omitempty"`
-	Version       string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
-	State         string                 `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"` // reporting, degraded, silent, never, revoked
-	Enrolled      int64                  `protobuf:"varint,7,opt,name=enrolled,proto3" json:"enrolled,omitempty"`
-	LastSeen      int64                  `protobuf:"varint,8,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
-	LastCanary    int64                  `protobuf:"varint,9,opt,name=last_canary,json=lastCanary,proto3" json:"last_canary,omitempty"` // µs UTC, 0: never
-	Coverage      []*CoverageCell        `protobuf:"bytes,10,rep,name=coverage,proto3" json:"coverage,omitempty"`
-	Lost_24H      uint64                 `protobuf:"varint,11,opt,name=lost_24h,json=lost24h,proto3" json:"lost_24h,omitempty"`
-	ClockSkewUs   int64                  `protobuf:"varint,12,opt,name=clock_skew_us,json=clockSkewUs,proto3" json:"clock_skew_us,omitempty"`
-	SpoolEvents   uint64                 `protobuf:"varint,13,opt,name=spool_events,json=spoolEvents,proto3" json:"spool_events,omitempty"`
-	Isolated      bool                   `protobuf:"varint,14,opt,name=isolated,proto3" json:"isolated,omitempty"`
-	Addresses     []string               `protobuf:"bytes,15,rep,name=addresses,proto3" json:"addresses,omitempty"`
-	SilentSince   int64                  `protobuf:"varint,16,opt,name=silent_since,json=silentSince,proto3" json:"silent_since,omitempty"`
-	Held_24H      uint64                 `protobuf:"varint,17,opt,name=held_24h,json=held24h,proto3" json:"held_24h,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Id               string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name             string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Os               string                 `protobuf:"bytes,3,opt,name=os,proto3" json:"os,omitempty"`
+	Kernel           string                 `protobuf:"bytes,4,opt,name=kernel,proto3" json:"kernel,omitempty"`
+	Version          string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	State            string                 `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"` // reporting, degraded, silent, never, revoked; waiting: not heard since the server started
+	Enrolled         int64                  `protobuf:"varint,7,opt,name=enrolled,proto3" json:"enrolled,omitempty"`
+	LastSeen         int64                  `protobuf:"varint,8,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	LastCanary       int64                  `protobuf:"varint,9,opt,name=last_canary,json=lastCanary,proto3" json:"last_canary,omitempty"` // µs UTC, 0: never
+	Coverage         []*CoverageCell        `protobuf:"bytes,10,rep,name=coverage,proto3" json:"coverage,omitempty"`
+	Lost_24H         uint64                 `protobuf:"varint,11,opt,name=lost_24h,json=lost24h,proto3" json:"lost_24h,omitempty"`
+	ClockSkewUs      int64                  `protobuf:"varint,12,opt,name=clock_skew_us,json=clockSkewUs,proto3" json:"clock_skew_us,omitempty"`
+	SpoolEvents      uint64                 `protobuf:"varint,13,opt,name=spool_events,json=spoolEvents,proto3" json:"spool_events,omitempty"`
+	Isolated         bool                   `protobuf:"varint,14,opt,name=isolated,proto3" json:"isolated,omitempty"`
+	Addresses        []string               `protobuf:"bytes,15,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	SilentSince      int64                  `protobuf:"varint,16,opt,name=silent_since,json=silentSince,proto3" json:"silent_since,omitempty"`
+	Held_24H         uint64                 `protobuf:"varint,17,opt,name=held_24h,json=held24h,proto3" json:"held_24h,omitempty"`
+	Twice            int64                  `protobuf:"varint,18,opt,name=twice,proto3" json:"twice,omitempty"` // µs UTC when two machines were last seen to use its identity, 0: not, or no longer
+	MaintenanceUntil int64                  `protobuf:"varint,19,opt,name=maintenance_until,json=maintenanceUntil,proto3" json:"maintenance_until,omitempty"`
+	MaintenanceBy    string                 `protobuf:"bytes,20,opt,name=maintenance_by,json=maintenanceBy,proto3" json:"maintenance_by,omitempty"` // its sensor may be stopped until then, by a signed order; 0: may not
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Host) Reset() {
@@ -1219,6 +1222,27 @@ func (x *Host) GetHeld_24H() uint64 {
 		return x.Held_24H
 	}
 	return 0
+}
+
+func (x *Host) GetTwice() int64 {
+	if x != nil {
+		return x.Twice
+	}
+	return 0
+}
+
+func (x *Host) GetMaintenanceUntil() int64 {
+	if x != nil {
+		return x.MaintenanceUntil
+	}
+	return 0
+}
+
+func (x *Host) GetMaintenanceBy() string {
+	if x != nil {
+		return x.MaintenanceBy
+	}
+	return ""
 }
 
 type ListDetectionsRequest struct {
@@ -4971,7 +4995,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x03why\x18\t \x01(\v2\x17.yagura.console.v1.SaidR\x03why\"\x12\n" +
 	"\x10ListHostsRequest\"B\n" +
 	"\x11ListHostsResponse\x12-\n" +
-	"\x05hosts\x18\x01 \x03(\v2\x17.yagura.console.v1.HostR\x05hosts\"\xf3\x03\n" +
+	"\x05hosts\x18\x01 \x03(\v2\x17.yagura.console.v1.HostR\x05hosts\"\xdd\x04\n" +
 	"\x04Host\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x0e\n" +
@@ -4991,7 +5015,10 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\bisolated\x18\x0e \x01(\bR\bisolated\x12\x1c\n" +
 	"\taddresses\x18\x0f \x03(\tR\taddresses\x12!\n" +
 	"\fsilent_since\x18\x10 \x01(\x03R\vsilentSince\x12\x19\n" +
-	"\bheld_24h\x18\x11 \x01(\x04R\aheld24h\"\xb2\x01\n" +
+	"\bheld_24h\x18\x11 \x01(\x04R\aheld24h\x12\x14\n" +
+	"\x05twice\x18\x12 \x01(\x03R\x05twice\x12+\n" +
+	"\x11maintenance_until\x18\x13 \x01(\x03R\x10maintenanceUntil\x12%\n" +
+	"\x0emaintenance_by\x18\x14 \x01(\tR\rmaintenanceBy\"\xb2\x01\n" +
 	"\x15ListDetectionsRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1a\n" +

@@ -906,6 +906,7 @@ func (x *UploadResponse) GetQuarantined() string {
 
 type AttendRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stream        uint64                 `protobuf:"varint,1,opt,name=stream,proto3" json:"stream,omitempty"` // of this start of the sensor; 0: an older sensor
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -938,6 +939,13 @@ func (x *AttendRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use AttendRequest.ProtoReflect.Descriptor instead.
 func (*AttendRequest) Descriptor() ([]byte, []int) {
 	return file_sensor_v1_sensor_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AttendRequest) GetStream() uint64 {
+	if x != nil {
+		return x.Stream
+	}
+	return 0
 }
 
 type AttendResponse struct {
@@ -1572,8 +1580,9 @@ const file_sensor_v1_sensor_proto_rawDesc = "" +
 	"\aboot_id\x18\a \x01(\fR\x06bootId\"m\n" +
 	"\x0eUploadResponse\x129\n" +
 	"\twatermark\x18\x01 \x01(\v2\x1b.yagura.sensor.v1.WatermarkR\twatermark\x12 \n" +
-	"\vquarantined\x18\x02 \x01(\tR\vquarantined\"\x0f\n" +
-	"\rAttendRequest\"\xa6\x01\n" +
+	"\vquarantined\x18\x02 \x01(\tR\vquarantined\"'\n" +
+	"\rAttendRequest\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\x04R\x06stream\"\xa6\x01\n" +
 	"\x0eAttendResponse\x125\n" +
 	"\acommand\x18\x01 \x01(\v2\x19.yagura.sensor.v1.CommandH\x00R\acommand\x12\x16\n" +
 	"\x05nonce\x18\x02 \x01(\tH\x00R\x05nonce\x12%\n" +

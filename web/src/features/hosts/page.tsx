@@ -23,14 +23,22 @@ export function hostStateWord(t: Messages, state: string): string {
     silent: t.hostSilent,
     never: t.hostNever,
     revoked: t.hostRevoked,
+    waiting: t.hostWaiting,
   };
   return words[state] ?? t.stateUnknown;
 }
 
 function HostState({ state }: { state: string }) {
   const t = useText();
-  const tone = state === 'reporting' ? 'ok' : state === 'degraded' ? 'warn' : state === 'revoked' ? 'plain' : 'bad';
-  const mark = { reporting: '●', degraded: '◐', silent: '✕', never: '○', revoked: '–' }[state] ?? '?';
+  const tone =
+    state === 'reporting'
+      ? 'ok'
+      : state === 'degraded' || state === 'waiting'
+        ? 'warn'
+        : state === 'revoked'
+          ? 'plain'
+          : 'bad';
+  const mark = { reporting: '●', degraded: '◐', silent: '✕', never: '○', revoked: '–', waiting: '…' }[state] ?? '?';
   return (
     <Chip tone={tone}>
       <span aria-hidden="true">{mark}</span> {hostStateWord(t, state)}
@@ -44,9 +52,15 @@ export function HostsPage() {
   const { sel } = useSearch({ from: '/t/$tenant/hosts' });
   const navigate = useNavigate({ from: '/t/$tenant/hosts' });
   const [typed, setTyped] = useState('');
+  const [all, setAll] = useState(false);
+  const living = useMemo(
+    () => (data ?? []).filter((h) => all || h.state !== 'revoked' || h.id === sel),
+    [data, all, sel],
+  );
+  const revoked = (data ?? []).filter((h) => h.state === 'revoked').length;
   const hosts = useMemo(
-    () => (data ?? []).filter((h) => holds(typed, [h.name, h.id, h.os, h.kernel, h.version, ...h.addresses])),
-    [data, typed],
+    () => living.filter((h) => holds(typed, [h.name, h.id, h.os, h.kernel, h.version, ...h.addresses])),
+    [living, typed],
   );
   const select = (id: string | undefined) => void navigate({ search: { sel: id }, replace: true });
   useKeys({ escape: sel ? () => select(undefined) : undefined });
@@ -57,11 +71,16 @@ export function HostsPage() {
         <header className="flex h-11 items-center gap-3 border-b border-line px-3">
           <h1 className="text-base font-semibold">{t.hostsTitle}</h1>
           <FilterField label={t.hostsFilter} value={typed} onChange={setTyped} />
-          {data && <span className="tnum text-xs text-muted">{t.queueTotal(hosts.length, data.length)}</span>}
+          {data && <span className="tnum text-xs text-muted">{t.queueTotal(hosts.length, living.length)}</span>}
+          {revoked > 0 && (
+            <Button pressed={all} onClick={() => setAll(!all)}>
+              {t.hostsRevoked(revoked)}
+            </Button>
+          )}
         </header>
         {isPending && <Loading />}
         {error && !data && <Failure error={error} retry={() => void refetch()} />}
-        {data && data.length === 0 && (
+        {data && living.length === 0 && (
           <Empty kind="blind" title={t.homeNoHosts}>
             <p>{t.homeNoHostsText}</p>
             <p className="mt-2 flex items-center gap-2">
@@ -70,7 +89,7 @@ export function HostsPage() {
             </p>
           </Empty>
         )}
-        {data && data.length > 0 && hosts.length === 0 && (
+        {living.length > 0 && hosts.length === 0 && (
           <Empty kind="filter" title={t.emptyFilter}>
             <Button onClick={() => setTyped('')}>{t.clearFilter}</Button>
           </Empty>
@@ -91,6 +110,7 @@ export function HostsPage() {
               </span>,
               <span key="s" className="flex gap-1">
                 <HostState state={h.state} />
+                {h.twice > 0n && <Chip tone="bad">{t.hostTwice}</Chip>}
                 {h.isolated && <Chip tone="warn">{t.hostIsolated}</Chip>}
               </span>,
               <Raw key="o" text={`${h.os} ${h.kernel}`} />,
@@ -140,8 +160,11 @@ function Details({ host }: { host: Host }) {
       </h2>
       <p className="mt-1 flex gap-1">
         <HostState state={host.state} />
+        {host.twice > 0n && <Chip tone="bad">{t.hostTwice}</Chip>}
         {host.isolated && <Chip tone="warn">{t.hostIsolated}</Chip>}
+        {host.maintenanceUntil > 0n && <Chip tone="warn">{t.hostMaintenance}</Chip>}
       </p>
+      {host.twice > 0n && <p className="mt-1 text-xs text-high">{t.hostTwiceText}</p>}
       <Head>{t.coverageTitle}</Head>
       {host.coverage.length === 0 && <p className="text-warn">{t.coverageNone}</p>}
       <ul>
@@ -168,6 +191,11 @@ function Details({ host }: { host: Host }) {
       </ul>
       <Head>{t.details}</Head>
       <dl>
+        {host.maintenanceUntil > 0n && (
+          <Fact name={t.hostMaintenanceUntil}>
+            <Moment at={micros(host.maintenanceUntil)} /> <Raw text={host.maintenanceBy} />
+          </Fact>
+        )}
         {host.silentSince > 0n && (
           <Fact name={t.hostSilentSince}>
             <Moment at={micros(host.silentSince)} />

@@ -32,6 +32,7 @@ export function verbWord(t: Messages, verb: string): string {
     resume: t.verbResume,
     isolate: t.verbIsolate,
     release: t.verbRelease,
+    maintenance: t.verbMaintenance,
   };
   return words[verb] ?? verb;
 }

@@ -1,0 +1,231 @@
+package coverage
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+// A sensor that is stopped is the quietest way to blind a host. It counts as meant only when an operator signed a
+// maintenance of the host. A package that replaces the sensor starts it again at once, and a host that is booted comes
+// back: neither wakes anybody, and both are told.
+const (
+	restartTime = time.Minute
+	bootTime    = 5 * time.Minute
+	// shutDown is how a sensor's word on its end begins when its host goes down with it.
+	shutDown = "the host shuts down"
+	// serverEnded is the word of the sensor that `yagura up` runs beside the server.
+	serverEnded = "the server that started it ended"
+	unknownWho  = "nobody knows who"
+)
+
+// stop is the end of a sensor by its own word, not yet judged.
+type stop struct {
+	event event.Stamped
+	seen  int64
+}
+
+func signedOff(who string) string {
+	if who == "" {
+		return reasonSignedOff
+	}
+	return clip(reasonSignedOff + ": " + who)
+}
+
+// whoStopped gives who a row says stopped the sensor; ok is false when the row is of another silence.
+func whoStopped(reason string) (who string, ok bool) {
+	if reason == reasonSignedOff || reason == reasonRequested {
+		return "", true
+	}
+	return strings.CutPrefix(reason, reasonSignedOff+": ")
+}
+
+// restore takes an open row that says the host is silent.
+func (h *host) restore(r *Row) {
+	who, off := whoStopped(r.Reason)
+	if r.State == Silent && (off || r.Reason == reasonReplayed || r.Reason == reasonPlanned) {
+		h.off, h.who = r.From, who
+	}
+	if r.State == Silent && r.Reason == reasonPlanned {
+		h.until = 1 // look again whether it still holds
+	}
+}
+
+func (c *Coverage) planned(t tenant.ID, id event.HostID) (until int64, by string) {
+	if c.o.Planned == nil {
+		return 0, ""
+	}
+	return c.o.Planned(t, id)
+}
+
+// plan is the maintenance of a host, as of now.
+type plan struct {
+	until int64
+	by    string
+}
+
+func (c *Coverage) plan(k Known) plan {
+	until, by := c.planned(k.Tenant, k.Host)
+	return plan{until, by}
+}
+
+// upgraded says whether a row is the moment in which a sensor was stopped and started, or may still be.
+func upgraded(r Row, at int64) bool {
+	if r.To != 0 {
+		at = r.To
+	}
+	who, off := whoStopped(r.Reason)
+	return r.State == Silent && off && at-r.From < patience(who).Microseconds()
+}
+
+// stopped takes the word of a sensor that it ends.
+func (c *Coverage) stopped(h *host, e event.Stamped, at int64) {
+	who := e.Event.Reason
+	if who == serverEnded && e.Event.Time < c.start {
+		return // and the server did end
+	}
+	if began := h.began - e.Event.Time; began > 0 { // it came late, out of a spool: the next start is known already
+		c.raiseStop(h, &stop{event: e}, began)
+		return
+	}
+	if h.stop != nil && h.stop.event.ID != e.ID {
+		c.raiseStop(h, h.stop, 0)
+	}
+	h.stop = &stop{event: e, seen: at}
+	if h.off == 0 || e.Event.Time < h.off-restartTime.Microseconds() {
+		return
+	}
+	h.who = who
+	for _, r := range h.open {
+		if r.State == Silent && r.Reason == reasonSignedOff {
+			r.Reason = signedOff(who)
+			c.dirty[r.ID] = *r
+		}
+	}
+}
+
+// started ends the time in which a stopped sensor may still come back.
+func (c *Coverage) started(h *host, e event.Stamped) {
+	h.began = max(h.began, e.Event.Time)
+	if s := h.stop; s != nil && e.Event.Time >= s.event.Event.Time {
+		h.stop = nil
+		c.raiseStop(h, s, max(1, e.Event.Time-s.event.Event.Time))
+	}
+}
+
+// judgeStop raises the stop of a sensor that did not come back, or whose start was not told.
+func (c *Coverage) judgeStop(h *host, at int64) {
+	if s := h.stop; s != nil && at-s.seen > patience(s.event.Event.Reason).Microseconds() {
+		h.stop = nil
+		c.raiseStop(h, s, 0)
+	}
+}
+
+func patience(who string) time.Duration {
+	if strings.HasPrefix(who, shutDown) {
+		return bootTime
+	}
+	return restartTime
+}
+
+// raiseStop makes a detection of the end of a sensor that nobody ordered. dark is how long the host was unwatched, in
+// µs; 0: it still is.
+func (c *Coverage) raiseStop(h *host, s *stop, dark int64) {
+	e := s.event
+	if until, _ := c.planned(h.tenant, h.id); until > e.Event.Time || h.recording || len(c.raised) >= maxRaised {
+		return
+	}
+	who := or(e.Event.Reason, unknownWho)
+	d := stopDetection
+	d.Severity = detection.High
+	switch {
+	case dark > 0 && dark <= patience(who).Microseconds():
+		d.Severity = detection.Low
+	case strings.HasPrefix(who, shutDown):
+		d.Severity = detection.Medium
+	}
+	d.ID, d.Tenant, d.Event, d.Detected = detection.NewID(d.RuleID, d.RuleVersion, e.ID), h.tenant, e, now()
+	d.Matched = []detection.Match{{Field: "reason", Value: who, Selection: "stop"}}
+	if dark > 0 {
+		d.Matched = append(d.Matched, detection.Match{Field: "unwatched", Value: time.Duration(dark * 1000).Round(time.Millisecond).String(), Selection: "stop"})
+	}
+	c.raised = append(c.raised, d)
+}
+
+var stopDetection = detection.Detection{
+	RuleID: "yagura-sensor-stopped", RuleVersion: "1",
+	Title: detection.Said{En: "The sensor was stopped, and nobody had ordered it", Ja: "命令のないセンサーの停止"},
+	Why: detection.Said{
+		En: "Whoever wants to work unseen stops the sensor first. No operator had signed a maintenance of this host. What the matched field says is the sensor's own last word: the process that stopped it, or that nobody knows.",
+		Ja: "見られずに動こうとする者は、まずセンサーを止めます。このホストの保守を命じた運用者の署名はありません。一致した値はセンサー自身の最後の言葉で、停止させたプロセスを示します(不明の場合もあります)。",
+	},
+	Todo: detection.Said{
+		En: "Ask the user who is named. If it was no upgrade and no administrator, take what the host did in that time as unknown: look at what ran before and after, and isolate it. Next time sign it first: `yagura respond maintenance HOST --for 1h`.",
+		Ja: "示されたユーザーに確かめてください。更新でも管理者の操作でもなければ、その間の動作は不明とみなし、前後に動いたものを調べ、ホストを隔離してください。次からは先に `yagura respond maintenance HOST --for 1h` で署名してください。",
+	},
+	ATTACK: []string{"T1562.001", "T1489", "tactic:defense-evasion"}, Author: "Yagura", Licence: "Apache-2.0",
+}
+
+// saidSilent says that a host is silent, how bad that is, and what to do.
+func saidSilent(name string, r Row, at int64, p plan, ja func(string) string) (severity detection.Severity, what, fix detection.Said) {
+	who, off := whoStopped(r.Reason)
+	switch {
+	case r.Reason == reasonPlanned && p.until > at:
+		return detection.Low, detection.Said{
+				En: fmt.Sprintf("%s: the sensor is stopped since %s, in a maintenance that %s ordered until %s; the host is unwatched.", name, clock(r.From), p.by, clock(p.until)),
+				Ja: fmt.Sprintf("%s: %s の命令による保守(%s まで)のため、センサーは %s から停止しています。このホストは監視されていません。", name, p.by, clock(p.until), clock(r.From)),
+			}, detection.Said{
+				En: "Nothing until then. A host that is still silent afterwards is told like any other.",
+				Ja: "それまで対応は不要です。期限後も報告がなければ、ほかのホストと同様に通知します。",
+			}
+	case off && at-r.From < patience(who).Microseconds():
+		return detection.Low, detection.Said{
+				En: fmt.Sprintf("%s: the sensor was stopped at %s (%s); it may be starting anew.", name, clock(r.From), or(who, unknownWho)),
+				Ja: fmt.Sprintf("%s: センサーは %s に停止しました(%s)。再起動中の可能性があります。", name, clock(r.From), ja(or(who, unknownWho))),
+			}, detection.Said{
+				En: "Wait a moment: an upgrade starts it again. If it stays away this becomes an alarm.",
+				Ja: "しばらくお待ちください。更新であれば再び起動します。戻らなければ警報になります。",
+			}
+	case off:
+		severity = detection.High
+		if strings.HasPrefix(who, shutDown) {
+			severity = detection.Medium
+		}
+		return severity, detection.Said{
+				En: fmt.Sprintf("%s: the sensor was stopped at %s, and nobody had ordered it (%s). The host is unwatched since.", name, clock(r.From), or(who, unknownWho)),
+				Ja: fmt.Sprintf("%s: 命令がないのに、センサーが %s に停止しました(%s)。以後このホストは監視されていません。", name, clock(r.From), ja(or(who, unknownWho))),
+			}, detection.Said{
+				En: "Find out who stopped it and why, then start it: `systemctl start yagura-sensor`. Before a stop that is meant sign `yagura respond maintenance HOST --for 1h`.",
+				Ja: "誰がなぜ止めたかを調べ、`systemctl start yagura-sensor` で起動してください。意図した停止の前には `yagura respond maintenance HOST --for 1h` で署名してください。",
+			}
+	}
+	return detection.High, detection.Said{
+			En: fmt.Sprintf("%s is silent: no sign of life since %s. What happened there since cannot be known.", name, clock(r.From)),
+			Ja: fmt.Sprintf("%s は報告が途絶しています。%s 以降、応答がありません。それ以後の出来事は不明です。", name, clock(r.From)),
+		}, detection.Said{
+			En: "See whether the host is up and reaches the server; on it, `systemctl status yagura-sensor` and `yagura-sensor check`.",
+			Ja: "ホストが起動してサーバーに届くかを確認してください。ホスト上では `systemctl status yagura-sensor` と `yagura-sensor check` を実行します。",
+		}
+}
+
+// heardSinceStart says whether a host spoke since this server started. The table alone knows only what was before.
+func (c *Coverage) heardSinceStart(id event.HostID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.hosts[id]
+	return h != nil && h.heard >= c.start
+}
+
+// wait makes of what was seen before the server started what is known now: nothing.
+func (h *HostHealth) wait() {
+	h.State = "waiting"
+	for i := range h.Cells {
+		if c := &h.Cells[i]; c.State != Unknown {
+			c.State, c.Reason = Unknown, "the host was not heard since the server started"
+		}
+	}
+}
