@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"os/user"
 	"strconv"
 	"time"
@@ -141,12 +140,9 @@ func (p *parts) openClock(ctx context.Context) (err error) {
 
 // openJudges opens what reads the log: the store, the detection engine with its observers, incidents.
 func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
+	var err error
 	if p.store, err = eventstore.Open(ctx, eventstore.Options{
-		Dir: p.dir.path, Stream: p.stream, Manifest: p.db, WorkerCommand: []string{self, "worker"}, Faults: p.faults, Log: p.log,
+		Dir: p.dir.path, Stream: p.stream, Manifest: p.db, WorkerArgs: []string{"worker"}, Faults: p.faults, Log: p.log,
 		Quarantined: p.quarantined, Now: p.clock.Now, SealEvery: c.SealInterval, Retention: time.Duration(c.RetentionDays) * 24 * time.Hour,
 	}); err != nil {
 		return err

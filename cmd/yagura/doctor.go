@@ -115,7 +115,7 @@ func (s *shell) localChecks() []*consolev1.Check {
 		add("data", "fail", both("there is no data directory %s", s.data), both("start the server with `yagura up`, or name its folder with --data"))
 	case err != nil:
 		add("data", "fail", both("%s cannot be read", s.data), both("run as its owner or as root, or name another folder with --data"))
-	case st.Mode().Perm()&0o077 != 0:
+	case st.Mode().Perm()&0o067 != 0:
 		add("data", "fail", both("%s can be read by other users", s.data), both("chmod 700 %s", s.data))
 	case errors.Is(foreign, private.ErrForeign):
 		add("data", "fail", both("%v", foreign), both("move the data into a folder of the server's own user, below folders that nobody else can write in"))

@@ -46,6 +46,10 @@ func (s *Store) setAside(ctx context.Context, known map[string]bool) {
 			slog.Int("files", moved), slog.String("folder", filepath.Join(s.dir, filepath.FromSlash(orphanFolder))))
 	}
 	for _, rel := range s.filesBelow(ctx, "hot") {
+		if name := filepath.Base(rel); strings.HasPrefix(name, probePrefix) || strings.HasPrefix(name, trialPrefix) {
+			_ = os.Remove(filepath.Join(s.dir, rel)) // of no events, or of a copy
+			continue
+		}
 		move(rel, beforeFolder+"/"+filepath.Base(rel))
 	}
 	for _, rel := range s.filesBelow(ctx, "tmp") {

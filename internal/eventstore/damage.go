@@ -217,7 +217,8 @@ func blind(err error) bool {
 	if f, ok := errors.AsType[*Fault](err); ok {
 		return f.Code == "data" || f.Code == "memory"
 	}
-	return errors.Is(err, errCrashed)
+	d, dead := errors.AsType[*death](err)
+	return dead && d.suspicious() && d.how != hung
 }
 
 // seekTime bounds the search for bad files; what it found by then counts.
@@ -259,6 +260,9 @@ func (s *Store) halve(ctx context.Context, files, hot []File, r Request, why err
 			}
 		}
 		return
+	}
+	if _, dead := errors.AsType[*death](why); dead && s.queries.prove(ctx) != nil {
+		return // workers die of anything: no file's fault
 	}
 	if len(hot) == 1 {
 		s.mark(ctx, []Damaged{{File: hot[0], Reason: Unreadable, Hot: true}}, why)

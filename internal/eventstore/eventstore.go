@@ -27,18 +27,19 @@ var ErrClosed = errors.New("event store closed")
 
 // Options say where the store works and how. Zero durations and counts take the defaults given.
 type Options struct {
-	Dir           string // data directory; segments, hot, quarantine and tmp are made below it
-	Stream        *stream.Log
-	Manifest      Manifest
-	WorkerCommand []string      // the program and arguments before the role: ["/usr/bin/yagura", "worker"]
-	HotEvery      time.Duration // 1 s
-	SealEvery     time.Duration // 60 s
-	SealRows      int           // 50,000: events of one shard that seal before SealEvery, and most of one seal
-	TidyEvery     time.Duration // 30 s: compaction and retention
-	MergeFiles    int           // 24: segments of one tenant, day, group and level that are merged
-	Retention     time.Duration // 90 days, from the newest received of a segment
-	TreeHorizon   time.Duration // 7 days that a process tree looks at
-	QueryWorkers  int           // 2
+	Dir          string // data directory; segments, hot, quarantine and tmp are made below it
+	Stream       *stream.Log
+	Manifest     Manifest
+	WorkerArgs   []string      // arguments of this program before the role: ["worker"]; nil: there are no workers
+	HotEvery     time.Duration // 1 s
+	HotTime      time.Duration // 60 s: how long a worker may take for a hot file; a seal may take five times that, a probe half of it
+	SealEvery    time.Duration // 60 s
+	SealRows     int           // 50,000: events of one shard that seal before SealEvery, and most of one seal
+	TidyEvery    time.Duration // 30 s: compaction and retention
+	MergeFiles   int           // 24: segments of one tenant, day, group and level that are merged
+	Retention    time.Duration // 90 days, from the newest received of a segment
+	TreeHorizon  time.Duration // 7 days that a process tree looks at
+	QueryWorkers int           // 2
 	// Quarantined is told of each batch or record that was acknowledged and cannot be read, so that it is
 	// counted as loss. It may be told twice of the same one after a crash.
 	Quarantined func(context.Context, Quarantined)
@@ -55,6 +56,7 @@ func (o *Options) fill() {
 		}
 	}
 	or(&o.HotEvery, time.Second)
+	or(&o.HotTime, time.Minute)
 	or(&o.SealEvery, time.Minute)
 	or(&o.TidyEvery, 30*time.Second)
 	or(&o.Retention, 90*24*time.Hour)
@@ -83,6 +85,7 @@ func (o *Options) fill() {
 type Store struct {
 	opts    Options
 	dir     string // absolute
+	program *program
 	queries *pool
 	seals   *pool // two processes: a hot file must not wait for a seal
 	merges  *pool
@@ -114,7 +117,6 @@ type position struct {
 	hot      uint64 // last record in a hot file
 	rows     int    // events between the two
 	since    time.Time
-	crashes  map[uint64]int    // how often a record alone ended a worker
 	poisoned map[uint64]string // records that end every worker, and why
 }
 
@@ -129,9 +131,6 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	s := &Store{
 		opts: opts, dir: dir, kick: make(chan struct{}, 1), mergeAfter: map[mergeKey]time.Time{}, bad: map[string]Damaged{},
-		queries: newPool(opts.WorkerCommand, RoleQuery, opts.QueryWorkers, opts.Log),
-		seals:   newPool(opts.WorkerCommand, RoleSeal, 2, opts.Log),
-		merges:  newPool(opts.WorkerCommand, RoleCompact, 1, opts.Log),
 	}
 	s.pending.init()
 	s.waste.init(dir)
@@ -150,6 +149,13 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	s.setAside(ctx, known)
 	s.listOrphans(ctx)
+	// From here on the folders of workers are theirs.
+	if s.program, err = openProgram(dir, opts.WorkerArgs); err != nil {
+		return nil, fmt.Errorf("open event store: %w", err)
+	}
+	s.queries = newPool(s.program, RoleQuery, dir, opts.QueryWorkers, &opts)
+	s.seals = newPool(s.program, RoleSeal, dir, 2, &opts)
+	s.merges = newPool(s.program, RoleCompact, dir, 1, &opts)
 	if found := s.look(files); len(found) > 0 {
 		s.mark(ctx, found, nil)
 	}
@@ -165,7 +171,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open event store: %w", err)
 		}
-		s.shards[i] = position{sealed: at, hot: at, crashes: map[uint64]int{}, poisoned: map[uint64]string{}}
+		s.shards[i] = position{sealed: at, hot: at, poisoned: map[uint64]string{}}
 	}
 	s.ends = s.logEnds()
 	return s, nil
@@ -189,6 +195,7 @@ func (s *Store) pastPurged(ctx context.Context, shard int, cursor uint64) (uint6
 // Run reads the log until ctx ends, and leaves nothing running behind. It does not seal on the way out:
 // what is not sealed is in the log.
 func (s *Store) Run(ctx context.Context) error {
+	defer s.program.close()
 	defer s.merges.close()
 	defer s.seals.close()
 	defer s.queries.close()
@@ -201,6 +208,7 @@ func (s *Store) Run(ctx context.Context) error {
 	group.Go(func() error { return s.tidy(ctx) })
 	group.Go(func() error { return s.reconcile(ctx) })
 	group.Go(func() error { return s.scrubAll(ctx) })
+	group.Go(func() error { return s.nurse(ctx) })
 	return group.Wait()
 }
 

@@ -31,6 +31,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if len(os.Args) > 4 && os.Args[1] == "prisoner" {
+		if err := imprison(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if len(os.Args) > 2 && os.Args[1] == "victim" {
 		if err := victim(os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -82,12 +89,8 @@ func (s *server) open(ctx context.Context, change func(*eventstore.Options)) (er
 	if s.db, err = controldb.Open(ctx, filepath.Join(s.dir, "control.db")); err != nil {
 		return err
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	s.opts = eventstore.Options{
-		Dir: s.dir, Stream: s.log, Manifest: s.db, WorkerCommand: []string{exe, "worker"},
+		Dir: s.dir, Stream: s.log, Manifest: s.db, WorkerArgs: []string{"worker"},
 		HotEvery: 50 * time.Millisecond, SealEvery: time.Hour, TidyEvery: time.Hour,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}

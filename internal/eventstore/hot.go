@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -63,17 +64,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (s *Store) quarantineRecord(ctx context.Context, shard int, seq uint64, reason string, raw []byte) {
-	q := Quarantined{Shard: shard, Record: seq, Batch: -1, Reason: reason, File: fmt.Sprintf("quarantine/record-%d-%d.bin", shard, seq)}
-	path := filepath.Join(s.dir, filepath.FromSlash(q.File))
-	if err := errors.Join(os.WriteFile(path, raw, 0o600), os.WriteFile(path+".txt", []byte(reason+"\n"), 0o600)); err != nil {
-		s.opts.Log.ErrorContext(ctx, "damaged log record could not be kept in quarantine", slog.Any("err", err))
-	}
-	s.opts.Log.ErrorContext(ctx, "log record cannot be read: its events are lost here; sensors that still hold them send them again",
-		slog.Int("shard", shard), slog.Uint64("record", seq), slog.String("reason", reason))
-	s.opts.Quarantined(ctx, q)
-}
-
 // heat writes a hot file each HotEvery, or sooner when many records wait.
 func (s *Store) heat(ctx context.Context) error {
 	tick := time.NewTicker(s.opts.HotEvery)
@@ -109,63 +99,40 @@ func prefix(entries []Entry, rows int) int {
 	return n
 }
 
-// heatSome writes entries to one hot file and gives how many of them are done with. When they end the
-// worker it tries half of them, down to the one record that does it; that one goes to quarantine.
+// heatSome writes entries to one hot file and gives how many of them are done with. When a worker dies of them it
+// tries half of them, down to the one record that does it; that one goes to quarantine if it is to blame.
 func (s *Store) heatSome(ctx context.Context, entries []Entry) (done int, ok bool) {
 	err := s.writeHot(ctx, entries)
+	d, dead := errors.AsType[*death](err)
 	switch {
 	case err == nil:
+		s.opts.Faults.Clear(fault.HotWrite, "")
 		return len(entries), true
 	case ctx.Err() != nil:
 		return 0, false
-	case errors.Is(err, errCrashed) && len(entries) > 1:
+	case dead && d.how == unborn: // a fault of its own stands
+		return 0, false
+	case dead && len(entries) > 1:
 		return s.heatSome(ctx, entries[:len(entries)/2])
-	case errors.Is(err, errCrashed):
-		if err = s.poison(ctx, entries[0], err); err == nil {
+	case dead && d.suspicious():
+		if err = s.blame(ctx, entries[0], d, "hot"); err == nil {
 			return 1, true
 		}
 	}
-	s.opts.Log.WarnContext(ctx, "hot file not written, trying again", slog.Any("err", err))
+	if ctx.Err() == nil {
+		s.opts.Faults.Raise(fault.HotWrite, "", err)
+	}
 	return 0, false
 }
 
-// crashesToPoison is how often one record alone must end a fresh worker before it is given up: a worker
-// may also be killed from outside.
-const crashesToPoison = 3
-
-// poison counts that a record alone ended its worker, and after crashesToPoison times puts it into
-// quarantine; seals then pass over it. Before that it gives the error back.
-func (s *Store) poison(ctx context.Context, e Entry, err error) error {
-	s.mu.Lock()
-	p := &s.shards[e.Shard]
-	p.crashes[e.Record]++
-	if p.crashes[e.Record] < crashesToPoison {
-		s.mu.Unlock()
-		return err
-	}
-	delete(p.crashes, e.Record)
-	p.poisoned[e.Record] = err.Error()
-	p.hot = max(p.hot, e.Record)
-	s.mu.Unlock()
-	s.quarantineRecord(ctx, e.Shard, e.Record, err.Error(), stream.EncodeRecord(e.Batches))
-	for i := range e.Batches {
-		b := &e.Batches[i]
-		s.opts.Quarantined(ctx, Quarantined{
-			Shard: e.Shard, Record: e.Record, Batch: i, Tenant: b.Tenant, Host: b.Host,
-			StreamLane: StreamLane{b.Stream, b.Lane}, Range: batchRange(b), Reason: err.Error(),
-		})
-	}
-	return nil
-}
-
 func (s *Store) writeHot(ctx context.Context, entries []Entry) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, s.opts.HotTime)
 	defer cancel()
 	var path string
 	var rows int64
 	if prefixRows(entries) > 0 {
 		path = "hot/" + uuid.Must(uuid.NewV7()).String() + ".parquet"
-		a, err := s.seals.do(ctx, Request{Op: "hot", Data: s.dir, Path: path}, entries, nil)
+		a, err := s.seals.do(ctx, Request{Op: "hot", Path: path}, entries, nil)
 		if err != nil {
 			_ = os.Remove(filepath.Join(s.dir, path))
 			_ = os.Remove(filepath.Join(s.dir, path+".tmp"))

@@ -15,9 +15,13 @@ import (
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
-// A server and its workers are one binary and start together, so their messages carry no version: each
-// is a length (4 bytes, big endian), a type byte and that many bytes.
+// Protocol is the version of what a server and its workers say to each other. Both are one file, but a file may be
+// replaced under a server that runs: a worker says its version first, and one of another is not used.
+const Protocol = 1
+
+// Each message is a length (4 bytes, big endian), a type byte and that many bytes.
 const (
+	frameHello   = 'h' // JSON Hello, the first that a worker says
 	frameRequest = 'q' // JSON Request
 	frameRecord  = 'r' // one log record to write
 	frameEnd     = '.' // no more records
@@ -28,10 +32,18 @@ const (
 
 const maxFrame = 16 << 20
 
+// Hello is the first that a worker says.
+type Hello struct {
+	Protocol int
+	UID      int
+	Seccomp  int // system calls that it may make; 0: it is not confined
+}
+
 // Request is one piece of work for a worker.
 type Request struct {
-	Op       string // hot, seal, compact, events, tree, inspect
-	Data     string // the data directory, absolute
+	Op       string // hot, seal, compact, events, tree, inspect, probe
+	Data     string // the data directory, as the worker sees it
+	Shown    string // and as people know it
 	MemoryMB int
 	Deadline int64 // ms, 0 = none
 
@@ -145,6 +157,23 @@ func (f *Frames) read() (kind byte, payload []byte, err error) {
 		return 0, nil, fmt.Errorf("message cut short: %w", err)
 	}
 	return head[4], payload, nil
+}
+
+// WriteHello is the worker's side: its first words.
+func (f *Frames) WriteHello(h Hello) error { return f.writeJSON(frameHello, h) }
+
+func (f *Frames) readHello() (h Hello, err error) {
+	kind, b, err := f.read()
+	if err != nil {
+		return h, fmt.Errorf("read its first words: %w", err)
+	}
+	if kind != frameHello {
+		return h, errors.New("its first words are not those of a worker")
+	}
+	if err := json.Unmarshal(b, &h); err != nil {
+		return h, fmt.Errorf("decode its first words: %w", err)
+	}
+	return h, nil
 }
 
 // ReadRequest is the worker's side: the next request, io.EOF when the parent is gone.

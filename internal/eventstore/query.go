@@ -124,7 +124,7 @@ func (s *Store) askOnce(ctx context.Context, w Want, r Request, to *[]event.Stam
 	if len(snap.Files) == 0 && len(snap.hot) == 0 {
 		return Answer{}, snap.gaps, false, nil
 	}
-	r.Data, r.Tenant, r.Segments, r.Hot, r.Cursors = s.dir, w.Tenant.String(), snap.Files, snap.hotPaths(), snap.Cursors[:]
+	r.Tenant, r.Segments, r.Hot, r.Cursors = w.Tenant.String(), snap.Files, snap.hotPaths(), snap.Cursors[:]
 	*to = (*to)[:0]
 	a, err = s.queries.do(ctx, r, nil, collect(to))
 	if blind(err) {

@@ -155,7 +155,7 @@ func (s *Store) inspect(ctx context.Context, path string) (File, spans, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	has := spans{}
-	a, err := s.merges.do(ctx, Request{Op: "inspect", Data: s.dir, Path: path}, nil, has.read)
+	a, err := s.merges.do(ctx, Request{Op: "inspect", Path: path}, nil, has.read)
 	if err != nil {
 		return File{}, nil, fmt.Errorf("inspect %s: %w", path, err)
 	}
@@ -370,6 +370,7 @@ func (s *Store) moveBack(ctx context.Context, o orphan) (File, error) {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return f, fmt.Errorf("take %s back: %w", o.at, err)
 	}
+	s.program.give(s.dir, folder)
 	if err := os.Rename(filepath.Join(s.dir, filepath.FromSlash(o.at)), to); err != nil {
 		return f, fmt.Errorf("take %s back: %w", o.at, err)
 	}

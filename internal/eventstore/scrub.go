@@ -129,6 +129,7 @@ func (s *Store) heal(ctx context.Context) {
 		if err != nil || st.Size() != d.Bytes || st.ModTime().Equal(d.stamp) {
 			continue
 		}
+		s.program.give(s.dir, d.Path) // whoever restored it may be root
 		if err := s.scrubOne(ctx, &d.File, 0); err != nil {
 			return
 		}

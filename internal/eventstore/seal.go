@@ -8,11 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -37,12 +39,17 @@ func (s *Store) sealAll(ctx context.Context) error {
 					if ctx.Err() != nil {
 						return nil
 					}
-					s.opts.Log.ErrorContext(ctx, "seal failed; nothing is lost, it is tried again: see that the disk has space", slog.Int("shard", shard), slog.Any("err", err))
+					if d, dead := errors.AsType[*death](err); !dead || d.how != unborn { // that is a fault of its own
+						s.opts.Faults.Raise(fault.Seal, strconv.Itoa(shard), err)
+					}
 					if !pause(ctx, min(s.opts.SealEvery, 5*time.Second)) {
 						return nil
 					}
 					break
 				}
+			}
+			if !s.due(shard) {
+				s.opts.Faults.Clear(fault.Seal, strconv.Itoa(shard))
 			}
 		}
 	}
@@ -78,8 +85,8 @@ func (s *Store) sealShard(ctx context.Context, shard, rows int) error {
 	return s.sealRange(ctx, shard, rows)
 }
 
-// sealRange is sealShard for one who holds sealing. When the records end the worker it seals fewer, down
-// to the one that does it; that one goes to quarantine.
+// sealRange is sealShard for one who holds sealing. When a worker dies of the records it seals fewer, down
+// to the one that does it; that one goes to quarantine if it is to blame.
 func (s *Store) sealRange(ctx context.Context, shard, rows int) error {
 	s.mu.Lock()
 	from, to := s.shards[shard].sealed, s.shards[shard].hot
@@ -92,18 +99,22 @@ func (s *Store) sealRange(ctx context.Context, shard, rows int) error {
 		return fmt.Errorf("seal shard %d from record %d: %w", shard, from+1, err)
 	}
 	token := uuid.Must(uuid.NewV7()).String()
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
 	var a Answer
 	if len(entries) > 0 {
-		if a, err = s.seals.do(ctx, Request{Op: "seal", Data: s.dir, Token: token}, entries, nil); err != nil {
+		work, cancel := context.WithTimeout(ctx, 5*s.opts.HotTime)
+		a, err = s.seals.do(work, Request{Op: "seal", Token: token}, entries, nil)
+		cancel()
+		d, dead := errors.AsType[*death](err)
+		switch {
+		case err == nil:
+		case dead && d.how != unborn && len(entries) > 1:
 			s.forget(token)
-			if errors.Is(err, errCrashed) && len(entries) > 1 {
-				return s.sealRange(ctx, shard, prefixRows(entries)/2)
-			}
-			if errors.Is(err, errCrashed) {
-				return s.poison(ctx, entries[0], err)
-			}
+			return s.sealRange(ctx, shard, prefixRows(entries)/2)
+		case dead && d.suspicious():
+			s.forget(token)
+			return s.blame(ctx, entries[0], d, "seal")
+		default:
+			s.forget(token)
 			return fmt.Errorf("seal shard %d from record %d: %w", shard, from+1, err)
 		}
 	}

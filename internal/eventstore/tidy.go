@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -41,14 +41,26 @@ func (s *Store) tidy(ctx context.Context) error {
 		case <-tick.C:
 			now := s.opts.Now()
 			s.heal(ctx)
-			if err := s.Expire(ctx, now); err != nil && ctx.Err() == nil {
-				s.opts.Log.ErrorContext(ctx, "old events not removed, trying again", slog.Any("err", err))
+			if err := s.Expire(ctx, now); ctx.Err() == nil {
+				s.opts.Faults.Report(fault.Retention, "", err)
 			}
-			if _, err := s.Compact(ctx, now); err != nil && ctx.Err() == nil {
-				s.opts.Log.WarnContext(ctx, "segments not merged, trying again", slog.Any("err", err))
+			if _, err := s.Compact(ctx, now); ctx.Err() == nil && (err != nil || s.nothingRests(now)) {
+				s.opts.Faults.Report(fault.Merge, "", err)
 			}
 		}
 	}
+}
+
+// nothingRests says whether every set may be merged: none waits because its merge failed.
+func (s *Store) nothingRests(now time.Time) bool {
+	s.merging.Lock()
+	defer s.merging.Unlock()
+	for k, until := range s.mergeAfter {
+		if now.After(until) {
+			delete(s.mergeAfter, k) // it may be merged again, or be gone
+		}
+	}
+	return len(s.mergeAfter) == 0
 }
 
 type mergeKey struct {
@@ -184,7 +196,7 @@ func (s *Store) merge(ctx context.Context, files []File, level int) error {
 	token := uuid.Must(uuid.NewV7()).String()
 	work, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	a, err := s.merges.do(work, Request{Op: "compact", Data: s.dir, Token: token, Merge: files, Level: level}, nil, nil)
+	a, err := s.merges.do(work, Request{Op: "compact", Token: token, Merge: files, Level: level}, nil, nil)
 	if err != nil {
 		s.forget(token)
 		return fmt.Errorf("merge %d segments of %s: %w", len(files), files[0].Day, err)

@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,201 +15,75 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-// Roles of worker processes, with the memory each may use.
-const (
-	RoleQuery   = "query"
-	RoleSeal    = "seal"
-	RoleCompact = "compact"
-)
-
-// Budgets in MiB, by role (store.md §8).
-var budgets = map[string]int{RoleQuery: 1000, RoleSeal: 500, RoleCompact: 700}
-
-// Budget gives the memory of a role in MiB.
-func Budget(role string) int { return budgets[role] }
-
-// queriesPerWorker bounds what a leak in a C library can grow to.
-const queriesPerWorker = 500
-
-// ErrBusy means that every worker of the role stayed busy until the caller gave up.
-var ErrBusy = errors.New("all workers are busy")
-
-// errCrashed means that a worker process ended or was killed in the middle of a request.
-var errCrashed = errors.New("worker process ended")
-
-// pool keeps the worker processes of one role. Each process serves one request at a time.
-type pool struct {
-	command []string
-	role    string
-	log     *slog.Logger
-	turns   chan struct{} // one token for each process that may exist; full: callers wait in line
-
-	mu   sync.Mutex // guards idle and closed
-	idle []*worker
-	shut bool
-}
-
+// worker is one process of a role.
 type worker struct {
 	cmd    *exec.Cmd
 	frames *Frames
 	stdin  interface{ Close() error }
 	stderr *tail
 	served int
+	alive  bool // it hung up and still ran
 	ended  sync.Once
 }
 
-func newPool(command []string, role string, size int, log *slog.Logger) *pool {
-	return &pool{command: command, role: role, log: log, turns: make(chan struct{}, size)}
-}
-
-// do runs one request in a process: entries are sent behind it, rows come back through onRows. A process
-// that fails is killed and the next request gets a new one.
-func (p *pool) do(ctx context.Context, q Request, entries []Entry, onRows func([]byte) error) (Answer, error) {
-	select {
-	case p.turns <- struct{}{}:
-	case <-ctx.Done():
-		return Answer{}, fmt.Errorf("wait for a %s worker: %w", p.role, errors.Join(ErrBusy, context.Cause(ctx)))
-	}
-	defer func() { <-p.turns }()
-	w, err := p.take()
-	if err != nil {
-		return Answer{}, err
-	}
-	a, err := p.run(ctx, w, q, entries, onRows)
-	// A process that died while idle says nothing about this request; one that dies in it is tried again
-	// once, and the second crash is the request's own.
-	if errors.Is(err, errCrashed) && w.served > 0 && ctx.Err() == nil {
-		if w, err = p.start(); err != nil {
-			return Answer{}, err
-		}
-		a, err = p.run(ctx, w, q, entries, onRows)
-	}
-	return a, err
-}
-
-func (p *pool) run(ctx context.Context, w *worker, q Request, entries []Entry, onRows func([]byte) error) (Answer, error) {
-	q.MemoryMB = Budget(p.role)
-	if until, ok := ctx.Deadline(); ok {
-		q.Deadline = max(1, time.Until(until).Milliseconds())
-	}
-	over := make(chan struct{})
-	var watch sync.WaitGroup
-	var reason string
-	watch.Go(func() { reason = p.watch(ctx, w, over) })
-	a, err := w.exchange(q, entries, onRows)
-	close(over)
-	watch.Wait()
-	var fault *Fault
-	answered := err == nil || errors.As(err, &fault) && fault.Code != "memory"
-	if answered && reason == "" {
-		p.put(w)
-		return a, err
-	}
-	w.kill()
-	w.reap()
-	if answered { // and ended in the same moment, because its caller gave up: nobody may be given this process
-		return a, err
-	}
-	if reason == "" && errors.As(err, &fault) {
-		return Answer{}, err
-	}
-	if ctx.Err() != nil {
-		return Answer{}, fmt.Errorf("%s worker stopped: %w", p.role, context.Cause(ctx))
-	}
-	p.log.WarnContext(ctx, "worker process replaced", slog.String("role", p.role), slog.String("reason", reason), slog.Any("err", err), slog.String("stderr", w.stderr.String()))
-	if reason != "" {
-		return Answer{}, fmt.Errorf("%s worker: %s: %w", p.role, reason, errCrashed)
-	}
-	return Answer{}, fmt.Errorf("%s worker: %w: %w", p.role, errCrashed, err)
-}
-
-// watch ends the process when the caller gives up or its memory passes the budget by half.
-func (p *pool) watch(ctx context.Context, w *worker, over <-chan struct{}) string {
-	limit := int64(Budget(p.role)) << 20 * 3 / 2
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-over:
-			return ""
-		case <-ctx.Done():
-			w.kill()
-			return "its time is up"
-		case <-tick.C:
-			if used := resident(w.cmd.Process.Pid); used > limit {
-				w.kill()
-				return fmt.Sprintf("it used %d MiB of %d", used>>20, Budget(p.role))
-			}
-		}
-	}
-}
-
-func (p *pool) take() (*worker, error) {
-	p.mu.Lock()
-	if p.shut {
-		p.mu.Unlock()
-		return nil, ErrClosed
-	}
-	if n := len(p.idle); n > 0 {
-		w := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
-		return w, nil
-	}
-	p.mu.Unlock()
-	return p.start()
-}
-
-func (p *pool) start() (*worker, error) {
-	if len(p.command) == 0 {
-		return nil, errors.New("start a worker: no command is set")
-	}
-	cmd := exec.Command(p.command[0], append(slices.Clone(p.command[1:]), p.role)...) //nolint:gosec,noctx // our own program; it outlives the call that starts it
+// newWorker prepares a process; the launcher starts it.
+func newWorker(cmd *exec.Cmd) (*worker, error) {
 	// A worker needs nothing of our environment, and must not see what it may hold.
 	cmd.Env = []string{"TZ=UTC"}
-	cmd.SysProcAttr = dieWithParent()
 	w := &worker{cmd: cmd, stderr: &tail{}}
 	cmd.Stderr = w.stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return nil, fmt.Errorf("start %s worker: %w", p.role, err)
+		return nil, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("start %s worker: %w", p.role, err)
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s worker: %w", p.role, err)
+		return nil, err
 	}
 	w.stdin, w.frames = in, NewFrames(out, in)
 	return w, nil
 }
 
-func (p *pool) put(w *worker) {
-	w.served++
-	p.mu.Lock()
-	keep := !p.shut && w.served < queriesPerWorker
-	if keep {
-		p.idle = append(p.idle, w)
+// greet waits for the first words of a process and ends it when they are not ours.
+func (w *worker) greet(ctx context.Context, role string, patience time.Duration) (Hello, *death) {
+	type word struct {
+		hello Hello
+		err   error
 	}
-	p.mu.Unlock()
-	if !keep {
-		w.kill()
-		w.reap()
+	heard := make(chan word, 1)
+	go func() {
+		h, err := w.frames.readHello()
+		heard <- word{h, err}
+	}()
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	var got word
+	var ours ending
+	select {
+	case got = <-heard:
+	case <-late.C:
+		ours, got.err = hung, fmt.Errorf("no word from it within %s", patience)
+	case <-ctx.Done():
+		ours, got.err = hung, context.Cause(ctx)
 	}
+	if got.err == nil && got.hello.Protocol != Protocol {
+		got.err = fmt.Errorf("it speaks version %d of the workers' protocol and this server %d: restart the server", got.hello.Protocol, Protocol)
+	}
+	if got.err == nil {
+		return got.hello, nil
+	}
+	if ours == "" {
+		w.linger()
+	}
+	w.kill()
+	w.reap()
+	d := w.autopsy(role, ours, got.err)
+	d.how = unborn
+	return Hello{}, d
 }
 
-// close ends the idle processes; busy ones end when their request does.
-func (p *pool) close() {
-	p.mu.Lock()
-	idle := p.idle
-	p.idle, p.shut = nil, true
-	p.mu.Unlock()
-	for _, w := range idle {
-		w.kill()
-		w.reap()
-	}
-}
+// linger gives a process that hung up a moment to end by itself, so that its status tells the truth.
+func (w *worker) linger() { w.alive = !ends(w.cmd.Process.Pid, time.Second) }
 
 func (w *worker) kill() {
 	_ = w.cmd.Process.Kill()
@@ -284,17 +156,20 @@ func (w *worker) receive(onRows func([]byte) error) (Answer, error) {
 	}
 }
 
-// tail keeps the last bytes a worker wrote to stderr: the reason of a crash.
+// tail keeps the first and the last bytes a worker wrote to stderr: the reason of a crash, and where.
 type tail struct {
-	mu sync.Mutex // guards b
-	b  []byte
+	mu   sync.Mutex // guards what follows
+	head []byte
+	b    []byte
 }
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.b = append(t.b, p...)
-	if over := len(t.b) - 4096; over > 0 {
+	n := min(len(p), 2048-len(t.head))
+	t.head = append(t.head, p[:n]...)
+	t.b = append(t.b, p[n:]...)
+	if over := len(t.b) - 1024; over > 0 {
 		t.b = t.b[over:]
 	}
 	return len(p), nil
@@ -303,7 +178,10 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(t.b)
+	if len(t.b) == 0 {
+		return string(t.head)
+	}
+	return string(t.head) + "\n…\n" + string(t.b)
 }
 
 // resident gives the resident memory of a process in bytes, 0 where the system does not tell.

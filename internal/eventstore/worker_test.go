@@ -34,7 +34,7 @@ func children(t *testing.T) (pids []int) {
 		for f := range strings.FieldsSeq(string(b)) {
 			pid, _ := strconv.Atoi(f)
 			line, _ := os.ReadFile("/proc/" + f + "/cmdline")
-			if bytes.Contains(line, []byte("\x00worker\x00")) {
+			if bytes.Contains(line, []byte("\x00worker\x00")) || bytes.Contains(line, []byte("\x00prisoner\x00")) {
 				pids = append(pids, pid)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -23,7 +24,10 @@ func Main(ctx context.Context, role string, stdin io.Reader, stdout io.Writer) e
 	if budget == 0 {
 		return fmt.Errorf("there is no worker role %q: it is one of query, seal, compact", role)
 	}
-	confine(budget)
+	calls, err := confine(budget)
+	if err != nil {
+		return fmt.Errorf("confine the %s worker: %w", role, err)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// stdin is read beside the work, so that a query in flight ends with the parent.
@@ -36,6 +40,9 @@ func Main(ctx context.Context, role string, stdin io.Reader, stdout io.Writer) e
 		_ = feed.CloseWithError(err)
 	}()
 	frames := eventstore.NewFrames(pipe, stdout)
+	if err := frames.WriteHello(eventstore.Hello{Protocol: eventstore.Protocol, UID: os.Geteuid(), Seccomp: calls}); err != nil {
+		return fmt.Errorf("greet the server: %w", err)
+	}
 	for {
 		q, err := frames.ReadRequest()
 		if errors.Is(err, io.EOF) {
@@ -73,6 +80,8 @@ func serve(ctx context.Context, f *eventstore.Frames, q eventstore.Request) erro
 		a, err = inspect(ctx, f, q)
 	case "tree":
 		a, err = tree(ctx, f, q)
+	case "probe":
+		err = probe(ctx, q)
 	default:
 		err = fmt.Errorf("a worker knows no request %q", q.Op)
 	}
@@ -82,7 +91,18 @@ func serve(ctx context.Context, f *eventstore.Frames, q eventstore.Request) erro
 	if _, ok := errors.AsType[*brokenPipe](err); ok {
 		return err
 	}
-	return f.WriteFault(eventstore.Fault{Code: code(ctx, err), Message: err.Error()})
+	// People know the data folder by another name than this process does.
+	return f.WriteFault(eventstore.Fault{Code: code(ctx, err), Message: strings.ReplaceAll(err.Error(), q.Data+"/", q.Shown+"/")})
+}
+
+// probe does the least that needs all that the role needs.
+func probe(ctx context.Context, q eventstore.Request) error {
+	s, err := open(ctx, q, false)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.exec(ctx, "SELECT 42")
 }
 
 // brokenPipe wraps an error of the conversation itself.
