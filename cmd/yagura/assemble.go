@@ -263,7 +263,7 @@ func (p *parts) purge(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		p.stream.Look()
+		p.stream.Heal(ctx)
 		for i := range done {
 			through := min(p.store.Sealed(i), p.engine.Judged(i))
 			if through <= done[i] {

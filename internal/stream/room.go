@@ -32,9 +32,6 @@ func (l *Log) Disk() (Disk, error) {
 	return d, nil
 }
 
-// Look reports whether the log has room now, for times in which nobody appends.
-func (l *Log) Look() { _ = l.room(0) }
-
 // room says whether a record of n bytes may be written: the log has its bound, and the disk a reserve of bytes
 // and inodes. JetStream must never find it full: a write that fails ends its shard.
 func (l *Log) room(n int64) error {
@@ -63,13 +60,14 @@ func (l *Log) room(n int64) error {
 	return nil
 }
 
-// refused turns an error of JetStream's into ours.
+// refused turns an error of JetStream's into ours. It may answer none at all when a write failed.
 func (l *Log) refused(s *shard, err error) error {
 	if l.isClosed() {
 		return ErrClosed
 	}
 	l.opts.Faults.Raise(fault.LogShard, strconv.Itoa(s.number), err)
 	var api *jetstream.APIError
+	l.failed.Store(true)
 	if errors.As(err, &api) && (api.ErrorCode == storeFailed || api.ErrorCode == insufficientResources) {
 		return fmt.Errorf("append to shard %d: %w: %s", s.number, ErrFull, api.Description)
 	}

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -61,7 +62,19 @@ type Log struct {
 	shards [Shards]*shard
 	closed chan struct{}
 	once   sync.Once
+	dir    string      // absolute
+	failed atomic.Bool // a write or a purge failed and the log was not opened again since
+
+	healing sync.Mutex // one reopening at a time; guards healed, held across the whole of it
+	healed  time.Time
 }
+
+// Bounds of the embedded server. That of the log is ours, in Append: a log that is over a lowered MaxBytes must open
+// all the same.
+const (
+	storeMax  = 1 << 60
+	memoryMax = 1 << 20
+)
 
 type shard struct {
 	number  int
@@ -105,8 +118,8 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		JetStream:              true,
 		StoreDir:               dir,
 		SyncAlways:             true,
-		JetStreamMaxStore:      1 << 60, // the bound is ours, in Append: a log that is over a lowered MaxBytes must open all the same
-		JetStreamMaxMemory:     1 << 20,
+		JetStreamMaxStore:      storeMax,
+		JetStreamMaxMemory:     memoryMax,
 		DisableJetStreamBanner: true,
 		MaxPayload:             MaxRecordBytes + 64<<10,
 	})
@@ -114,7 +127,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		return nil, fmt.Errorf("open event log %s: %w", dir, err)
 	}
 	srv.SetLogger(serverLog{opts.Log}, false, false)
-	l := &Log{opts: opts, server: srv, closed: make(chan struct{})}
+	l := &Log{opts: opts, dir: dir, server: srv, closed: make(chan struct{})}
 	srv.Start()
 	if err := l.start(ctx); err != nil {
 		_ = l.Close()
@@ -261,6 +274,7 @@ func (l *Log) Advance(ctx context.Context, shard int, through uint64) error {
 
 func (l *Log) purge(ctx context.Context, s *shard, through uint64) error {
 	if err := s.stream.Purge(ctx, jetstream.WithPurgeSequence(through+1)); err != nil {
+		l.failed.Store(true)
 		return fmt.Errorf("purge shard %d through %d: %w", s.number, through, err)
 	}
 	return s.refresh(ctx)
