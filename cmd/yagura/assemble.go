@@ -98,7 +98,7 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 	}
 	changed := p.hub.Changed
 	p.hostname = c.Hostname
-	if p.fleet, err = fleet.Open(ctx, fleet.Options{Dir: dir.file("ca"), Names: p.sensorNames(), Store: p.db.Fleet(), Log: log}); err != nil {
+	if p.fleet, err = fleet.Open(ctx, fleet.Options{Dir: dir.file("ca"), Names: p.sensorNames(), Store: p.db.Fleet(), Log: log, Now: p.clock.Now}); err != nil {
 		return p, err
 	}
 	if p.relay, err = response.New(ctx, response.Options{
@@ -161,7 +161,7 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 	kept := p.db.Detections()
 	p.engine = detect.New(detect.Options{Log: p.stream, Rules: set, Store: kept, Quarantine: poison{p}, Logger: p.log})
 	if p.coverage, err = coverage.New(ctx, coverage.Options{
-		Japanese: inJapaneseText, Faults: p.faults, Planned: p.relay.Maintenance,
+		Japanese: inJapaneseText, Faults: p.faults, Planned: p.relay.Maintenance, Believed: p.clock.Now,
 		Store: p.db.Coverage(), SecretFile: p.dir.file("canary.key"), Desk: p.engine, OnChange: p.hub.Changed, Log: p.log,
 	}); err != nil {
 		return err

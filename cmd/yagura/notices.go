@@ -61,7 +61,7 @@ func openNotify(p *parts, c *config.Config) (*notify.Router, error) {
 		channels = append(channels, hook)
 	}
 	return notify.New(notify.Options{
-		Outbox: p.db, Findings: findings{p.coverage, p.tenant.ID}, Channels: channels, MinSeverity: least, Log: p.log,
+		Outbox: p.db, Findings: findings{p.coverage, p.tenant.ID}, Channels: channels, MinSeverity: least, Believed: p.clock.Now, Log: p.log,
 		Sources: []notify.Source{notify.SourceFunc(p.incidentNotices), notify.SourceFunc(p.silentNotices)},
 	})
 }

@@ -120,6 +120,8 @@ type Options struct {
 	Planned    func(t tenant.ID, h event.HostID) (until int64, by string) // the maintenance of a host that an operator signed; nil: there is none
 	Japanese   func(english string) string                                // a reason of ours or of a sensor in Japanese; nil: it stays English
 	Log        *slog.Logger
+	// Believed gives the time that old rows are forgotten by; nil: the machine's clock.
+	Believed func() time.Time
 }
 
 // Coverage is safe for use by many goroutines.
@@ -140,6 +142,9 @@ type Coverage struct {
 func New(ctx context.Context, o Options) (*Coverage, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Believed == nil {
+		o.Believed = time.Now
 	}
 	if o.Japanese == nil {
 		o.Japanese = func(english string) string { return english }
@@ -218,7 +223,7 @@ func (c *Coverage) Run(ctx context.Context) error {
 			c.look()
 			c.flush(ctx)
 		case <-prune.C:
-			if err := c.o.Store.PruneCoverage(ctx, now()-keep.Microseconds()); err != nil {
+			if err := c.o.Store.PruneCoverage(ctx, c.o.Believed().Add(-keep).UnixMicro()); err != nil {
 				c.o.Log.WarnContext(ctx, "old coverage not pruned", slog.Any("err", err))
 			}
 		}

@@ -30,6 +30,7 @@ import (
 type authority struct {
 	dir   string
 	names []string
+	now   func() time.Time // what is believed: a certificate of a clock that jumped would shut every sensor out
 	root  keyPair
 
 	mu      sync.Mutex // guards tenants and server; held while a missing one is made, which happens once each
@@ -42,16 +43,16 @@ type keyPair struct {
 	key  *ecdsa.PrivateKey
 }
 
-func openAuthority(dir string, names []string) (*authority, error) {
+func openAuthority(dir string, names []string, now func() time.Time) (*authority, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "tenant"), 0o700); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	a := &authority{dir: dir, names: names, tenants: map[tenant.ID]keyPair{}}
+	a := &authority{dir: dir, names: names, now: now, tenants: map[tenant.ID]keyPair{}}
 	var err error
 	a.root, err = loadOrMake(filepath.Join(dir, "root"), func() (keyPair, error) {
-		return issue(&x509.Certificate{
+		return a.issue(&x509.Certificate{
 			Subject: pkix.Name{CommonName: "Yagura installation CA"}, IsCA: true, BasicConstraintsValid: true, MaxPathLen: 1,
-			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotAfter: time.Now().AddDate(20, 0, 0),
+			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotAfter: a.now().AddDate(20, 0, 0),
 		}, nil)
 	})
 	if err != nil {
@@ -71,9 +72,9 @@ func (a *authority) tenantPair(t tenant.ID) (keyPair, error) {
 		return p, nil
 	}
 	p, err := loadOrMake(filepath.Join(a.dir, "tenant", t.String()), func() (keyPair, error) {
-		return issue(&x509.Certificate{
+		return a.issue(&x509.Certificate{
 			Subject: pkix.Name{CommonName: "Yagura sensors of " + t.String()}, IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
-			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotAfter: time.Now().AddDate(10, 0, 0),
+			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotAfter: a.now().AddDate(10, 0, 0),
 		}, &a.root)
 	})
 	if err != nil {
@@ -89,7 +90,7 @@ func (a *authority) serverPair() (keyPair, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	fresh := func(p keyPair) bool {
-		if p.cert == nil || time.Until(p.cert.NotAfter) < 30*24*time.Hour || p.cert.CheckSignatureFrom(a.root.cert) != nil {
+		if p.cert == nil || p.cert.NotAfter.Sub(a.now()) < 30*24*time.Hour || a.now().Before(p.cert.NotBefore) || p.cert.CheckSignatureFrom(a.root.cert) != nil {
 			return false
 		}
 		for _, n := range a.names {
@@ -108,7 +109,7 @@ func (a *authority) serverPair() (keyPair, error) {
 		return p, nil
 	}
 	want := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "Yagura server"}, NotAfter: time.Now().AddDate(0, 6, 0),
+		Subject: pkix.Name{CommonName: "Yagura server"}, NotAfter: a.now().AddDate(0, 6, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
@@ -121,7 +122,7 @@ func (a *authority) serverPair() (keyPair, error) {
 			want.DNSNames = append(want.DNSNames, n)
 		}
 	}
-	p, err := issue(want, &a.root)
+	p, err := a.issue(want, &a.root)
 	if err != nil {
 		return keyPair{}, err
 	}
@@ -142,7 +143,7 @@ func (a *authority) leaf(t tenant.ID, h event.HostID, public any) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	at := time.Now()
+	at := a.now()
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: h.String()}, URIs: []*url.URL{uriOf(t, h)},
 		NotBefore: at.Add(-backdate), NotAfter: at.Add(leafLife),
@@ -172,7 +173,7 @@ func serialNumber() (*big.Int, error) {
 }
 
 // issue makes a key and its certificate, signed by the given pair or by itself.
-func issue(c *x509.Certificate, by *keyPair) (keyPair, error) {
+func (a *authority) issue(c *x509.Certificate, by *keyPair) (keyPair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return keyPair{}, fmt.Errorf("make key: %w", err)
@@ -180,7 +181,7 @@ func issue(c *x509.Certificate, by *keyPair) (keyPair, error) {
 	if c.SerialNumber, err = serialNumber(); err != nil {
 		return keyPair{}, err
 	}
-	c.NotBefore = time.Now().Add(-backdate)
+	c.NotBefore = a.now().Add(-backdate)
 	parent, signer := c, key
 	if by != nil {
 		parent, signer = by.cert, by.key

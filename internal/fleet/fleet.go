@@ -29,6 +29,7 @@ var (
 	ErrNoCertificate = errors.New("no client certificate: enrol this host with a token made by `yagura enroll token`")
 	ErrForeign       = errors.New("the certificate is not from this installation's authority: enrol this host here with a token made by `yagura enroll token`")
 	ErrExpired       = errors.New("the certificate has expired: only Renew takes it, for 180 days")
+	ErrEarly         = errors.New("set the server's clock; nothing is to be done on the host")
 	ErrRevoked       = errors.New("the host was revoked: retire the sensor or enrol the host again with a new token")
 	ErrToken         = errors.New("this server does not know the enrolment token: it is of another server, or was made long ago; make a new one with `yagura enroll token`")
 	ErrTokenExpired  = errors.New("the enrolment token is expired: make a new one with `yagura enroll token`")
@@ -108,6 +109,8 @@ type Options struct {
 	Names []string // names and addresses of the sensor listener, besides localhost
 	Store Store
 	Log   *slog.Logger
+	// Now gives the time that dates of certificates and tokens go by; nil: the machine's clock.
+	Now func() time.Time
 }
 
 // Fleet is safe for use by many goroutines.
@@ -115,6 +118,7 @@ type Fleet struct {
 	store Store
 	log   *slog.Logger
 	ca    *authority
+	now   func() time.Time
 
 	mu       sync.Mutex // guards all below; never held across I/O
 	hosts    map[event.HostID]*member
@@ -130,9 +134,12 @@ type member struct {
 
 // Open reads the fleet and its keys, making the keys when the folder has none.
 func Open(ctx context.Context, o Options) (*Fleet, error) {
-	f := &Fleet{store: o.Store, log: o.Log, hosts: map[event.HostID]*member{}, tokens: map[string]*Token{}, verified: map[[32]byte]proven{}}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	f := &Fleet{store: o.Store, log: o.Log, now: o.Now, hosts: map[event.HostID]*member{}, tokens: map[string]*Token{}, verified: map[[32]byte]proven{}}
 	var err error
-	if f.ca, err = openAuthority(o.Dir, o.Names); err != nil {
+	if f.ca, err = openAuthority(o.Dir, o.Names, o.Now); err != nil {
 		return nil, fmt.Errorf("open sensor authority %s: %w", o.Dir, err)
 	}
 	hosts, err := o.Store.Hosts(ctx)
@@ -151,6 +158,9 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 	}
 	return f, nil
 }
+
+// Now gives the time that dates of certificates go by.
+func (f *Fleet) Now() time.Time { return f.now() }
 
 func newMember(h Host) *member {
 	m := &member{Host: h, cut: make(chan struct{})}

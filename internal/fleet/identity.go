@@ -74,12 +74,12 @@ func (f *Fleet) identify(ctx context.Context, grace time.Duration) (Identity, er
 		f.verified[sum] = p
 		f.mu.Unlock()
 	}
-	at := time.Now()
+	at := f.now()
 	if at.Before(cert.NotBefore) {
-		return Identity{}, fmt.Errorf("the certificate is valid from %s only: %w", cert.NotBefore.UTC().Format(time.RFC3339), ErrForeign)
+		return Identity{}, fmt.Errorf("this server's clock says %s, and the certificate is valid from %s on: %w", at.UTC().Format(time.RFC3339), cert.NotBefore.UTC().Format(time.RFC3339), ErrEarly)
 	}
 	if at.After(cert.NotAfter.Add(grace)) {
-		return Identity{}, ErrExpired
+		return Identity{}, fmt.Errorf("this server's clock says %s, and the certificate ended at %s: %w", at.UTC().Format(time.RFC3339), cert.NotAfter.UTC().Format(time.RFC3339), ErrExpired)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

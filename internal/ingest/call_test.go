@@ -103,6 +103,22 @@ func TestCertificatesThatAreNoneOfOurs(t *testing.T) {
 	}
 }
 
+// TestAServerWhoseClockIsBehindSaysSo: sensors were told to be enrolled again when it was the server's clock.
+func TestAServerWhoseClockIsBehindSaysSo(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	x := s.enrol(t)
+	early := s.client(s.leaf(t, x, time.Now().AddDate(10, 0, 0)), x.key)
+	_, err := early.Report(t.Context(), connect.NewRequest(&sensorv1.ReportRequest{}))
+	if connect.CodeOf(err) != connect.CodeUnavailable || !strings.Contains(err.Error(), "this server's clock says") || strings.Contains(err.Error(), "enrol") {
+		t.Errorf("Report with a certificate of ten years ahead: %v; want the server's clock blamed, and to come again", err)
+	}
+	late := s.client(s.leaf(t, x, time.Now().Add(-time.Hour)), x.key)
+	if _, err = late.Report(t.Context(), connect.NewRequest(&sensorv1.ReportRequest{})); err == nil || !strings.Contains(err.Error(), "this server's clock says") {
+		t.Errorf("Report with an expired certificate: %v; want both times in it", err)
+	}
+}
+
 func TestRenewTakesAnExpiredCertificateForHalfAYear(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -209,6 +209,8 @@ func refused(err error) error {
 		return connect.NewError(connect.CodePermissionDenied, err)
 	case errors.Is(err, fleet.ErrNoCertificate), errors.Is(err, fleet.ErrForeign), errors.Is(err, fleet.ErrExpired), errors.Is(err, fleet.ErrUnknownHost):
 		return connect.NewError(connect.CodeUnauthenticated, err)
+	case errors.Is(err, fleet.ErrEarly):
+		return connect.NewError(connect.CodeUnavailable, err) // the sensor is in order and comes again
 	case errors.Is(err, fleet.ErrRequest):
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	default:

@@ -33,6 +33,7 @@ type Router struct {
 	sources  []Source
 	channels []Channel
 	minimum  detection.Severity
+	believed func() time.Time
 	log      *slog.Logger
 	wake     map[string]chan struct{} // per channel, capacity 1
 
@@ -48,6 +49,7 @@ type Options struct {
 	Sources     []Source
 	Channels    []Channel
 	MinSeverity detection.Severity
+	Believed    func() time.Time // the time that old deliveries are forgotten by; nil: the machine's clock
 	Log         *slog.Logger
 }
 
@@ -57,8 +59,11 @@ func New(o Options) (*Router, error) {
 		o.MinSeverity = detection.High
 	}
 	r := &Router{
-		outbox: o.Outbox, findings: o.Findings, sources: o.Sources, channels: o.Channels, minimum: o.MinSeverity, log: o.Log,
+		outbox: o.Outbox, findings: o.Findings, sources: o.Sources, channels: o.Channels, minimum: o.MinSeverity, believed: o.Believed, log: o.Log,
 		wake: map[string]chan struct{}{}, remembered: map[string]struct{}{}, standing: map[string]bool{},
+	}
+	if r.believed == nil {
+		r.believed = time.Now
 	}
 	for _, ch := range o.Channels {
 		if _, twice := r.wake[ch.Name()]; twice {
@@ -85,7 +90,7 @@ func (r *Router) Run(ctx context.Context) error {
 		r.poll(ctx)
 		if now := time.Now(); now.Sub(forget) > time.Hour {
 			forget = now
-			if err := r.outbox.ForgetDeliveries(ctx, now.Add(-forgetAfter)); err != nil && ctx.Err() == nil {
+			if err := r.outbox.ForgetDeliveries(ctx, r.believed().Add(-forgetAfter)); err != nil && ctx.Err() == nil {
 				r.log.WarnContext(ctx, "old deliveries kept", slog.Any("err", err))
 			}
 		}
