@@ -56,6 +56,7 @@ type parts struct {
 	stream   *stream.Log
 	engine   *detect.Engine
 	store    *eventstore.Store
+	judged   map[int]uint64 // by shard, the last record that was judged when this server started
 	desk     *incident.Desk
 	router   *notify.Router
 	console  *console.Server
@@ -159,6 +160,9 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 		p.log.WarnContext(ctx, "rule content is probably not meant", slog.String("rule", w.String()))
 	}
 	kept := p.db.Detections()
+	if p.judged, err = kept.Judged(ctx); err != nil {
+		return fmt.Errorf("read judged positions: %w", err)
+	}
 	p.engine = detect.New(detect.Options{Log: p.stream, Rules: set, Store: kept, Quarantine: poison{p}, Logger: p.log})
 	if p.coverage, err = coverage.New(ctx, coverage.Options{
 		Japanese: inJapaneseText, Faults: p.faults, Planned: p.relay.Maintenance, Believed: p.clock.Now,
@@ -167,7 +171,7 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	p.desk = incident.New(incident.Options{
-		Store: p.db.Incidents(), Log: p.log, Coverage: holes{p.coverage, p.store}, Now: time.Now,
+		Store: p.db.Incidents(), Log: p.log, Coverage: holes{p.coverage, p.store}, Now: time.Now, Restores: true,
 		Names: func(_ context.Context, t tenant.ID, h event.HostID) string {
 			host, _ := p.fleet.Host(t, h)
 			return host.Name
@@ -189,7 +193,7 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 		OnNew:    func(context.Context, incident.Row) { p.hub.Changed(console.ChangedHome) },
 		OnChange: func(context.Context, tenant.ID) { p.hub.Changed(console.ChangedIncidents) },
 	})
-	return p.desk.Restore(ctx, recent{p})
+	return nil
 }
 
 func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
@@ -244,6 +248,7 @@ func (p *parts) run(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error { return p.coverage.Run(ctx) })
 	g.Go(func() error { return p.store.Run(ctx) })
 	g.Go(func() error { return p.desk.Run(ctx) })
+	g.Go(func() error { return p.desk.Restore(ctx, recent{p}) })
 	g.Go(func() error { return p.engine.Run(ctx) })
 	g.Go(func() error { return p.ingest.Serve(ctx, p.sensors) })
 	g.Go(func() error { return p.router.Run(ctx) })

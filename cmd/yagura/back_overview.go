@@ -122,6 +122,9 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 	} else {
 		out = append(out, stored)
 	}
+	if l := b.incidents.Load(); l.Cold {
+		add("stories", "warn", both("the server has just started and reads stored events back (%d so far): incidents are told when that is done", l.Read))
+	}
 	out = append(out, checkRules(b.engine.Rules()))
 	if p95, n := b.engine.Latency().Quantile(0.95); n > 0 {
 		state := "ok"

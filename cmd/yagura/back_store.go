@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -73,7 +72,11 @@ func (b *overviewBack) Store(ctx context.Context, t tenant.ID) (*consolev1.Store
 	if err != nil {
 		return nil, err
 	}
-	scrub, wait, at := b.store.Scrub(), b.store.Waiting(), b.clock.State()
+	scrub, err := b.store.Scrub(ctx)
+	if err != nil {
+		return nil, err
+	}
+	wait, at := b.store.Waiting(), b.clock.State()
 	m := &consolev1.Store{
 		Segments: int64(st.Segments), Rows: st.Rows, Bytes: st.Bytes, Checked: int64(scrub.Checked), OldestCheck: scrub.Oldest,
 		Expiring: int64(wait.Segments), ExpiringRows: wait.Events, ExpiringFrom: wait.Oldest, ExpiringTo: wait.Newest,
@@ -150,7 +153,8 @@ func (b *overviewBack) checkStore(ctx context.Context, t tenant.ID, deep bool) (
 func tellClock(board *fault.Board, s clock.State, err error) {
 	switch {
 	case s.Jumped:
-		board.Raise(fault.ClockJumped, "", fmt.Errorf("it says %s; by the time that has passed it is %s", utc(s.Wall.UnixMicro()), utc(s.Believed.UnixMicro())))
+		d := both("it says %s; by the time that has passed it is %s", utc(s.Wall.UnixMicro()), utc(s.Believed.UnixMicro()))
+		board.Raise(fault.ClockJumped, "", fault.Told(d.En, d.Ja))
 	case err != nil:
 		board.Raise(fault.ClockJumped, "", err)
 	default:

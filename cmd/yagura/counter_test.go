@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,19 +88,22 @@ func ownCounter(t *testing.T) *counter {
 	return c
 }
 
-// serveIn starts a server in a folder, to which it is given as the program yagura.
-func serveIn(dir string) (c *counter, end func(), err error) {
+// serveIn starts a server in a folder, to which it is given as the program yagura; again after it ended.
+func serveIn(dir string, args ...string) (c *counter, end func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
 	}
 	c = &counter{program: filepath.Join(dir, "yagura")}
-	if err := os.Symlink(self, c.program); err != nil {
+	if err := os.Symlink(self, c.program); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, nil, err
 	}
 	c.data = filepath.Join(dir, "data")
 	file := filepath.Join(dir, "ready.json")
-	cmd := exec.Command(c.program, "up", "--no-sensor", "--data", c.data, "--listen", "127.0.0.1:0", "--sensor-listen", "127.0.0.1:0", "--ready-file", file)
+	if err := os.RemoveAll(file); err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.Command(c.program, append([]string{"up", "--no-sensor", "--data", c.data, "--listen", "127.0.0.1:0", "--sensor-listen", "127.0.0.1:0", "--ready-file", file}, args...)...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {

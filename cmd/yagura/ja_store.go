@@ -18,6 +18,9 @@ var jaStore = terminal.Sentences{
 	"the list of stored files cannot be read: %v":                                                                                     "保存済みファイルの一覧を読み取れません: %s",
 	"it says %s; by the time that has passed it is %s":                                                                                "時計は %s、経過時間による推定は %s です",
 
+	"stories": "ストーリー",
+	"the server has just started and reads stored events back (%d so far): incidents are told when that is done": "サーバーは起動直後で、保存済みイベントを読み直しています(現在 %d 件)。完了後にインシデントを通知します",
+
 	// yagura store
 	"look at the store":                 "ストアの確認",
 	"remove what is past the retention": "保存期間を過ぎたイベントの削除",

@@ -2,12 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"iter"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/console"
@@ -78,66 +73,6 @@ func (h holes) Holes(ctx context.Context, t tenant.ID, host event.HostID, from, 
 
 // reasonStored is why a class has a hole that was none when its events came.
 const reasonStored = "stored events of this time cannot be read"
-
-// maxRecent bounds the events that a restarted server reads again for its stories; full: stories begin later.
-const maxRecent = 200_000
-
-// recent gives a restarted server what it knew: sealed events from the store, later ones from the log.
-type recent struct{ p *parts }
-
-func (r recent) Recent(ctx context.Context, since int64) iter.Seq2[incident.Observed, error] {
-	return func(yield func(incident.Observed, error) bool) {
-		t := r.p.tenant.ID
-		ctx, cancel := context.WithTimeout(ctx, time.Minute)
-		defer cancel()
-		var back []event.Stamped // newest first
-		for to := time.Now().Add(time.Hour).UnixMicro(); len(back) < maxRecent; {
-			a, err := r.p.store.Events(ctx, eventstore.Query{Tenant: t, From: since, To: to, Limit: eventstore.MaxLimit})
-			if err != nil {
-				yield(incident.Observed{}, fmt.Errorf("read stored events: %w", err))
-				return
-			}
-			back = append(back, a.Events...)
-			if !a.Truncated || len(a.Events) == 0 || a.Events[len(a.Events)-1].Event.Time == to {
-				break
-			}
-			to = a.Events[len(a.Events)-1].Event.Time
-		}
-		for _, e := range slices.Backward(back) {
-			if !yield(incident.Observed{Tenant: t, Event: e}, nil) {
-				return
-			}
-		}
-		r.unsealed(ctx, yield)
-	}
-}
-
-func (r recent) unsealed(ctx context.Context, yield func(incident.Observed, error) bool) {
-	for shard := range stream.Shards {
-		_, last, _ := r.p.stream.State(shard)
-		reader := r.p.stream.Reader(shard, r.p.store.Sealed(shard)+1)
-		for {
-			_, batches, err := reader.NextThrough(ctx, last)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if _, damaged := errors.AsType[*stream.DamagedError](err); err != nil && !damaged {
-				return
-			}
-			for i := range batches {
-				events, err := batches[i].Events()
-				if err != nil {
-					continue // the engine quarantines it when it comes to it
-				}
-				for _, e := range events {
-					if !yield(incident.Observed{Tenant: batches[i].Tenant, Event: e}, nil) {
-						return
-					}
-				}
-			}
-		}
-	}
-}
 
 // changedDetections tells open pages that a detection was raised.
 type changedDetections struct{ hub *console.Hub }

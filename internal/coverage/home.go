@@ -161,7 +161,7 @@ func (c *Coverage) unread(s Summary, what string, err error) (Summary, error) {
 func (c *Coverage) ofServer() []SilentFailure {
 	var out []SilentFailure
 	for _, f := range c.o.Faults.Standing() {
-		f.Detail = event.Show(f.Detail)
+		f.Detail, f.Ja = event.Show(f.Detail), event.Show(f.Ja)
 		out = append(out, SilentFailure{ID: "server/" + f.ID(), Class: ClassServer, What: f.What(), Fix: f.Fix(), Since: f.Since.UnixMicro(), Severity: f.Severity()})
 	}
 	return out

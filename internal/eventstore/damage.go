@@ -107,7 +107,7 @@ func (s *Store) changed() {
 			bad = append(bad, d)
 		}
 	}
-	s.report(fault.Segments, len(bad) > 0, func() string {
+	s.report(fault.Segments, len(bad) > 0, func() error {
 		n := map[string]int{}
 		var rows, from, to int64
 		for i, d := range bad {
@@ -118,29 +118,34 @@ func (s *Store) changed() {
 			}
 			from, to = min(from, d.MinTime), max(to, d.MaxTime)
 		}
-		return fmt.Sprintf("%d missing, %d altered, %d unreadable; %d events of %s to %s; the first: %s",
-			n[Missing], n[Altered], n[Unreadable], rows, clock(from), clock(to), bad[0].Path)
+		return fault.Told(
+			fmt.Sprintf("%d missing, %d altered, %d unreadable; %d events of %s to %s; the first: %s", n[Missing], n[Altered], n[Unreadable], rows, clock(from), clock(to), bad[0].Path),
+			fmt.Sprintf("なし %d、改変 %d、読み取り不可 %d。イベント %d 件、%s から %s まで。最初のファイル: %s", n[Missing], n[Altered], n[Unreadable], rows, clock(from), clock(to), bad[0].Path))
 	})
-	s.report(fault.HotFile, len(hot) > 0, func() string { return fmt.Sprintf("%d files, the first: %s", len(hot), hot[0].Path) })
-	files, size, why := 0, int64(0), ""
+	s.report(fault.HotFile, len(hot) > 0, func() error {
+		return fault.Told(fmt.Sprintf("%d files, the first: %s", len(hot), hot[0].Path), fmt.Sprintf("ファイル %d 個、最初は %s", len(hot), hot[0].Path))
+	})
+	files, size, why := 0, int64(0), Orphan{}
 	for _, o := range s.Orphans() {
 		if o.Verdict == Kept {
-			files, size = files+1, size+o.Bytes
-			if why == "" {
-				why = o.Path + ": " + o.Why
+			if files, size = files+1, size+o.Bytes; files == 1 {
+				why = o
 			}
 		}
 	}
-	s.report(fault.Orphans, files > 0, func() string { return fmt.Sprintf("%d files, %d bytes; the first is %s", files, size, why) })
+	s.report(fault.Orphans, files > 0, func() error {
+		return fault.Told(fmt.Sprintf("%d files, %d bytes; the first is %s: %s", files, size, why.Path, why.Why), fmt.Sprintf("ファイル %d 個、%d バイト、最初は %s", files, size, why.Path))
+	})
 	w := s.Waiting()
-	s.report(fault.RetentionWaits, w.Segments > 0, func() string {
-		return fmt.Sprintf("%d segments with %d events, received from %s to %s", w.Segments, w.Events, clock(w.Oldest), clock(w.Newest))
+	s.report(fault.RetentionWaits, w.Segments > 0, func() error {
+		return fault.Told(fmt.Sprintf("%d segments with %d events, received from %s to %s", w.Segments, w.Events, clock(w.Oldest), clock(w.Newest)),
+			fmt.Sprintf("セグメント %d 個、イベント %d 件、%s から %s までに受信", w.Segments, w.Events, clock(w.Oldest), clock(w.Newest)))
 	})
 }
 
-func (s *Store) report(cause fault.Cause, stands bool, detail func() string) {
+func (s *Store) report(cause fault.Cause, stands bool, detail func() error) {
 	if stands {
-		s.opts.Faults.Raise(cause, "", errors.New(detail()))
+		s.opts.Faults.Raise(cause, "", detail())
 	} else {
 		s.opts.Faults.Clear(cause, "")
 	}

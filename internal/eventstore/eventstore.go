@@ -108,7 +108,6 @@ type Store struct {
 	bad     map[string]Damaged // by path: files that are not read
 	orphans []Orphan
 	waiting Waiting
-	scrub   Scrub
 }
 
 // position is how far one shard has come.

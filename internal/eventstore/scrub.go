@@ -24,10 +24,22 @@ const (
 )
 
 // Scrub gives the progress of the look at every segment.
-func (s *Store) Scrub() Scrub {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.scrub
+func (s *Store) Scrub(ctx context.Context) (p Scrub, err error) {
+	files, err := s.opts.Manifest.Segments(ctx)
+	if err != nil {
+		return p, fmt.Errorf("list segments: %w", err)
+	}
+	p.Segments = len(files)
+	before := s.opts.Now().Add(-scrubEvery).UnixMicro()
+	for i, f := range files {
+		if f.Checked > before {
+			p.Checked++
+		}
+		if i == 0 || f.Checked < p.Oldest {
+			p.Oldest = f.Checked
+		}
+	}
+	return p, nil
 }
 
 // scrubAll compares segments with their sums, the one longest not looked at first, slowly and for ever.
@@ -50,7 +62,6 @@ func (s *Store) scrubDue(ctx context.Context, every time.Duration, rate int64) (
 	}
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Checked, b.Checked) })
 	before := func() int64 { return s.opts.Now().Add(-every).UnixMicro() }
-	s.tell(files, before())
 	for i := range files {
 		f := &files[i]
 		if every > 0 && f.Checked > before() && f.Checked <= s.opts.Now().Add(time.Hour).UnixMicro() {
@@ -63,7 +74,6 @@ func (s *Store) scrubDue(ctx context.Context, every time.Duration, rate int64) (
 			return n, err
 		}
 		n++
-		s.tell(files, before())
 	}
 	return n, nil
 }
@@ -102,21 +112,6 @@ func (s *Store) scrubOne(ctx context.Context, f *File, rate int64) error {
 func (s *Store) named(ctx context.Context, path string) bool {
 	files, err := s.opts.Manifest.Segments(ctx)
 	return err != nil || slices.ContainsFunc(files, func(f File) bool { return f.Path == path })
-}
-
-func (s *Store) tell(files []File, before int64) {
-	p := Scrub{Segments: len(files)}
-	for i, f := range files {
-		if f.Checked > before {
-			p.Checked++
-		}
-		if i == 0 || f.Checked < p.Oldest {
-			p.Oldest = f.Checked
-		}
-	}
-	s.mu.Lock()
-	s.scrub = p
-	s.mu.Unlock()
 }
 
 // heal looks whether somebody put a missing or altered segment back.

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -150,18 +151,17 @@ const maxDetail = 300
 
 // What says in both languages what does not work, or did not and for how long.
 func (f Fault) What() detection.Said {
-	detail := strings.Join(strings.Fields(f.Detail), " ")
-	if r := []rune(detail); len(r) > maxDetail {
-		detail = string(r[:maxDetail]) + "…"
-	}
-	say := func(text, none string) string {
-		d := detail
+	say := func(text, detail, none string) string {
+		d := strings.Join(strings.Fields(detail), " ")
+		if r := []rune(d); len(r) > maxDetail {
+			d = string(r[:maxDetail]) + "…"
+		}
 		if d == "" {
 			d = none
 		}
 		return strings.NewReplacer("{subject}", f.Subject, "{detail}", d).Replace(text)
 	}
-	out := detection.Said{En: say(causes[f.Cause].what.En, "no reason known"), Ja: say(causes[f.Cause].what.Ja, "理由は不明")}
+	out := detection.Said{En: say(causes[f.Cause].what.En, f.Detail, "no reason known"), Ja: say(causes[f.Cause].what.Ja, cmp.Or(f.Ja, f.Detail), "理由は不明")}
 	if !f.Healed.IsZero() {
 		out.En = fmt.Sprintf("Over since %s (it began %s, %d times): %s", clock(f.Healed), clock(f.Since), f.Count, out.En)
 		out.Ja = fmt.Sprintf("%s に解消しました(%s から %d 回): %s", clock(f.Healed), clock(f.Since), f.Count, out.Ja)

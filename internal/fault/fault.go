@@ -6,6 +6,7 @@ package fault
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -19,6 +20,7 @@ type Fault struct {
 	Cause   Cause
 	Subject string // which of them: a shard's number, a file; "" where there is only one
 	Detail  string // what went wrong last, in English: an error's text
+	Ja      string // the same in Japanese, where it was given with Told
 	Count   uint64 // how often it was raised since Since
 	Since   time.Time
 	Last    time.Time // raised for the last time
@@ -35,6 +37,14 @@ func (f Fault) ID() string {
 
 // Severity says how bad it is.
 func (f Fault) Severity() detection.Severity { return causes[f.Cause].severity }
+
+// told is a detail in both languages.
+type told struct{ en, ja string }
+
+func (t *told) Error() string { return t.en }
+
+// Told gives a detail that is no error's text, in both languages.
+func Told(en, ja string) error { return &told{en, ja} }
 
 // bounds of a board. Full: the subject is not told apart, its cause stands once for all further ones.
 const (
@@ -106,7 +116,10 @@ func (b *Board) Raise(cause Cause, subject string, err error) {
 	}
 	e.Count, e.Last = e.Count+1, now
 	if err != nil {
-		e.Detail = err.Error()
+		e.Detail, e.Ja = err.Error(), ""
+		if t, ok := errors.AsType[*told](err); ok {
+			e.Ja = t.ja
+		}
 	}
 	tell := e.shows(now) && now.Sub(e.logged) >= again
 	first := e.logged.IsZero()

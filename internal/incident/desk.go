@@ -21,6 +21,7 @@ const (
 	settle        = 2 * time.Second        // before a new incident is told: late lanes may show that it belongs to another
 	grows         = 24 * time.Hour         // an incident takes new steps this long after its last
 	maxInbox      = 20_000                 // detections waiting for the builder; full: Receive waits
+	maxHeld       = 50_000                 // events waiting for Restore; full: Observe waits, and the log keeps what comes after
 	maxWaiting    = 10_000                 // low detections without a story; full: the oldest goes
 	maxDetections = 2_000                  // of one incident kept for its story; the rest is counted
 )
@@ -36,7 +37,9 @@ type Options struct {
 	Limits    Limits
 	OnNew     func(context.Context, Row) // a new incident that stayed one
 	OnChange  func(context.Context, tenant.ID)
-	Now       func() time.Time
+	// Restores says that Restore will be called. Until it is done, events and detections are held.
+	Restores bool
+	Now      func() time.Time
 }
 
 // Desk joins detections into incidents. Observe and Receive may be called from many goroutines; Run does
@@ -50,6 +53,9 @@ type Desk struct {
 	inbox   []detection.Detection
 	room    *sync.Cond
 	stopped bool
+	cold    bool // Restore is not done
+	held    []Observed
+	read    int // events that Restore has read so far
 }
 
 // floor is what one tenant's desk holds.
@@ -82,7 +88,7 @@ type story struct {
 	outside map[string]event.ID // addresses it reached beyond the host
 }
 
-// New makes a desk. Call Restore before events flow, then Run.
+// New makes a desk. Run it; with Restores set, call Restore beside it.
 func New(o Options) *Desk {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -90,7 +96,7 @@ func New(o Options) *Desk {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Desk{o: o, wake: make(chan struct{}, 1), tenants: map[tenant.ID]*floor{}}
+	d := &Desk{o: o, wake: make(chan struct{}, 1), tenants: map[tenant.ID]*floor{}, cold: o.Restores}
 	d.room = sync.NewCond(&d.mu)
 	return d
 }
@@ -105,8 +111,24 @@ func (d *Desk) floor(t tenant.ID) *floor {
 }
 
 // Observe takes a batch of events into the graph.
-func (d *Desk) Observe(_ context.Context, t tenant.ID, events []event.Stamped) {
+func (d *Desk) Observe(ctx context.Context, t tenant.ID, events []event.Stamped) {
+	stop := context.AfterFunc(ctx, func() {
+		d.mu.Lock()
+		d.room.Broadcast()
+		d.mu.Unlock()
+	})
+	defer stop()
 	d.mu.Lock()
+	for d.cold && len(d.held) > 0 && len(d.held)+len(events) > maxHeld && ctx.Err() == nil && !d.stopped {
+		d.room.Wait()
+	}
+	if d.cold {
+		for _, e := range events {
+			d.held = append(d.held, Observed{t, e})
+		}
+		d.mu.Unlock()
+		return
+	}
 	f := d.floor(t)
 	stir := false
 	for _, e := range events {
@@ -156,8 +178,9 @@ func (d *Desk) Receive(ctx context.Context, det detection.Detection) error {
 		d.mu.Unlock()
 		return fmt.Errorf("hand over detection %s: %w", det.ID, context.Cause(ctx))
 	}
-	f := d.floor(det.Tenant)
-	if f.graph.Add(det.Event) {
+	if d.cold {
+		d.held = append(d.held, Observed{det.Tenant, det.Event})
+	} else if f := d.floor(det.Tenant); f.graph.Add(det.Event) {
 		f.note(det.Event.ID.Host)
 	}
 	d.inbox = append(d.inbox, det)
@@ -215,6 +238,10 @@ func (d *Desk) Run(ctx context.Context) error {
 // Flush joins what was received and writes what changed. Run calls it; a test may.
 func (d *Desk) Flush(ctx context.Context) error {
 	d.mu.Lock()
+	if d.cold { // what is in the inbox is kept as detections, and the next start finds that no incident has it
+		d.mu.Unlock()
+		return nil
+	}
 	inbox := d.inbox
 	d.inbox = nil
 	d.room.Broadcast()

@@ -4,18 +4,24 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
-// Restore loads what may still grow and teaches the graph what stored events say, so that a restarted
-// server goes on with the same incidents. Call it once, before events flow. recent may be nil.
+// Restore teaches the graph what stored events say and loads what may still grow, so that a restarted server
+// goes on with the same incidents. It runs beside Run: until it is done, Observe and Receive hold what comes, so
+// that the graph sees everything in its order, and no incident is written. recent may be nil.
 func (d *Desk) Restore(ctx context.Context, recent Recent) error {
 	if d.o.Store == nil {
-		return nil
+		return d.thaw(ctx)
 	}
-	since := d.o.Now().Add(-grows).UnixMicro()
+	began := d.o.Now()
+	since := began.Add(-grows).UnixMicro()
+	if recent != nil {
+		d.recall(ctx, recent, since)
+	}
 	rows, err := d.o.Store.OpenIncidents(ctx, since)
 	if err != nil {
 		return fmt.Errorf("read open incidents: %w", err)
@@ -28,20 +34,6 @@ func (d *Desk) Restore(ctx context.Context, recent Recent) error {
 	for i, r := range rows {
 		if dets[i], err = d.o.Store.IncidentDetections(ctx, r.Tenant, r.ID); err != nil {
 			return fmt.Errorf("read detections of %s: %w", r.ID, err)
-		}
-	}
-	if recent != nil {
-		n := 0
-		for o, err := range recent.Recent(ctx, since) {
-			if err != nil {
-				// stories then show what is known from here on; nothing stored is lost
-				d.o.Log.WarnContext(ctx, "stored events not read: stories begin at this start", slog.Int("events", n), slog.Any("err", err))
-				break
-			}
-			d.mu.Lock()
-			d.floor(o.Tenant).graph.Add(o.Event)
-			d.mu.Unlock()
-			n++
 		}
 	}
 	d.mu.Lock()
@@ -68,13 +60,64 @@ func (d *Desk) Restore(ctx context.Context, recent Recent) error {
 		}
 		f.dirty = map[uint32]bool{} // what is stored is as good as what a shorter memory can build
 	}
+	waits := map[string]bool{} // raised since the start, so that they are both in the inbox and without an incident
+	for _, x := range d.inbox {
+		waits[x.ID] = true
+	}
+	loose = slices.DeleteFunc(loose, func(x detection.Detection) bool { return waits[x.ID] })
 	for _, x := range loose {
 		d.floor(x.Tenant).graph.Add(x.Event)
 	}
-	d.inbox = append(d.inbox, loose...)
+	d.inbox = append(loose, d.inbox...)
+	n := d.read
 	d.mu.Unlock()
-	d.signal()
-	return nil
+	d.o.Log.InfoContext(ctx, "stories go on where they stood", slog.Int("events", n), slog.Int("incidents", len(rows)), slog.Duration("duration", d.o.Now().Sub(began)))
+	return d.thaw(ctx)
+}
+
+// recall reads what recent gives into the graph. What was read counts, also when the rest cannot be.
+func (d *Desk) recall(ctx context.Context, recent Recent, since int64) {
+	for o, err := range recent.Recent(ctx, since) {
+		if err != nil {
+			d.mu.Lock()
+			n := d.read
+			d.mu.Unlock()
+			// stories then show what is known from here on; nothing stored is lost
+			d.o.Log.WarnContext(ctx, "not all stored events were read back: stories may begin later than they did", slog.Int("events", n), slog.Any("err", err))
+			continue
+		}
+		d.mu.Lock()
+		d.floor(o.Tenant).graph.Add(o.Event)
+		d.read++
+		d.mu.Unlock()
+	}
+}
+
+// thaw gives the graph what was held and lets everything flow.
+func (d *Desk) thaw(ctx context.Context) error {
+	for {
+		d.mu.Lock()
+		n := min(len(d.held), 1000)
+		for _, o := range d.held[:n] {
+			if f := d.floor(o.Tenant); f.graph.Add(o.Event) {
+				f.note(o.Event.ID.Host)
+			}
+		}
+		d.held = d.held[n:]
+		if len(d.held) == 0 {
+			d.held, d.cold = nil, false
+		}
+		cold := d.cold
+		d.room.Broadcast()
+		d.mu.Unlock()
+		if !cold {
+			d.signal()
+			return nil
+		}
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the end was asked for
+		}
+	}
 }
 
 // List gives rows of a tenant.
@@ -126,13 +169,15 @@ type Load struct {
 	Open    int
 	Waiting int
 	Inbox   int
+	Cold    bool // Restore is not done
+	Read    int  // events that it has read
 }
 
 // Load counts what the desk holds now.
 func (d *Desk) Load() Load {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l := Load{Inbox: len(d.inbox)}
+	l := Load{Inbox: len(d.inbox), Cold: d.cold, Read: d.read}
 	for _, f := range d.tenants {
 		l.Nodes += f.graph.Nodes()
 		l.Evicted += f.graph.Evicted()

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+)
+
+// stored waits until the server has sealed at least rows events, and gives what it says of the store.
+func (c *counter) stored(rows int64) *consolev1.Store {
+	c.t.Helper()
+	var m consolev1.Store
+	for range 600 {
+		out, _, _ := c.in("en", nil, "store", "--json")
+		if json.Unmarshal([]byte(out), &m) == nil && m.Rows >= rows {
+			return &m
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	c.t.Fatalf("no %d events sealed within 30 s: %s", rows, &m)
+	return nil
+}
+
+func (c *counter) host(name string, lines []string) {
+	c.t.Helper()
+	if _, errOut, code := c.in("en", strings.NewReader(strings.Join(lines, "\n")), "replay", "--host", name, "-"); code != exitOK {
+		c.t.Fatalf("replay: exit %d: %s", code, errOut)
+	}
+}
+
+// control copies the control database of a server that was killed.
+func control(t *testing.T, from, to string) {
+	t.Helper()
+	for _, end := range []string{"", "-wal", "-shm"} {
+		_ = os.Remove(filepath.Join(to, "control.db"+end))
+		b, err := os.ReadFile(filepath.Join(from, "control.db"+end))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, "control.db"+end), b, 0o600)
+		}
+		if err != nil && end == "" {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAServerWithAnOlderControlDatabase starts, takes events in and has every event. It once deleted all of them
+// and then waited for ever.
+func TestAServerWithAnOlderControlDatabase(t *testing.T) {
+	if !hasStore {
+		t.Skip("needs a build with an event store")
+	}
+	dir, old := t.TempDir(), t.TempDir()
+	serve := func() (*counter, func()) {
+		c, end, err := serveIn(dir, "--seal-interval", "1s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.t = t
+		return c, end
+	}
+	c, kill := serve()
+	begin := time.Now().Add(-time.Hour).UnixMicro()
+	c.host("one", watched(50, begin, 1000))
+	c.stored(50)
+	kill()
+	control(t, c.data, old)
+	c, kill = serve()
+	c.host("two", watched(70, begin+60e6, 1000))
+	c.stored(120)
+	time.Sleep(6 * time.Second) // the log is purged up to what is sealed
+	kill()
+	control(t, old, c.data)
+
+	c, kill = serve() // within two minutes
+	defer kill()
+	m := c.stored(120)
+	if m.Rows != 120 {
+		t.Errorf("%d events are stored; want 120, each once", m.Rows)
+	}
+	out, errOut, code := c.in("en", nil, "events", "list", "--limit", "1000", "--json")
+	if n := strings.Count(out, `"id":`); n != 120 || code != exitOK {
+		t.Errorf("events list: %d events, exit %d: %s; want 120", n, code, errOut)
+	}
+	c.host("three", watched(10, begin+120e6, 1000))
+	c.stored(130)
+}
+
+// TestAMissingSegmentIsSaidEverywhere: the answer, its exit code, doctor and the list, in both languages.
+func TestAMissingSegmentIsSaidEverywhere(t *testing.T) {
+	if !hasStore {
+		t.Skip("needs a build with an event store")
+	}
+	dir := t.TempDir()
+	c, end, err := serveIn(dir, "--seal-interval", "1s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { end() }()
+	c.t = t
+	begin := time.Now().Add(-time.Hour).UnixMicro()
+	c.host("one", watched(50, begin, 1000))
+	c.stored(50)
+	c.host("two", watched(30, begin+60e6, 1000))
+	c.stored(80)
+	files, _ := filepath.Glob(filepath.Join(c.data, "segments", "t-*", "*", "process", "*.parquet"))
+	if len(files) < 2 {
+		t.Fatalf("files: %v", files)
+	}
+	if err := os.Rename(files[0], filepath.Join(dir, "kept")); err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string) {
+		t.Helper()
+		for language, word := range map[string]string{"en": "not whole: 1 stored file", "ja": "完全ではありません"} {
+			out, errOut, code := c.in(language, nil, "events", "list", "--limit", "1000", "--json")
+			if n := strings.Count(out, `"id":`); n == 0 || n >= 80 || code != exitPartial || !strings.Contains(errOut, word) {
+				t.Errorf("%s, %s: events list: %d events, exit %d: %s; want some, exit 3 and %q", when, language, n, code, errOut, word)
+			}
+			if out, _, code := c.in(language, nil, "doctor", "--json"); code != exitFailed || !strings.Contains(out, filepath.Base(files[0])) {
+				t.Errorf("%s, %s: doctor, exit %d, does not name the missing file: %s", when, language, code, out)
+			}
+			if out, _, code := c.in(language, nil, "store"); code != exitPartial || !strings.Contains(out, filepath.Base(files[0])) {
+				t.Errorf("%s, %s: store: exit %d: %s; want 3 and the file", when, language, code, out)
+			}
+		}
+	}
+	check("while it runs")
+	end()
+	if c, end, err = serveIn(dir, "--seal-interval", "1s"); err != nil {
+		t.Fatalf("a server with a missing segment does not start: %v", err)
+	}
+	c.t = t
+	check("after a start")
+	if err := os.Rename(filepath.Join(dir, "kept"), files[0]); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, code := c.in("en", nil, "doctor", "--deep", "--json"); code != exitOK || !strings.Contains(out, "Over since") {
+		t.Errorf("doctor --deep after it was put back: exit %d: %s", code, out)
+	}
+	if _, errOut, code := c.in("en", nil, "events", "list", "--limit", "1000"); code != exitOK {
+		t.Errorf("after it was put back: exit %d: %s", code, errOut)
+	}
+}
