@@ -161,7 +161,7 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 	}
 	kept := p.db.Detections()
 	if p.judged, err = kept.Judged(ctx); err != nil {
-		return fmt.Errorf("read judged positions: %w", err)
+		return err
 	}
 	p.engine = detect.New(detect.Options{Log: p.stream, Rules: set, Store: kept, Quarantine: poison{p}, Logger: p.log})
 	if p.coverage, err = coverage.New(ctx, coverage.Options{
