@@ -39,7 +39,7 @@ var mayImport = map[string]string{
 
 	"internal/sigma":           "internal/event internal/event/registry internal/detection",
 	"internal/stream":          "internal/event internal/tenant internal/fault",
-	"internal/eventstore":      "internal/event internal/event/registry internal/tenant internal/stream internal/fault internal/durable",
+	"internal/eventstore":      "internal/event internal/event/registry internal/tenant internal/stream internal/fault internal/durable internal/private",
 	"internal/eventstore/duck": "internal/event internal/event/registry internal/tenant internal/eventstore internal/eventstore/segment",
 	// Only worker processes link it: the server and the CLI carry no Parquet writer.
 	"internal/eventstore/segment": "internal/event internal/event/registry internal/tenant internal/eventstore internal/durable",

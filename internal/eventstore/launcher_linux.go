@@ -10,12 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// workerUID is what workers of a server that runs as root become when its data folder is root's, too: a number that
-// no distribution gives to anybody (systemd's UIDS-GIDS: unused above the container range). Their group may pass
-// through the data folder, and into nothing there but the folders below that are given to them.
-const workerUID = 1_900_000_026
+	"github.com/yagura-edr/yagura/internal/private"
+)
 
 // workerFolders are those of the data folder that workers use.
 var workerFolders = [...]string{"segments", "hot", "tmp", "quarantine"}
@@ -57,7 +54,7 @@ func (p *program) drop(dir string) error {
 	}
 	p.uid, p.gid = int(own.Uid), int(own.Gid)
 	if p.uid == 0 {
-		p.uid, p.gid = workerUID, workerUID
+		p.uid, p.gid = private.Worker, private.Worker // their group may pass through the data folder, and into nothing there but what is given to them
 		if err := os.Chown(dir, 0, p.gid); err != nil {
 			return fmt.Errorf("let workers pass the data folder: %w", err)
 		}

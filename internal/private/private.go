@@ -8,3 +8,8 @@ import "errors"
 
 // ErrForeign says that a folder, or something inside, is not of this user alone.
 var ErrForeign = errors.New("it is not this user's alone")
+
+// Worker is the user as whom workers of a server that runs as root run when its data folder is root's, too: a number that
+// no distribution gives to anybody (systemd's UIDS-GIDS: unused above the container range). What it owns in root's
+// folder, root gave to it.
+const Worker = 1_900_000_026

@@ -98,6 +98,27 @@ func TestThingsOfOthersInsideAreRefused(t *testing.T) {
 	}
 }
 
+// A server of root gave folders to its workers, and its next start refused them as another user's.
+func TestWhatRootGaveToItsWorkersIsItsOwn(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	hot := filepath.Join(dir, "hot")
+	if err := errors.Join(os.Mkdir(hot, 0o700), os.Chown(hot, private.Worker, private.Worker)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := private.Make(dir); err != nil {
+		t.Errorf("Make of a folder that holds one of the workers = %v", err)
+	}
+	if err := os.Symlink("/etc", filepath.Join(hot, "out")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := private.Make(dir); !errors.Is(err, private.ErrForeign) {
+		t.Errorf("Make with a link in a folder of the workers = %v; want ErrForeign", err)
+	}
+}
+
 func TestTheWayIsNobodyElses(t *testing.T) {
 	top, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
