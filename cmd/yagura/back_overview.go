@@ -16,6 +16,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/notify"
 	"github.com/yagura-edr/yagura/internal/sigma"
+	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -28,6 +29,7 @@ type overviewBack struct {
 	rate      *rate
 	store     *eventstore.Store
 	faults    *fault.Board
+	stream    *stream.Log
 	clock     *clock.Clock
 }
 
@@ -109,8 +111,11 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 	}
 	for _, f := range sum.SilentFailures {
 		state := "fail"
-		if f.Severity == detection.Informational {
+		switch {
+		case f.Severity == detection.Informational:
 			state = "ok" // worth knowing, nothing to repair
+		case f.Severity == detection.Low && f.Class == coverage.ClassServer:
+			state = "warn"
 		}
 		out = append(out, &consolev1.Check{Name: f.Class, State: state, What: said(f.What), Fix: said(f.Fix)})
 	}
@@ -125,6 +130,8 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 	if l := b.incidents.Load(); l.Cold {
 		add("stories", "warn", both("the server has just started and reads stored events back (%d so far): incidents are told when that is done", l.Read))
 	}
+	out = append(out, checkDisk(b.stream)...)
+	out = append(out, checkSeals(b.store), checkWorkers(b.store))
 	out = append(out, checkRules(b.engine.Rules()))
 	if p95, n := b.engine.Latency().Quantile(0.95); n > 0 {
 		state := "ok"

@@ -112,10 +112,11 @@ type Store struct {
 
 // position is how far one shard has come.
 type position struct {
-	sealed   uint64 // the manifest's cursor
-	hot      uint64 // last record in a hot file
-	rows     int    // events between the two
-	since    time.Time
+	sealed   uint64            // the manifest's cursor
+	hot      uint64            // last record in a hot file
+	rows     int               // events between the two
+	since    time.Time         // the first event between the two became hot, about
+	at       time.Time         // last seal
 	poisoned map[uint64]string // records that end every worker, and why
 }
 

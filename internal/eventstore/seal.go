@@ -230,7 +230,7 @@ func (s *Store) forget(token string) {
 func (s *Store) sealedThrough(shard int, last uint64, rows int) {
 	s.mu.Lock()
 	p := &s.shards[shard]
-	p.sealed, p.since = last, time.Now()
+	p.sealed, p.since, p.at = last, time.Now(), time.Now()
 	p.rows = max(0, p.rows-rows)
 	if p.hot == p.sealed {
 		p.rows = 0

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/yagura-edr/yagura/internal/stream"
 )
 
 // Stats says what the store holds. Benchmarks and the status page read it.
@@ -62,6 +64,28 @@ func (s *Store) Lag(shard int) Lag {
 	defer s.mu.Unlock()
 	p := s.shards[shard]
 	return Lag{Searchable: last - min(last, p.hot), Sealed: last - min(last, p.sealed)}
+}
+
+// ShardState says how one part of the log stands.
+type ShardState struct {
+	Waiting uint64    // records that are not sealed
+	Since   time.Time // about when the first of them became searchable; zero: none did
+	Sealed  time.Time // the last seal; zero: none since the start
+}
+
+// Shards says how far each part of the log is sealed.
+func (s *Store) Shards() (out [stream.Shards]ShardState) {
+	for i := range out {
+		lag := s.Lag(i)
+		s.mu.Lock()
+		p := s.shards[i]
+		s.mu.Unlock()
+		out[i] = ShardState{Waiting: lag.Sealed, Sealed: p.at}
+		if p.hot > p.sealed {
+			out[i].Since = p.since
+		}
+	}
+	return out
 }
 
 // delays keeps the last delays in µs.
