@@ -9,7 +9,7 @@ import (
 // TestReasonsReadAsJapanese takes reasons as sensors, the coverage table and the console's forms really write
 // them: on a Japanese screen nothing of them stays English but names, paths and numbers.
 func TestReasonsReadAsJapanese(t *testing.T) {
-	names := regexp.MustCompile(`/\S+|[0-9a-f]{16}|[0-9T:-]+Z|PID|pid|ms|p-[a-z0-9]+|KiB|UTC|DNS|ptrace|lockdown|root|CSRF|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
+	names := regexp.MustCompile(`/\S+|[0-9a-f]{16}|[0-9T:-]+Z|PID|pid|settings|handlers|ring_bulk|stranger|buckets|isolate_out|nftables|yagura_isolation|python3|ms|p-[a-z0-9]+|KiB|UTC|DNS|ptrace|lockdown|root|CSRF|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
 	latin := regexp.MustCompile(`[A-Za-z]{2,}`)
 	for _, en := range []string{
 		"no sign of life from the sensor",
@@ -22,8 +22,18 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 		"held back, and counted: file events of /usr/bin/rsync (pid 4711): the process makes more events than its budget allows; what is over it is counted, not sent",
 		"held back, and counted: file events of one process: it made too many",
 		"execs are not seen: this kernel has no such hook; forks and exits are not seen: the kernel refused the program (not root, or lockdown)",
-		"connections are not seen: its hook was taken away from the running sensor: find out who did it; it is attached again after some minutes, or by a restart",
+		"connections are not seen: its hook was taken away from the running sensor: find out who did it; it is attached again by itself, later each time",
 		"the hook was detached on request",
+		"somebody wrote into the sensor's map settings: records could come a second late; it was put right",
+		"somebody changed the sensor's map handlers: some system calls were not looked at; it was put right",
+		"somebody moved the reader's position of the sensor's map ring_bulk: records could be lost or held up; it was put right",
+		"the kernel program stranger, which is not the sensor's, uses its map buckets: it can change what the sensor tells; find out who loaded it",
+		"the isolation was broken: the program isolate_out was detached; it was put up again",
+		"the isolation was broken: its pins were removed, so it would have ended with the sensor; it was put up again",
+		"the isolation was broken: the table yagura_isolation of nftables was changed or removed; it was put up again",
+		"the isolation holds again",
+		"somebody changed the file that keeps the isolation over a restart of the sensor; it was put right",
+		"python3 (pid 7) opened a packet socket on the isolated host: frames sent through one pass the isolation",
 		"pid 12 is stopped (1 reached) after 6.7 ms",
 		"pid 12 is running (1 reached) after 0.1 ms",
 		"pid 12 is exited (3 reached) after 3.3 ms",

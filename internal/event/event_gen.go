@@ -47,6 +47,7 @@ const (
 	SensorLoss         Kind = 95 // events of one class were lost in a window
 	SensorThrottle     Kind = 96 // events of one class were held back, or are no longer
 	SensorCanary       Kind = 97 // the sensor proves its sight with the server's nonce
+	SensorTamper       Kind = 98 // somebody changed how the sensor sees or what it holds in place (subject: what; state: found, lost, restored)
 )
 
 // String gives the name, such as process.exec.
@@ -118,6 +119,8 @@ func (k Kind) String() string {
 		return "sensor.throttle"
 	case SensorCanary:
 		return "sensor.canary"
+	case SensorTamper:
+		return "sensor.tamper"
 	}
 	return fmt.Sprintf("kind-%d", uint16(k))
 }
@@ -191,6 +194,8 @@ func ParseKind(s string) (Kind, bool) {
 		return SensorThrottle, true
 	case "sensor.canary":
 		return SensorCanary, true
+	case "sensor.tamper":
+		return SensorTamper, true
 	}
 	return 0, false
 }
@@ -198,7 +203,7 @@ func ParseKind(s string) (Kind, bool) {
 // Lane gives the lane that events of this kind travel in; Bulk for a kind unknown here.
 func (k Kind) Lane() Lane {
 	switch k {
-	case ProcessExec, ProcessFork, ProcessExit, ProcessImageHashed, ProcessRunning, ProcessPipe, MemPtrace, MemMemfdCreate, MemVMWrite, MemProcWrite, FileReadCredential, NetStdioSocket, NetScan, AuthLogon, Dropped, Closed, SensorStart, SensorStop, SensorCapability, SensorLoss, SensorThrottle, SensorCanary:
+	case ProcessExec, ProcessFork, ProcessExit, ProcessImageHashed, ProcessRunning, ProcessPipe, MemPtrace, MemMemfdCreate, MemVMWrite, MemProcWrite, FileReadCredential, NetStdioSocket, NetScan, AuthLogon, Dropped, Closed, SensorStart, SensorStop, SensorCapability, SensorLoss, SensorThrottle, SensorCanary, SensorTamper:
 		return Critical
 	case NetConnect, NetAccept, NetListen, NetClose, DNSQuery:
 		return Network
@@ -275,6 +280,8 @@ func (k Kind) Class() string {
 		return "sensor"
 	case SensorCanary:
 		return "sensor"
+	case SensorTamper:
+		return "sensor"
 	}
 	return "other"
 }
@@ -347,6 +354,8 @@ func (k Kind) Group() string {
 	case SensorThrottle:
 		return "other"
 	case SensorCanary:
+		return "other"
+	case SensorTamper:
 		return "other"
 	}
 	return "other"

@@ -76,6 +76,8 @@ func kindWords(k event.Kind) Said {
 		return said("a file was written", "ファイルの書き込み")
 	case event.DNSQuery:
 		return said("a name was asked for", "名前の問い合わせ")
+	case event.SensorTamper:
+		return said("somebody tampered with the sensor", "センサーへの干渉")
 	case event.SensorCapability:
 		return said("what the sensor can see changed", "センサーが見える範囲の変化")
 	}

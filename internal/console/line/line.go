@@ -25,7 +25,7 @@ func Of(e *event.Event) detection.Said {
 		return file(e)
 	case e.Kind >= event.NetConnect && e.Kind <= event.AuthLogon:
 		return network(e)
-	case e.Kind >= event.Dropped && e.Kind <= event.SensorCanary:
+	case e.Kind >= event.Dropped && e.Kind <= event.SensorTamper:
 		return sensor(e)
 	}
 	return detection.Said{En: who(&e.Actor) + ": " + e.Kind.String(), Ja: who(&e.Actor) + ": " + e.Kind.String()}
@@ -139,6 +139,8 @@ func sensor(e *event.Event) detection.Said {
 		return said(n+" events of "+subject+" were lost"+reason(e), word(e.Subject)+"のイベント "+n+" 件が欠損"+reason(e))
 	case event.SensorThrottle:
 		return said("events of "+subject+" are held back ("+quote(e.State)+")"+reason(e), word(e.Subject)+"のイベントを件数のみ記録（"+word(e.State)+"）"+reason(e))
+	case event.SensorTamper:
+		return said("the sensor was tampered with ("+subject+")"+reason(e), "センサーへの干渉（"+word(e.Subject)+"）"+reason(e))
 	}
 	return said("the sensor answered the canary", "センサーがカナリアに応答")
 }
@@ -147,6 +149,7 @@ func sensor(e *event.Event) detection.Said {
 var words = map[string]string{
 	"process": "プロセス", "file": "ファイル", "network": "ネットワーク", "dns": "DNS", "memory": "メモリー",
 	"full": "完全", "partial": "一部", "blind": "監視不可", "unprotected": "保護なし", "start": "開始", "stop": "終了",
+	"isolation": "ネットワーク隔離", "packet socket": "パケットソケット",
 }
 
 func word(s string) string {

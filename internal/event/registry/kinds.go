@@ -35,6 +35,7 @@ var Kinds = []Kind{
 	{Number: 95, Name: "sensor.loss", Go: "SensorLoss", Class: "sensor", Group: "other", Lane: "critical", Since: 1, Hunt: "SensorEvents", Hook: "sensor: ring full or record not built", En: "events of one class were lost in a window", Ja: "ある区間でイベントが失われた"},
 	{Number: 96, Name: "sensor.throttle", Go: "SensorThrottle", Class: "sensor", Group: "other", Lane: "critical", Since: 1, Hunt: "SensorEvents", Hook: "sensor: token bucket of a process", En: "events of one class were held back, or are no longer", Ja: "イベントの抑制が始まった、または終わった"},
 	{Number: 97, Name: "sensor.canary", Go: "SensorCanary", Class: "sensor", Group: "other", Lane: "critical", Since: 1, Hunt: "SensorEvents", Hook: "sensor: names the process it started for a nonce (target)", En: "the sensor proves its sight with the server's nonce", Ja: "センサーがサーバーの値で監視できていることを証明する"},
+	{Number: 98, Name: "sensor.tamper", Go: "SensorTamper", Class: "sensor", Group: "other", Lane: "critical", Since: 3, Hunt: "SensorEvents", Hook: "sensor: what its kernel programs decide by, and its isolation, looked at every 5 s", ATTACK: []string{"T1562.001"}, En: "somebody changed how the sensor sees or what it holds in place (subject: what; state: found, lost, restored)", Ja: "センサーの監視やネットワーク隔離が外部から変更された(subject: 対象、state: found・lost・restored)"},
 }
 
 // Sigma maps Sigma field names to fields. A field that no sensor of the host's OS fills makes a rule blind there.

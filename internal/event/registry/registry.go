@@ -10,7 +10,7 @@
 package registry
 
 // Version is the registry version that segments and Hello record. It grows with every added field or kind.
-const Version = 2
+const Version = 3
 
 // Type says how a field is kept in Go, on the wire and in the store.
 type Type uint8

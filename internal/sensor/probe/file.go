@@ -78,20 +78,27 @@ const (
 	secretUnder = 16
 )
 
-// attachFile gives the kernel side the names of credential files, and puts the handlers into place.
-func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
+// fillSecrets gives the kernel side the names of credential files.
+func fillSecrets(p *Probe, c *ebpf.Collection) error {
+	names := map[[secretName]byte][secretUnder]byte{}
 	for _, credential := range p.opts.Credentials {
 		var name [secretName]byte
 		var under [secretUnder]byte
 		if len(credential.Name) >= secretName || len(credential.Under) >= secretUnder {
-			return nil, fmt.Errorf("credential name %q under %q: at most %d and %d bytes", credential.Name, credential.Under, secretName-1, secretUnder-1)
+			return fmt.Errorf("credential name %q under %q: at most %d and %d bytes", credential.Name, credential.Under, secretName-1, secretUnder-1)
 		}
 		copy(name[:], credential.Name)
 		copy(under[:], credential.Under)
-		if err := c.Maps["secrets"].Put(name, under); err != nil {
-			return nil, fmt.Errorf("watch credential name %q: %w", credential.Name, err)
-		}
+		names[name] = under
 	}
+	if err := settle(c.Maps["secrets"], names); err != nil {
+		return fmt.Errorf("watch credential names: %w", err)
+	}
+	return nil
+}
+
+// attachFile puts the handlers into place.
+func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
 	links, err := handle(map[uint32]string{
 		handleOpen: "open_done", handleWrite: "write_done", handleRename: "rename_done",
 		handleDelete: "delete_done", handleChmod: "chmod_done", handleLink: "link_done", handleTruncate: "truncate_done",

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -36,6 +37,8 @@ type hook struct {
 	group string // name that Detach takes; the event class it serves
 	name  string
 	spec  func() (*ebpf.CollectionSpec, error)
+	// fill writes what its own tables begin with, before they are frozen; nil when they begin empty.
+	fill func(p *Probe, c *ebpf.Collection) error
 	// attach ties the loaded programs to the kernel and gives back what undoes it.
 	attach func(p *Probe, c *ebpf.Collection) ([]io.Closer, error)
 	// without says what is not seen when the hook does not work.
@@ -52,7 +55,8 @@ type hook struct {
 	links    []io.Closer
 	oaths    map[link.Link]oath // what each link was when it was attached
 	err      error
-	again    uint64 // boot time at which a hook that was taken away is attached again
+	again    uint64        // boot time at which a hook that was taken away is attached again
+	away     time.Duration // how long that was the last time
 }
 
 // plan lists the hooks in the order in which they are attached.
@@ -61,7 +65,7 @@ func plan() []*hook {
 		// Handlers first: the dispatcher that calls them is attached last.
 		{group: "network", name: "net", spec: bpf.LoadNet, attach: attachNet, without: "connections", main: true},
 		{group: "dns", name: "dns", spec: bpf.LoadDns, attach: attachTracing("query_seen", "answer_seen"), without: "DNS queries", main: true},
-		{group: "file", name: "file", spec: bpf.LoadFile, attach: attachFile, without: "files", main: true},
+		{group: "file", name: "file", spec: bpf.LoadFile, fill: fillSecrets, attach: attachFile, without: "files", main: true},
 		{
 			group: "file", name: "witness", spec: bpf.LoadWitness, attach: attachTracing("unlink_asked", "rename_asked", "chmod_asked", "truncate_asked", "file_cut_asked?", "link_asked", "symlink_asked"),
 			without: "names in the kernel", finer: true, instead: &hook{
@@ -151,7 +155,7 @@ func attachOne(c *ebpf.Collection, name string) (link.Link, error) {
 var sharedMaps = []string{"ring_critical", "ring_network", "ring_bulk", "scratch", "counters", "sequences", "settings"}
 
 // callMaps lists those that the objects with system call handlers share beside them.
-var callMaps = []string{"calls", "handlers", "buckets", "witnesses", "cuts"}
+var callMaps = []string{"handlers", "buckets", "witnesses", "cuts"}
 
 // size puts the ring sizes of the options into a spec: each object must ask for what the shared map is.
 func (p *Probe) size(spec *ebpf.CollectionSpec) {
@@ -173,7 +177,7 @@ func (p *Probe) makeMaps() error {
 		}
 		p.maps[name] = m
 	}
-	return nil
+	return freeze(p.maps)
 }
 
 func (p *Probe) loadHooks(ctx context.Context, cache *btf.Cache) {
@@ -227,6 +231,9 @@ func (p *Probe) loadHook(h *hook, cache *btf.Cache) error {
 		return fmt.Errorf("read object %s: %w", h.name, err)
 	}
 	p.size(spec)
+	if err := p.constants(spec); err != nil {
+		return err
+	}
 	if err := prune(spec, cache); err != nil {
 		return err
 	}
@@ -241,7 +248,18 @@ func (p *Probe) loadHook(h *hook, cache *btf.Cache) error {
 		return fmt.Errorf("load %s: %w", h.name, err)
 	}
 	h.programs = c
-	h.links, err = h.attach(p, c)
+	if h.fill != nil {
+		err = h.fill(p, c)
+	}
+	if err == nil {
+		err = freeze(c.Maps)
+	}
+	if err == nil {
+		err = p.ours.add(c)
+	}
+	if err == nil {
+		h.links, err = h.attach(p, c)
+	}
 	if err == nil {
 		err = h.swear()
 	}

@@ -37,7 +37,8 @@ type Options struct {
 	CriticalRing, NetworkRing, BulkRing int
 	// Drain is the time between two drains; 10 ms.
 	Drain time.Duration
-	// Mend is how long a hook stays away that somebody took off the kernel, until it is attached again; 5 min.
+	// Mend is how long a hook stays away that somebody took off the kernel, until it is attached again, the first time;
+	// each time that follows it is twice as long, up to mendMost. 10 s.
 	Mend time.Duration
 	// Credentials are the names whose opening for reading is reported; DefaultCredentials.
 	Credentials []Credential
@@ -72,6 +73,8 @@ type Probe struct {
 
 	clock *clock
 	loss  *lossMeter
+	watch vigil // of Run
+	ours  known
 	pool  sync.Pool // of *event.Event that were given back
 	run   *drain    // of Run
 }
@@ -93,7 +96,7 @@ func Open(ctx context.Context, opts Options) (*Probe, error) {
 	opts.NetworkRing = cmp.Or(opts.NetworkRing, 2<<20)
 	opts.BulkRing = cmp.Or(opts.BulkRing, 4<<20)
 	opts.Drain = cmp.Or(opts.Drain, 10*time.Millisecond)
-	opts.Mend = cmp.Or(opts.Mend, 5*time.Minute)
+	opts.Mend = cmp.Or(opts.Mend, 10*time.Second)
 	if opts.Credentials == nil {
 		opts.Credentials = DefaultCredentials
 	}
@@ -137,13 +140,6 @@ func (p *Probe) load(ctx context.Context, cache *btf.Cache) error {
 	if p.self == 0 {
 		p.self = uint32(os.Getpid())
 	}
-	hide := p.self
-	if p.opts.ReportSelf {
-		hide = 0
-	}
-	if err := p.maps["settings"].Put(uint32(0), settings{Self: hide}); err != nil {
-		return fmt.Errorf("set the sensor's own process: %w", err)
-	}
 	p.loadHooks(ctx, cache)
 	p.loss = newLossMeter(p)
 	for _, c := range p.Capabilities() {
@@ -153,9 +149,6 @@ func (p *Probe) load(ctx context.Context, cache *btf.Cache) error {
 	}
 	return fmt.Errorf("no hook of this kernel works: %s", p.Capabilities()[0].Reason)
 }
-
-// settings mirrors struct settings of record.h.
-type settings struct{ Self, Asleep uint32 }
 
 // Self gives the sensor's own process id in the first pid namespace.
 func (p *Probe) Self() uint32 { return p.self }
@@ -201,7 +194,7 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 	d := newDrain(p, emit)
 	p.run = d
 	second := bootNow()
-	watch := vigil{last: second}
+	p.watch.last = second
 	for {
 		if ctx.Err() != nil {
 			d.run(ctx, ^uint64(0))
@@ -219,7 +212,7 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 			d.decoder.sizes = p.Names() == NamesKernel
 			p.loss.report(ctx, emit)
 			d.decoder.calm(p, now, emit)
-			watch.keep(ctx, p, now, emit)
+			p.watch.keep(ctx, p, now, emit)
 		}
 		if !again {
 			d.rest(now, second)
@@ -322,7 +315,6 @@ type drain struct {
 	emit    func(*event.Event)
 	record  [rings][]byte // in the rings themselves
 	boot    [rings]uint64
-	broken  [rings]bool
 	decoder decoder
 
 	// What the last round found; rest goes by it.
@@ -380,11 +372,13 @@ func (d *drain) run(ctx context.Context, until uint64) (again bool) {
 // next fetches the head of a ring, if it has one.
 func (d *drain) next(ctx context.Context, i int) {
 	r := d.p.rings[i]
-	for !d.broken[i] {
+	for {
 		b, err := r.next()
-		if err != nil {
-			d.broken[i] = true // never seen; said once instead of a hundred times a second
-			d.p.log.ErrorContext(ctx, "ring not readable: restart the sensor", slog.String("ring", ringNames[i]), slog.Any("err", err))
+		if err != nil { // somebody moved the reader's position under us: what lies there cannot be told from noise
+			d.p.log.ErrorContext(ctx, "ring not readable, read on from its end", slog.String("ring", ringNames[i]), slog.Any("err", err))
+			d.p.loss.undecoded.Add(1)
+			d.p.watch.intrusion(intrudedRing(i))
+			r.skip()
 			return
 		}
 		if b == nil {

@@ -18,6 +18,8 @@ type ring struct {
 	data               []byte         // mapped twice in a row, so no record is in two pieces
 	mask               uint64
 	at                 uint64 // how far records were handed out; consumer follows when they are done with
+	given              uint64 // what consumer was set to last
+	moved              bool   // somebody else set it since the last look
 	pages              [2][]byte
 }
 
@@ -44,6 +46,7 @@ func openRing(m *ebpf.Map) (*ring, error) {
 	r := &ring{consumer: (*atomic.Uint64)(unsafe.Pointer(&own[0])), producer: (*atomic.Uint64)(unsafe.Pointer(&rest[0])), //nolint:gosec // positions that the kernel shares
 		data: rest[page:], mask: uint64(size - 1), pages: [2][]byte{own, rest}}
 	r.at = r.consumer.Load()
+	r.given = r.at
 	return r, nil
 }
 
@@ -83,7 +86,25 @@ func (r *ring) next() ([]byte, error) {
 }
 
 // done gives the room of all records handed out back to the kernel.
-func (r *ring) done() { r.consumer.Store(r.at) }
+func (r *ring) done() {
+	r.moved = r.consumer.Swap(r.at) != r.given || r.moved
+	r.given = r.at
+}
+
+// skip gives up what is in the ring.
+func (r *ring) skip() {
+	r.at = r.producer.Load()
+	r.done()
+}
+
+// intruded says whether somebody else moved the reader's position, and puts it right. The page that it lies in can be
+// mapped by whoever may open the ring, so it cannot be closed to others: a position behind ours would fill the
+// ring for good, one before ours let the kernel write over what was not read.
+func (r *ring) intruded() bool {
+	yes := r.consumer.Swap(r.given) != r.given || r.moved
+	r.moved = false
+	return yes
+}
 
 func (r *ring) close() error {
 	return errors.Join(unix.Munmap(r.pages[0]), unix.Munmap(r.pages[1]))

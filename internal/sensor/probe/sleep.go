@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -18,11 +19,14 @@ import (
 // wakes three threads of its runtime at every tick, so the timer is the kernel's, and the calls around it are ones
 // that the runtime does not notice. While nothing comes there is no timer either: the kernel programs knock.
 type sleeper struct {
-	file   *os.File // epoll over timer and rings, waited for by Go's own poller
-	conn   syscall.RawConn
-	timer  int
-	asleep *atomic.Uint32 // in the mapped settings; see record.h
-	page   []byte
+	file  *os.File // epoll over timer and rings, waited for by Go's own poller
+	conn  syscall.RawConn
+	timer int
+	// In the mapped settings; see record.h. Mark is what mark holds unless somebody else wrote there.
+	mark, asleep *atomic.Uint32
+	marked       uint32
+	touched      bool // somebody else wrote there since the last look
+	page         []byte
 
 	events [rings + 1]unix.EpollEvent
 	knock  bool // a knock ends the sleep
@@ -49,7 +53,9 @@ func newSleeper(settings *ebpf.Map, rings ...*ebpf.Map) (s *sleeper, err error) 
 	if s.page, err = unix.Mmap(settings.FD(), 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return s, fmt.Errorf("map settings: %w", err)
 	}
-	s.asleep = (*atomic.Uint32)(unsafe.Pointer(&s.page[4])) //nolint:gosec // struct settings of record.h
+	s.mark, s.asleep = (*atomic.Uint32)(unsafe.Pointer(&s.page[0])), (*atomic.Uint32)(unsafe.Pointer(&s.page[4])) //nolint:gosec // struct settings of record.h
+	s.marked = rand.Uint32() | 1                                                                                  //nolint:gosec // whoever can write the table can read it too
+	s.mark.Store(s.marked)
 	if s.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
 		return s, fmt.Errorf("make timer: %w", err)
 	}
@@ -91,11 +97,20 @@ func (s *sleeper) nap(d time.Duration) { s.wait(d, false) }
 // doze sleeps until a kernel program knocks, at most d. Empty looks at the rings a last time: a record that was
 // written before the sleep was announced has not knocked.
 func (s *sleeper) doze(level uint32, d time.Duration, empty func() bool) {
-	s.asleep.Swap(level)
+	before := s.asleep.Swap(level)
 	if empty() {
 		s.wait(d, true)
 	}
-	s.asleep.Store(awake)
+	if after := s.asleep.Swap(awake); before != awake || after != awake && after != level {
+		s.touched = true
+	}
+}
+
+// intruded says whether somebody else wrote into the settings since the last look, and puts them right.
+func (s *sleeper) intruded() bool {
+	yes := s.mark.Swap(s.marked) != s.marked || s.touched
+	s.touched = false
+	return yes
 }
 
 func (s *sleeper) wait(d time.Duration, knock bool) {

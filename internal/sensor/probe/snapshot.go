@@ -62,6 +62,10 @@ func (p *Probe) loadSnapshot(cache *btf.Cache) error {
 		c.Close()
 		return errors.New("program snapshot is missing from its object")
 	}
+	if err := errors.Join(freeze(c.Maps), p.ours.add(c)); err != nil {
+		c.Close()
+		return err
+	}
 	iter, err := link.AttachIter(link.IterOptions{Program: program})
 	if err != nil {
 		c.Close()

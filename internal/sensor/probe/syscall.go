@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -95,14 +96,8 @@ func calls() map[uint32]call {
 	return all
 }
 
-// attachCalls fills the table of calls and attaches the dispatcher. It comes after the handlers of every
-// subject were put into place by handle.
-func attachCalls(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
-	for number, c := range calls() {
-		if err := p.maps["calls"].Put(number, c); err != nil {
-			return nil, fmt.Errorf("set handler of system call %d: %w", number, err)
-		}
-	}
+// attachCalls attaches the dispatcher. It comes after the handlers of every subject were put into place by handle.
+func attachCalls(_ *Probe, c *ebpf.Collection) ([]io.Closer, error) {
 	l, err := attachOne(c, "call_done")
 	if err != nil {
 		return nil, err
@@ -135,7 +130,7 @@ type handled struct {
 // Close ends the calls to the programs.
 func (h *handled) Close() error {
 	for number, name := range h.programs {
-		if err := h.table.Delete(number); err != nil {
+		if err := h.table.Delete(number); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 			return fmt.Errorf("remove handler %s: %w", name, err)
 		}
 	}

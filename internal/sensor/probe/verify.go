@@ -12,8 +12,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
-
-	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // verifyEvery is how often each hook is looked at: some twenty system calls.
@@ -21,7 +19,7 @@ const verifyEvery = 5 * time.Second
 
 // ErrRemoved says that somebody took a hook off the kernel while the sensor ran: it closed a descriptor of
 // ours, or emptied a table.
-var ErrRemoved = errors.New("its hook was taken away from the running sensor: find out who did it; it is attached again after some minutes, or by a restart")
+var ErrRemoved = errors.New("its hook was taken away from the running sensor: find out who did it; it is attached again by itself, later each time")
 
 // oath is what a link was when it was attached.
 type oath struct {
@@ -46,7 +44,8 @@ func (h *hook) swear() error {
 	return nil
 }
 
-// verify asks the kernel whether what was attached still is, and gives the links that are gone.
+// verify asks the kernel whether what was attached still is, and gives the links that are gone. A handler that is
+// missing from its table, or another's, is put back at once.
 func (h *hook) verify(p *Probe) (gone []io.Closer, err error) {
 	for _, c := range h.links {
 		switch l := c.(type) {
@@ -57,19 +56,14 @@ func (h *hook) verify(p *Probe) (gone []io.Closer, err error) {
 			}
 		case *handled:
 			for number, name := range l.programs {
-				if !holds(l.table, number, h.programs.Programs[name]) {
+				if holds(l.table, number, h.programs.Programs[name]) {
+					continue
+				}
+				p.watch.intrusion(intrudedHandlers)
+				if l.table.Put(number, h.programs.Programs[name]) != nil {
 					err = ErrRemoved
 				}
 			}
-		}
-	}
-	if h.group != dispatcher {
-		return gone, err
-	}
-	for number, want := range calls() {
-		var have call
-		if p.maps["calls"].Lookup(number, &have) != nil || have != want {
-			return gone, ErrRemoved
 		}
 	}
 	return gone, err
@@ -77,13 +71,8 @@ func (h *hook) verify(p *Probe) (gone []io.Closer, err error) {
 
 // holds says whether a table of programs has this one at a place.
 func holds(table *ebpf.Map, number uint32, program *ebpf.Program) bool {
-	info, err := program.Info()
-	if err != nil {
-		return false
-	}
-	want, ok := info.ID()
 	var have uint32
-	return table.Lookup(number, &have) == nil && ok && ebpf.ProgramID(have) == want
+	return table.Lookup(number, &have) == nil && have != 0 && ebpf.ProgramID(have) == idOf(program)
 }
 
 // stolen holds the links that somebody closed under us. They are never closed, and kept from the collector, which
@@ -99,37 +88,22 @@ func keep(link io.Closer) {
 	stolen.links = append(stolen.links, link)
 }
 
-// vigil looks after the hooks while the sensor runs.
-type vigil struct {
-	next uint64 // when to look again
-	last uint64 // when all was well
+// mendMost is the longest that a hook stays away.
+const mendMost = 5 * time.Minute
+
+// absence says for how long a hook that was taken away now stays away. Not attached at once: people must see
+// that a class was blind, and who takes a hook away again and again must not be answered every five seconds.
+func (h *hook) absence(first time.Duration, now uint64) time.Duration {
+	switch {
+	case h.away == 0 || now > h.again+uint64(2*mendMost): // it held since
+		h.away = first
+	default:
+		h.away = min(2*h.away, mendMost)
+	}
+	return h.away
 }
 
-// keep emits one sensor.capability for each class that lost a hook since the last look, or got one back.
-func (v *vigil) keep(ctx context.Context, p *Probe, now uint64, emit func(*event.Event)) {
-	if now < v.next {
-		return
-	}
-	v.next = now + uint64(verifyEvery)
-	before := p.Capabilities()
-	news := p.verify(ctx, now)
-	if !p.mend(ctx, now) && !news {
-		v.last = now
-		return
-	}
-	for i, c := range p.Capabilities() {
-		if c != before[i] {
-			emit(&event.Event{
-				Kind: event.SensorCapability, OS: event.Linux, BootNS: now, HostTime: p.clock.host(now), Subject: c.Class,
-				State: c.State, Reason: c.Reason, FromNS: v.last, ToNS: now,
-			})
-		}
-	}
-	v.last = now
-}
-
-// mend attaches hooks again that were taken away a while ago, and says whether it did. Not at once: people must see
-// that a class was blind, and who takes a hook away twice must not be answered every five seconds.
+// mend attaches hooks again that were taken away a while ago, and says whether it did.
 func (p *Probe) mend(ctx context.Context, now uint64) (news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +111,7 @@ func (p *Probe) mend(ctx context.Context, now uint64) (news bool) {
 		if !errors.Is(h.err, ErrRemoved) || now < h.again {
 			continue
 		}
-		h.again = now + uint64(p.opts.Mend)
+		h.again = now + uint64(h.absence(p.opts.Mend, now))
 		if err := h.close(); err != nil {
 			p.log.DebugContext(ctx, "remains of a hook", slog.String("hook", h.name), slog.Any("err", err))
 		}
@@ -163,7 +137,7 @@ func (p *Probe) verify(ctx context.Context, now uint64) (news bool) {
 		if err == nil {
 			continue
 		}
-		h.err, h.again, news = err, now+uint64(p.opts.Mend), true
+		h.err, h.again, news = err, now+uint64(h.absence(p.opts.Mend, now)), true
 		p.log.ErrorContext(ctx, "a hook was taken away from the running sensor", slog.String("hook", h.name))
 		for _, c := range gone {
 			keep(c)

@@ -17,7 +17,6 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	CtimeMapBuckets         = "buckets"
-	CtimeMapCalls           = "calls"
 	CtimeMapCounters        = "counters"
 	CtimeMapCuts            = "cuts"
 	CtimeMapHandlers        = "handlers"
@@ -31,6 +30,7 @@ const (
 	CtimeProgCtimeExchanged = "ctime_exchanged"
 	CtimeProgCtimeKept      = "ctime_kept"
 	CtimeProgCtimeSet       = "ctime_set"
+	CtimeVarCalls           = "calls"
 )
 
 // LoadCtime returns the embedded CollectionSpec for Ctime.
@@ -85,7 +85,6 @@ type CtimeProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type CtimeMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
-	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
@@ -102,6 +101,7 @@ type CtimeMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CtimeVariableSpecs struct {
+	Calls *ebpf.VariableSpec `ebpf:"calls"`
 }
 
 // CtimeObjects contains all objects after they have been loaded into the kernel.
@@ -125,7 +125,6 @@ func (o *CtimeObjects) Close() error {
 // It can be passed to LoadCtimeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CtimeMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
-	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
@@ -141,7 +140,6 @@ type CtimeMaps struct {
 func (m *CtimeMaps) Close() error {
 	return _CtimeClose(
 		m.Buckets,
-		m.Calls,
 		m.Counters,
 		m.Cuts,
 		m.Handlers,
@@ -159,6 +157,7 @@ func (m *CtimeMaps) Close() error {
 //
 // It can be passed to LoadCtimeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CtimeVariables struct {
+	Calls *ebpf.Variable `ebpf:"calls"`
 }
 
 // CtimePrograms contains all programs after they have been loaded into the kernel.

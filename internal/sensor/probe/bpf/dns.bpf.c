@@ -6,6 +6,7 @@
  * bounds. Fixed-size records from the ring itself: these hooks run in soft interrupts too, above a record that
  * another probe may be building. */
 #include "record.h"
+#include "self.h"
 
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd

@@ -26,6 +26,7 @@ const (
 	DnsMapSettings     = "settings"
 	DnsProgAnswerSeen  = "answer_seen"
 	DnsProgQuerySeen   = "query_seen"
+	DnsVarSelf         = "self"
 )
 
 // LoadDns returns the embedded CollectionSpec for Dns.
@@ -92,6 +93,7 @@ type DnsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type DnsVariableSpecs struct {
+	Self *ebpf.VariableSpec `ebpf:"self"`
 }
 
 // DnsObjects contains all objects after they have been loaded into the kernel.
@@ -141,6 +143,7 @@ func (m *DnsMaps) Close() error {
 //
 // It can be passed to LoadDnsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type DnsVariables struct {
+	Self *ebpf.Variable `ebpf:"self"`
 }
 
 // DnsPrograms contains all programs after they have been loaded into the kernel.

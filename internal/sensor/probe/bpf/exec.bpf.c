@@ -4,6 +4,7 @@
 /* A process started a new image. Everything is read after the point of no return: the arguments as they
  * lie on the new stack, the image as the file that was opened, so nothing can be changed under our eyes. */
 #include "process.h"
+#include "self.h"
 
 SEC("tp_btf/sched_process_exec")
 int exec_seen(__u64 *ctx)

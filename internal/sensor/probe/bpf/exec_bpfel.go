@@ -25,6 +25,7 @@ const (
 	ExecMapSequences    = "sequences"
 	ExecMapSettings     = "settings"
 	ExecProgExecSeen    = "exec_seen"
+	ExecVarSelf         = "self"
 )
 
 // LoadExec returns the embedded CollectionSpec for Exec.
@@ -90,6 +91,7 @@ type ExecMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ExecVariableSpecs struct {
+	Self *ebpf.VariableSpec `ebpf:"self"`
 }
 
 // ExecObjects contains all objects after they have been loaded into the kernel.
@@ -139,6 +141,7 @@ func (m *ExecMaps) Close() error {
 //
 // It can be passed to LoadExecObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ExecVariables struct {
+	Self *ebpf.Variable `ebpf:"self"`
 }
 
 // ExecPrograms contains all programs after they have been loaded into the kernel.

@@ -6,6 +6,7 @@
  * without one, the folder is the kernel's and the rest is what user memory says at the end of the call, marked as
  * such. */
 #include "told.h"
+#include "self.h"
 
 #define FMODE_PATH 0x4000
 #define FMODE_CREATED 0x100000
@@ -56,6 +57,7 @@ struct secret {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_RDONLY_PROG); /* and frozen */
 	__uint(max_entries, 512);
 	__type(key, struct secret_key);
 	__type(value, struct secret);
@@ -242,7 +244,7 @@ int open_done(__u64 *ctx)
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct file *file = file_of(task, ctx[1]);
-	struct call *call = call_of(regs);
+	volatile const struct call *call = call_of(regs);
 	__u64 flags = 0;
 
 	if (!file || !call)
@@ -273,7 +275,7 @@ int write_done(__u64 *ctx)
 {
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call *call = call_of(regs);
+	volatile const struct call *call = call_of(regs);
 	struct file *file;
 
 	if (!call)
@@ -350,7 +352,7 @@ int rename_done(__u64 *ctx)
 {
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call *call = call_of(regs);
+	volatile const struct call *call = call_of(regs);
 	struct witness *w = witness_of(task, HANDLE_RENAME);
 	struct scratch *s;
 	__u32 begin = sizeof(struct file_record), end = begin;
@@ -374,7 +376,7 @@ int delete_done(__u64 *ctx)
 {
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call *call = call_of(regs);
+	volatile const struct call *call = call_of(regs);
 	struct witness *w = witness_of(task, HANDLE_DELETE);
 	struct scratch *s;
 	__u32 begin = sizeof(struct file_record), end = begin;
@@ -396,7 +398,7 @@ int delete_done(__u64 *ctx)
 }
 
 /* send_object sends a record about the one object of a call, with the name that it has. */
-static __always_inline int send_object(struct task_struct *task, void *regs, struct call *call, __u16 type, __u32 mode)
+static __always_inline int send_object(struct task_struct *task, void *regs, volatile const struct call *call, __u16 type, __u32 mode)
 {
 	struct witness *w = witness_of(task, call->handler);
 	struct scratch *s = named(task, type);
@@ -423,7 +425,7 @@ int chmod_done(__u64 *ctx)
 {
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call *call = call_of(regs);
+	volatile const struct call *call = call_of(regs);
 	struct file *file;
 	__u32 mode;
 
@@ -445,7 +447,7 @@ SEC("tp_btf/sys_exit")
 int truncate_done(__u64 *ctx)
 {
 	void *regs = (void *)ctx[0];
-	struct call *call = call_of(regs);
+	volatile const struct call *call = call_of(regs);
 
 	return call ? send_object(bpf_get_current_task_btf(), regs, call, REC_FILE_MODIFY, 0) : 0;
 }
@@ -455,7 +457,7 @@ int link_done(__u64 *ctx)
 {
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call *call = call_of(regs);
+	volatile const struct call *call = call_of(regs);
 	struct witness *w = witness_of(task, HANDLE_LINK);
 	struct scratch *s;
 	__u32 begin = sizeof(struct file_record), end = begin;

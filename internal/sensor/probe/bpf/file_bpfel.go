@@ -17,7 +17,6 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	FileMapBuckets       = "buckets"
-	FileMapCalls         = "calls"
 	FileMapChanges       = "changes"
 	FileMapCounters      = "counters"
 	FileMapCuts          = "cuts"
@@ -39,6 +38,8 @@ const (
 	FileProgTruncateDone = "truncate_done"
 	FileProgUringDone    = "uring_done"
 	FileProgWriteDone    = "write_done"
+	FileVarCalls         = "calls"
+	FileVarSelf          = "self"
 )
 
 // LoadFile returns the embedded CollectionSpec for File.
@@ -98,7 +99,6 @@ type FileProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
-	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Changes      *ebpf.MapSpec `ebpf:"changes"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
@@ -118,6 +118,8 @@ type FileMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileVariableSpecs struct {
+	Calls *ebpf.VariableSpec `ebpf:"calls"`
+	Self  *ebpf.VariableSpec `ebpf:"self"`
 }
 
 // FileObjects contains all objects after they have been loaded into the kernel.
@@ -141,7 +143,6 @@ func (o *FileObjects) Close() error {
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FileMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
-	Calls        *ebpf.Map `ebpf:"calls"`
 	Changes      *ebpf.Map `ebpf:"changes"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Cuts         *ebpf.Map `ebpf:"cuts"`
@@ -160,7 +161,6 @@ type FileMaps struct {
 func (m *FileMaps) Close() error {
 	return _FileClose(
 		m.Buckets,
-		m.Calls,
 		m.Changes,
 		m.Counters,
 		m.Cuts,
@@ -181,6 +181,8 @@ func (m *FileMaps) Close() error {
 //
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FileVariables struct {
+	Calls *ebpf.Variable `ebpf:"calls"`
+	Self  *ebpf.Variable `ebpf:"self"`
 }
 
 // FilePrograms contains all programs after they have been loaded into the kernel.

@@ -4,6 +4,7 @@
 /* Processes begin and end. Threads do not count: a process begins with its leader and ends with its last
  * thread. */
 #include "record.h"
+#include "self.h"
 
 struct fork_record {
 	struct head head; /* of the process that called fork */

@@ -25,6 +25,7 @@ const (
 	LifeMapSettings     = "settings"
 	LifeProgExitSeen    = "exit_seen"
 	LifeProgForkSeen    = "fork_seen"
+	LifeVarSelf         = "self"
 )
 
 // LoadLife returns the embedded CollectionSpec for Life.
@@ -90,6 +91,7 @@ type LifeMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type LifeVariableSpecs struct {
+	Self *ebpf.VariableSpec `ebpf:"self"`
 }
 
 // LifeObjects contains all objects after they have been loaded into the kernel.
@@ -137,6 +139,7 @@ func (m *LifeMaps) Close() error {
 //
 // It can be passed to LoadLifeObjects or ebpf.CollectionSpec.LoadAndAssign.
 type LifeVariables struct {
+	Self *ebpf.Variable `ebpf:"self"`
 }
 
 // LifePrograms contains all programs after they have been loaded into the kernel.

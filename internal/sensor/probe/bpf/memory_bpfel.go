@@ -17,7 +17,6 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	MemoryMapBuckets      = "buckets"
-	MemoryMapCalls        = "calls"
 	MemoryMapCounters     = "counters"
 	MemoryMapCuts         = "cuts"
 	MemoryMapHandlers     = "handlers"
@@ -32,6 +31,7 @@ const (
 	MemoryProgMemfdDone   = "memfd_done"
 	MemoryProgPtraceDone  = "ptrace_done"
 	MemoryProgVmWriteDone = "vm_write_done"
+	MemoryVarCalls        = "calls"
 )
 
 // LoadMemory returns the embedded CollectionSpec for Memory.
@@ -86,7 +86,6 @@ type MemoryProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type MemoryMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
-	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
@@ -104,6 +103,7 @@ type MemoryMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MemoryVariableSpecs struct {
+	Calls *ebpf.VariableSpec `ebpf:"calls"`
 }
 
 // MemoryObjects contains all objects after they have been loaded into the kernel.
@@ -127,7 +127,6 @@ func (o *MemoryObjects) Close() error {
 // It can be passed to LoadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MemoryMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
-	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
@@ -144,7 +143,6 @@ type MemoryMaps struct {
 func (m *MemoryMaps) Close() error {
 	return _MemoryClose(
 		m.Buckets,
-		m.Calls,
 		m.Counters,
 		m.Cuts,
 		m.Handlers,
@@ -163,6 +161,7 @@ func (m *MemoryMaps) Close() error {
 //
 // It can be passed to LoadMemoryObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MemoryVariables struct {
+	Calls *ebpf.Variable `ebpf:"calls"`
 }
 
 // MemoryPrograms contains all programs after they have been loaded into the kernel.

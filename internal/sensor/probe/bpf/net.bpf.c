@@ -4,6 +4,7 @@
 /* TCP connections, from the states of the kernel's own sockets. Most transitions happen in a soft interrupt,
  * where the current task is a bystander; so who opened or took a connection is kept with the socket. */
 #include "syscall.h"
+#include "self.h"
 
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
@@ -170,7 +171,7 @@ int accept_done(__u64 *ctx)
 {
 	void *regs = (void *)ctx[0];
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct call *call = call_of(regs);
+	volatile const struct call *call = call_of(regs);
 	__u32 which;
 
 	if (!call)

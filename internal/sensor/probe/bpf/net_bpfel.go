@@ -17,7 +17,6 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	NetMapBuckets        = "buckets"
-	NetMapCalls          = "calls"
 	NetMapCounters       = "counters"
 	NetMapCuts           = "cuts"
 	NetMapHandlers       = "handlers"
@@ -33,6 +32,8 @@ const (
 	NetProgStateAgain    = "state_again"
 	NetProgStateSeen     = "state_seen"
 	NetProgUringAccepted = "uring_accepted"
+	NetVarCalls          = "calls"
+	NetVarSelf           = "self"
 )
 
 // LoadNet returns the embedded CollectionSpec for Net.
@@ -88,7 +89,6 @@ type NetProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type NetMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
-	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
@@ -106,6 +106,8 @@ type NetMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type NetVariableSpecs struct {
+	Calls *ebpf.VariableSpec `ebpf:"calls"`
+	Self  *ebpf.VariableSpec `ebpf:"self"`
 }
 
 // NetObjects contains all objects after they have been loaded into the kernel.
@@ -129,7 +131,6 @@ func (o *NetObjects) Close() error {
 // It can be passed to LoadNetObjects or ebpf.CollectionSpec.LoadAndAssign.
 type NetMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
-	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
@@ -146,7 +147,6 @@ type NetMaps struct {
 func (m *NetMaps) Close() error {
 	return _NetClose(
 		m.Buckets,
-		m.Calls,
 		m.Counters,
 		m.Cuts,
 		m.Handlers,
@@ -165,6 +165,8 @@ func (m *NetMaps) Close() error {
 //
 // It can be passed to LoadNetObjects or ebpf.CollectionSpec.LoadAndAssign.
 type NetVariables struct {
+	Calls *ebpf.Variable `ebpf:"calls"`
+	Self  *ebpf.Variable `ebpf:"self"`
 }
 
 // NetPrograms contains all programs after they have been loaded into the kernel.

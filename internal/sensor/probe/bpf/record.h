@@ -224,9 +224,10 @@ enum asleep {
 	ASLEEP_ALL = 2,	     /* any record wakes it */
 };
 
-/* Mapped into the sensor's memory. */
+/* Mapped into the sensor's memory, the one table that it writes while programs run, so it cannot be frozen. What decides
+ * is never here: whoever else writes it holds a record up for a second at most, and the sensor tells of it. */
 struct settings {
-	__u32 self; /* tgid of the sensor in the first pid namespace; its own acts are not reported */
+	__u32 mark; /* of the sensor's choice: a write of another one changes it */
 	__u32 asleep;
 };
 
@@ -237,13 +238,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct settings);
 } settings SEC(".maps");
-
-static __always_inline bool is_self(__u32 tgid)
-{
-	__u32 zero = 0;
-	struct settings *s = bpf_map_lookup_elem(&settings, &zero);
-	return s && s->self == tgid;
-}
 
 /*
  * LOOP_HEAD opens the body of a loop with several ways on. Verifiers before 6.7 know the way back to a loop's

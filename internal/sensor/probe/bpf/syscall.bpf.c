@@ -4,12 +4,13 @@
 /* The one program that every system call pays for: a table look-up, and for the few that matter a jump. Calls
  * that failed changed nothing and are not looked at. */
 #include "syscall.h"
+#include "self.h"
 
 SEC("tp_btf/sys_exit")
 int call_done(__u64 *ctx)
 {
 	long ret = ctx[1];
-	struct call *call = call_of((void *)ctx[0]);
+	volatile const struct call *call = call_of((void *)ctx[0]);
 	struct task_struct *task;
 
 	if (!call || !call->handler)

@@ -28,7 +28,7 @@ enum handler {
 	HANDLE_MAX = 12,
 };
 
-/* What a number of this architecture means to its handler; filled by package probe. */
+/* What a number of this architecture means to its handler. */
 struct call {
 	__u8 handler;
 	/* Places of the arguments, 0xff for none: a descriptor, folder descriptors and paths, a mode or flags. */
@@ -44,18 +44,15 @@ struct call {
 #define NO_ARG 0xff
 
 /* by_path says whether what a call acts on is known by the names that a hook inside it notes: see witness.h. */
-static __always_inline bool by_path(struct call *call)
+static __always_inline bool by_path(volatile const struct call *call)
 {
 	return call->path != NO_ARG &&
 	       ((call->handler >= HANDLE_RENAME && call->handler <= HANDLE_LINK) || call->handler == HANDLE_TRUNCATE);
 }
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, CALLS_32 + SYSCALL_MAX);
-	__type(key, __u32);
-	__type(value, struct call);
-} calls SEC(".maps");
+/* Read-only data, filled by package probe before a program is loaded. Not a table: one that is frozen and closed to
+ * programs is refused by the verifier unless it has one place ("operation not supported"). */
+volatile const struct call calls[CALLS_32 + SYSCALL_MAX] = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -192,10 +189,10 @@ static __always_inline __u64 call_arg(void *regs, __u8 n)
 	return 0;
 }
 
-static __always_inline struct call *call_of(void *regs)
+static __always_inline volatile const struct call *call_of(void *regs)
 {
 	__u32 number = call_number(regs);
-	return bpf_map_lookup_elem(&calls, &number);
+	return number < CALLS_32 + SYSCALL_MAX ? &calls[number] : 0;
 }
 
 /* Budget of a process for one class: what goes over it is counted, not sent. */

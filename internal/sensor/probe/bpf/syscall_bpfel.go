@@ -17,7 +17,6 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	SyscallMapBuckets      = "buckets"
-	SyscallMapCalls        = "calls"
 	SyscallMapCounters     = "counters"
 	SyscallMapCuts         = "cuts"
 	SyscallMapHandlers     = "handlers"
@@ -29,6 +28,8 @@ const (
 	SyscallMapSettings     = "settings"
 	SyscallMapWitnesses    = "witnesses"
 	SyscallProgCallDone    = "call_done"
+	SyscallVarCalls        = "calls"
+	SyscallVarSelf         = "self"
 )
 
 // LoadSyscall returns the embedded CollectionSpec for Syscall.
@@ -81,7 +82,6 @@ type SyscallProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
-	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
@@ -98,6 +98,8 @@ type SyscallMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallVariableSpecs struct {
+	Calls *ebpf.VariableSpec `ebpf:"calls"`
+	Self  *ebpf.VariableSpec `ebpf:"self"`
 }
 
 // SyscallObjects contains all objects after they have been loaded into the kernel.
@@ -121,7 +123,6 @@ func (o *SyscallObjects) Close() error {
 // It can be passed to LoadSyscallObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
-	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
@@ -137,7 +138,6 @@ type SyscallMaps struct {
 func (m *SyscallMaps) Close() error {
 	return _SyscallClose(
 		m.Buckets,
-		m.Calls,
 		m.Counters,
 		m.Cuts,
 		m.Handlers,
@@ -155,6 +155,8 @@ func (m *SyscallMaps) Close() error {
 //
 // It can be passed to LoadSyscallObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallVariables struct {
+	Calls *ebpf.Variable `ebpf:"calls"`
+	Self  *ebpf.Variable `ebpf:"self"`
 }
 
 // SyscallPrograms contains all programs after they have been loaded into the kernel.

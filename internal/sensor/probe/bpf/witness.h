@@ -104,7 +104,7 @@ static __always_inline struct witness *witness_for(struct task_struct *task)
 		key = (__u64)req;
 		start = 0;
 	} else {
-		struct call *call = call_of((void *)bpf_task_pt_regs(task));
+		volatile const struct call *call = call_of((void *)bpf_task_pt_regs(task));
 		if (call && by_path(call))
 			handler = call->handler;
 	}

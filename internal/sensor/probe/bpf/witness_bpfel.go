@@ -17,7 +17,6 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	WitnessMapBuckets        = "buckets"
-	WitnessMapCalls          = "calls"
 	WitnessMapCounters       = "counters"
 	WitnessMapCuts           = "cuts"
 	WitnessMapHandlers       = "handlers"
@@ -35,6 +34,7 @@ const (
 	WitnessProgSymlinkAsked  = "symlink_asked"
 	WitnessProgTruncateAsked = "truncate_asked"
 	WitnessProgUnlinkAsked   = "unlink_asked"
+	WitnessVarCalls          = "calls"
 )
 
 // LoadWitness returns the embedded CollectionSpec for Witness.
@@ -93,7 +93,6 @@ type WitnessProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type WitnessMapSpecs struct {
 	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
-	Calls        *ebpf.MapSpec `ebpf:"calls"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Cuts         *ebpf.MapSpec `ebpf:"cuts"`
 	Handlers     *ebpf.MapSpec `ebpf:"handlers"`
@@ -110,6 +109,7 @@ type WitnessMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WitnessVariableSpecs struct {
+	Calls *ebpf.VariableSpec `ebpf:"calls"`
 }
 
 // WitnessObjects contains all objects after they have been loaded into the kernel.
@@ -133,7 +133,6 @@ func (o *WitnessObjects) Close() error {
 // It can be passed to LoadWitnessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WitnessMaps struct {
 	Buckets      *ebpf.Map `ebpf:"buckets"`
-	Calls        *ebpf.Map `ebpf:"calls"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Cuts         *ebpf.Map `ebpf:"cuts"`
 	Handlers     *ebpf.Map `ebpf:"handlers"`
@@ -149,7 +148,6 @@ type WitnessMaps struct {
 func (m *WitnessMaps) Close() error {
 	return _WitnessClose(
 		m.Buckets,
-		m.Calls,
 		m.Counters,
 		m.Cuts,
 		m.Handlers,
@@ -167,6 +165,7 @@ func (m *WitnessMaps) Close() error {
 //
 // It can be passed to LoadWitnessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WitnessVariables struct {
+	Calls *ebpf.Variable `ebpf:"calls"`
 }
 
 // WitnessPrograms contains all programs after they have been loaded into the kernel.

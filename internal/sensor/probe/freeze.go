@@ -1,0 +1,90 @@
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cilium/ebpf"
+)
+
+// Who has root can open every table of the kernel programs by its number and write into it (bpf(2)). So a table is
+// closed to system calls before the first program that uses it is attached: what programs keep there themselves
+// (budgets, what was told before, counters) they still write, nobody else does. Tables that only say what to look
+// for are closed to programs as well, in their C. Nothing opens a table again.
+
+// open are the tables that cannot be frozen, and what watches them instead.
+var open = []string{
+	"ring_critical", "ring_network", "ring_bulk", // the reader's position is mapped: (*ring).intruded
+	"settings", // mapped: (*sleeper).intruded
+	"handlers", // changes when a hook is taken off: (*hook).verify
+}
+
+// freeze closes tables to system calls.
+func freeze(tables map[string]*ebpf.Map) error {
+	for name, m := range tables {
+		if slices.Contains(open, name) {
+			continue
+		}
+		info, err := m.Info()
+		if err == nil && !info.Frozen() {
+			err = m.Freeze()
+		}
+		if err != nil {
+			return fmt.Errorf("freeze map %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// errWritten is a table that holds something else than was written.
+var errWritten = errors.New("somebody else wrote into it while it was filled: start the sensor again, and find out who")
+
+// settle fills a table, freezes it, and only then looks whether it holds what it should.
+func settle[K, V comparable](m *ebpf.Map, want map[K]V) error {
+	for k, v := range want {
+		if err := m.Put(k, v); err != nil {
+			return fmt.Errorf("put %v: %w", k, err)
+		}
+	}
+	if err := m.Freeze(); err != nil {
+		return fmt.Errorf("freeze: %w", err)
+	}
+	var k K
+	var v V
+	n := 0
+	all := m.Iterate()
+	for all.Next(&k, &v) {
+		n++
+		if v != want[k] {
+			return errWritten
+		}
+	}
+	if err := all.Err(); err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	if n != len(want) {
+		return errWritten
+	}
+	return nil
+}
+
+// constants writes the read-only data of an object, which the library freezes before it loads a program: whose acts are
+// not reported, and which system calls are looked at.
+func (p *Probe) constants(spec *ebpf.CollectionSpec) error {
+	if v := spec.Variables["self"]; v != nil && !p.opts.ReportSelf {
+		if err := v.Set(p.self); err != nil {
+			return fmt.Errorf("set the sensor's own process: %w", err)
+		}
+	}
+	if v := spec.Variables["calls"]; v != nil {
+		var table [2 * calls32]call
+		for number, c := range calls() {
+			table[number] = c
+		}
+		if err := v.Set(table); err != nil {
+			return fmt.Errorf("set the table of system calls: %w", err)
+		}
+	}
+	return nil
+}
