@@ -17,6 +17,7 @@ func (v *canaryVerb) Run(s *shell) error { return agent.BeCanary(s.ctx, v.Nonce)
 
 type probeVerb struct {
 	Address string `arg:""`
+	Device  string `arg:"" optional:""`
 }
 
 // Run sends one packet and prints what became of it.
@@ -25,6 +26,6 @@ func (v *probeVerb) Run(s *shell) error {
 	if err != nil {
 		return fmt.Errorf("address %q is not IP:PORT", v.Address)
 	}
-	s.printf("%s\n", contain.ProbeOut(s.ctx, to))
+	s.printf("%s\n", contain.ProbeOut(s.ctx, contain.Target{Addr: to, Device: v.Device}))
 	return nil
 }

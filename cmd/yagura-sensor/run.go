@@ -52,20 +52,9 @@ func (v *runVerb) Run(s *shell) error {
 	if err := v.enrol(ctx, s); err != nil {
 		return err
 	}
-	o := agent.Options{Config: s.config, Version: version, Log: s.log}
-	eye, err := sight.Open(ctx, sight.Options{Log: s.log.With(slog.String("part", "sight"))})
-	if err != nil {
-		// A sensor that cannot see still says so, and still obeys.
-		o.Blind = err.Error()
-	} else {
-		o.Source = eye
-		defer func() {
-			if err := eye.Close(); err != nil {
-				s.log.WarnContext(s.ctx, "probes not closed", slog.Any("err", err))
-			}
-		}()
-	}
-	a, err := agent.New(o)
+	a, err := agent.New(ctx, agent.Options{Config: s.config, Version: version, Log: s.log, Look: func(ctx context.Context) (agent.Source, error) {
+		return sight.Open(ctx, sight.Options{Log: s.log.With(slog.String("part", "sight"))})
+	}})
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (statusVerb) Run(s *shell) error {
 	if err != nil {
 		return err
 	}
-	wrong := !st.Connected || st.Spool.Problem != "" || st.Spool.Dropped > 0 || st.Spool.Tally == ""
+	wrong := !st.Connected || st.Spool.Problem != "" || st.Spool.Dropped > 0 || st.Spool.Tally == "" || st.Isolation.Due && !st.Isolation.Active
 	for _, c := range st.Capabilities {
 		wrong = wrong || c.State != "full"
 	}
@@ -59,8 +59,14 @@ func (s *shell) print(st agent.Status) {
 	for _, c := range st.Capabilities {
 		line(c.Class, "%s %s", s.say(c.State), event.Show(s.tongue.Text(c.Reason)))
 	}
-	if st.Isolation.Active {
-		line("isolated", "by %s until %s, %d packets denied", st.Isolation.Means, terminal.Clock(st.Isolation.Until.UnixMicro()), st.Isolation.Denied)
+	switch is := st.Isolation; {
+	case is.Active:
+		line("isolated", "by %s until %s, %d packets denied", is.Means, terminal.Clock(is.Until.UnixMicro()), is.Denied)
+		if !is.Proven {
+			line("", "up, not proven: %s", event.Show(s.tongue.Text(is.NotProven)))
+		}
+	case is.Due:
+		line("isolated", "NOT, and should be until %s: %s", terminal.Clock(is.Until.UnixMicro()), event.Show(s.tongue.Text(is.Problem)))
 	}
 	line("certificate", "until %s", terminal.Clock(st.Certificate.UnixMicro()))
 }

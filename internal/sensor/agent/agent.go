@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -34,9 +35,12 @@ type Options struct {
 	Config  Config
 	Version string
 	Log     *slog.Logger
-	Source  Source // nil: nothing can be seen, Blind says why
-	Blind   string
-	Canary  func(ctx context.Context, nonce string) (pid int, err error) // runs one; nil: the program starts itself
+	// Look opens what sees, after an isolation of an earlier start was taken up: loading probes takes a second. The agent
+	// closes it when it can be closed. Nil: nothing is looked for, Blind says why.
+	Look   func(ctx context.Context) (Source, error)
+	Source Source // nil: nothing can be seen, Blind says why
+	Blind  string
+	Canary func(ctx context.Context, nonce string) (pid int, err error) // runs one; nil: the program starts itself
 }
 
 // Agent is one sensor.
@@ -59,8 +63,10 @@ type Agent struct {
 	clock *clock
 	chain chain
 
-	mu       sync.Mutex // guards outcomes
+	mu       sync.Mutex // guards what follows
 	outcomes []*pendingOutcome
+	tampers  []contain.Tamper // told before there was a spool to put them into
+	begun    bool             // there is
 }
 
 // volatileDir is where the spool's tally lies when it is in memory: a store into it never waits for a disk.
@@ -71,37 +77,57 @@ var (
 	errStopping = errors.New("the sensor stops on request")
 )
 
-// New opens what a run needs: identity, spool, journal. The caller ends with Close, also when it does not run.
-func New(o Options) (*Agent, error) {
-	id, err := uplink.LoadIdentity(o.Config.identityDir())
-	if err != nil {
-		return nil, err
-	}
-	a := &Agent{o: o, log: o.Log, id: id, orders: make(chan order, maxOrders), nonces: make(chan string, 8), started: time.Now()}
-	a.facts = readFacts(o.Version)
-	a.canary.waiting = map[string]event.Key{}
-	a.chain.held = id.Chain()
-	proxy, err := o.Config.proxy()
-	if err != nil {
-		return nil, err
-	}
-	a.clock = openClock(o.Config.clockFile())
-	if a.journal, err = openJournal(o.Config.journalFile(), a.clock.least); err != nil {
-		return nil, err
-	}
-	if a.spool, err = spool.Open(o.Config.spoolDir(), spool.Options{MaxBytes: o.Config.SpoolMaxBytes, Boot: a.facts.bootID, Volatile: volatileDir, Log: o.Log.With(slog.String("part", "spool"))}); err != nil {
-		return nil, errors.Join(err, a.journal.close())
-	}
-	if a.link, err = uplink.New(uplink.Options{Identity: id, Spool: a.spool, Host: (*host)(a), Proxy: proxy, Log: o.Log.With(slog.String("part", "uplink"))}); err != nil {
-		return nil, errors.Join(err, a.spool.Close(), a.journal.close())
-	}
-	a.procs = &contain.Processes{BootTag: a.facts.bootTag}
-	iso := contain.Options{StateFile: o.Config.isolationFile(), Cgroup: o.Config.Cgroup, Keep: a.keepReachable, Log: o.Log.With(slog.String("part", "contain"))}
+// New opens what a run needs: identity, spool, journal. An isolation that an earlier start left comes first: before
+// anything that takes time, and before anything is sent. The caller ends with Close, also when it does not run.
+func New(ctx context.Context, o Options) (*Agent, error) {
+	a := &Agent{o: o, log: o.Log, orders: make(chan order, maxOrders), nonces: make(chan string, 8), started: time.Now()}
+	iso := contain.Options{StateFile: o.Config.isolationFile(), Cgroup: o.Config.Cgroup, Keep: a.keepReachable, Tell: a.tampered, Log: o.Log.With(slog.String("part", "contain"))}
 	if iso.Cgroup != "" {
 		iso.Probe, iso.Means = a.probeInside, "cgroup" // nftables would cut the whole host, not this cgroup
 	}
 	a.isolate = contain.New(iso)
+	a.isolate.TakeUp(ctx)
+	if err := a.open(); err != nil {
+		return nil, errors.Join(err, a.isolate.Close())
+	}
+	if o.Look != nil {
+		source, err := o.Look(ctx)
+		if err != nil {
+			a.o.Blind = err.Error() // a sensor that cannot see still says so, and still obeys
+		} else {
+			a.o.Source = source
+		}
+	}
 	return a, nil
+}
+
+// open opens identity, journal, spool and uplink.
+func (a *Agent) open() error {
+	o := a.o
+	id, err := uplink.LoadIdentity(o.Config.identityDir())
+	if err != nil {
+		return err
+	}
+	a.id = id
+	a.facts = readFacts(o.Version)
+	a.canary.waiting = map[string]event.Key{}
+	a.chain.held = id.Chain()
+	a.procs = &contain.Processes{BootTag: a.facts.bootTag}
+	proxy, err := o.Config.proxy()
+	if err != nil {
+		return err
+	}
+	a.clock = openClock(o.Config.clockFile())
+	if a.journal, err = openJournal(o.Config.journalFile(), a.clock.least); err != nil {
+		return err
+	}
+	if a.spool, err = spool.Open(o.Config.spoolDir(), spool.Options{MaxBytes: o.Config.SpoolMaxBytes, Boot: a.facts.bootID, Volatile: volatileDir, Log: o.Log.With(slog.String("part", "spool"))}); err != nil {
+		return errors.Join(err, a.journal.close())
+	}
+	if a.link, err = uplink.New(uplink.Options{Identity: id, Spool: a.spool, Host: (*host)(a), Proxy: proxy, Log: o.Log.With(slog.String("part", "uplink"))}); err != nil {
+		return errors.Join(err, a.spool.Close(), a.journal.close())
+	}
+	return nil
 }
 
 // Run works until ctx ends: then it stops seeing, writes and sends what it has, signs off and returns nil.
@@ -167,7 +193,13 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // Close gives up files and locks. Run must have returned.
 func (a *Agent) Close() error {
-	return errors.Join(a.spool.Close(), a.journal.close(), a.isolate.Close())
+	err := errors.Join(a.spool.Close(), a.journal.close(), a.isolate.Close())
+	if c, ok := a.o.Source.(io.Closer); ok && a.o.Look != nil {
+		if cerr := c.Close(); cerr != nil {
+			a.log.WarnContext(context.Background(), "probes not closed", slog.Any("err", cerr))
+		}
+	}
+	return err
 }
 
 // see runs the source. One that fails leaves a sensor that says it is blind, not a dead one.
@@ -214,4 +246,23 @@ func (a *Agent) start() {
 			a.put(&event.Event{Kind: event.SensorCapability, OS: event.Linux, Subject: c, State: "blind", Reason: a.o.Blind})
 		}
 	}
+	a.mu.Lock()
+	early := a.tampers
+	a.tampers, a.begun = nil, true
+	a.mu.Unlock()
+	for _, t := range early {
+		a.tampered(t)
+	}
+}
+
+// tampered takes what somebody did to an isolation. It is called while the isolator looks, so it only hands on.
+func (a *Agent) tampered(t contain.Tamper) {
+	a.mu.Lock()
+	if !a.begun {
+		a.tampers = append(a.tampers, t) // one or two: the isolator tells the same once a minute
+		a.mu.Unlock()
+		return
+	}
+	a.mu.Unlock()
+	a.put(&event.Event{Kind: event.SensorTamper, OS: event.Linux, Subject: t.Subject, State: t.State, Reason: t.Reason, FromNS: t.From, ToNS: t.To})
 }

@@ -48,8 +48,8 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	if len(os.Args) == 3 && os.Args[1] == "probe" {
-		fmt.Println(contain.ProbeOut(context.Background(), netip.MustParseAddrPort(os.Args[2])))
+	if len(os.Args) == 4 && os.Args[1] == "probe" {
+		fmt.Println(contain.ProbeOut(context.Background(), contain.Target{Addr: netip.MustParseAddrPort(os.Args[2]), Device: os.Args[3]}))
 		return
 	}
 	os.Exit(m.Run())
@@ -75,6 +75,7 @@ type server struct {
 	mu       sync.Mutex
 	public   any // of the sensor's certificate
 	events   []*event.Event
+	hello    func() // called at each Hello, if set
 	have     map[[2]uint64]map[uint64]bool
 	marks    map[[2]uint64]uint64
 	outcomes map[string][]command.Outcome
@@ -137,6 +138,9 @@ func (s *server) Enroll(_ context.Context, r *connect.Request[sensorv1.EnrollReq
 func (s *server) Hello(context.Context, *connect.Request[sensorv1.HelloRequest]) (*connect.Response[sensorv1.HelloResponse], error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.hello != nil {
+		s.hello()
+	}
 	res := &sensorv1.HelloResponse{Protocol: 1, ServerTime: time.Now().UnixMicro(), Limits: &sensorv1.Limits{MaxInFlight: 1}}
 	for k, n := range s.marks {
 		res.Watermarks = append(res.Watermarks, &sensorv1.Watermark{Stream: k[0], Lane: uint32(k[1]), AcceptedThrough: n, SealedThrough: n})
@@ -267,7 +271,7 @@ func start(t *testing.T, c Config, src Source) (a *Agent, stop func()) {
 	if src != nil {
 		o.Source = src
 	}
-	a, err := New(o)
+	a, err := New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -435,7 +439,9 @@ func TestIsolateAndReleaseByCommand(t *testing.T) {
 	c := enrolled(t, s)
 	c.Cgroup = cg
 	a, stop := start(t, c, nil)
-	inside := func() string { return a.probeInside(t.Context(), netip.MustParseAddrPort("192.0.2.1:9")) }
+	inside := func() string {
+		return a.probeInside(t.Context(), contain.Target{Addr: netip.MustParseAddrPort("192.0.2.1:9")})
+	}
 	before := inside()
 	if before != "left the host" {
 		t.Skipf("this machine has no route that could be denied: %s", before)

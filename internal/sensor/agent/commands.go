@@ -120,6 +120,9 @@ func (a *Agent) act(ctx context.Context, cmd *command.Command, o order) (detail 
 		if err != nil {
 			return "", p, err
 		}
+		if !p.Proven {
+			return fmt.Sprintf("isolated by %s until %s: up, not proven: %s", p.Means, p.Until.UTC().Format(time.RFC3339), p.NotProven), p, nil
+		}
 		return fmt.Sprintf("isolated by %s until %s, proven after %.0f ms", p.Means, p.Until.UTC().Format(time.RFC3339), p.Millis), p, nil
 	case command.Maintenance:
 		var args command.MaintenanceArguments
@@ -131,6 +134,9 @@ func (a *Agent) act(ctx context.Context, cmd *command.Command, o order) (detail 
 		p, err := a.isolate.Release(ctx)
 		if err != nil {
 			return "", p, err
+		}
+		if !p.Proven {
+			return "released, not proven: " + p.NotProven, p, nil
 		}
 		return fmt.Sprintf("released, proven after %.0f ms", p.Millis), p, nil
 	default:

@@ -76,9 +76,12 @@ func (h *host) Report() *sensorv1.ReportRequest {
 			}
 		}
 	}
-	if st := a.isolate.State(); st.Active {
-		add("contain.isolated", 1)
+	if st := a.isolate.State(); st.Due {
+		add("contain.due", 1)
 		add("contain.denied", st.Denied)
+		if st.Active {
+			add("contain.isolated", 1)
+		}
 	}
 	return r
 }

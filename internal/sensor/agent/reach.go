@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -16,7 +16,7 @@ import (
 )
 
 // keepReachable names what an isolated host must still reach: the proxy when there is one on the way, else
-// the server. Names are resolved now: DNS is closed while the host is isolated, and the uplink then dials
+// the server; of either only the port that sensors speak to. Names are resolved now: DNS is closed while the host is isolated, and the uplink then dials
 // the addresses that it knew last.
 func (a *Agent) keepReachable(ctx context.Context) (contain.Reach, error) {
 	u, err := url.Parse(a.id.URL)
@@ -46,12 +46,16 @@ func (a *Agent) keepReachable(ctx context.Context) (contain.Reach, error) {
 			return contain.Reach{}, fmt.Errorf("resolve %s: %w", u.Hostname(), err)
 		}
 	}
-	return contain.Reach{Addrs: addrs, Probe: net.JoinHostPort(u.Hostname(), port)}, nil
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || number == 0 {
+		return contain.Reach{}, fmt.Errorf("the port of %s is not known", u.Redacted())
+	}
+	return contain.Reach{Addrs: addrs, Port: uint16(number), Probe: net.JoinHostPort(u.Hostname(), port)}, nil
 }
 
 // probeInside sends the packet that proves an isolation from inside the configured cgroup: this process
 // itself may stand outside of it.
-func (a *Agent) probeInside(ctx context.Context, to netip.AddrPort) string {
+func (a *Agent) probeInside(ctx context.Context, to contain.Target) string {
 	dir, err := os.Open(a.o.Config.Cgroup)
 	if err != nil {
 		return err.Error()
@@ -61,7 +65,7 @@ func (a *Agent) probeInside(ctx context.Context, to netip.AddrPort) string {
 	// have the time to start a process.
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "probe", to.String()) //nolint:gosec // ourselves, with an address and port
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "probe", to.Addr.String(), to.Device) //nolint:gosec // ourselves, with an address and port
 	cmd.Args[0] = "yagura-sensor"
 	cmd.Env = []string{}
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}

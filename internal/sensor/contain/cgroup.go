@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,7 +22,15 @@ import (
 type cgroupBarrier struct {
 	objs  bpf.IsolateObjects
 	links []link.Link
+	oaths []oath
 	pins  []string
+}
+
+// oath is what a link was when it was attached.
+type oath struct {
+	id      link.ID
+	program ebpf.ProgramID
+	cgroup  uint64
 }
 
 var ways = []struct {
@@ -33,7 +40,7 @@ var ways = []struct {
 
 // raiseCgroup loads the programs with their allow-lists and attaches them; the old pair, if any, goes only
 // when the new one stands. mu is held.
-func (i *Isolator) raiseCgroup(ctx context.Context, until uint64, nets []netip.Prefix) (*cgroupBarrier, error) {
+func (i *Isolator) raiseCgroup(ctx context.Context, until uint64, keep []allowed) (*cgroupBarrier, error) {
 	dir, done, err := i.cgroup()
 	if err != nil {
 		return nil, err
@@ -43,7 +50,7 @@ func (i *Isolator) raiseCgroup(ctx context.Context, until uint64, nets []netip.P
 	if err := bpf.LoadIsolateObjects(&b.objs, nil); err != nil {
 		return nil, fmt.Errorf("load programs: %w", err)
 	}
-	if err := b.fill(until, nets); err != nil {
+	if err := b.fill(until, keep); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	for n, w := range ways {
@@ -56,6 +63,11 @@ func (i *Isolator) raiseCgroup(ctx context.Context, until uint64, nets []netip.P
 			return nil, errors.Join(fmt.Errorf("attach %s: %w", w.name, err), b.close())
 		}
 		b.links = append(b.links, l)
+		o, err := swear(l)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("attach %s: %w", w.name, err), b.close())
+		}
+		b.oaths = append(b.oaths, o)
 	}
 	if err := b.pin(i.pinDir()); err != nil {
 		i.log.WarnContext(ctx, "isolation is not pinned: it holds while the sensor runs, and the next start takes it up again", slog.Any("err", err))
@@ -63,29 +75,105 @@ func (i *Isolator) raiseCgroup(ctx context.Context, until uint64, nets []netip.P
 	return b, nil
 }
 
-func (b *cgroupBarrier) fill(until uint64, nets []netip.Prefix) error {
-	one := uint8(1)
-	for _, n := range nets {
-		var err error
-		if n.Addr().Is4() {
-			err = b.objs.Allow4.Put(struct {
-				Bits uint32
-				Addr [4]byte
-			}{uint32(n.Bits()), n.Addr().As4()}, one)
+func swear(l link.Link) (oath, error) {
+	info, err := l.Info()
+	if err != nil {
+		return oath{}, fmt.Errorf("ask for the link: %w", err)
+	}
+	o := oath{id: info.ID, program: info.Program}
+	if c := info.Cgroup(); c != nil {
+		o.cgroup = c.CgroupId
+	}
+	return o, nil
+}
+
+// key4 and key6 mirror those of isolate.bpf.c.
+type (
+	key4 struct {
+		Bits uint32
+		Addr [4]byte
+	}
+	key6 struct {
+		Bits uint32
+		Addr [16]byte
+	}
+)
+
+var errWritten = errors.New("somebody else wrote into the tables of the isolation while they were filled")
+
+// fill writes what the programs decide by, closes it to everybody, and only then looks whether it is what was written.
+func (b *cgroupBarrier) fill(until uint64, keep []allowed) error {
+	four, six := map[key4]uint32{}, map[key6]uint32{}
+	for _, a := range keep {
+		if bits, addr := uint32(a.net.Bits()), a.net.Addr(); addr.Is4() {
+			four[key4{bits, addr.As4()}] = uint32(a.port)
 		} else {
-			err = b.objs.Allow6.Put(struct {
-				Bits uint32
-				Addr [16]byte
-			}{uint32(n.Bits()), n.Addr().As16()}, one)
-		}
-		if err != nil {
-			return fmt.Errorf("allow %s: %w", n, err)
+			six[key6{bits, addr.As16()}] = uint32(a.port)
 		}
 	}
-	if err := b.objs.Until.Put(uint32(0), until); err != nil {
+	if err := b.objs.Counts.Freeze(); err != nil {
+		return fmt.Errorf("freeze counters: %w", err)
+	}
+	if err := settle(b.objs.Until, map[uint32]uint64{0: until}); err != nil {
 		return fmt.Errorf("set the end: %w", err)
 	}
+	if err := settle(b.objs.Allow4, four); err != nil {
+		return fmt.Errorf("allow IPv4: %w", err)
+	}
+	if err := settle(b.objs.Allow6, six); err != nil {
+		return fmt.Errorf("allow IPv6: %w", err)
+	}
 	return nil
+}
+
+func settle[K, V comparable](m *ebpf.Map, want map[K]V) error {
+	for k, v := range want {
+		if err := m.Put(k, v); err != nil {
+			return fmt.Errorf("put %v: %w", k, err)
+		}
+	}
+	if err := m.Freeze(); err != nil {
+		return fmt.Errorf("freeze: %w", err)
+	}
+	var k K
+	var v V
+	n := 0
+	for all := m.Iterate(); all.Next(&k, &v); n++ {
+		if have, ok := want[k]; !ok || have != v {
+			return errWritten
+		}
+	}
+	if n != len(want) {
+		return errWritten
+	}
+	return nil
+}
+
+// verify says which part is no longer as it was put up. The tables are frozen, so links and pins are left.
+func (b *cgroupBarrier) verify() string {
+	for n, l := range b.links {
+		have, err := swear(l)
+		switch want := b.oaths[n]; {
+		case err != nil || have.id != want.id:
+			return "the link of the program " + ways[n].name + " was closed"
+		case have.cgroup != want.cgroup: // 0 when it was detached
+			return "the program " + ways[n].name + " was detached"
+		case have.program != want.program:
+			return "the program " + ways[n].name + " was replaced by another one"
+		}
+	}
+	for n, path := range b.pins {
+		l, err := link.LoadPinnedLink(path, nil)
+		if err != nil {
+			return "its pins were removed, so it would have ended with the sensor"
+		}
+		have, err := swear(l)
+		_ = l.Close()
+		if err != nil || have.id != b.oaths[n].id {
+			return "its pins were replaced, so it would have ended with the sensor"
+		}
+	}
+	return ""
 }
 
 // pin replaces the pins of an earlier pair.
@@ -95,8 +183,8 @@ func (b *cgroupBarrier) pin(dir string, err error) error {
 	}
 	for n, l := range b.links {
 		path := filepath.Join(dir, ways[n].name)
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("replace pin: %w", err)
+		if err := unpin(path); err != nil {
+			return err
 		}
 		if err := l.Pin(path); err != nil {
 			return fmt.Errorf("pin: %w", err)
@@ -129,10 +217,33 @@ func (b *cgroupBarrier) drop() error {
 			err = errors.Join(err, rerr)
 		}
 	}
-	return errors.Join(err, b.close())
+	return errors.Join(err, b.retire())
 }
 
 func (b *cgroupBarrier) leave() error { return b.close() }
+
+// retire detaches the programs: closing our descriptors is not enough while somebody else has one of a link.
+func (b *cgroupBarrier) retire() error {
+	var err error
+	for _, l := range b.links {
+		if derr := l.Detach(); derr != nil && !errors.Is(derr, unix.ENOLINK) && !errors.Is(derr, unix.EBADF) {
+			err = errors.Join(err, derr)
+		}
+	}
+	return errors.Join(err, b.close())
+}
+
+// unpin detaches a link of an earlier pair by its pin, and removes that.
+func unpin(path string) error {
+	if l, err := link.LoadPinnedLink(path, nil); err == nil {
+		_ = l.Detach() // a kernel before 5.9 cannot: then the link goes with its last descriptor
+		_ = l.Close()
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+		return fmt.Errorf("remove pin: %w", err)
+	}
+	return nil
+}
 
 func (b *cgroupBarrier) close() error {
 	var err error
@@ -230,9 +341,7 @@ func (i *Isolator) dropLeft() error {
 		dir = i.besideState("bpf")
 	}
 	for _, w := range ways {
-		if rerr := os.Remove(filepath.Join(dir, w.name)); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) && !errors.Is(rerr, unix.ENOTDIR) {
-			err = errors.Join(err, rerr)
-		}
+		err = errors.Join(err, unpin(filepath.Join(dir, w.name)))
 	}
 	return errors.Join(err, dropNFT(), i.unmount())
 }

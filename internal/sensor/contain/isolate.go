@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +22,7 @@ import (
 // Reach is what must stay reachable while a host is isolated: the server, or the proxy on the way to it.
 type Reach struct {
 	Addrs []netip.Addr
+	Port  uint16 // of TCP; 0: every port and protocol
 	Probe string // host:port that answers TCP, to prove that the way is open; empty: not proven
 }
 
@@ -33,32 +32,25 @@ type Options struct {
 	Cgroup    string // cgroup2 folder whose processes are isolated; empty: the root of cgroup2, all of the host
 	PinDir    string // bpffs folder; empty: found or mounted beside the state file
 	Keep      func(ctx context.Context) (Reach, error)
-	Denied    netip.AddrPort                                        // where the probe that must fail goes; 192.0.2.1:9, which is nobody (RFC 5737)
-	Probe     func(ctx context.Context, addr netip.AddrPort) string // sends the packet that must not leave, from inside Cgroup; nil: this process does
-	Means     string                                                // only this one: cgroup or nftables; empty: the first that works
+	Denied    netip.AddrPort                              // where the packet goes that must not leave; invalid: somewhere that nobody is, see targets
+	Probe     func(ctx context.Context, to Target) string // sends that packet, from inside Cgroup; nil: this process does
+	Tell      func(Tamper)                                // takes what somebody did to an isolation; it must be quick, and call nothing here; nil: nobody
+	Means     string                                      // only this one: cgroup or nftables; empty: the first that works
 	Log       *slog.Logger
 }
 
 // State says whether the host is isolated.
 type State struct {
-	Active bool      `json:"active"`
+	Active    bool   `json:"active"`               // it should be, and was when that was looked at last
+	Due       bool   `json:"due"`                  // it should be
+	Proven    bool   `json:"proven"`               // a packet was held back when that was looked at last
+	NotProven string `json:"not_proven,omitempty"` // why not
+	Problem   string `json:"problem,omitempty"`    // why it does not hold
+
 	Means  string    `json:"means,omitempty"`
 	Until  time.Time `json:"until,omitzero"`
 	Allow  []string  `json:"allow,omitempty"`
 	Denied uint64    `json:"denied"` // packets
-}
-
-// Proof is what was measured after isolating or releasing.
-type Proof struct {
-	Means        string    `json:"means"` // cgroup or nftables
-	Until        time.Time `json:"until,omitzero"`
-	Allow        []string  `json:"allow,omitempty"`
-	DeniedProbe  string    `json:"denied_probe"`            // what happened to a packet that must not leave
-	AllowedProbe string    `json:"allowed_probe,omitempty"` // what happened to a connection that must work
-	Counter      uint64    `json:"denied_packets"`          // of the programs, after the probe
-	Pinned       bool      `json:"pinned"`                  // holds without the sensor
-	Millis       float64   `json:"ms"`
-	FellBack     string    `json:"fell_back,omitempty"` // why not the better means
 }
 
 // Isolator isolates this host and lets it go.
@@ -72,14 +64,25 @@ type Isolator struct {
 	timer *time.Timer
 	over  chan struct{}
 	mount string // bpffs mounted by us
+
+	taken     bool   // what an earlier start left was looked at
+	written   []byte // the state file as it should be
+	proven    bool
+	notProven string
+	problem   string            // why what is due does not hold
+	looked    uint64            // when that was found out last
+	told      map[string]uint64 // reason → when
+	frames    map[uint64]bool   // packet sockets that are known
 }
 
 // barrier is one way of isolating.
 type barrier interface {
 	denied() (uint64, error)
+	verify() string // what of it is no longer as it was put up; empty: nothing
 	pinned() bool
-	drop() error  // ends the isolation
-	leave() error // lets go of it without ending it, when it holds by itself
+	drop() error   // ends the isolation
+	leave() error  // lets go of it without ending it, when it holds by itself
+	retire() error // ends it when another one stands in its place
 }
 
 // saved is the state file.
@@ -92,25 +95,26 @@ type saved struct {
 	Denied    uint64    `json:"denied"` // by earlier barriers
 }
 
-// New makes an isolator; Run takes up what an earlier start left.
+// New makes an isolator; TakeUp takes up what an earlier start left.
 func New(o Options) *Isolator {
-	if !o.Denied.IsValid() {
-		o.Denied = netip.MustParseAddrPort("192.0.2.1:9")
-	}
 	return &Isolator{o: o, log: o.Log, over: make(chan struct{}, 1)}
 }
 
-// Run takes up an isolation that is still due, ends the one that is over, and waits for the end of later
+// Run proves an isolation again every few seconds, ends the one that is over, and waits for the end of later
 // ones. It ends with ctx; an isolation that holds by itself stays.
 func (i *Isolator) Run(ctx context.Context) error {
-	i.takeUp(ctx)
+	i.TakeUp(ctx)
+	tick := time.NewTicker(vigilEvery)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-tick.C:
+			i.check(ctx)
 		case <-i.over:
 			i.mu.Lock()
-			due := i.held != nil && remaining(i.saved) <= 0
+			due := i.saved.Until != (time.Time{}) && remaining(i.saved) <= 0
 			i.mu.Unlock()
 			if !due {
 				continue
@@ -124,7 +128,15 @@ func (i *Isolator) Run(ctx context.Context) error {
 	}
 }
 
-func (i *Isolator) takeUp(ctx context.Context) {
+// TakeUp takes up an isolation of an earlier start that is still due, and ends the one that is over. It comes first in the
+// life of a sensor: before its probes, which take a second to load, and before it connects.
+func (i *Isolator) TakeUp(ctx context.Context) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.taken {
+		return
+	}
+	i.taken = true
 	b, err := os.ReadFile(i.o.StateFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
@@ -134,11 +146,9 @@ func (i *Isolator) takeUp(ctx context.Context) {
 		err = json.Unmarshal(b, &s)
 	}
 	if err != nil {
-		i.log.ErrorContext(ctx, "state of isolation cannot be read", slog.Any("err", err))
+		i.tell(ctx, "isolation", "lost", fmt.Sprintf("the file that keeps the isolation over a restart of the sensor cannot be read: %v", err))
 		return
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
 	if remaining(s) <= 0 {
 		i.log.InfoContext(ctx, "isolation ended while no sensor ran")
 		if err := i.clean(); err != nil {
@@ -146,15 +156,17 @@ func (i *Isolator) takeUp(ctx context.Context) {
 		}
 		return
 	}
-	nets, err := prefixes(s.Allow)
-	if err != nil {
-		i.log.ErrorContext(ctx, "state of isolation cannot be used", slog.Any("err", err))
-		return
+	keep, err := reread(s.Allow)
+	if err == nil {
+		i.saved, i.written = s, b
+		_, err = i.raise(ctx, s, keep)
 	}
-	if _, err := i.raise(ctx, s, nets); err != nil {
+	if err != nil {
+		i.problem = err.Error() // tried again by check
 		i.log.ErrorContext(ctx, "isolation cannot be taken up again", slog.Any("err", err))
 		return
 	}
+	i.frames = packetSockets()
 	i.log.WarnContext(ctx, "host is isolated, taken up from before the restart", slog.Time("until", s.Until))
 }
 
@@ -162,11 +174,16 @@ func (i *Isolator) takeUp(ctx context.Context) {
 func (i *Isolator) State() State {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.held == nil || remaining(i.saved) <= 0 {
+	if !i.due() {
 		return State{}
 	}
+	st := State{Due: true, Means: i.saved.Means, Until: i.saved.Until, Allow: i.saved.Allow, Proven: i.proven, NotProven: i.notProven, Problem: i.problem, Denied: i.saved.Denied}
+	if i.held == nil {
+		return st
+	}
 	n, _ := i.held.denied() // a counter that cannot be read is 0
-	return State{Active: true, Means: i.saved.Means, Until: i.saved.Until, Allow: i.saved.Allow, Denied: n + i.saved.Denied}
+	st.Active, st.Denied = i.problem == "", n+i.saved.Denied
+	return st
 }
 
 // Isolate cuts the host off for d, but for what Keep names and the further networks in allow.
@@ -179,33 +196,32 @@ func (i *Isolator) Isolate(ctx context.Context, d time.Duration, allow []string)
 	if len(reach.Addrs) == 0 {
 		return Proof{}, errors.New("no address of the server is known: the host would be lost, so it is not isolated")
 	}
-	texts := append([]string(nil), allow...)
-	for _, a := range reach.Addrs {
-		texts = append(texts, a.Unmap().String())
-	}
-	nets, err := prefixes(texts)
+	keep, err := allowing(allow, reach)
 	if err != nil {
 		return Proof{}, err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	s := saved{Until: time.Now().Add(d).Truncate(time.Millisecond), UntilBoot: bootNow() + uint64(d), Boot: bootID(), Denied: i.saved.Denied}
-	for _, n := range nets {
-		s.Allow = append(s.Allow, n.String())
+	for _, a := range keep {
+		s.Allow = append(s.Allow, a.String())
 	}
 	// On disk before the act: a sensor that dies here takes the isolation up again.
 	if err := i.save(s); err != nil {
 		return Proof{}, err
 	}
-	fell, err := i.raise(ctx, s, nets)
+	fell, err := i.raise(ctx, s, keep)
 	if err != nil {
-		return Proof{}, errors.Join(err, os.Remove(i.o.StateFile))
+		return Proof{}, errors.Join(err, i.unsaved())
 	}
-	p := i.prove(ctx, reach.Probe)
+	p, leaks := i.prove(ctx, reach.Probe)
+	i.proven, i.notProven, i.problem, i.looked = p.Proven, p.NotProven, "", bootNow()
+	i.frames = packetSockets()
+	p.Packet = holders(i.frames)
 	p.FellBack = fell
 	p.Millis = float64(time.Since(start).Microseconds()) / 1000
-	if p.DeniedProbe != probeDenied && p.DeniedProbe != probeNoRoute {
-		return p, errors.Join(fmt.Errorf("a packet to %s still leaves the host (%s): not isolated", i.o.Denied, p.DeniedProbe), i.clean())
+	if leaks {
+		return p, errors.Join(fmt.Errorf("%s: not isolated", p.NotProven), i.clean())
 	}
 	return p, nil
 }
@@ -219,11 +235,34 @@ func (i *Isolator) Release(ctx context.Context) (Proof, error) {
 	if err := i.clean(); err != nil {
 		return Proof{}, err
 	}
-	p := Proof{Means: means, DeniedProbe: i.probeOut(ctx), Millis: float64(time.Since(start).Microseconds()) / 1000}
-	if p.DeniedProbe == probeDenied {
-		return p, fmt.Errorf("a packet to %s is still denied: something else on this host (a firewall rule) holds it back", i.o.Denied)
+	p := Proof{Means: means, DeniedProbe: probeNoRoute, NotProven: "no interface but the loopback is up, so no packet can leave"}
+	for _, t := range i.targets() {
+		switch p.DeniedProbe = i.probeOut(ctx, t); p.DeniedProbe {
+		case probeLeft:
+			p.Proven, p.NotProven = true, ""
+		case probeDenied:
+			p.NotProven = "something else on this host (a firewall rule) holds packets back"
+		default:
+			continue
+		}
+		if p.Proven {
+			break
+		}
 	}
+	p.Millis = float64(time.Since(start).Microseconds()) / 1000
 	return p, nil
+}
+
+// unsaved puts the state file back to what holds after an isolation that could not be put up. mu is held.
+func (i *Isolator) unsaved() error {
+	if i.due() {
+		return i.save(i.saved) // an earlier one goes on
+	}
+	i.written = nil
+	if err := os.Remove(i.o.StateFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget isolation: %w", err)
+	}
+	return nil
 }
 
 // Close lets go. An isolation that holds by itself stays; one that does not is gone with the sensor and
@@ -247,17 +286,17 @@ func (i *Isolator) Close() error {
 }
 
 // raise puts a barrier up, the new one before the old one goes. mu is held.
-func (i *Isolator) raise(ctx context.Context, s saved, nets []netip.Prefix) (fellBack string, err error) {
+func (i *Isolator) raise(ctx context.Context, s saved, keep []allowed) (fellBack string, err error) {
 	var next barrier
 	var why error
 	if i.o.Means != "nftables" {
 		var b *cgroupBarrier
-		if b, why = i.raiseCgroup(ctx, s.UntilBoot+untilSlack(s), nets); why == nil {
+		if b, why = i.raiseCgroup(ctx, s.UntilBoot+untilSlack(s), keep); why == nil {
 			next, s.Means = b, "cgroup"
 		}
 	}
 	if next == nil && i.o.Means != "cgroup" {
-		b, err := raiseNFT(nets)
+		b, err := raiseNFT(keep)
 		if err != nil {
 			return "", errors.Join(fmt.Errorf("isolate by cgroup: %w", why), fmt.Errorf("isolate by nftables: %w", err))
 		}
@@ -272,7 +311,7 @@ func (i *Isolator) raise(ctx context.Context, s saved, nets []netip.Prefix) (fel
 	if i.held != nil && (i.saved.Means != "nftables" || s.Means != "nftables") {
 		n, _ := i.held.denied()
 		s.Denied += n
-		if err := i.held.leave(); err != nil { // its pins were replaced by the new one's
+		if err := i.held.retire(); err != nil { // its pins were replaced by the new one's
 			i.log.WarnContext(ctx, "old barrier not closed", slog.Any("err", err))
 		}
 	}
@@ -321,6 +360,7 @@ func (i *Isolator) clean() error {
 		return fmt.Errorf("end isolation: %w", err)
 	}
 	i.held, i.saved = nil, saved{}
+	i.written, i.proven, i.notProven, i.problem = nil, false, "", ""
 	if rerr := os.Remove(i.o.StateFile); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
 		return fmt.Errorf("end isolation: %w", rerr)
 	}
@@ -335,82 +375,8 @@ func (i *Isolator) save(s saved) error {
 	if err := durable.Replace(i.o.StateFile, b); err != nil {
 		return fmt.Errorf("keep state of isolation: %w", err)
 	}
+	i.written = b
 	return nil
-}
-
-// What a probe found.
-const (
-	probeDenied  = "denied"
-	probeLeft    = "left the host"
-	probeNoRoute = "no route, nothing to deny"
-)
-
-func (i *Isolator) prove(ctx context.Context, reach string) Proof {
-	p := Proof{Means: i.saved.Means, Until: i.saved.Until, Allow: i.saved.Allow, Pinned: i.held.pinned(), DeniedProbe: i.probeOut(ctx)}
-	if reach != "" {
-		d := net.Dialer{Timeout: 3 * time.Second}
-		conn, err := d.DialContext(ctx, "tcp", reach)
-		if err == nil {
-			p.AllowedProbe = "connected to " + reach
-			_ = conn.Close()
-		} else {
-			p.AllowedProbe = "not connected: " + err.Error()
-		}
-	}
-	p.Counter, _ = i.held.denied()
-	return p
-}
-
-// probeOut sends one packet to an address that must not be reached. UDP, because a denied packet is an
-// error of the call at once.
-func (i *Isolator) probeOut(ctx context.Context) string {
-	if i.o.Probe != nil {
-		return i.o.Probe(ctx, i.o.Denied)
-	}
-	return ProbeOut(ctx, i.o.Denied)
-}
-
-// ProbeOut sends one packet and says what became of it.
-func ProbeOut(ctx context.Context, to netip.AddrPort) string {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "udp", to.String())
-	if err == nil {
-		_, err = conn.Write([]byte{0})
-		_ = conn.Close()
-	}
-	switch {
-	case err == nil:
-		return probeLeft
-	case errors.Is(err, syscall.EPERM):
-		return probeDenied
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return probeNoRoute
-	}
-	return err.Error()
-}
-
-// prefixes reads addresses and networks.
-func prefixes(texts []string) (out []netip.Prefix, err error) {
-	seen := map[netip.Prefix]bool{}
-	for _, t := range texts {
-		n, err := netip.ParsePrefix(t)
-		if err != nil {
-			a, aerr := netip.ParseAddr(t)
-			if aerr != nil {
-				return nil, fmt.Errorf("%q is neither an address nor a network", t)
-			}
-			a = a.Unmap().WithZone("")
-			n = netip.PrefixFrom(a, a.BitLen())
-		}
-		if n = n.Masked(); !seen[n] {
-			seen[n] = true
-			out = append(out, n)
-		}
-	}
-	if len(out) > 512 {
-		return nil, fmt.Errorf("%d networks to keep reachable, at most 512", len(out))
-	}
-	return out, nil
 }
 
 func bootNow() uint64 {

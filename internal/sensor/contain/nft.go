@@ -3,7 +3,6 @@ package contain
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"github.com/google/nftables"
@@ -17,10 +16,10 @@ const tableName = "yagura_isolation"
 
 // nftBarrier is a table that drops in the sensor's network namespace. It stays when the sensor ends and
 // cannot end by itself: the next start takes it down when its time is over.
-type nftBarrier struct{}
+type nftBarrier struct{ shape string }
 
 // raiseNFT replaces the table in one transaction.
-func raiseNFT(nets []netip.Prefix) (*nftBarrier, error) {
+func raiseNFT(keep []allowed) (*nftBarrier, error) {
 	c, err := nftables.New()
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
@@ -46,8 +45,8 @@ func raiseNFT(nets []netip.Prefix) (*nftBarrier, error) {
 				meta = expr.MetaKeyIIFNAME
 			}
 			rule(&expr.Meta{Key: meta, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: name("lo")}, accept)
-			for _, n := range nets {
-				rule(append(match(n, one.out), accept)...)
+			for _, a := range keep {
+				rule(append(match(a, one.out), accept)...)
 			}
 			ports4, ports6 := [2]uint16{68, 67}, [2]uint16{546, 547}
 			if one.in {
@@ -65,7 +64,54 @@ func raiseNFT(nets []netip.Prefix) (*nftBarrier, error) {
 	if err := c.Flush(); err != nil {
 		return nil, fmt.Errorf("write table %s: %w", tableName, err)
 	}
-	return &nftBarrier{}, nil
+	shape, err := shapeNFT()
+	if err != nil {
+		return nil, err
+	}
+	return &nftBarrier{shape}, nil
+}
+
+// shapeNFT writes down what the table is: its flags, its chains with their hooks and policies, and the handles of its
+// rules, which no other rule ever gets.
+func shapeNFT() (string, error) {
+	c, err := nftables.New()
+	if err != nil {
+		return "", fmt.Errorf("open netlink: %w", err)
+	}
+	t, err := c.ListTableOfFamily(tableName, nftables.TableFamilyINet)
+	if err != nil {
+		return "", fmt.Errorf("read table %s: %w", tableName, err)
+	}
+	chains, err := c.ListChainsOfTableFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return "", fmt.Errorf("read table %s: %w", tableName, err)
+	}
+	out := []any{t.Flags}
+	for _, ch := range chains {
+		if ch.Table.Name != tableName {
+			continue
+		}
+		if ch.Hooknum == nil || ch.Priority == nil || ch.Policy == nil {
+			return "", fmt.Errorf("read table %s: a chain without a hook", tableName)
+		}
+		out = append(out, ch.Name, *ch.Hooknum, *ch.Priority, *ch.Policy)
+		rules, err := c.GetRules(t, ch)
+		if err != nil {
+			return "", fmt.Errorf("read table %s: %w", tableName, err)
+		}
+		for _, r := range rules {
+			out = append(out, r.Handle)
+		}
+	}
+	return fmt.Sprintln(out...), nil
+}
+
+// verify says whether somebody changed the table.
+func (b *nftBarrier) verify() string {
+	if shape, err := shapeNFT(); err != nil || shape != b.shape {
+		return "the table " + tableName + " of nftables was changed or removed"
+	}
+	return ""
 }
 
 func name(s string) []byte {
@@ -80,25 +126,35 @@ func l4() expr.Any { return &expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1} }
 
 func eq(b byte) expr.Any { return &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{b}} }
 
-// match compares the other side's address: the destination on the way out, the source on the way in.
-func match(n netip.Prefix, out bool) []expr.Any {
+// match compares the other side's address, and its TCP port if one is named: the destination on the way out, the source
+// on the way in.
+func match(a allowed, out bool) []expr.Any {
+	n := a.net
 	proto, size, at := byte(unix.NFPROTO_IPV4), uint32(4), uint32(12)
 	if !n.Addr().Is4() {
 		proto, size, at = unix.NFPROTO_IPV6, 16, 8
 	}
+	port := uint32(0)
 	if out {
 		at += size
+		port = 2
 	}
 	mask, addr := make([]byte, size), n.Addr().AsSlice()
 	for b := range n.Bits() {
 		mask[b/8] |= 0x80 >> (b % 8)
 	}
-	return []expr.Any{
+	rule := []expr.Any{
 		family(nftables.TableFamilyINet), eq(proto),
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: at, Len: size},
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: size, Mask: mask, Xor: make([]byte, size)},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: addr},
 	}
+	if a.port == 0 {
+		return rule
+	}
+	return append(rule, l4(), eq(unix.IPPROTO_TCP),
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: port, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(a.port)})
 }
 
 func dhcp(f nftables.TableFamily, ports [2]uint16) []expr.Any {
@@ -115,7 +171,10 @@ func dhcp(f nftables.TableFamily, ports [2]uint16) []expr.Any {
 
 func (*nftBarrier) pinned() bool { return true }
 func (*nftBarrier) leave() error { return nil }
-func (*nftBarrier) drop() error  { return dropNFT() }
+
+// retire does nothing after another table; behind a barrier of another means it is gone with its name.
+func (*nftBarrier) retire() error { return dropNFT() }
+func (*nftBarrier) drop() error   { return dropNFT() }
 
 func (*nftBarrier) denied() (uint64, error) {
 	c, err := nftables.New()

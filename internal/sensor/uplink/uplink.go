@@ -276,7 +276,9 @@ const maxProblem = 512
 func (l *Link) report(ctx context.Context, down bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	outcomes := l.o.Host.Outcomes() // before the counters: those must not be older than the acts that are told with them
 	req := l.o.Host.Report()
+	req.Outcomes = outcomes
 	req.Stream, req.GoingDown = l.o.Spool.Stream(), down
 	st := l.o.Spool.Stats()
 	req.SpoolBytes, req.SpoolEvents = uint64(st.Bytes)+uint64(st.Memory), st.Events
@@ -288,7 +290,6 @@ func (l *Link) report(ctx context.Context, down bool) error {
 		&sensorv1.Counter{Name: "spool.dropped", Value: st.Dropped},
 		&sensorv1.Counter{Name: "spool.freed", Value: st.Freed},
 		&sensorv1.Counter{Name: "spool.damaged", Value: st.Damaged})
-	req.Outcomes = l.o.Host.Outcomes()
 	res, err := l.client.Report(ctx, connect.NewRequest(req))
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
