@@ -49,7 +49,7 @@ func (b *hostsBack) host(h fleet.Host, health coverage.HostHealth) *consolev1.Ho
 		Id: h.ID.String(), Name: h.Name, Os: h.OS, Kernel: h.Kernel, Version: h.Version,
 		State: health.State, Enrolled: h.Enrolled, LastSeen: h.LastSeen, LastCanary: health.LastCanary,
 		Lost_24H: health.Lost24h, Held_24H: health.Held24h, ClockSkewUs: h.ClockSkew, SpoolEvents: h.SpoolEvents,
-		Isolated: b.relay.Isolated(h.ID), Addresses: h.Addresses, SilentSince: health.SilentSince, Twice: h.Twice,
+		Isolated: b.relay.Isolated(h.ID), IsolationBroken: b.relay.Broken(h.ID), Addresses: h.Addresses, SilentSince: health.SilentSince, Twice: h.Twice,
 	}
 	m.MaintenanceUntil, m.MaintenanceBy = b.relay.Maintenance(h.Tenant, h.ID)
 	if h.Revoked != 0 {

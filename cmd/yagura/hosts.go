@@ -59,7 +59,10 @@ func (v hostsListVerb) Run(s *shell) error {
 
 func (s *shell) hostState(h *consolev1.Host) string {
 	state := s.say(h.State)
-	if h.Isolated {
+	switch {
+	case h.IsolationBroken:
+		state += s.say(", NOT isolated and should be")
+	case h.Isolated:
 		state += s.say(", isolated")
 	}
 	if h.Twice != 0 {

@@ -14,7 +14,7 @@ var jaSaid = terminal.Sentences{
 	"THE WAY IN": "■ 侵入経路", "THE STORY": "■ 攻撃ストーリー", "NOT FULLY SEEN": "■ 十分に見えなかった区間", "WHAT TO DO": "■ 次にすること",
 	"Console:": "コンソール:", "Sign in:": "サインイン:", "Sensors:": "センサー:",
 	"action": "アクション", "target": "対象", "outcome": "結果", "proof": "証明", "undo with": "取り消し", "reason": "理由", "by": "署名者",
-	"weakness": "突かれた弱点", "now": "現在", "unknown": "不明", "everything asked for": "すべて", ", isolated": "、ネットワーク隔離中", ", two machines": "、二台が使用", ", maintenance until %s": "、保守中(%s まで)", "cut off:": "打ち切り:",
+	"weakness": "突かれた弱点", "now": "現在", "unknown": "不明", "everything asked for": "すべて", ", isolated": "、ネットワーク隔離中", ", NOT isolated and should be": "、ネットワーク隔離が破られています", ", two machines": "、二台が使用", ", maintenance until %s": "、保守中(%s まで)", "cut off:": "打ち切り:",
 	"usage": "使い方", "partial": "一部", "replaying": "再生中",
 
 	// what doctor says of recordings

@@ -186,6 +186,9 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 	for _, x := range m.Outcomes {
 		s.outcome(ctx, id, x)
 	}
+	if !m.GoingDown {
+		s.contained(ctx, id, m.Counters)
+	}
 	if err := s.learn(ctx, id, src, append(asked(m.Produced), lanesOf(m.Stream)...), reportedAge); err != nil {
 		return nil, s.internal(ctx, id, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -363,6 +364,7 @@ func TestCommandTravelsAndItsSignedOutcomeReturns(t *testing.T) {
 			break
 		}
 	}
+	counters := []*sensorv1.Counter{{Name: "contain.due", Value: 1}, {Name: "contain.isolated", Value: 1}}
 	say := func(state command.State, tamper bool) {
 		o := command.Outcome{Nonce: cmd.Nonce[:], State: state, Detail: "cut off", Proof: []byte(`{"denied":3}`), Time: time.Now().Truncate(time.Microsecond)}
 		sig, err := command.SignOutcome(&o, x.key)
@@ -372,7 +374,7 @@ func TestCommandTravelsAndItsSignedOutcomeReturns(t *testing.T) {
 		if tamper {
 			o.Detail = "all is well"
 		}
-		if _, err := x.Report(t.Context(), connect.NewRequest(&sensorv1.ReportRequest{WallTime: time.Now().UnixMicro(), Outcomes: []*sensorv1.Outcome{{Nonce: o.Nonce, State: string(o.State), Detail: []byte(o.Detail), Proof: o.Proof, Time: o.Time.UnixMicro(), Signature: sig}}})); err != nil {
+		if _, err := x.Report(t.Context(), connect.NewRequest(&sensorv1.ReportRequest{WallTime: time.Now().UnixMicro(), Counters: counters, Outcomes: []*sensorv1.Outcome{{Nonce: o.Nonce, State: string(o.State), Detail: []byte(o.Detail), Proof: o.Proof, Time: o.Time.UnixMicro(), Signature: sig}}})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -396,6 +398,27 @@ func TestCommandTravelsAndItsSignedOutcomeReturns(t *testing.T) {
 	if a := state(); a.State != response.Done || !a.ProofSigned || a.Proof != `{"denied":3}` || a.Inverse() != command.Release || !s.relay.Isolated(x.host) {
 		t.Errorf("after done: %+v, isolated %v", a, s.relay.Isolated(x.host))
 	}
+	failures := func() (ids []string) {
+		list, err := s.coverage.SilentFailures(context.WithoutCancel(t.Context()), s.tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			_, kind, _ := strings.Cut(f.ID, "/")
+			ids = append(ids, kind)
+		}
+		return ids
+	}
+	// The host's next heartbeat says that it is open: that stands, and not what was done once.
+	for _, holds := range []uint64{0, 1} {
+		counters[1].Value = holds
+		if _, err := x.Report(t.Context(), connect.NewRequest(&sensorv1.ReportRequest{WallTime: time.Now().UnixMicro(), Counters: counters})); err != nil {
+			t.Fatal(err)
+		}
+		if s.relay.Isolated(x.host) != (holds == 1) || s.relay.Broken(x.host) != (holds == 0) || slices.Contains(failures(), "isolation") != (holds == 0) {
+			t.Errorf("a heartbeat with contain.isolated %d: isolated %v, broken %v, %v", holds, s.relay.Isolated(x.host), s.relay.Broken(x.host), failures())
+		}
+	}
 	if _, err := s.relay.Submit(t.Context(), s.tenant, response.Submission{Signed: signed}); !errors.Is(err, response.ErrDuplicate) {
 		t.Errorf("the same command again: %v", err)
 	}
@@ -405,8 +428,7 @@ func TestCommandTravelsAndItsSignedOutcomeReturns(t *testing.T) {
 	}
 	cmd.Nonce[0]++ // a refusal of something that never passed here
 	say(command.Refused, false)
-	list, err := s.coverage.SilentFailures(context.WithoutCancel(t.Context()), s.tenant)
-	if err != nil || len(list) != 1 || !strings.HasSuffix(list[0].ID, "/foreign-command") {
-		t.Errorf("%+v, %v", list, err)
+	if all := failures(); len(all) != 1 || all[0] != "foreign-command" {
+		t.Errorf("%v; want the foreign command", all)
 	}
 }

@@ -309,11 +309,3 @@ func (r *Relay) Maintenance(t tenant.ID, h event.HostID) (until int64, by string
 	}
 	return 0, ""
 }
-
-// Isolated says whether a host is cut off by an action of ours, as far as its own signed word goes.
-func (r *Relay) Isolated(h event.HostID) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	a, ok := r.lasting[h]
-	return ok && a.Verb == command.Isolate && a.Until > now()
-}

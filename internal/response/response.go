@@ -139,6 +139,7 @@ type Relay struct {
 	unsaved     map[openKey]bool   // in memory and not in the table
 	lasting     map[event.HostID]Action
 	maintenance map[event.HostID]Action
+	isolations  map[event.HostID]isolation              // what the last heartbeat of each said
 	waiting     map[event.HostID]map[chan struct{}]bool // streams that want to know of news
 }
 
@@ -152,7 +153,7 @@ func New(ctx context.Context, o Options) (*Relay, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Relay{o: o, chains: map[tenant.ID]*command.Chain{}, lists: map[tenant.ID][]byte{}, commands: map[string]Stored{}, open: map[openKey]Action{}, unsaved: map[openKey]bool{}, lasting: map[event.HostID]Action{}, maintenance: map[event.HostID]Action{}, waiting: map[event.HostID]map[chan struct{}]bool{}}
+	r := &Relay{o: o, chains: map[tenant.ID]*command.Chain{}, lists: map[tenant.ID][]byte{}, commands: map[string]Stored{}, open: map[openKey]Action{}, unsaved: map[openKey]bool{}, lasting: map[event.HostID]Action{}, maintenance: map[event.HostID]Action{}, isolations: map[event.HostID]isolation{}, waiting: map[event.HostID]map[chan struct{}]bool{}}
 	for t, key := range o.Authorities {
 		r.chains[t] = &command.Chain{Tenant: t, Authority: key}
 	}

@@ -176,6 +176,7 @@ export const en = {
   hostMaintenanceUntil: 'Maintenance until',
   hostsRevoked: (k: number) => `${n(k)} revoked`,
   hostIsolated: 'isolated from the network',
+  hostIsolationBroken: 'NOT isolated, and should be',
   hostSelect: 'Select a host to see its sight and health.',
   hostsFilter: 'Filter: name, id, address, system',
   noSuchHost: 'There is no such host',

@@ -169,6 +169,7 @@ export const ja: Messages = {
   hostMaintenanceUntil: '保守の期限',
   hostsRevoked: (k: number) => `失効 ${n(k)} 件`,
   hostIsolated: 'ネットワーク隔離中',
+  hostIsolationBroken: 'ネットワーク隔離が破られています',
   hostSelect: 'ホストを選ぶと、監視範囲と状態を表示します。',
   hostsFilter: '絞り込み: 名前、ID、アドレス、OS',
   noSuchHost: 'このホストはありません',

@@ -1070,7 +1070,8 @@ type Host struct {
 	Held_24H         uint64                 `protobuf:"varint,17,opt,name=held_24h,json=held24h,proto3" json:"held_24h,omitempty"`
 	Twice            int64                  `protobuf:"varint,18,opt,name=twice,proto3" json:"twice,omitempty"` // µs UTC when two machines were last seen to use its identity, 0: not, or no longer
 	MaintenanceUntil int64                  `protobuf:"varint,19,opt,name=maintenance_until,json=maintenanceUntil,proto3" json:"maintenance_until,omitempty"`
-	MaintenanceBy    string                 `protobuf:"bytes,20,opt,name=maintenance_by,json=maintenanceBy,proto3" json:"maintenance_by,omitempty"` // its sensor may be stopped until then, by a signed order; 0: may not
+	MaintenanceBy    string                 `protobuf:"bytes,20,opt,name=maintenance_by,json=maintenanceBy,proto3" json:"maintenance_by,omitempty"`        // its sensor may be stopped until then, by a signed order; 0: may not
+	IsolationBroken  bool                   `protobuf:"varint,21,opt,name=isolation_broken,json=isolationBroken,proto3" json:"isolation_broken,omitempty"` // it should be isolated, and its sensor says that it is not
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1243,6 +1244,13 @@ func (x *Host) GetMaintenanceBy() string {
 		return x.MaintenanceBy
 	}
 	return ""
+}
+
+func (x *Host) GetIsolationBroken() bool {
+	if x != nil {
+		return x.IsolationBroken
+	}
+	return false
 }
 
 type ListDetectionsRequest struct {
@@ -4995,7 +5003,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x03why\x18\t \x01(\v2\x17.yagura.console.v1.SaidR\x03why\"\x12\n" +
 	"\x10ListHostsRequest\"B\n" +
 	"\x11ListHostsResponse\x12-\n" +
-	"\x05hosts\x18\x01 \x03(\v2\x17.yagura.console.v1.HostR\x05hosts\"\xdd\x04\n" +
+	"\x05hosts\x18\x01 \x03(\v2\x17.yagura.console.v1.HostR\x05hosts\"\x88\x05\n" +
 	"\x04Host\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x0e\n" +
@@ -5018,7 +5026,8 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\bheld_24h\x18\x11 \x01(\x04R\aheld24h\x12\x14\n" +
 	"\x05twice\x18\x12 \x01(\x03R\x05twice\x12+\n" +
 	"\x11maintenance_until\x18\x13 \x01(\x03R\x10maintenanceUntil\x12%\n" +
-	"\x0emaintenance_by\x18\x14 \x01(\tR\rmaintenanceBy\"\xb2\x01\n" +
+	"\x0emaintenance_by\x18\x14 \x01(\tR\rmaintenanceBy\x12)\n" +
+	"\x10isolation_broken\x18\x15 \x01(\bR\x0fisolationBroken\"\xb2\x01\n" +
 	"\x15ListDetectionsRequest\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x12\x1a\n" +

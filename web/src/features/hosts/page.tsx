@@ -111,7 +111,7 @@ export function HostsPage() {
               <span key="s" className="flex gap-1">
                 <HostState state={h.state} />
                 {h.twice > 0n && <Chip tone="bad">{t.hostTwice}</Chip>}
-                {h.isolated && <Chip tone="warn">{t.hostIsolated}</Chip>}
+                <Isolation host={h} />
               </span>,
               <Raw key="o" text={`${h.os} ${h.kernel}`} />,
               <Raw key="v" text={h.version} />,
@@ -140,6 +140,13 @@ export function HostsPage() {
   );
 }
 
+/** What the host's sensor says of its isolation, not what was once ordered. */
+function Isolation({ host }: { host: Host }) {
+  const { t } = useSpeech();
+  if (host.isolationBroken) return <Chip tone="bad">{t.hostIsolationBroken}</Chip>;
+  return host.isolated ? <Chip tone="warn">{t.hostIsolated}</Chip> : null;
+}
+
 /** Loss of a host that never reported is not zero: it is not known. */
 function Lost({ host }: { host: Host }) {
   const { t, language } = useSpeech();
@@ -161,7 +168,7 @@ function Details({ host }: { host: Host }) {
       <p className="mt-1 flex gap-1">
         <HostState state={host.state} />
         {host.twice > 0n && <Chip tone="bad">{t.hostTwice}</Chip>}
-        {host.isolated && <Chip tone="warn">{t.hostIsolated}</Chip>}
+        <Isolation host={host} />
         {host.maintenanceUntil > 0n && <Chip tone="warn">{t.hostMaintenance}</Chip>}
       </p>
       {host.twice > 0n && <p className="mt-1 text-xs text-high">{t.hostTwiceText}</p>}
