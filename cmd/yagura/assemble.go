@@ -116,7 +116,7 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 	}
 	if p.ingest, err = ingest.New(ctx, ingest.Options{
 		Fleet: p.fleet, Coverage: p.coverage, Relay: p.relay, Log: p.stream, Manifest: watermarks{p.db}, Cellar: p.db.Ingest(),
-		Quarantine: dir.file("quarantine"), Version: version, Logger: log, OnChange: changed,
+		Quarantine: dir.file("quarantine"), Version: version, Logger: log, Faults: p.faults, OnChange: changed,
 	}); err != nil {
 		return p, err
 	}
@@ -221,7 +221,7 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 	}
 	incidents := &incidentsBack{desk: p.desk, fleet: p.fleet, store: p.store}
 	if p.console, err = console.New(console.Options{
-		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Log: p.log, Say: inBoth,
+		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Faults: p.faults, Log: p.log, Say: inBoth,
 		SignInURL: func(link string) string { return console.SignInURL(p.pages[0], link) },
 		Backend: console.Backend{
 			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed, store: p.store, faults: p.faults, stream: p.stream, clock: p.clock},

@@ -27,7 +27,9 @@ var mayImport = map[string]string{
 	"internal/tenant":          "",
 	"internal/detection":       "internal/event internal/tenant",
 	// What of the server does not work: raised by engines and domain alike, shown by coverage and doctor.
-	"internal/fault":   "internal/detection",
+	"internal/fault": "internal/detection",
+	// Who stands before a listener: the sensors' and the console's alike.
+	"internal/door":    "internal/fault",
 	"internal/command": "internal/event internal/tenant internal/durable",
 	"internal/durable": "",
 	// Who owns a folder; both programs ask before they write.
@@ -45,7 +47,7 @@ var mayImport = map[string]string{
 	"internal/eventstore/segment": "internal/event internal/event/registry internal/tenant internal/eventstore internal/durable",
 	"rules":                       "internal/sigma internal/detection internal/event",
 
-	"internal/ingest":   words + " internal/stream internal/fleet internal/coverage internal/response " + gen,
+	"internal/ingest":   words + " internal/door internal/fault internal/stream internal/fleet internal/coverage internal/response " + gen,
 	"internal/fleet":    words + " internal/durable",
 	"internal/coverage": words,
 	"internal/response": words,
@@ -55,7 +57,7 @@ var mayImport = map[string]string{
 	// It writes the console's list of verdicts.
 	"internal/incident/generate": "internal/incident",
 
-	"internal/console":      words + " internal/access internal/coverage internal/fleet internal/response internal/detect internal/incident internal/eventstore internal/sigma internal/console/line web " + gen,
+	"internal/console":      words + " internal/door internal/fault internal/access internal/coverage internal/fleet internal/response internal/detect internal/incident internal/eventstore internal/sigma internal/console/line web " + gen,
 	"internal/console/line": words + " internal/detect",
 	"internal/controldb":    words + " internal/access internal/coverage internal/fleet internal/ingest internal/response internal/detect internal/incident internal/eventstore internal/stream internal/notify",
 	"internal/notify":       words,

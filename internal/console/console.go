@@ -16,6 +16,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/access"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/event/registry"
+	"github.com/yagura-edr/yagura/internal/fault"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -120,6 +121,7 @@ type Options struct {
 	TenantName string
 	Version    string
 	Say        func(english string) *consolev1.Said // a sentence of the server in both languages; nil: English alone
+	Faults     *fault.Board                         // told of crowds before the listeners; may be nil
 	Log        *slog.Logger
 }
 
@@ -133,6 +135,7 @@ type Server struct {
 	signIn  func(link string) string
 	tenant  string // name
 	version string
+	faults  *fault.Board
 	log     *slog.Logger
 	say     func(english string) *consolev1.Said
 	fields  []registry.Field
@@ -151,6 +154,6 @@ func New(o Options) (*Server, error) {
 	return &Server{
 		access: o.Access, back: o.Backend, hub: o.Hub, tap: o.Tap, pages: p,
 		tenant: o.TenantName, version: o.Version, say: o.Say, signIn: o.SignInURL, log: o.Log.With(slog.String("part", "console")),
-		fields: eventFields(), streams: make(chan struct{}, maxStreams),
+		fields: eventFields(), streams: make(chan struct{}, maxStreams), faults: o.Faults,
 	}, nil
 }

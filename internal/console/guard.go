@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/yagura-edr/yagura/internal/access"
+	"github.com/yagura-edr/yagura/internal/door"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -97,12 +98,30 @@ func sameOrigin(r *http.Request, hosts map[string]bool) bool {
 
 // bounded gives a request's body thirty seconds to arrive; the answer may take longer, for streams.
 func bounded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := http.NewResponseController(w)
-		_ = c.SetReadDeadline(time.Now().Add(bodyTime)) // not every writer has a deadline; the body's size is bounded anyway
-		r.Body = &resetOnEnd{body: r.Body, done: func() { _ = c.SetReadDeadline(time.Time{}) }}
-		next.ServeHTTP(w, r)
-	})
+	return door.Timely(next, func(*http.Request) time.Duration { return bodyTime })
+}
+
+// Bounds of the console's listeners (docs/limits.md): a browser has six connections, and a program beside it must not
+// take the places of those who are signed in.
+const (
+	maxGuests             = 256  // connections that have brought no session
+	maxConnections        = 1024 // of one listener
+	maxConnectionsOfOwner = 128  // of one user
+)
+
+type connKey struct{}
+
+// came is a connection of a listener, kept for when it brings a session.
+type came struct {
+	door *door.Door
+	conn net.Conn
+}
+
+// admit says that the connection of a call belongs to somebody who is signed in.
+func admit(ctx context.Context, name string) {
+	if c, ok := ctx.Value(connKey{}).(came); ok {
+		c.door.Admit(c.conn, name)
+	}
 }
 
 // cookieName holds the port: cookies are shared by all ports of a host, and two servers on one machine
@@ -141,6 +160,7 @@ func (s *Server) signedIn(next http.Handler) http.Handler {
 			refuse(w, r, connect.NewError(connect.CodePermissionDenied, errors.New("the call lacks its CSRF token: load the page again")))
 			return
 		}
+		admit(r.Context(), session.Name)
 		next.ServeHTTP(w, s.with(r, actor{name: session.Name, session: session}))
 	})
 }

@@ -15,6 +15,8 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/yagura-edr/yagura/internal/door"
+	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/gen/console/v1/consolev1connect"
 )
 
@@ -96,7 +98,10 @@ func (s *Server) Run(ctx context.Context, listeners []net.Listener, admin *Admin
 		})
 	}
 	for _, l := range listeners {
-		start(l, s.browser(portOf(l)), nil)
+		d := door.New(l, door.Limits{Guests: maxGuests, PerAddress: maxGuests, All: door.Room(maxConnections), PerName: maxConnectionsOfOwner}, s.faults, fault.ConsoleDoor)
+		start(d, s.browser(portOf(l)), func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, came{d, c})
+		})
 	}
 	if admin != nil {
 		start(admin, s.admin(), admin.connContext)

@@ -32,6 +32,9 @@ const (
 	Orphans         Cause = "orphans"          // files of the store that nobody can place
 	RetentionWaits  Cause = "retention-waits"  // more is past the retention than goes by at once
 	ClockJumped     Cause = "clock-jumped"     // the machine's clock is not believed
+	SensorDoor      Cause = "sensor-listener"  // strangers crowd the listener of the sensors
+	ConsoleDoor     Cause = "console-listener" // strangers crowd the listener of the console
+	Enrolments      Cause = "enrolments"       // many attempts to enrol are refused
 )
 
 // words of one cause. {subject} and {detail} stand for what a fault carries.
@@ -104,6 +107,21 @@ var causes = map[Cause]words{
 		detection.Critical, moment,
 		detection.Said{En: "The control database cannot be read or written ({detail}): detections, coverage and positions are not kept.", Ja: "管理データベースの読み書きができません({detail})。検知、カバレッジ、位置が保存されません。"},
 		detection.Said{En: "See that the data folder's disk has space and can be written; if it has, stop the server and keep a copy of control.db before anything else.", Ja: "データディレクトリーのディスクに空きがあり、書き込めることを確認してください。問題がなければサーバーを止め、まず control.db の複製を取ってください。"},
+	},
+	SensorDoor: {
+		detection.Medium, 0,
+		detection.Said{En: "The sensors' listener is full: {detail}. Enrolled hosts are still let in.", Ja: "センサー用の受け口が混み合っています({detail})。登録済みのホストは引き続き接続できます。"},
+		detection.Said{En: "See who connects to the sensors' port without being a sensor (`ss -tn`), and keep that address away with the firewall. If `ulimit -n` is below 20,640, raise it.", Ja: "センサー以外からポートに接続しているアドレスを `ss -tn` で調べ、ファイアウォールで遮断してください。`ulimit -n` が 20,640 未満であれば増やしてください。"},
+	},
+	ConsoleDoor: {
+		detection.Medium, 0,
+		detection.Said{En: "The console's listener is full: {detail}. Who is signed in stays so.", Ja: "コンソールの受け口が混み合っています({detail})。サインイン中の利用者には影響しません。"},
+		detection.Said{En: "A program on this machine, or on one that tunnels to it, opens connections without signing in: find it with `ss -tnp` and end it.", Ja: "このマシン、またはトンネル経由のマシンで、サインインせずに接続を開き続けるプログラムがあります。`ss -tnp` で探して終了させてください。"},
+	},
+	Enrolments: {
+		detection.Medium, 0,
+		detection.Said{En: "Attempts to enrol hosts are refused ({detail}).", Ja: "ホストの登録が拒否されています({detail})。"},
+		detection.Said{En: "If you are enrolling hosts, make a new token with `yagura enroll token`. Otherwise somebody guesses: keep that address away from the sensors' port.", Ja: "登録作業中であれば `yagura enroll token` で新しいトークンを作ってください。心当たりがなければ推測による攻撃です。そのアドレスからセンサー用ポートへの接続を遮断してください。"},
 	},
 	Quarantine: {
 		detection.Medium, 0,

@@ -53,11 +53,18 @@ func (f *Fleet) Identify(ctx context.Context) (Identity, error) {
 	return f.identify(ctx, 0)
 }
 
+// Prove says whose a certificate is, for a connection that has proven its key and called nothing yet.
+func (f *Fleet) Prove(cert *x509.Certificate) (Identity, error) { return f.prove(cert, 0) }
+
 func (f *Fleet) identify(ctx context.Context, grace time.Duration) (Identity, error) {
 	cert, _ := ctx.Value(peerKey{}).(*x509.Certificate)
 	if cert == nil {
 		return Identity{}, ErrNoCertificate
 	}
+	return f.prove(cert, grace)
+}
+
+func (f *Fleet) prove(cert *x509.Certificate, grace time.Duration) (Identity, error) {
 	sum := sha256.Sum256(cert.Raw)
 	f.mu.Lock()
 	p, seen := f.verified[sum]

@@ -34,7 +34,7 @@ func (s *Service) Enroll(ctx context.Context, req *connect.Request[sensorv1.Enro
 	m := req.Msg
 	e, err := s.o.Fleet.Enroll(ctx, fleet.Enrolment{Secret: m.Secret, Request: m.Csr, Hostname: m.Hostname, OS: m.Os, Version: m.Version, Machine: m.MachineId})
 	if err != nil {
-		s.log.WarnContext(ctx, "enrolment refused", slog.String("from", req.Peer().Addr), slog.Any("err", err))
+		s.enrolmentRefused(ctx, req.Peer().Addr, err)
 		return nil, refused(err)
 	}
 	if e.Twin != nil {

@@ -6,6 +6,7 @@ package ingest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,10 +20,11 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/net/netutil"
 
 	"github.com/yagura-edr/yagura/internal/coverage"
+	"github.com/yagura-edr/yagura/internal/door"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/fleet"
 	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
 	"github.com/yagura-edr/yagura/internal/response"
@@ -88,6 +90,7 @@ type Options struct {
 	Gather     time.Duration // longest wait for company in a log record; 0: 20 ms
 	Version    string        // of the server
 	Logger     *slog.Logger
+	Faults     *fault.Board      // told of crowds before the listener; may be nil
 	OnChange   func(what string) // hosts; may be nil
 }
 
@@ -104,6 +107,8 @@ type Service struct {
 	events  atomic.Uint64
 	online  atomic.Int64
 	wall    wall
+
+	refusals refusals
 
 	mu      sync.Mutex // guards sources and the rebuilt; never held across I/O
 	sources map[event.HostID]*source
@@ -139,25 +144,47 @@ func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
 	path, h := sensorv1connect.NewSensorsHandler(s, connect.WithReadMaxBytes(maxMessage), connect.WithCompressMinBytes(1<<20))
 	mux.Handle(path, fleet.Peer(h))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A caller that dribbles its request is cut off: a stranger soon, a host after what a batch takes on a
-		// line of 9,600 bit/s. Attend's request is short, and its answer has no limit.
-		limit := time.Now().Add(30 * time.Second)
-		switch {
-		case strings.HasSuffix(r.URL.Path, "/Attend"):
-			limit = time.Time{}
-		case r.TLS != nil && len(r.TLS.PeerCertificates) > 0:
-			limit = time.Now().Add(5 * time.Minute)
+	return door.Timely(mux, func(r *http.Request) time.Duration {
+		// A stranger is cut off soon, a host after what a batch takes on a line of 9,600 bit/s. Attend's request is empty.
+		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && !strings.HasSuffix(r.URL.Path, "/Attend") {
+			return 5 * time.Minute
 		}
-		_ = http.NewResponseController(w).SetReadDeadline(limit)
-		mux.ServeHTTP(w, r)
+		return 30 * time.Second
 	})
 }
 
 // Serve takes calls on l until ctx ends; then it ends streams, answers what is under way, and closes l.
 func (s *Service) Serve(ctx context.Context, l net.Listener) error {
+	d := door.New(l, door.Limits{
+		Guests: maxGuests, PerAddress: maxGuestsOfOne, Life: guestLife, Bytes: guestBytes, All: door.Room(maxConnections), PerName: maxConnectionsOfHost,
+	}, s.o.Faults, fault.SensorDoor)
+	conf := s.o.Fleet.TLS()
+	conf.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		d.Heard(hello.Conn)
+		mine := conf.Clone()
+		mine.VerifyConnection = func(state tls.ConnectionState) error {
+			known := false
+			if len(state.PeerCertificates) > 0 {
+				_, err := s.o.Fleet.Prove(state.PeerCertificates[0])
+				known = err == nil
+			}
+			d.Shown(hello.Conn, known)
+			return nil
+		}
+		return mine, nil
+	}
 	server := &http.Server{
-		Handler: s.Handler(), TLSConfig: s.o.Fleet.TLS(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if t, ok := c.(*tls.Conn); ok && (state == http.StateActive || state == http.StateIdle) && !d.Admitted(c) {
+				if chain := t.ConnectionState().PeerCertificates; len(chain) > 0 { // its key is proven: the handshake is over
+					if id, err := s.o.Fleet.Prove(chain[0]); err == nil {
+						d.Admit(c, id.Host.String())
+					}
+				}
+			}
+		},
+		HTTP2:   &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second, WriteByteTimeout: 30 * time.Second},
+		Handler: s.Handler(), TLSConfig: conf, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	var wg sync.WaitGroup
@@ -168,8 +195,7 @@ func (s *Service) Serve(ctx context.Context, l net.Listener) error {
 		wg.Go(func() { s.gather(gather, shard) })
 	}
 	failed := make(chan error, 1)
-	l = netutil.LimitListener(l, maxConnections) // full: the next sensor waits in the kernel's queue
-	wg.Go(func() { failed <- server.ServeTLS(l, "", "") })
+	wg.Go(func() { failed <- server.ServeTLS(d, "", "") })
 	select {
 	case err := <-failed:
 		s.stopped.Do(func() { close(s.stop) })
@@ -185,8 +211,16 @@ func (s *Service) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// maxConnections bounds the listener: 10,000 sensors with some to spare.
-const maxConnections = 20000
+// Bounds of the listener (docs/limits.md). Who has shown no certificate of ours can only enrol or renew: a guest.
+const (
+	maxConnections       = 20000            // 10,000 sensors with some to spare
+	maxConnectionsOfHost = 32               // a sensor behind a proxy without HTTP/2 has one for each call under way: 14
+	maxStreams           = 64               // HTTP/2 streams of one connection
+	maxGuests            = 512              // connections without a valid certificate
+	maxGuestsOfOne       = 256              // of them from one address; more handshakes at once only make each of them slower
+	guestLife            = 30 * time.Second // from the connection to the answer of Enroll
+	guestBytes           = 64 << 10         // handshake, headers and the request of Enroll are below 16 KiB
+)
 
 // Connected gives how many sensors hold an Attend stream now.
 func (s *Service) Connected() int { return int(s.online.Load()) }
