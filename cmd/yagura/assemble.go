@@ -224,7 +224,7 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 		Access: people, Hub: p.hub, Tap: tap, Web: dist, TenantName: tenantName, Version: version, Faults: p.faults, Log: p.log, Say: inBoth,
 		SignInURL: func(link string) string { return console.SignInURL(p.pages[0], link) },
 		Backend: console.Backend{
-			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed, store: p.store, faults: p.faults, stream: p.stream, clock: p.clock},
+			Overview:   &overviewBack{coverage: p.coverage, incidents: p.desk, engine: p.engine, router: p.router, rate: speed, store: p.store, faults: p.faults, stream: p.stream, clock: p.clock, kept: p.db.Detections(), fleet: p.fleet},
 			Hosts:      &hostsBack{fleet: p.fleet, coverage: p.coverage, relay: p.relay, url: p.sensorURL(), listen: p.sensors.Addr().String()},
 			Detections: &detectionsBack{kept: p.db.Detections(), engine: p.engine, fleet: p.fleet, incidents: incidents},
 			Incidents:  incidents,

@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/clock"
+	"github.com/yagura-edr/yagura/internal/controldb"
 	"github.com/yagura-edr/yagura/internal/coverage"
 	"github.com/yagura-edr/yagura/internal/detect"
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
 	"github.com/yagura-edr/yagura/internal/fault"
+	"github.com/yagura-edr/yagura/internal/fleet"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/notify"
@@ -31,6 +33,8 @@ type overviewBack struct {
 	faults    *fault.Board
 	stream    *stream.Log
 	clock     *clock.Clock
+	kept      *controldb.Detections
+	fleet     *fleet.Fleet
 }
 
 // Home is all that the first page shows.
@@ -52,7 +56,11 @@ func (b *overviewBack) Home(ctx context.Context, t tenant.ID) (*consolev1.Home, 
 		h.OpenBySeverity[severity.String()] += uint32(n)
 		h.IncidentsOpen += uint32(n)
 	}
-	for _, f := range sum.SilentFailures {
+	held, err := b.held(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range append(sum.SilentFailures, held...) {
 		x := &consolev1.SilentFailure{Id: f.ID, Class: f.Class, Hostname: f.Name, What: said(f.What), Fix: said(f.Fix), Since: f.Since, Severity: f.Severity.String()}
 		if f.Host != (event.HostID{}) {
 			x.HostId = f.Host.String()
@@ -67,6 +75,38 @@ func (b *overviewBack) Home(ctx context.Context, t tenant.ID) (*consolev1.Home, 
 	}
 	h.EventsPerSecond, h.EventsKnown = b.rate.now(), h.LastEvent > 0
 	return h, nil
+}
+
+// held gives the hosts of which detections were only counted in the last 24 hours, with the rule of most.
+func (b *overviewBack) held(ctx context.Context, t tenant.ID) ([]coverage.SilentFailure, error) {
+	all, err := b.kept.Suppressed(ctx, t, time.Now().Add(-24*time.Hour).UnixMicro())
+	if err != nil {
+		return nil, err
+	}
+	var out []coverage.SilentFailure
+	for i := 0; i < len(all); {
+		most, n, since := all[i], uint64(0), all[i].From
+		for ; i < len(all) && all[i].Host == most.Host; i++ {
+			n, since = n+all[i].Count, min(since, all[i].From)
+		}
+		host, known := b.fleet.Host(t, most.Host)
+		if !known || host.Revoked != 0 {
+			continue
+		}
+		title := detection.Said{En: most.RuleID, Ja: most.RuleID}
+		for _, r := range b.engine.Rules().Rules() {
+			if r.ID == most.RuleID {
+				title = r.Title
+			}
+		}
+		what := "%s: %d detections were counted and not kept in the last 24 h, most of the rule “%s”: it found the same acts again and again"
+		out = append(out, coverage.SilentFailure{
+			ID: host.ID.String() + "/detections-held", Class: coverage.ClassHeldBack, Host: host.ID, Name: host.Name, Since: since, Severity: detection.Low,
+			What: detection.Said{En: both(what, event.Show(host.Name), n, title.In("en")).En, Ja: both(what, event.Show(host.Name), n, title.In("ja")).Ja},
+			Fix:  both("look at the host's detections of that time: a flood may be there to hide one of them; if the rule is only noisy here, narrow it with a filter"),
+		})
+	}
+	return out, nil
 }
 
 // lastEvent says when the newest event happened. After a start the store is asked, until an event comes.
@@ -109,7 +149,11 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 	default:
 		add("hosts", "ok", both("every host reports (%d)", watched))
 	}
-	for _, f := range sum.SilentFailures {
+	held, err := b.held(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range append(sum.SilentFailures, held...) {
 		state := "fail"
 		switch {
 		case f.Severity == detection.Informational:

@@ -17,6 +17,10 @@ var jaSaid = terminal.Sentences{
 	"weakness": "突かれた弱点", "now": "現在", "unknown": "不明", "everything asked for": "すべて", ", isolated": "、ネットワーク隔離中", ", NOT isolated and should be": "、ネットワーク隔離が破られています", ", two machines": "、二台が使用", ", maintenance until %s": "、保守中(%s まで)", "cut off:": "打ち切り:",
 	"usage": "使い方", "partial": "一部", "replaying": "再生中",
 
+	// what Home and doctor say of detections that were only counted
+	"%s: %d detections were counted and not kept in the last 24 h, most of the rule “%s”: it found the same acts again and again":                   "%s: 直近 24 時間に検知 %d 件を件数のみ記録しました。最多はルール「%s」で、同じ動作を繰り返し検知したためです",
+	"look at the host's detections of that time: a flood may be there to hide one of them; if the rule is only noisy here, narrow it with a filter": "その時間の検知を確認してください。大量の検知で本物を隠そうとしている可能性があります。単にこの環境で多いだけであれば、フィルターでルールを絞り込んでください",
+
 	// what doctor says of recordings
 	"kernel to detection: p95 ≤ %d ms over %d detections; %d more came late, out of a spool or a recording": "カーネルから検知まで: p95 ≤ %d ms(検知 %d 件)。ほかに %d 件は、スプールや記録から遅れて届いたイベントの検知です",
 

@@ -118,9 +118,28 @@ func (s *Detections) SaveSuppressed(ctx context.Context, held []detect.Suppresse
 	})
 }
 
-// Suppressed gives how many detections each rule of a tenant was held back since a time.
-func (s *Detections) Suppressed(ctx context.Context, t tenant.ID, since int64) (map[string]uint64, error) {
-	return s.count(ctx, `SELECT rule_id, sum(suppressed) FROM detection_suppressed WHERE tenant_id = $1 AND last >= $2 GROUP BY rule_id`, t.String(), since)
+// Suppressed gives how many detections were held back on each host since a time, by rule.
+func (s *Detections) Suppressed(ctx context.Context, t tenant.ID, since int64) ([]detect.Suppressed, error) {
+	rows, err := s.db.read.QueryContext(ctx, `SELECT host_id, rule_id, sum(suppressed), min(first), max(last) FROM detection_suppressed WHERE tenant_id = $1 AND last >= $2 GROUP BY host_id, rule_id ORDER BY host_id, 3 DESC, rule_id`, t.String(), since)
+	if err != nil {
+		return nil, fmt.Errorf("read suppressed detections: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []detect.Suppressed
+	for rows.Next() {
+		x := detect.Suppressed{Tenant: t}
+		var host string
+		var n int64
+		if err := rows.Scan(&host, &x.RuleID, &n, &x.From, &x.To); err != nil {
+			return nil, fmt.Errorf("read suppressed detections: %w", err)
+		}
+		if x.Host, err = event.ParseHostID(host); err != nil {
+			return nil, fmt.Errorf("read suppressed detections of %q: %w", host, err)
+		}
+		x.Count = uint64(n)
+		out = append(out, x)
+	}
+	return out, rows.Err()
 }
 
 // RuleHits gives how many detections of a tenant each rule made since a time, canaries left out.

@@ -3,6 +3,7 @@ package detect_test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -268,6 +269,44 @@ func TestCanariesStayOutOfTheQueue(t *testing.T) {
 	}
 }
 
+// Sixty decoys of one rule, and its next hit was only counted, whatever it was. An act that is another is kept; the
+// same again is not, and there is an end to others, too.
+func TestDecoysDoNotHideAnotherAct(t *testing.T) {
+	b := newBench(t)
+	var all []*event.Event
+	for range 100 {
+		all = append(all, odd("decoy"))
+	}
+	all = append(all, odd("the act"), odd("the act"))
+	for i := range 1000 {
+		all = append(all, odd(fmt.Sprint("other ", i)))
+	}
+	b.append(all...)
+	acts := func() map[string]int {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		out := map[string]int{}
+		for _, d := range b.received {
+			out[d.Event.Event.Actor.CommandLine]++
+		}
+		return out
+	}
+	b.run(detect.Options{PerMinute: 10}, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.observed == len(all) && len(b.received) >= 250
+	})
+	got := acts()
+	if got[odd("the act").Actor.CommandLine] != 1 || got[odd("decoy").Actor.CommandLine] != 10 {
+		t.Errorf("%d of the act and %d decoys; want 1 and 10", got[odd("the act").Actor.CommandLine], got[odd("decoy").Actor.CommandLine])
+	}
+	kept := uint64(b.list(detect.Query{}).Total)
+	held, err := b.db.Detections().Suppressed(t.Context(), b.tenant, 0)
+	if err != nil || len(held) != 1 || held[0].Count+kept != uint64(len(all)) || kept > 300 {
+		t.Errorf("%d kept and %v counted (%v); want %d together, few hundred kept", kept, held, err, len(all))
+	}
+}
+
 // A noisy rule is bounded, and what is over the bound is counted.
 func TestNoiseIsBoundedAndCounted(t *testing.T) {
 	b := newBench(t)
@@ -278,7 +317,7 @@ func TestNoiseIsBoundedAndCounted(t *testing.T) {
 	b.append(many...)
 	b.run(detect.Options{PerMinute: 10}, func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.observed == 100 && len(b.received) == 10 })
 	held, err := b.db.Detections().Suppressed(t.Context(), b.tenant, 0)
-	if err != nil || held["00000000-0000-4000-8000-000000000001"] != 90 {
+	if err != nil || len(held) != 1 || held[0].RuleID != "00000000-0000-4000-8000-000000000001" || held[0].Count != 90 {
 		t.Errorf("suppressed %v, %v; want 90", held, err)
 	}
 	if got := b.list(detect.Query{}).Total; got != 10 {

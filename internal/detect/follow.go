@@ -154,7 +154,7 @@ func (j *judge) events(ctx context.Context, t tenant.ID, events []event.Stamped)
 				continue // coverage knows the nonces and raises what is no canary of ours
 			}
 			j.e.hits.add(h.Rule.ID)
-			if !canary && !j.e.noise.allow(t, s.ID.Host, h.Rule.ID, now) {
+			if !canary && !j.e.noise.allow(t, s.ID.Host, h.Rule.ID, s.Event, now) {
 				continue
 			}
 			d := Make(t, h, s, now)

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,14 +10,16 @@ import (
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
-// noise bounds how many detections one rule raises on one host in a minute. What is over the bound is
-// counted and shown beside the rule, never just gone.
+// noise bounds how many detections one rule raises on one host in a minute. Over the bound an act that the rule has not
+// found in that minute is still kept, as far as the host's share of those reaches: decoys must not hide another act. The
+// rest is counted and told by doctor, never just gone.
 type noise struct {
 	limit int
 
 	mu      sync.Mutex // guards below
 	windows map[noiseKey]*noiseWindow
 	held    map[noiseKey]*Suppressed
+	seed    maphash.Seed
 }
 
 type noiseKey struct {
@@ -28,41 +31,46 @@ type noiseKey struct {
 type noiseWindow struct {
 	start int64
 	n     int
+	acts  map[uint64]bool // what the rule found, by actOf; of a host's own window: unused
 }
 
 const (
 	noiseSpan = 60_000_000 // µs
 	// maxWindows bounds memory; full: windows that ended go, and if none did, all of them.
 	maxWindows = 20_000
+	// maxNew bounds the detections of one host in a minute that are kept over the bound of their rules.
+	maxNew = 240
 )
 
-func (n *noise) allow(t tenant.ID, h event.HostID, rule string, now int64) bool {
+// actOf gives what makes one act another than the next of the same rule: what ran, and what it was done to.
+func (n *noise) actOf(e *event.Event) uint64 {
+	var h maphash.Hash
+	h.SetSeed(n.seed)
+	for _, s := range []string{e.Actor.Path, e.Actor.CommandLine, e.Actor.UserID, e.Target.Path, e.File.Path, e.RemoteAddr.String(), e.Query, e.URL} {
+		_, _ = h.WriteString(s)
+		_ = h.WriteByte(0)
+	}
+	return h.Sum64()
+}
+
+func (n *noise) allow(t tenant.ID, h event.HostID, rule string, e *event.Event, now int64) bool {
 	k := noiseKey{t, h, rule}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	w := n.windows[k]
-	if w == nil {
-		if n.windows == nil {
-			n.windows = map[noiseKey]*noiseWindow{}
-		}
-		if len(n.windows) >= maxWindows {
-			for k, w := range n.windows {
-				if now-w.start > noiseSpan {
-					delete(n.windows, k)
-				}
-			}
-			if len(n.windows) >= maxWindows {
-				clear(n.windows)
-			}
-		}
-		w = &noiseWindow{start: now}
-		n.windows[k] = w
-	}
-	if d := now - w.start; d > noiseSpan || d < 0 {
-		w.start, w.n = now, 0
+	w := n.window(k, now)
+	act := n.actOf(e)
+	again := w.acts[act]
+	if !again && len(w.acts) < n.limit+maxNew {
+		w.acts[act] = true
 	}
 	if w.n++; w.n <= n.limit {
 		return true
+	}
+	if !again {
+		if all := n.window(noiseKey{t, h, ""}, now); all.n < maxNew { // no rule has an empty id
+			all.n++
+			return true
+		}
 	}
 	s := n.held[k]
 	if s == nil {
@@ -75,6 +83,33 @@ func (n *noise) allow(t tenant.ID, h event.HostID, rule string, now int64) bool 
 	s.Count++
 	s.To = now
 	return false
+}
+
+// window gives the current window of a key. The lock is held.
+func (n *noise) window(k noiseKey, now int64) *noiseWindow {
+	w := n.windows[k]
+	if w == nil {
+		if n.windows == nil {
+			n.windows, n.seed = map[noiseKey]*noiseWindow{}, maphash.MakeSeed()
+		}
+		if len(n.windows) >= maxWindows {
+			for k, w := range n.windows {
+				if now-w.start > noiseSpan {
+					delete(n.windows, k)
+				}
+			}
+			if len(n.windows) >= maxWindows {
+				clear(n.windows)
+			}
+		}
+		w = &noiseWindow{start: now, acts: map[uint64]bool{}}
+		n.windows[k] = w
+	}
+	if d := now - w.start; d > noiseSpan || d < 0 {
+		w.start, w.n = now, 0
+		clear(w.acts)
+	}
+	return w
 }
 
 // take gives what was held back since the last time.

@@ -68,6 +68,7 @@ type floor struct {
 	waiting []detection.Detection
 	dirty   map[uint32]bool
 	merged  map[uint32]uint32
+	opened  map[event.HostID]*openings
 }
 
 // story is an incident that may still grow.
@@ -78,7 +79,8 @@ type story struct {
 	more    int // detections counted but not kept
 	added   []detection.Detection
 	members []*proc
-	hostKey string // of an incident without any process
+	hostKey string // of an incident without any process, or of a flood
+	flood   bool   // it takes what would be more incidents of its host than anybody reads
 	told    bool
 	due     time.Time // when to tell
 	saved   bool
@@ -104,7 +106,7 @@ func New(o Options) *Desk {
 func (d *Desk) floor(t tenant.ID) *floor {
 	f := d.tenants[t]
 	if f == nil {
-		f = &floor{id: t, graph: NewGraph(d.o.Limits), open: map[uint32]*story{}, byDet: map[string]uint32{}, dirty: map[uint32]bool{}, merged: map[uint32]uint32{}}
+		f = &floor{id: t, graph: NewGraph(d.o.Limits), open: map[uint32]*story{}, byDet: map[string]uint32{}, dirty: map[uint32]bool{}, merged: map[uint32]uint32{}, opened: map[event.HostID]*openings{}}
 		d.tenants[t] = f
 	}
 	return f
@@ -410,12 +412,15 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, c Context, now ti
 	}
 	d.mu.Lock()
 	c.Holes = holes
-	b := newBuilder(f.graph, st.dets, c)
+	b := storyBuilder(f.graph, st, c)
 	s := b.story()
 	if len(s.Nodes) == 0 {
 		b.hostOnly(&s)
 	}
 	b.row(&st.row, &s, st, now)
+	if st.flood {
+		st.row.nameFlood(&s)
+	}
 	s.Related = append(s.Related, f.relatedTo(st, b)...)
 	k := Kept{Row: st.row}
 	var fresh []*proc

@@ -39,6 +39,10 @@ func (f *floor) assign(det detection.Detection, now time.Time) {
 			}
 			return
 		}
+		if f.crowded(det, now) {
+			f.add(f.flood(det, now), det)
+			return
+		}
 		into = f.openStory(det.Tenant, now)
 	}
 	f.take(into, det, grown)
@@ -117,6 +121,10 @@ func (f *floor) assignHost(det detection.Detection, now time.Time) {
 	if det.Severity < detection.Medium {
 		return
 	}
+	if f.crowded(det, now) {
+		f.add(f.flood(det, now), det)
+		return
+	}
 	st := f.openStory(det.Tenant, now)
 	st.hostKey = key
 	f.add(st, det)
@@ -136,6 +144,9 @@ func (f *floor) add(st *story, det detection.Detection) {
 		st.dets = append(st.dets, remembered(det))
 	} else {
 		st.more++
+		if i := leastNeeded(st.dets, det); i >= 0 {
+			st.dets[i] = remembered(det)
+		}
 	}
 	st.added = append(st.added, det)
 	if st.saved || st.loaded {

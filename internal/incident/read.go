@@ -49,13 +49,17 @@ func (d *Desk) Restore(ctx context.Context, recent Recent) error {
 				st.dets = append(st.dets, remembered(x))
 			}
 		}
-		if len(f.seeds(st)) == 0 && len(st.dets) > 0 {
+		if st.flood = r.Route == floodRoute; st.flood && len(st.dets) > 0 {
+			st.hostKey = floodKey(st.dets[0].Event.ID.Host)
+		} else if len(f.seeds(st)) == 0 && len(st.dets) > 0 {
 			st.hostKey = st.dets[0].Event.ID.Host.String() + "/" + st.dets[0].RuleID
 		}
 	}
 	for _, f := range d.tenants {
 		for _, st := range f.open {
-			f.regrow(st)
+			if !st.flood {
+				f.regrow(st)
+			}
 			st.row.Detections = max(st.row.Detections, len(st.dets))
 		}
 		f.dirty = map[uint32]bool{} // what is stored is as good as what a shorter memory can build
