@@ -660,3 +660,27 @@ func TestHostileFloodOfLossesStaysSmallAndCounted(t *testing.T) {
 		}
 	})
 }
+
+// A thousand changes used up the hour's rows, and that the host went blind after them was not written.
+func TestAFloodOfChangesDoesNotHideBlindness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.hello()
+		state := func(s coverage.State) *event.Event {
+			time.Sleep(time.Millisecond)
+			return &event.Event{Kind: event.SensorCapability, Subject: "process", State: string(s), Time: time.Now().UnixMicro()}
+		}
+		for range 1500 {
+			w.see(state(coverage.Partial), state(coverage.Full))
+		}
+		w.see(state(coverage.Blind))
+		open := w.table.all(func(r coverage.Row) bool { return r.Class == "process" && r.To == 0 })
+		if len(open) != 1 || open[0].State != coverage.Blind {
+			t.Errorf("after the flood it stands as %+v; want blind", open)
+		}
+		if n := len(w.table.all(func(coverage.Row) bool { return true })); n > 1100 {
+			t.Errorf("%d rows", n)
+		}
+	})
+}

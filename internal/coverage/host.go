@@ -278,7 +278,9 @@ func (c *Coverage) set(h *host, class string, state State, reason string, since 
 	if r != nil && r.State == state && r.Reason == reason {
 		return
 	}
-	if state != Silent && !h.room(now()) {
+	if state != Silent && !h.room(now()) && (r == nil || rank[state] <= rank[r.State]) {
+		// A change for the worse is always written, or a host could change its state until nobody hears that it sees nothing.
+		// They are few: the way back is not written until the next hour.
 		h.starved = true // the next hour's first look writes what stands then
 		return
 	}

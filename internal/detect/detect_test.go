@@ -300,7 +300,7 @@ func TestDecoysDoNotHideAnotherAct(t *testing.T) {
 	if got[odd("the act").Actor.CommandLine] != 1 || got[odd("decoy").Actor.CommandLine] != 10 {
 		t.Errorf("%d of the act and %d decoys; want 1 and 10", got[odd("the act").Actor.CommandLine], got[odd("decoy").Actor.CommandLine])
 	}
-	kept := uint64(b.list(detect.Query{}).Total)
+	kept := b.list(detect.Query{}).Total
 	held, err := b.db.Detections().Suppressed(t.Context(), b.tenant, 0)
 	if err != nil || len(held) != 1 || held[0].Count+kept != uint64(len(all)) || kept > 300 {
 		t.Errorf("%d kept and %v counted (%v); want %d together, few hundred kept", kept, held, err, len(all))

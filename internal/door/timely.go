@@ -35,7 +35,7 @@ func (b *timedBody) Close() error {
 // Read gives some of the body.
 func (b *timedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF { //nolint:errorlint // readers give it bare
+	if err == io.EOF {
 		_ = b.c.SetReadDeadline(time.Time{})
 	}
 	return n, err

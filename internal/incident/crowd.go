@@ -87,6 +87,18 @@ func (r *Row) nameFlood(s *Story) {
 	r.Title = Said{En: fmt.Sprintf("Flood of %d detections, the worst: %s", r.Detections, r.Title.En), Ja: fmt.Sprintf("検知の大量発生(%d 件)。最も重いもの: %s", r.Detections, r.Title.Ja)}
 }
 
+// keep takes a detection into what the story is built of, in the place of another when that is full.
+func (st *story) keep(det detection.Detection) {
+	if len(st.dets) < maxDetections {
+		st.dets = append(st.dets, remembered(det))
+		return
+	}
+	st.more++
+	if i := leastNeeded(st.dets, det); i >= 0 {
+		st.dets[i] = remembered(det)
+	}
+}
+
 // leastNeeded gives the kept detection of a full story that a further one takes the place of: one that is less severe,
 // or one of many of its rule where the further one is of a rule that nothing is kept of. -1: none.
 func leastNeeded(kept []detection.Detection, det detection.Detection) int {

@@ -140,14 +140,7 @@ func (f *floor) openStory(t tenant.ID, now time.Time) *story {
 func (f *floor) add(st *story, det detection.Detection) {
 	f.byDet[det.ID] = st.serial
 	st.row.Detections++
-	if len(st.dets) < maxDetections {
-		st.dets = append(st.dets, remembered(det))
-	} else {
-		st.more++
-		if i := leastNeeded(st.dets, det); i >= 0 {
-			st.dets[i] = remembered(det)
-		}
-	}
+	st.keep(det)
 	st.added = append(st.added, det)
 	if st.saved || st.loaded {
 		st.row.Unseen++

@@ -45,9 +45,7 @@ func (d *Desk) Restore(ctx context.Context, recent Recent) error {
 		for _, x := range dets[i] {
 			f.graph.Add(x.Event)
 			f.byDet[x.ID] = st.serial
-			if len(st.dets) < maxDetections {
-				st.dets = append(st.dets, remembered(x))
-			}
+			st.keep(x)
 		}
 		if st.flood = r.Route == floodRoute; st.flood && len(st.dets) > 0 {
 			st.hostKey = floodKey(st.dets[0].Event.ID.Host)
