@@ -13,7 +13,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -44,16 +43,14 @@ type WebhookTarget struct {
 // Webhook carries notices by HTTP POST.
 //
 // A URL in a configuration must not become a way into the server's own machine or a cloud's metadata
-// service, so the address that is really dialled, after DNS, is checked: loopback only when the target
-// says so; link-local, multicast and unspecified never. Private networks are allowed: receivers of a
-// security team usually stand there. Redirects are not followed, and no proxy of the environment is
+// service, so the address that is really dialled, after DNS, is checked (address.go): this machine only when
+// the target says so; link-local, metadata services and tunnels never. Private networks are allowed: receivers
+// of a security team usually stand there. Redirects are not followed, and no proxy of the environment is
 // used, because either would dial what nobody configured.
 type Webhook struct {
 	target WebhookTarget
 	client *http.Client
 }
-
-var errAddress = errors.New("address refused")
 
 // NewWebhook makes the channel.
 func NewWebhook(t WebhookTarget) (*Webhook, error) {
@@ -78,21 +75,6 @@ func NewWebhook(t WebhookTarget) (*Webhook, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport:     &http.Transport{DialContext: dialer.DialContext, TLSClientConfig: config, DisableKeepAlives: true, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second},
 	}}, nil
-}
-
-func dialable(address string, loopback bool) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("%s: %w", address, errAddress)
-	}
-	ip := ap.Addr().Unmap()
-	switch {
-	case ip.IsLoopback() && !loopback:
-		return fmt.Errorf("%s is this machine (set allow_loopback: true if that is meant): %w", ip, errAddress)
-	case ip.IsUnspecified(), ip.IsMulticast(), ip.IsLinkLocalUnicast(), ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}), ip.Is4() && ip.As4()[0] == 0:
-		return fmt.Errorf("%s is no address of a receiver: %w", ip, errAddress)
-	}
-	return nil
 }
 
 // Name gives webhook:NAME.
