@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 export GOFLAGS := -mod=readonly
 
 .DEFAULT_GOAL := help
-.PHONY: help up build cli test test-race lane lane-hosts e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-flood bench-page bench-response bench-quiet efficacy soak fuzz web clean
+.PHONY: help up build cli test test-race lane lane-hosts e2e lint generate check-clean bench bench-sigma bench-sensor bench-store bench-latency bench-flood bench-page bench-response bench-quiet efficacy soak soak-faults fuzz web clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -83,6 +83,9 @@ efficacy: build ## the open attack tests live in throw-away rooms: how many are 
 
 soak: build ## 30 minutes of load with kills every minute; the equation must hold (root)
 	bash dev/soak.sh
+
+soak-faults: ## ten minutes of clock jumps, full disk, full inodes, dead workers, a flipped byte: lost 0, silent 0 (root)
+	bash dev/faults.sh $(ARGS)
 
 fuzz: ## each fuzz target for T (default 30s)
 	bash dev/fuzz.sh $(or $(T),30s)

@@ -70,6 +70,8 @@ var mayImport = map[string]string{
 	"web":                            "",
 
 	"cmd/yagura": "*",
+	// A soak of the server, with sensors that are real from their spool on.
+	"dev/faults": words + " " + gen + " internal/sensor/spool internal/sensor/uplink",
 }
 
 const (
