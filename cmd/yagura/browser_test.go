@@ -58,7 +58,15 @@ func TestConsoleInChromium(t *testing.T) {
 // TestEveryButtonAndKeyInChromium presses every control and key of the console once in both languages and opens the
 // link of a mail that was really sent (web/e2e/clicks.mjs, what must happen is in web/e2e/table.mjs). It needs no
 // sensor: the server is fed with our authored attacks.
-func TestEveryButtonAndKeyInChromium(t *testing.T) {
+func TestEveryButtonAndKeyInChromium(t *testing.T) { inChromium(t, "e2e/clicks.mjs") }
+
+// TestNoSessionForAnotherPortInChromium lets a signed-in browser meet web servers on other local ports, and one on the
+// console's own port while the server is down (web/e2e/theft.mjs). A cookie gave them the session.
+func TestNoSessionForAnotherPortInChromium(t *testing.T) { inChromium(t, "e2e/theft.mjs") }
+
+// inChromium runs a script that starts its own server without a sensor.
+func inChromium(t *testing.T, script string) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("drives a browser for minutes")
 	}
@@ -72,11 +80,11 @@ func TestEveryButtonAndKeyInChromium(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(web, "node_modules", "playwright-core")); err != nil {
 		t.Skip("needs the console's tools: run `make e2e`")
 	}
-	cmd := exec.Command("node", "e2e/clicks.mjs", "--bin", filepath.Join(binaries(t), "yagura"))
+	cmd := exec.Command("node", script, "--bin", filepath.Join(binaries(t), "yagura"))
 	cmd.Dir = web
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
-		t.Errorf("web/e2e/clicks.mjs: %v", err)
+		t.Errorf("web/%s: %v", script, err)
 	}
 }

@@ -52,7 +52,7 @@ type cli struct {
 	Authority  authorityVerb  `cmd:"" help:"Who may sign orders: show, move the keys to a safe place, renew."`
 	Rules      rulesVerb      `cmd:"" help:"List, check and test detection rules."`
 	Replay     replayVerb     `cmd:"" help:"Feed recorded events (NDJSON or batches) through the whole path."`
-	SignIn     signInVerb     `cmd:"" help:"Make a new one-time sign-in link when password or code are lost."`
+	SignIn     signInVerb     `cmd:"" help:"Make a one-time link that signs in before guessers, or resets what is lost."`
 	Store      storeVerb      `cmd:"" help:"Say what is stored and what of it is not whole; confirm what retention waits for."`
 	Config     configVerb     `cmd:"" help:"Print or check the server's configuration."`
 	Version    versionVerb    `cmd:"" help:"Print the version."`

@@ -23,7 +23,7 @@ var jaHelp = terminal.Sentences{
 	"List actions with their outcomes.":                                                "アクションと結果を一覧表示する。",
 	"List, check and test detection rules.":                                            "検知ルールの一覧、点検、試験。",
 	"Feed recorded events (NDJSON or batches) through the whole path.":                 "記録したイベント(NDJSON またはバッチ)を、全経路に流し直す。",
-	"Make a new one-time sign-in link when password or code are lost.":                 "パスワードやコードをなくしたときに、一度だけ使えるサインイン用リンクを作る。",
+	"Make a one-time link that signs in before guessers, or resets what is lost.":      "一度だけ使えるリンクを作る。推測を試みる相手より先にサインインでき、なくしたパスワードやコードも再設定できる。",
 	"Print or check the server's configuration.":                                       "サーバーの設定を表示、または点検する。",
 	"Print the version.":                                                               "バージョンを表示する。",
 
@@ -116,7 +116,7 @@ var jaHelp = terminal.Sentences{
 	"record a minute":            "1 分間記録する",
 	"as if it happened just now": "いま起きたことにする",
 
-	"The link works once. Whoever opens it sets a new name, password and code; from then on the earlier ones and every open session are void. Until then nothing changes. Making and using it are in the audit. Run it as the server's user on the server's machine.": "リンクは一度だけ使えます。開いた人が新しい名前、パスワード、コードを決めると、以前のものと、開いているすべてのセッションが無効になります。それまでは何も変わりません。作成と使用は監査記録に残ります。サーバーのマシンで、サーバーのユーザーとして実行してください。",
+	"The link works once. It shows the sign-in form and puts who holds it before everybody who guesses: name, password and code stay as they are. Only when password or code are lost, and the button there is pressed, are new ones set; then the earlier ones and every open session are void. Making and using it are in the audit. Run it as the server's user on the server's machine.": "リンクは一度だけ使えます。開くとサインイン画面が出て、推測を試みる相手より先に処理されます。名前、パスワード、コードは変わりません。パスワードやコードをなくして画面のボタンを押したときだけ新しく決め、以前のものと、開いているすべてのセッションが無効になります。作成と使用は監査記録に残ります。サーバーのマシンで、サーバーのユーザーとして実行してください。",
 
 	"Print every key with its value and where it comes from.": "すべてのキーの値と出どころを表示する。",
 	"Say what would not work.":                                "動かない設定を指摘する。",

@@ -11,8 +11,9 @@ type signInVerb struct{}
 
 // Help shows examples.
 func (signInVerb) Help() string {
-	return "The link works once. Whoever opens it sets a new name, password and code; from then on the earlier ones and every open session are void. " +
-		"Until then nothing changes. Making and using it are in the audit. Run it as the server's user on the server's machine.\n\n" +
+	return "The link works once. It shows the sign-in form and puts who holds it before everybody who guesses: name, password and code stay as they are. " +
+		"Only when password or code are lost, and the button there is pressed, are new ones set; then the earlier ones and every open session are void. " +
+		"Making and using it are in the audit. Run it as the server's user on the server's machine.\n\n" +
 		"Examples:\n  yagura sign-in\n  yagura sign-in --json | jq -r .url"
 }
 
@@ -25,6 +26,6 @@ func (signInVerb) Run(s *shell) error {
 	if s.json {
 		return s.printJSON(r.Msg)
 	}
-	s.printf("%s\n\n  %s\n\n%s\n", s.say("Open this once to set a new password and code:"), r.Msg.Url, s.say("It works until %s; earlier credentials end when it is used.", terminal.Clock(r.Msg.Expires)))
+	s.printf("%s\n\n  %s\n\n%s\n", s.say("Open this once to sign in, or to set a new password and code when they are lost:"), r.Msg.Url, s.say("It works until %s; nothing changes unless you ask for it there.", terminal.Clock(r.Msg.Expires)))
 	return nil
 }

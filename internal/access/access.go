@@ -1,9 +1,10 @@
 // Package access knows who may use the server: users with password and one-time code, the link that makes
-// the first one, sessions, the counter of wrong guesses, and the audit of all of it. It does not know HTTP,
-// cookies or pages (console does that) and keeps nothing itself: controldb implements Store. The console
-// and cmd/yagura call it.
+// the first one, the browsers that signed in before, sessions, the slowing of guesses, and the audit of all of
+// it. It does not know HTTP or pages (console does that); what outlives the server controldb keeps, as Store.
+// The console and cmd/yagura call it.
 //
-// A session lasts 8 hours at most and ends after 60 minutes without a call.
+// A session lasts 8 hours at most, ends after 60 minutes without a call, and lives in memory: it ends with the
+// server, because whoever takes the port of a stopped server is told the token by every open page (ADR 0024).
 package access
 
 import (
@@ -14,6 +15,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,13 +28,14 @@ const (
 	LinkLife     = 24 * time.Hour
 	SessionLife  = 8 * time.Hour
 	SessionIdle  = 60 * time.Minute
-	GuessWindow  = 15 * time.Minute
-	GuessLimit   = 5  // wrong guesses for one user name in GuessWindow
-	PeerLimit    = 30 // wrong guesses from one address in GuessWindow
+	DeviceLife   = 90 * 24 * time.Hour // since its last sign-in
+	MaxDevices   = 32                  // browsers of one user that are known; the longest unused one is forgotten
+	GuessLimit   = 5                   // wrong guesses at once
+	GuessEvery   = 3 * time.Minute     // how soon one more comes back
 	MaxName      = 64
 	MinPassword  = 12
 	MaxPassword  = 256
-	touchAfter   = 30 * time.Second // a session's last use is written at most this often
+	maxSessions  = 1000 // full: the longest unused one ends
 	maxAuditText = 512
 )
 
@@ -41,15 +44,16 @@ var (
 	ErrRefused  = errors.New("name, password or code is wrong")
 	ErrLink     = errors.New("this sign-in link is used, expired or unknown: `yagura sign-in` makes a new one")
 	ErrSetUp    = errors.New("set-up is done: sign in with name, password and code")
+	ErrTwoCodes = errors.New("many wrong attempts were made for this name: a browser that never signed in gives two codes in a row, this one and the next")
 	ErrNoneOpen = errors.New("no session: sign in")
 	ErrNotFound = errors.New("not found")
 )
 
-// TooManyError says that guesses are refused until a moment.
+// TooManyError says that passwords are refused until a moment. Only who has the user's codes gets this far.
 type TooManyError struct{ Until time.Time }
 
 func (e *TooManyError) Error() string {
-	return "too many wrong attempts: wait until " + e.Until.UTC().Format("15:04:05") + " UTC"
+	return "too many wrong passwords: wait until " + e.Until.UTC().Format("15:04:05") + " UTC, or run `yagura sign-in` on the server"
 }
 
 // InputError says what a person typed that cannot be taken.
@@ -76,7 +80,7 @@ type User struct {
 	Created    int64  // µs UTC
 }
 
-// Hash is the SHA-256 of a secret; only hashes of links and session tokens are kept.
+// Hash is the SHA-256 of a secret; only hashes of links, devices and session tokens are kept.
 type Hash [sha256.Size]byte
 
 // Short names a session in the audit without giving it away.
@@ -88,18 +92,15 @@ type Link struct {
 	Hash    Hash
 	Expires int64 // µs UTC
 	Used    bool
-	Reset   bool // it replaces the user that exists, whose password or code was lost
+	Reset   bool // a user exists: who holds it signs in before strangers do, or replaces password and code that were lost
 }
 
-// Session is a signed-in user.
-type Session struct {
-	Tenant  tenant.ID
-	Hash    Hash
-	User    UserID
-	Name    string // of the user
-	CSRF    string
-	Created int64 // µs UTC
-	Used    int64 // µs UTC, last call
+// Device is a browser that signed in, known by a secret that its origin keeps.
+type Device struct {
+	Tenant tenant.ID
+	Hash   Hash
+	User   UserID
+	Used   int64 // µs UTC, last sign-in
 }
 
 // Entry is a row of the audit: who did what to what, from where.
@@ -123,24 +124,19 @@ type Store interface {
 	// CreateFirstUser marks the link as used and inserts u, both or neither: ErrSetUp when a user exists,
 	// ErrLink when the link is used, unknown or expired at now.
 	CreateFirstUser(ctx context.Context, u User, link Hash, now int64) error
-	// ReplaceUser marks the link as used, forgets the tenant's users, sessions and guesses, and inserts u, all
-	// or nothing: ErrLink when the link is used, unknown or expired at now.
+	// ReplaceUser marks the link as used, forgets the tenant's users and devices, and inserts u, all or nothing:
+	// ErrLink when the link is used, unknown or expired at now.
 	ReplaceUser(ctx context.Context, u User, link Hash, now int64) error
+	// UseLink marks a reset link as used: ErrLink when it is used, unknown or expired at now.
+	UseLink(ctx context.Context, t tenant.ID, link Hash, now int64) error
 	// UserByName finds a user by exact name; ErrNotFound.
 	UserByName(ctx context.Context, t tenant.ID, name string) (User, error)
 	// TakeStep notes that the user's code of a TOTP step was used; false when that step or a later one was.
 	TakeStep(ctx context.Context, t tenant.ID, u UserID, step int64) (bool, error)
-	PutSession(ctx context.Context, s Session) error
-	// Session finds a session by hash; ErrNotFound.
-	Session(ctx context.Context, t tenant.ID, h Hash) (Session, error)
-	TouchSession(ctx context.Context, t tenant.ID, h Hash, now int64) error
-	DeleteSession(ctx context.Context, t tenant.ID, h Hash) error
-	// DeleteSessions forgets sessions made before created or last used before used.
-	DeleteSessions(ctx context.Context, t tenant.ID, created, used int64) error
-	// CountGuess adds one guess for subject to its window and returns how many the window now holds and
-	// when it began. Adding and reading are one step, so that parallel guesses are each counted.
-	CountGuess(ctx context.Context, t tenant.ID, subject string, now, window int64) (n int, since int64, err error)
-	ForgetGuesses(ctx context.Context, t tenant.ID, subject string) error
+	// PutDevice keeps d, or moves its last use, and forgets the user's longest unused ones beyond most.
+	PutDevice(ctx context.Context, d Device, most int) error
+	// Device finds a device by hash; ErrNotFound.
+	Device(ctx context.Context, t tenant.ID, h Hash) (Device, error)
 	AppendAudit(ctx context.Context, e Entry) error
 	Audit(ctx context.Context, t tenant.ID, limit int) ([]Entry, error)
 }
@@ -151,21 +147,27 @@ type Desk struct {
 	store  Store
 	key    Key
 	now    func() time.Time
-	work   chan struct{} // two places: argon2id takes 64 MiB each; more callers wait
-	decoy  string        // password hash compared when the name is unknown, so that both take the same time
+	decoy  string // TOTP secret compared when the name is unknown, so that both take the same time
+
+	work      chan struct{} // two places: argon2id takes 64 MiB each; more callers wait
+	strangers chan struct{} // one place: of the two, a browser that is not known gets one at most
+
+	mu       sync.Mutex // guards sessions, slow, refused
+	sessions map[Hash]*Session
+	slow     slowness
+	refused  refusals
 }
 
 // New makes the desk of a tenant; key seals the TOTP secrets, now tells the time (time.Now in the product).
 func New(t tenant.ID, store Store, key Key, now func() time.Time) (*Desk, error) {
-	d := &Desk{tenant: t, store: store, key: key, now: now, work: make(chan struct{}, 2)}
-	secret, err := token()
+	decoy, err := newSecret()
 	if err != nil {
 		return nil, err
 	}
-	if d.decoy, err = hashPassword(secret); err != nil {
-		return nil, err
-	}
-	return d, nil
+	return &Desk{
+		tenant: t, store: store, key: key, now: now, decoy: decoy, work: make(chan struct{}, 2), strangers: make(chan struct{}, 1),
+		sessions: map[Hash]*Session{}, slow: newSlowness(),
+	}, nil
 }
 
 // Tenant gives the desk's tenant.

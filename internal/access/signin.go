@@ -29,8 +29,8 @@ func (d *Desk) NewLink(ctx context.Context) (string, error) {
 	return d.putLink(ctx, false)
 }
 
-// ResetLink makes a one-time link for the operator of this machine whose password or code is lost. Whoever
-// redeems it becomes the user; until then everything stays as it was. Without a user it is NewLink.
+// ResetLink makes a one-time link for the operator of this machine. Who holds it signs in as from a known browser, or,
+// when password or code are lost, becomes the user; until then everything stays as it was. Without a user it is NewLink.
 func (d *Desk) ResetLink(ctx context.Context) (string, error) {
 	users, err := d.store.UserNames(ctx, d.tenant)
 	if err != nil {
@@ -68,7 +68,7 @@ func (d *Desk) Begin(ctx context.Context, link string) (Enrolment, error) {
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("look up who would be replaced: %w", err)
 	}
-	key, err := totp.Generate(totp.GenerateOpts{Issuer: "Yagura", AccountName: "console"})
+	key, err := newKey()
 	if err != nil {
 		return Enrolment{}, fmt.Errorf("make one-time code secret: %w", err)
 	}
@@ -81,6 +81,18 @@ func (d *Desk) Begin(ctx context.Context, link string) (Enrolment, error) {
 		return Enrolment{}, fmt.Errorf("draw QR code: %w", err)
 	}
 	return Enrolment{Replaces: strings.Join(names, ", "), Secret: key.Secret(), URL: key.URL(), QR: b.Bytes()}, nil
+}
+
+func newKey() (*otp.Key, error) {
+	return totp.Generate(totp.GenerateOpts{Issuer: "Yagura", AccountName: "console"})
+}
+
+func newSecret() (string, error) {
+	k, err := newKey()
+	if err != nil {
+		return "", fmt.Errorf("make one-time code secret: %w", err)
+	}
+	return k.Secret(), nil
 }
 
 func (d *Desk) usable(ctx context.Context, link string) (Link, error) {
@@ -109,36 +121,36 @@ type First struct {
 
 // Finish makes the first user, or the one that replaces it, and opens a session. The link is used up only when
 // all else was right.
-func (d *Desk) Finish(ctx context.Context, f First) (Session, string, error) {
+func (d *Desk) Finish(ctx context.Context, f First) (Opened, error) {
 	link, err := d.usable(ctx, f.Link)
 	if err != nil {
-		return Session{}, "", err
+		return Opened{}, err
 	}
 	name, err := checkName(f.Name)
 	if err != nil {
-		return Session{}, "", err
+		return Opened{}, err
 	}
 	if err := checkPassword(name, f.Password); err != nil {
-		return Session{}, "", err
+		return Opened{}, err
 	}
 	if len(f.Secret) < 16 || len(f.Secret) > 128 {
-		return Session{}, "", &InputError{Field: "totp_secret", Reason: "is not the one that was offered"}
+		return Opened{}, &InputError{Field: "totp_secret", Reason: "is not the one that was offered"}
 	}
-	step, ok := d.step(f.Code, f.Secret)
+	step, ok := d.step(f.Code, f.Secret, 0)
 	if !ok {
-		return Session{}, "", &InputError{Field: "totp_code", Reason: "does not fit the secret: check the clock of the phone and of this machine"}
+		return Opened{}, &InputError{Field: "totp_code", Reason: "does not fit the secret: check the clock of the phone and of this machine"}
 	}
 	hash, err := d.hash(ctx, f.Password)
 	if err != nil {
-		return Session{}, "", err
+		return Opened{}, err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return Session{}, "", fmt.Errorf("draw user id: %w", err)
+		return Opened{}, fmt.Errorf("draw user id: %w", err)
 	}
 	u := User{ID: UserID(id), Tenant: d.tenant, Name: name, Password: hash, Created: d.micros()}
 	if u.TOTPSealed, err = d.key.seal(f.Secret, u.ID.String()); err != nil {
-		return Session{}, "", err
+		return Opened{}, err
 	}
 	verb, detail := "user.create", "first user, by link"
 	if link.Reset {
@@ -148,88 +160,167 @@ func (d *Desk) Finish(ctx context.Context, f First) (Session, string, error) {
 		err = d.store.CreateFirstUser(ctx, u, link.Hash, d.micros())
 	}
 	if err != nil {
-		return Session{}, "", fmt.Errorf("make the user: %w", err)
+		return Opened{}, fmt.Errorf("make the user: %w", err)
 	}
 	if _, err := d.store.TakeStep(ctx, d.tenant, u.ID, step); err != nil {
-		return Session{}, "", fmt.Errorf("note one-time code: %w", err)
+		return Opened{}, fmt.Errorf("note one-time code: %w", err)
 	}
 	if err := d.Note(ctx, u.Name, verb, u.ID.String(), detail, f.Peer); err != nil {
-		return Session{}, "", err
+		return Opened{}, err
 	}
-	return d.open(ctx, u, f.Peer)
+	if link.Reset {
+		d.endSessions()
+	}
+	return d.open(ctx, u, "", f.Peer)
 }
 
-// Open signs a user in. Every wrong part gives ErrRefused and counts as one guess.
-func (d *Desk) Open(ctx context.Context, name, password, code, peer string) (Session, string, error) {
-	name = strings.TrimSpace(name)
-	if len(name) > MaxName || len(password) > MaxPassword {
-		return Session{}, "", ErrRefused
-	}
-	subject, from := "name:"+name, "peer:"+peer
-	// The guess is counted before it is judged: of many sent at once, no more than the limit are looked at.
-	if err := d.guess(ctx, from, PeerLimit); err != nil {
-		return Session{}, "", err
-	}
-	if err := d.guess(ctx, subject, GuessLimit); err != nil {
-		return Session{}, "", err
+// Credentials are what a person and their browser give at sign-in.
+type Credentials struct {
+	Name, Password, Code string
+	NextCode             string // the code after Code, where ErrTwoCodes asked for it
+	Device               string // the secret of a browser that signed in before; empty: a stranger
+	Link                 string // a link of this machine's operator; it stands for a known browser
+	Peer                 string
+}
+
+// Open signs a user in. Every wrong part gives ErrRefused. The code is judged before the password: who guesses has
+// no code, so guesses at full speed neither use up the tries of the one who has nor keep the password check busy.
+func (d *Desk) Open(ctx context.Context, c Credentials) (Opened, error) {
+	name := strings.TrimSpace(c.Name)
+	if len(name) > MaxName || len(c.Password) > MaxPassword || len(c.Device) > 64 || len(c.Link) > 64 {
+		return Opened{}, ErrRefused
 	}
 	u, err := d.store.UserByName(ctx, d.tenant, name)
-	known := err == nil
+	exists := err == nil
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Session{}, "", fmt.Errorf("look up user: %w", err)
+		return Opened{}, fmt.Errorf("look up user: %w", err)
 	}
-	hash := d.decoy
-	if known {
-		hash = u.Password
-	}
-	match, err := d.compare(ctx, password, hash)
+	by, known, err := d.known(ctx, u, exists, c)
 	if err != nil {
-		return Session{}, "", err
+		return Opened{}, err
 	}
-	if !known || !match {
-		return Session{}, "", d.refuse(ctx, name, "password", peer)
+	if known { // who misused this browser is a stranger from now on
+		_, known = d.takeGuess(by, true)
 	}
-	secret, err := d.key.open(u.TOTPSealed, u.ID.String())
-	if err != nil {
-		return Session{}, "", err
-	}
-	step, ok := d.step(code, secret)
-	if ok {
-		if ok, err = d.store.TakeStep(ctx, d.tenant, u.ID, step); err != nil {
-			return Session{}, "", fmt.Errorf("note one-time code: %w", err)
+	if !known && c.NextCode == "" {
+		if _, ok := d.takeGuess(nameOf(name), exists); !ok {
+			return Opened{}, d.refuse(ctx, name, "two codes asked for", c.Peer, ErrTwoCodes)
 		}
 	}
-	if !ok {
-		return Session{}, "", d.refuse(ctx, name, "code", peer)
+	secret := d.decoy
+	if exists {
+		if secret, err = d.key.open(u.TOTPSealed, u.ID.String()); err != nil {
+			return Opened{}, err
+		}
 	}
-	if err := errors.Join(d.store.ForgetGuesses(ctx, d.tenant, subject), d.store.ForgetGuesses(ctx, d.tenant, from)); err != nil {
-		return Session{}, "", fmt.Errorf("forget wrong guesses: %w", err)
+	step, ok := d.steps(c.Code, c.NextCode, secret)
+	if !ok || !exists {
+		return Opened{}, d.refuse(ctx, name, "wrong code or name", c.Peer, ErrRefused)
 	}
-	return d.open(ctx, u, peer)
+	if !known {
+		if until, ok := d.takeGuess(passwordOf(u.ID), true); !ok {
+			return Opened{}, d.refuse(ctx, name, "too many wrong passwords with right codes", c.Peer, &TooManyError{Until: until})
+		}
+	}
+	match, err := d.compare(ctx, c.Password, u.Password, known)
+	if err != nil {
+		return Opened{}, err
+	}
+	if !match {
+		return Opened{}, d.refuse(ctx, name, "wrong password", c.Peer, ErrRefused)
+	}
+	return d.admit(ctx, u, step, by, c)
 }
 
-func (d *Desk) refuse(ctx context.Context, name, part, peer string) error {
-	if err := d.Note(ctx, name, "session.refuse", "", "wrong "+part, peer); err != nil {
+// known tells whether the caller's browser signed this user in before, or holds a link of this machine's operator, and
+// what its wrong guesses are held against.
+func (d *Desk) known(ctx context.Context, u User, exists bool, c Credentials) (subject string, known bool, err error) {
+	if exists && c.Device != "" {
+		h := hashOf("device", c.Device)
+		dev, err := d.store.Device(ctx, d.tenant, h)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return "", false, fmt.Errorf("look up device: %w", err)
+		}
+		if err == nil && dev.User == u.ID && d.micros()-dev.Used < DeviceLife.Microseconds() {
+			return "device:" + string(h[:]), true, nil
+		}
+	}
+	if exists && c.Link != "" {
+		l, err := d.usable(ctx, c.Link)
+		if err == nil && l.Reset {
+			return "link:" + string(l.Hash[:]), true, nil
+		}
+		if err != nil && !errors.Is(err, ErrLink) && !errors.Is(err, ErrSetUp) {
+			return "", false, err
+		}
+	}
+	return "", false, nil
+}
+
+func nameOf(name string) string    { return "name:" + name }
+func passwordOf(id UserID) string  { return "password:" + id.String() }
+func isDevice(subject string) bool { return strings.HasPrefix(subject, "device:") }
+func isLink(subject string) bool   { return strings.HasPrefix(subject, "link:") }
+
+// admit opens a session for who gave all that is asked for, and gives all guesses back.
+func (d *Desk) admit(ctx context.Context, u User, step int64, by string, c Credentials) (Opened, error) {
+	ok, err := d.store.TakeStep(ctx, d.tenant, u.ID, step)
+	if err != nil {
+		return Opened{}, fmt.Errorf("note one-time code: %w", err)
+	}
+	if !ok {
+		return Opened{}, d.refuse(ctx, u.Name, "code used before", c.Peer, ErrRefused)
+	}
+	if isLink(by) {
+		if err := d.store.UseLink(ctx, d.tenant, hashOf("link", c.Link), d.micros()); err != nil {
+			return Opened{}, fmt.Errorf("use the link: %w", err)
+		}
+	}
+	d.mu.Lock()
+	for _, subject := range []string{by, nameOf(u.Name), passwordOf(u.ID)} {
+		d.slow.forget(subject)
+	}
+	d.mu.Unlock()
+	device := ""
+	if isDevice(by) {
+		device = c.Device
+	}
+	return d.open(ctx, u, device, c.Peer)
+}
+
+// refuse answers with err and writes what was wrong, which the caller is not told.
+func (d *Desk) refuse(ctx context.Context, name, what, peer string, err error) error {
+	d.mu.Lock()
+	also, ok := d.refused.tell(d.now())
+	d.mu.Unlock()
+	if !ok {
 		return err
 	}
-	return ErrRefused
+	if err := d.Note(ctx, name, "session.refuse", "", what+also, peer); err != nil {
+		return err
+	}
+	return err
 }
 
-func (d *Desk) guess(ctx context.Context, subject string, limit int) error {
-	n, since, err := d.store.CountGuess(ctx, d.tenant, subject, d.micros(), GuessWindow.Microseconds())
-	if err != nil {
-		return fmt.Errorf("count guess: %w", err)
+// steps finds the TOTP step that code belongs to, or, with next, the step of next where code is of the one before.
+func (d *Desk) steps(code, next, secret string) (int64, bool) {
+	if next == "" {
+		return d.step(code, secret, 0)
 	}
-	if n > limit {
-		return &TooManyError{Until: time.UnixMicro(since).Add(GuessWindow)}
+	step, ok := d.step(next, secret, 0)
+	if !ok {
+		return 0, false
 	}
-	return nil
+	before, ok := d.step(code, secret, -codeStep)
+	return step, ok && before == step-1
 }
 
-// step finds the TOTP step that code belongs to, one step of clock difference either way.
-func (d *Desk) step(code, secret string) (int64, bool) {
-	now := d.now()
-	for _, off := range []time.Duration{0, -30 * time.Second, 30 * time.Second} {
+const codeStep = 30 * time.Second
+
+// step finds the TOTP step that code belongs to around shift from now, one step of clock difference either way.
+func (d *Desk) step(code, secret string, shift time.Duration) (int64, bool) {
+	now := d.now().Add(shift)
+	for _, off := range []time.Duration{0, -codeStep, codeStep} {
 		at := now.Add(off)
 		ok, err := totp.ValidateCustom(strings.TrimSpace(code), secret, at, totp.ValidateOpts{Period: 30, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
 		if err == nil && ok {
@@ -259,21 +350,4 @@ func checkName(name string) (string, error) {
 		return "", &InputError{Field: "name", Reason: "may not start with local:"}
 	}
 	return name, nil
-}
-
-func checkPassword(name, password string) error {
-	n := utf8.RuneCountInString(password)
-	distinct := map[rune]bool{}
-	for _, r := range password {
-		distinct[r] = true
-	}
-	switch {
-	case n < MinPassword:
-		return &InputError{Field: "password", Reason: fmt.Sprintf("is shorter than %d characters", MinPassword)}
-	case len(password) > MaxPassword:
-		return &InputError{Field: "password", Reason: fmt.Sprintf("is longer than %d bytes", MaxPassword)}
-	case len(distinct) < 5 || strings.Contains(strings.ToLower(password), strings.ToLower(name)) && n < len(name)+MinPassword:
-		return &InputError{Field: "password", Reason: "is too easy to guess"}
-	}
-	return nil
 }

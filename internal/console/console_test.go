@@ -86,23 +86,22 @@ func serve(t *testing.T, back console.Backend) *running {
 	return r
 }
 
-// browser is an HTTP client that keeps cookies and sends the CSRF token like the page does.
-type browser struct {
-	http.RoundTripper
-	csrf, origin string
-}
+// browser is an HTTP client that sends the session's token like the page does.
+type browser struct{ token, origin string }
 
 func (b *browser) RoundTrip(r *http.Request) (*http.Response, error) {
-	r.Header.Set("Yagura-Csrf", b.csrf)
+	if b.token != "" {
+		r.Header.Set("Authorization", "Bearer "+b.token)
+	}
 	if b.origin != "" {
 		r.Header.Set("Origin", b.origin)
 	}
-	return b.RoundTripper.RoundTrip(r)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 func (r *running) signIn(t *testing.T) (*http.Client, *browser) {
 	t.Helper()
-	b := &browser{RoundTripper: http.DefaultTransport}
+	b := &browser{}
 	client := &http.Client{Transport: b}
 	link, err := r.desk.NewLink(t.Context())
 	if err != nil {
@@ -123,24 +122,11 @@ func (r *running) signIn(t *testing.T) (*http.Client, *browser) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := done.Header().Get("Set-Cookie")
-	for _, want := range []string{"__Host-yagura-", "; Path=/", "; HttpOnly", "; Secure", "; SameSite=Strict"} {
-		if !strings.Contains(set, want) {
-			t.Errorf("cookie %q lacks %q", set, want)
-		}
+	if set := done.Header().Get("Set-Cookie"); set != "" {
+		t.Errorf("a cookie is set, which every port of this host is sent: %q", set)
 	}
-	cookie, _, _ := strings.Cut(set, ";")
-	b.csrf = done.Msg.GetCsrf()
-	b.RoundTripper = withCookie{cookie}
+	b.token = done.Msg.GetToken()
 	return client, b
-}
-
-// withCookie sends one cookie: Go's own jar keeps no Secure cookie of http://localhost, browsers do.
-type withCookie struct{ cookie string }
-
-func (w withCookie) RoundTrip(r *http.Request) (*http.Response, error) {
-	r.Header.Set("Cookie", w.cookie)
-	return http.DefaultTransport.RoundTrip(r)
 }
 
 // get asks for a page and gives the head of the answer.
@@ -198,6 +184,9 @@ func TestOtherNamesAndOriginsAreRefused(t *testing.T) {
 		{[]string{"Origin", "http://evil.example", "Accept", "text/html"}, http.StatusForbidden},
 		{[]string{"Origin", "null", "Accept", "text/html"}, http.StatusForbidden},
 		{[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, http.StatusForbidden},
+		{[]string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "cors", "Origin", "http://localhost:1"}, http.StatusForbidden}, // another local port
+		{[]string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors"}, http.StatusForbidden},
+		{[]string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Accept", "text/html"}, 200},
 		{[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Accept", "text/html"}, 200},
 	} {
 		if got, _ := get(t, r.url+"/", c.header...); got != c.want {
@@ -221,14 +210,23 @@ func TestCallsNeedSessionAndToken(t *testing.T) {
 	if _, err := api.CreateEnrolToken(t.Context(), connect.NewRequest(&consolev1.CreateEnrolTokenRequest{Recording: true})); connect.CodeOf(err) != connect.CodeFailedPrecondition {
 		t.Errorf("CreateEnrolToken for a recording, by a session = %v", err)
 	}
-	csrf := b.csrf
-	b.csrf = "another"
-	if _, err := api.ListHosts(t.Context(), connect.NewRequest(&consolev1.ListHostsRequest{})); connect.CodeOf(err) != connect.CodePermissionDenied {
-		t.Errorf("ListHosts with a wrong token = %v", err)
+	kept := b.token
+	for _, wrong := range []string{"another", "", kept + "x", strings.Repeat("x", 9000)} {
+		b.token = wrong
+		if _, err := api.ListHosts(t.Context(), connect.NewRequest(&consolev1.ListHostsRequest{})); connect.CodeOf(err) != connect.CodeUnauthenticated {
+			t.Errorf("ListHosts with the token %.20q = %v", wrong, err)
+		}
 	}
-	b.csrf, b.origin = csrf, "http://evil.example"
-	if _, err := api.ListHosts(t.Context(), connect.NewRequest(&consolev1.ListHostsRequest{})); connect.CodeOf(err) != connect.CodePermissionDenied {
-		t.Errorf("ListHosts from another origin = %v", err)
+	b.token = kept
+	who, err := consolev1connect.NewSignInClient(client, r.url).Who(t.Context(), connect.NewRequest(&consolev1.WhoRequest{}))
+	if err != nil || who.Msg.GetUser() != "y.sato" || who.Msg.GetToken() != "" || who.Msg.GetDevice() != "" {
+		t.Errorf("Who = %v, %v; want a name and no secret", who, err)
+	}
+	for _, elsewhere := range []string{"http://evil.example", "http://localhost:1", "null"} {
+		b.origin = elsewhere
+		if _, err := api.ListHosts(t.Context(), connect.NewRequest(&consolev1.ListHostsRequest{})); connect.CodeOf(err) != connect.CodePermissionDenied {
+			t.Errorf("ListHosts from %s = %v", elsewhere, err)
+		}
 	}
 	b.origin = ""
 	if _, err := consolev1connect.NewSignInClient(client, r.url).Close(t.Context(), connect.NewRequest(&consolev1.CloseRequest{})); err != nil {

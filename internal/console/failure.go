@@ -40,7 +40,7 @@ func (s *Server) fail(ctx context.Context, err error) *connect.Error {
 		return connect.NewError(connect.CodeResourceExhausted, many)
 	case errors.Is(err, access.ErrRefused), errors.Is(err, access.ErrNoneOpen):
 		return connect.NewError(connect.CodeUnauthenticated, err)
-	case errors.Is(err, access.ErrLink), errors.Is(err, access.ErrSetUp), errors.Is(err, ErrRefused):
+	case errors.Is(err, access.ErrLink), errors.Is(err, access.ErrSetUp), errors.Is(err, access.ErrTwoCodes), errors.Is(err, ErrRefused):
 		return connect.NewError(connect.CodeFailedPrecondition, err)
 	case errors.Is(err, ErrMoved):
 		return connect.NewError(connect.CodeAborted, err)

@@ -2,7 +2,7 @@ package console
 
 import (
 	"context"
-	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -16,9 +16,6 @@ import (
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
-// csrfHeader carries the session's token; a page of another origin can neither read nor set it.
-const csrfHeader = "Yagura-Csrf"
-
 const (
 	maxBody  = 1 << 20
 	bodyTime = 30 * time.Second
@@ -26,7 +23,7 @@ const (
 
 // contentPolicy allows nothing but our own files. Pictures may be data: for the QR code of the sign-in.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
-	"connect-src 'self'; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
+	"connect-src 'self'; manifest-src 'self'; worker-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
 
 // actor is who makes a call.
 type actor struct {
@@ -72,6 +69,10 @@ func guard(port int, next http.Handler) http.Handler {
 			http.Error(w, "this console answers only to http://localhost:"+strconv.Itoa(port), http.StatusMisdirectedRequest)
 			return
 		}
+		if r.Header.Get("Service-Worker") == "script" {
+			serveNoWorker(w)
+			return
+		}
 		if !sameOrigin(r, hosts) {
 			http.Error(w, "calls from other pages are refused", http.StatusForbidden)
 			return
@@ -79,6 +80,22 @@ func guard(port int, next http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// noWorker takes a service worker out of the browser. The console has none, but another program may have had the port
+// and left one, which would stand between the console and its reader for good; browsers ask here for its script again
+// at each visit.
+const noWorker = `self.addEventListener('install', () => self.skipWaiting());
+self.addEventListener('activate', (e) => e.waitUntil((async () => {
+  await self.registration.unregister();
+  for (const c of await self.clients.matchAll({ type: 'window', includeUncontrolled: true })) await c.navigate(c.url);
+})()));
+`
+
+func serveNoWorker(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, noWorker) // a browser that went away is no fault of ours
 }
 
 func sameOrigin(r *http.Request, hosts map[string]bool) bool {
@@ -124,40 +141,17 @@ func admit(ctx context.Context, name string) {
 	}
 }
 
-// cookieName holds the port: cookies are shared by all ports of a host, and two servers on one machine
-// would sign each other out.
-func cookieName(r *http.Request) string {
-	_, port, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		port = "80"
-	}
-	return "__Host-yagura-" + port
-}
-
-// signedIn lets calls through that carry a session and its CSRF token.
+// signedIn lets calls through that carry a session's token.
 func (s *Server) signedIn(next http.Handler) http.Handler {
 	writer := connect.NewErrorWriter()
-	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
-		if s.say != nil { // no interceptor runs before the session is known
-			err = bilingual{s.say}.with(err)
-		}
-		_ = writer.Write(w, r, err)
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var token string
-		if c, err := r.Cookie(cookieName(r)); err == nil {
-			token = c.Value
-		}
-		session, err := s.access.Session(r.Context(), token)
-		switch {
-		case errors.Is(err, access.ErrNoneOpen):
-			refuse(w, r, connect.NewError(connect.CodeUnauthenticated, err))
-			return
-		case err != nil:
-			refuse(w, r, s.fail(r.Context(), err))
-			return
-		case !session.SameCSRF(r.Header.Get(csrfHeader)):
-			refuse(w, r, connect.NewError(connect.CodePermissionDenied, errors.New("the call lacks its CSRF token: load the page again")))
+		session, err := s.access.Session(bearer(r.Header))
+		if err != nil {
+			err = connect.NewError(connect.CodeUnauthenticated, err)
+			if s.say != nil { // no interceptor runs before the session is known
+				err = bilingual{s.say}.with(err)
+			}
+			_ = writer.Write(w, r, err)
 			return
 		}
 		admit(r.Context(), session.Name)

@@ -56,6 +56,10 @@ func Listen(ctx context.Context, addr string) ([]net.Listener, error) {
 	return all, nil
 }
 
+// maxHead has room for every cookie that pages of other ports may have set for this host, 180 of 4 KiB in Chromium: we
+// read none, and the browser sends them all with a page.
+const maxHead = 1 << 20
+
 func portOf(l net.Listener) int {
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		return a.Port
@@ -86,7 +90,7 @@ func (s *Server) Run(ctx context.Context, listeners []net.Listener, admin *Admin
 	failed := make(chan error, len(listeners)+1) // one place each: nobody waits
 	start := func(l net.Listener, h http.Handler, with func(context.Context, net.Conn) context.Context) {
 		srv := &http.Server{
-			Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+			Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHead,
 			BaseContext: func(net.Listener) context.Context { return base }, ConnContext: with,
 			ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		}
@@ -141,7 +145,7 @@ func (s *Server) handlers() (signPath string, sign http.Handler, apiPath string,
 func (s *Server) browser(port int) http.Handler {
 	signPath, sign, apiPath, calls := s.handlers()
 	mux := http.NewServeMux()
-	mux.Handle(signPath, bounded(named(sign)))
+	mux.Handle(signPath, bounded(sign))
 	mux.Handle(apiPath, bounded(s.signedIn(calls)))
 	mux.Handle("/", s.pages)
 	return guard(port, mux)

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"connectrpc.com/connect"
 
@@ -24,82 +25,64 @@ func (s signIn) Begin(ctx context.Context, q *connect.Request[consolev1.BeginReq
 
 // Finish makes the first user.
 func (s signIn) Finish(ctx context.Context, q *connect.Request[consolev1.FinishRequest]) (*connect.Response[consolev1.SessionResponse], error) {
-	session, token, err := s.access.Finish(ctx, access.First{
+	o, err := s.access.Finish(ctx, access.First{
 		Link: q.Msg.GetLink(), Name: q.Msg.GetName(), Password: q.Msg.GetPassword(),
 		Code: q.Msg.GetTotpCode(), Secret: q.Msg.GetTotpSecret(), Peer: peerOf(q.Peer().Addr),
 	})
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	return s.opened(q.Header(), session, token), nil
+	return s.opened(o), nil
 }
 
 // Open signs in.
 func (s signIn) Open(ctx context.Context, q *connect.Request[consolev1.OpenRequest]) (*connect.Response[consolev1.SessionResponse], error) {
-	session, token, err := s.access.Open(ctx, q.Msg.GetName(), q.Msg.GetPassword(), q.Msg.GetTotpCode(), peerOf(q.Peer().Addr))
+	o, err := s.access.Open(ctx, access.Credentials{
+		Name: q.Msg.GetName(), Password: q.Msg.GetPassword(), Code: q.Msg.GetTotpCode(), NextCode: q.Msg.GetNextCode(),
+		Device: q.Msg.GetDevice(), Link: q.Msg.GetLink(), Peer: peerOf(q.Peer().Addr),
+	})
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	return s.opened(q.Header(), session, token), nil
+	return s.opened(o), nil
 }
 
 // Close signs out.
 func (s signIn) Close(ctx context.Context, q *connect.Request[consolev1.CloseRequest]) (*connect.Response[consolev1.CloseResponse], error) {
-	session, err := s.access.Session(ctx, cookieOf(q.Header()))
-	if err == nil && !session.SameCSRF(q.Header().Get(csrfHeader)) {
-		return nil, connect.NewError(connect.CodePermissionDenied, ErrRefused)
-	}
-	if err := s.access.Close(ctx, cookieOf(q.Header()), peerOf(q.Peer().Addr)); err != nil {
+	if err := s.access.Close(ctx, bearer(q.Header()), peerOf(q.Peer().Addr)); err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	r := connect.NewResponse(&consolev1.CloseResponse{})
-	r.Header().Set("Set-Cookie", cookie(q.Header(), "", -1))
-	return r, nil
+	return connect.NewResponse(&consolev1.CloseResponse{}), nil
 }
 
-// Who tells whose session this is.
+// Who tells whose session this is. It gives no secret: a caller that has none gets none.
 func (s signIn) Who(ctx context.Context, q *connect.Request[consolev1.WhoRequest]) (*connect.Response[consolev1.SessionResponse], error) {
 	if a, ok := actorOf(ctx); ok && a.local {
-		return connect.NewResponse(s.describe(access.Session{Name: a.name})), nil
+		return connect.NewResponse(s.describe(a.name)), nil
 	}
-	session, err := s.access.Session(ctx, cookieOf(q.Header()))
+	session, err := s.access.Session(bearer(q.Header()))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	return connect.NewResponse(s.describe(session)), nil
+	return connect.NewResponse(s.describe(session.Name)), nil
 }
 
-func (s signIn) describe(session access.Session) *consolev1.SessionResponse {
-	return &consolev1.SessionResponse{User: session.Name, TenantId: s.access.Tenant().String(), TenantName: s.tenant, Csrf: session.CSRF, Version: s.version}
+func (s signIn) describe(name string) *consolev1.SessionResponse {
+	return &consolev1.SessionResponse{User: name, TenantId: s.access.Tenant().String(), TenantName: s.tenant, Version: s.version}
 }
 
-func (s signIn) opened(h http.Header, session access.Session, token string) *connect.Response[consolev1.SessionResponse] {
-	r := connect.NewResponse(s.describe(session))
-	r.Header().Set("Set-Cookie", cookie(h, token, int(access.SessionLife.Seconds())))
-	return r
+func (s signIn) opened(o access.Opened) *connect.Response[consolev1.SessionResponse] {
+	r := s.describe(o.Name)
+	r.Token, r.Device = o.Token, o.Device
+	return connect.NewResponse(r)
 }
 
-// nameHeader tells the handlers the cookie's name; the guard sets it, so a caller's own value is lost.
-const nameHeader = "Yagura-Cookie-Name"
-
-func named(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Set(nameHeader, cookieName(r))
-		next.ServeHTTP(w, r)
-	})
-}
-
-func cookieOf(h http.Header) string {
-	r := http.Request{Header: h}
-	c, err := r.Cookie(h.Get(nameHeader))
-	if err != nil {
+// bearer gives the session's token of a call. There is no cookie: a browser sends cookies to every port of a host, and
+// takes them from every port. The token lies in the storage of the console's origin, which the port is part of.
+func bearer(h http.Header) string {
+	scheme, token, ok := strings.Cut(h.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		return ""
 	}
-	return c.Value
-}
-
-// cookie is Secure on http://localhost too: browsers treat that origin as trustworthy.
-func cookie(h http.Header, value string, age int) string {
-	c := http.Cookie{Name: h.Get(nameHeader), Value: value, Path: "/", MaxAge: age, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}
-	return c.String()
+	return token
 }

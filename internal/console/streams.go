@@ -52,7 +52,7 @@ func (s api) stream(ctx context.Context, serve func(context.Context) error) erro
 				case <-ctx.Done():
 					return
 				case <-t.C:
-					if !s.access.Alive(ctx, a.session) {
+					if !s.access.Alive(a.session) {
 						cancel(errStreamEnded)
 						return
 					}

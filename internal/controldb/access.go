@@ -15,7 +15,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
-// Access keeps users, links, sessions, guesses and the audit: it implements access.Store.
+// Access keeps users, links, devices and the audit: it implements access.Store.
 type Access struct{ db *DB }
 
 // Access gives the part of the database that package access uses.
@@ -87,8 +87,7 @@ func (a *Access) CreateFirstUser(ctx context.Context, u access.User, link access
 func (a *Access) ReplaceUser(ctx context.Context, u access.User, link access.Hash, now int64) error {
 	return a.db.tx(ctx, func(tx *sql.Tx) error {
 		for _, empty := range []string{
-			`DELETE FROM access_session WHERE tenant_id = $1`,
-			`DELETE FROM access_guess WHERE tenant_id = $1`,
+			`DELETE FROM access_device WHERE tenant_id = $1`,
 			`DELETE FROM access_user WHERE tenant_id = $1`,
 		} {
 			if _, err := tx.ExecContext(ctx, empty, u.Tenant.String()); err != nil {
@@ -101,17 +100,24 @@ func (a *Access) ReplaceUser(ctx context.Context, u access.User, link access.Has
 
 // accessUser uses up a link and inserts the user that it makes.
 func accessUser(ctx context.Context, tx *sql.Tx, u access.User, link access.Hash, reset, now int64) error {
+	if err := accessUseLink(ctx, tx, u.Tenant, link, reset, now); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO access_user (tenant_id, user_id, name, password, totp_sealed, totp_step, created) VALUES ($1, $2, $3, $4, $5, 0, $6)`,
+		u.Tenant.String(), u.ID.String(), u.Name, u.Password, base64.StdEncoding.EncodeToString(u.TOTPSealed), u.Created); err != nil {
+		return fmt.Errorf("insert user: %w", err)
+	}
+	return nil
+}
+
+func accessUseLink(ctx context.Context, tx *sql.Tx, t tenant.ID, link access.Hash, reset, now int64) error {
 	r, err := tx.ExecContext(ctx, `UPDATE access_link SET used = $1 WHERE tenant_id = $2 AND hash = $3 AND used = 0 AND expires > $1 AND reset = $4`,
-		now, u.Tenant.String(), hex.EncodeToString(link[:]), reset)
+		now, t.String(), hex.EncodeToString(link[:]), reset)
 	if err != nil {
 		return fmt.Errorf("use link: %w", err)
 	}
 	if n, err := r.RowsAffected(); err != nil || n != 1 {
 		return errors.Join(access.ErrLink, err)
-	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO access_user (tenant_id, user_id, name, password, totp_sealed, totp_step, created) VALUES ($1, $2, $3, $4, $5, 0, $6)`,
-		u.Tenant.String(), u.ID.String(), u.Name, u.Password, base64.StdEncoding.EncodeToString(u.TOTPSealed), u.Created); err != nil {
-		return fmt.Errorf("insert user: %w", err)
 	}
 	return nil
 }
@@ -154,74 +160,40 @@ func (a *Access) TakeStep(ctx context.Context, t tenant.ID, u access.UserID, ste
 	return n == 1, nil
 }
 
-// PutSession inserts a session.
-func (a *Access) PutSession(ctx context.Context, s access.Session) error {
-	if _, err := a.db.write.ExecContext(ctx, `INSERT INTO access_session (tenant_id, hash, user_id, csrf, created, used) VALUES ($1, $2, $3, $4, $5, $6)`,
-		s.Tenant.String(), hex.EncodeToString(s.Hash[:]), s.User.String(), s.CSRF, s.Created, s.Used); err != nil {
-		return fmt.Errorf("insert session: %w", err)
-	}
-	return nil
+// PutDevice keeps a device, or moves its last use, and forgets the longest unused ones of its user beyond most.
+func (a *Access) PutDevice(ctx context.Context, d access.Device, most int) error {
+	return a.db.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO access_device (tenant_id, hash, user_id, used) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, hash) DO UPDATE SET used = $4`, d.Tenant.String(), hex.EncodeToString(d.Hash[:]), d.User.String(), d.Used); err != nil {
+			return fmt.Errorf("keep device: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM access_device WHERE tenant_id = $1 AND user_id = $2 AND hash NOT IN (
+    SELECT hash FROM access_device WHERE tenant_id = $1 AND user_id = $2 ORDER BY used DESC, hash LIMIT $3)`,
+			d.Tenant.String(), d.User.String(), most); err != nil {
+			return fmt.Errorf("forget old devices: %w", err)
+		}
+		return nil
+	})
 }
 
-// Session finds a session by hash.
-func (a *Access) Session(ctx context.Context, t tenant.ID, h access.Hash) (access.Session, error) {
-	s := access.Session{Tenant: t, Hash: h}
+// Device finds a device by hash.
+func (a *Access) Device(ctx context.Context, t tenant.ID, h access.Hash) (access.Device, error) {
+	d := access.Device{Tenant: t, Hash: h}
 	var id string
-	err := a.db.read.QueryRowContext(ctx, `SELECT s.user_id, u.name, s.csrf, s.created, s.used FROM access_session s
-JOIN access_user u ON u.tenant_id = s.tenant_id AND u.user_id = s.user_id WHERE s.tenant_id = $1 AND s.hash = $2`,
-		t.String(), hex.EncodeToString(h[:])).Scan(&id, &s.Name, &s.CSRF, &s.Created, &s.Used)
+	err := a.db.read.QueryRowContext(ctx, `SELECT user_id, used FROM access_device WHERE tenant_id = $1 AND hash = $2`,
+		t.String(), hex.EncodeToString(h[:])).Scan(&id, &d.Used)
 	if err != nil {
-		return s, fmt.Errorf("read session: %w", accessNone(err))
+		return d, fmt.Errorf("read device: %w", accessNone(err))
 	}
-	if s.User, err = parseUser(id); err != nil {
-		return s, err
+	if d.User, err = parseUser(id); err != nil {
+		return d, err
 	}
-	return s, nil
+	return d, nil
 }
 
-// TouchSession moves a session's last use.
-func (a *Access) TouchSession(ctx context.Context, t tenant.ID, h access.Hash, now int64) error {
-	if _, err := a.db.write.ExecContext(ctx, `UPDATE access_session SET used = $1 WHERE tenant_id = $2 AND hash = $3 AND used < $1`, now, t.String(), hex.EncodeToString(h[:])); err != nil {
-		return fmt.Errorf("touch session: %w", err)
-	}
-	return nil
-}
-
-// DeleteSession ends a session.
-func (a *Access) DeleteSession(ctx context.Context, t tenant.ID, h access.Hash) error {
-	if _, err := a.db.write.ExecContext(ctx, `DELETE FROM access_session WHERE tenant_id = $1 AND hash = $2`, t.String(), hex.EncodeToString(h[:])); err != nil {
-		return fmt.Errorf("delete session: %w", err)
-	}
-	return nil
-}
-
-// DeleteSessions forgets sessions made before created or last used before used.
-func (a *Access) DeleteSessions(ctx context.Context, t tenant.ID, created, used int64) error {
-	if _, err := a.db.write.ExecContext(ctx, `DELETE FROM access_session WHERE tenant_id = $1 AND (created < $2 OR used < $3)`, t.String(), created, used); err != nil {
-		return fmt.Errorf("delete sessions: %w", err)
-	}
-	return nil
-}
-
-// CountGuess counts one guess for subject; a window that is over starts anew.
-func (a *Access) CountGuess(ctx context.Context, t tenant.ID, subject string, now, window int64) (n int, since int64, err error) {
-	err = a.db.write.QueryRowContext(ctx, `INSERT INTO access_guess (tenant_id, subject, since, guesses) VALUES ($1, $2, $3, 1)
-ON CONFLICT (tenant_id, subject) DO UPDATE SET
-    guesses = CASE WHEN access_guess.since > $4 THEN access_guess.guesses + 1 ELSE 1 END,
-    since   = CASE WHEN access_guess.since > $4 THEN access_guess.since ELSE $3 END
-RETURNING guesses, since`, t.String(), subject, now, now-window).Scan(&n, &since)
-	if err != nil {
-		return 0, 0, fmt.Errorf("count guess: %w", err)
-	}
-	return n, since, nil
-}
-
-// ForgetGuesses empties the window of subject.
-func (a *Access) ForgetGuesses(ctx context.Context, t tenant.ID, subject string) error {
-	if _, err := a.db.write.ExecContext(ctx, `DELETE FROM access_guess WHERE tenant_id = $1 AND subject = $2`, t.String(), subject); err != nil {
-		return fmt.Errorf("forget guesses: %w", err)
-	}
-	return nil
+// UseLink uses up a reset link.
+func (a *Access) UseLink(ctx context.Context, t tenant.ID, link access.Hash, now int64) error {
+	return a.db.tx(ctx, func(tx *sql.Tx) error { return accessUseLink(ctx, tx, t, link, 1, now) })
 }
 
 // AppendAudit adds a row after the last one.

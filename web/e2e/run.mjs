@@ -63,10 +63,8 @@ await test('sign-in: the one-time link leads to set-up, then Home', async () => 
   await page.waitForURL(/\/sign-in/);
   secret = await setUp(page, link);
   tenant = new URL(page.url()).pathname.split('/')[2];
-  const cookies = await context.cookies();
-  const c = cookies.find((x) => x.name.startsWith('__Host-yagura-'));
-  assert.ok(c, 'no session cookie');
-  assert.ok(c.httpOnly && c.secure && c.sameSite === 'Strict', `cookie is ${JSON.stringify({ ...c, value: '' })}`);
+  // A cookie would go to every port of this host.
+  assert.deepEqual(await context.cookies(), []);
 });
 
 await test('sign-in: the link cannot be used again, and a wrong password opens nothing', async () => {

@@ -3,6 +3,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { isNotFound, isSignedOut } from './api/client';
+import { login } from './api/login';
 import { makeRouter } from './app/router';
 import { applyTheme } from './app/theme';
 import { LanguageProvider } from './i18n/language';
@@ -12,13 +13,16 @@ import { ZoneProvider } from './ui/time';
 
 applyTheme();
 
+const leave = () => {
+  if (location.pathname === '/sign-in') return;
+  const next = location.pathname + location.search;
+  client.clear();
+  void router.navigate({ to: '/sign-in', search: { next } });
+};
 const client = new QueryClient({
   queryCache: new QueryCache({
     onError: (error) => {
-      if (!isSignedOut(error) || location.pathname === '/sign-in') return;
-      const next = location.pathname + location.search;
-      client.clear();
-      void router.navigate({ to: '/sign-in', search: { next } });
+      if (isSignedOut(error)) leave();
     },
   }),
   defaultOptions: {
@@ -31,6 +35,12 @@ const client = new QueryClient({
   },
 });
 const router = makeRouter(client);
+
+// Another tab signed out, or in as somebody: what is shown here is theirs now. A form that is being filled stays.
+login.watch((signedIn) => {
+  if (signedIn) void client.invalidateQueries();
+  else leave();
+});
 
 const root = document.getElementById('root');
 if (root) {

@@ -1,24 +1,37 @@
 import { Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-web';
 import type { Language } from '../i18n/language';
-import { Console, SaidSchema, SignIn } from './gen/console/v1/console_pb';
-
-/** The CSRF token of the session; `who` sets it, every call sends it. */
-const token = { csrf: '' };
-
-export function holdToken(csrf: string): void {
-  token.csrf = csrf;
-}
+import { Console, SaidSchema, type SessionResponse, SignIn } from './gen/console/v1/console_pb';
+import { login } from './login';
 
 const sendToken: Interceptor = (next) => (request) => {
-  if (token.csrf !== '') request.header.set('Yagura-Csrf', token.csrf);
+  const token = login.token();
+  if (token !== '') request.header.set('Authorization', `Bearer ${token}`);
   return next(request);
 };
 
-const transport = createConnectTransport({ baseUrl: '/', useBinaryFormat: true, interceptors: [sendToken] });
+// Cookies of this host are of other ports: none is sent, and none that is huge stops a call.
+const transport = createConnectTransport({
+  baseUrl: '/',
+  useBinaryFormat: true,
+  interceptors: [sendToken],
+  fetch: (url, init) => fetch(url, { ...init, credentials: 'omit' }),
+});
 
 export const api = createClient(Console, transport);
 export const signIn = createClient(SignIn, transport);
+
+/** Whose session this page has. Without a token nobody is asked: the answer is known. */
+export async function whoAmI(signal?: AbortSignal): Promise<SessionResponse> {
+  const sent = login.token();
+  if (sent === '') throw new ConnectError('no session: sign in', Code.Unauthenticated);
+  try {
+    return await signIn.who({}, { signal });
+  } catch (error) {
+    if (isSignedOut(error)) login.end(sent);
+    throw error;
+  }
+}
 
 export function isSignedOut(error: unknown): boolean {
   return error instanceof ConnectError && error.code === Code.Unauthenticated;

@@ -1,5 +1,5 @@
 import { queryOptions } from '@tanstack/react-query';
-import { api, holdToken, signIn } from './client';
+import { api, whoAmI } from './client';
 import { readStory } from './story';
 
 export interface IncidentQuestion {
@@ -15,11 +15,7 @@ export const reads = {
   who: () =>
     queryOptions({
       queryKey: ['who'],
-      queryFn: async ({ signal }) => {
-        const w = await signIn.who({}, { signal });
-        holdToken(w.csrf);
-        return w;
-      },
+      queryFn: ({ signal }) => whoAmI(signal),
       staleTime: Number.POSITIVE_INFINITY,
       retry: false,
     }),

@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useLocation, useNavigate, useParams } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState } from 'react';
 import { signIn } from '../api/client';
+import { login } from '../api/login';
 import { reads } from '../api/reads';
 import { languages, useSpeech, useText } from '../i18n/language';
 import { KeyHelp } from '../keys/help';
@@ -137,7 +138,9 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
           tone="ghost"
           title={who ? t.signedInAs(who.user) : t.signOut}
           onClick={() => {
+            const token = login.token();
             void signIn.close({}).finally(() => {
+              login.end(token);
               client.clear();
               void navigate({ to: '/sign-in', search: { next: undefined } });
             });

@@ -85,7 +85,12 @@ export const en = {
   signInNext: 'Sign in to see the page you asked for.',
   linkBad: 'This sign-in link is used, expired or unknown. `yagura sign-in` makes a new one.',
   setUpDone: 'Set-up is done. Sign in with name, password and code.',
-  tooMany: 'Too many wrong attempts. Wait a quarter of an hour.',
+  twoCodes:
+    'Many wrong attempts were made for this name. A browser that never signed in here gives two codes in a row: wait until the app shows the next code, and enter that too.',
+  nextCode: 'The code after it',
+  nextCodeHint: 'The first code above, the one that the app shows next here. It takes up to 30 seconds.',
+  linkKnown: 'This link signs you in before everybody who guesses. Your password and code stay as they are.',
+  lostCredentials: 'Password or code are lost: set new ones',
   linkChecking: 'Checking the link…',
   // severity
   critical: 'Critical',

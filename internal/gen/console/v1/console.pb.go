@@ -73,7 +73,7 @@ type BeginResponse struct {
 	TotpSecret    string                 `protobuf:"bytes,1,opt,name=totp_secret,json=totpSecret,proto3" json:"totp_secret,omitempty"`
 	TotpUrl       string                 `protobuf:"bytes,2,opt,name=totp_url,json=totpUrl,proto3" json:"totp_url,omitempty"`
 	TotpQrPng     []byte                 `protobuf:"bytes,3,opt,name=totp_qr_png,json=totpQrPng,proto3" json:"totp_qr_png,omitempty"`
-	Replaces      string                 `protobuf:"bytes,4,opt,name=replaces,proto3" json:"replaces,omitempty"` // the user whose name, password and code end when this link is used; empty: there is none yet
+	Replaces      string                 `protobuf:"bytes,4,opt,name=replaces,proto3" json:"replaces,omitempty"` // the user whose name, password and code end when Finish uses this link; empty: there is none yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -217,6 +217,9 @@ type OpenRequest struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Password      string                 `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
 	TotpCode      string                 `protobuf:"bytes,3,opt,name=totp_code,json=totpCode,proto3" json:"totp_code,omitempty"`
+	NextCode      string                 `protobuf:"bytes,4,opt,name=next_code,json=nextCode,proto3" json:"next_code,omitempty"` // the code after totp_code, when the answer was failed_precondition: two codes in a row
+	Device        string                 `protobuf:"bytes,5,opt,name=device,proto3" json:"device,omitempty"`                     // what an earlier sign-in gave this browser
+	Link          string                 `protobuf:"bytes,6,opt,name=link,proto3" json:"link,omitempty"`                         // of `yagura sign-in`: stands for a browser that signed in before
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -268,6 +271,27 @@ func (x *OpenRequest) GetPassword() string {
 func (x *OpenRequest) GetTotpCode() string {
 	if x != nil {
 		return x.TotpCode
+	}
+	return ""
+}
+
+func (x *OpenRequest) GetNextCode() string {
+	if x != nil {
+		return x.NextCode
+	}
+	return ""
+}
+
+func (x *OpenRequest) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *OpenRequest) GetLink() string {
+	if x != nil {
+		return x.Link
 	}
 	return ""
 }
@@ -385,8 +409,9 @@ type SessionResponse struct {
 	User          string                 `protobuf:"bytes,1,opt,name=user,proto3" json:"user,omitempty"`
 	TenantId      string                 `protobuf:"bytes,2,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
 	TenantName    string                 `protobuf:"bytes,3,opt,name=tenant_name,json=tenantName,proto3" json:"tenant_name,omitempty"`
-	Csrf          string                 `protobuf:"bytes,4,opt,name=csrf,proto3" json:"csrf,omitempty"`
 	Version       string                 `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	Token         string                 `protobuf:"bytes,6,opt,name=token,proto3" json:"token,omitempty"`   // goes with every call; told by Finish and Open, never again
+	Device        string                 `protobuf:"bytes,7,opt,name=device,proto3" json:"device,omitempty"` // goes with the next Open; told by Finish and Open, never again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -442,16 +467,23 @@ func (x *SessionResponse) GetTenantName() string {
 	return ""
 }
 
-func (x *SessionResponse) GetCsrf() string {
+func (x *SessionResponse) GetVersion() string {
 	if x != nil {
-		return x.Csrf
+		return x.Version
 	}
 	return ""
 }
 
-func (x *SessionResponse) GetVersion() string {
+func (x *SessionResponse) GetToken() string {
 	if x != nil {
-		return x.Version
+		return x.Token
+	}
+	return ""
+}
+
+func (x *SessionResponse) GetDevice() string {
+	if x != nil {
+		return x.Device
 	}
 	return ""
 }
@@ -4934,22 +4966,26 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\bpassword\x18\x03 \x01(\tR\bpassword\x12\x1b\n" +
 	"\ttotp_code\x18\x04 \x01(\tR\btotpCode\x12\x1f\n" +
 	"\vtotp_secret\x18\x05 \x01(\tR\n" +
-	"totpSecret\"Z\n" +
+	"totpSecret\"\xa3\x01\n" +
 	"\vOpenRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bpassword\x18\x02 \x01(\tR\bpassword\x12\x1b\n" +
-	"\ttotp_code\x18\x03 \x01(\tR\btotpCode\"\x0e\n" +
+	"\ttotp_code\x18\x03 \x01(\tR\btotpCode\x12\x1b\n" +
+	"\tnext_code\x18\x04 \x01(\tR\bnextCode\x12\x16\n" +
+	"\x06device\x18\x05 \x01(\tR\x06device\x12\x12\n" +
+	"\x04link\x18\x06 \x01(\tR\x04link\"\x0e\n" +
 	"\fCloseRequest\"\x0f\n" +
 	"\rCloseResponse\"\f\n" +
 	"\n" +
-	"WhoRequest\"\x91\x01\n" +
+	"WhoRequest\"\xb7\x01\n" +
 	"\x0fSessionResponse\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\tR\x04user\x12\x1b\n" +
 	"\ttenant_id\x18\x02 \x01(\tR\btenantId\x12\x1f\n" +
 	"\vtenant_name\x18\x03 \x01(\tR\n" +
-	"tenantName\x12\x12\n" +
-	"\x04csrf\x18\x04 \x01(\tR\x04csrf\x12\x18\n" +
-	"\aversion\x18\x05 \x01(\tR\aversion\"&\n" +
+	"tenantName\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12\x14\n" +
+	"\x05token\x18\x06 \x01(\tR\x05token\x12\x16\n" +
+	"\x06device\x18\a \x01(\tR\x06deviceJ\x04\b\x04\x10\x05R\x04csrf\"&\n" +
 	"\x04Said\x12\x0e\n" +
 	"\x02en\x18\x01 \x01(\tR\x02en\x12\x0e\n" +
 	"\x02ja\x18\x02 \x01(\tR\x02ja\"\x10\n" +

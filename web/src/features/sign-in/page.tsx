@@ -2,8 +2,9 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useRouter, useSearch } from '@tanstack/react-router';
 import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } from 'react';
-import { holdToken, reasonOf, signIn } from '../../api/client';
-import type { SessionResponse } from '../../api/gen/console/v1/console_pb';
+import { reasonOf, signIn, whoAmI } from '../../api/client';
+import type { BeginResponse, SessionResponse } from '../../api/gen/console/v1/console_pb';
+import { login } from '../../api/login';
 import { reads } from '../../api/reads';
 import { linkOf, ourPath } from '../../app/next';
 import { useTheme } from '../../app/theme';
@@ -38,7 +39,7 @@ export function SignInPage() {
         </div>
       </header>
       <main className="mx-auto w-full max-w-md px-4 pt-[6vh] pb-8">
-        {link === '' ? <Open note={undefined} /> : <SetUp link={link} />}
+        {link === '' ? <Open /> : <ByLink link={link} />}
       </main>
     </div>
   );
@@ -50,7 +51,6 @@ function useEnter(): (s: SessionResponse) => void {
   const navigate = useNavigate();
   const { next } = useSearch({ from: '/sign-in' });
   return (s) => {
-    holdToken(s.csrf);
     client.clear();
     client.setQueryData(reads.who().queryKey, s);
     const path = ourPath(next, location.origin);
@@ -64,26 +64,46 @@ function useWords(): (error: unknown) => string {
   return (error) => {
     if (!(error instanceof ConnectError)) return reasonOf(error, language);
     if (error.code === Code.Unauthenticated) return t.signInFailed;
-    if (error.code === Code.ResourceExhausted) return t.tooMany;
     return reasonOf(error, language);
   };
 }
 
-function Open({ note }: { note: string | undefined }) {
+function Open({ note, link = '', lost }: { note?: string; link?: string; lost?: () => void }) {
   const t = useText();
   const { next } = useSearch({ from: '/sign-in' });
   const enter = useEnter();
   const words = useWords();
   const [error, setError] = useState('');
   const [busy, setBusy] = useState(false);
+  const [two, setTwo] = useState(false);
+  const entered = useRef(enter);
+  entered.current = enter;
+  useEffect(
+    // Another tab of this browser has signed in: so has this one.
+    () => login.watch((signedIn) => void (signedIn && whoAmI().then((s) => entered.current(s), ignore))),
+    [],
+  );
   const submit = (e: FormEvent<HTMLFormElement>) => {
     e.preventDefault();
     const f = new FormData(e.currentTarget);
     setBusy(true);
     setError('');
     signIn
-      .open({ name: value(f, 'name'), password: value(f, 'password'), totpCode: value(f, 'code') })
-      .then(enter, (reason: unknown) => setError(words(reason)))
+      .open({
+        name: value(f, 'name'),
+        password: value(f, 'password'),
+        totpCode: value(f, 'code'),
+        nextCode: value(f, 'nextCode'),
+        device: login.device(),
+        link,
+      })
+      .then(begin)
+      .then(enter)
+      .catch((reason: unknown) => {
+        const more = reason instanceof ConnectError && reason.code === Code.FailedPrecondition;
+        setTwo(two || more);
+        setError(more ? t.twoCodes : words(reason));
+      })
       .finally(() => setBusy(false));
   };
   return (
@@ -94,33 +114,51 @@ function Open({ note }: { note: string | undefined }) {
       <Field label={t.userName} name="name" autoComplete="username" focus />
       <Field label={t.password} name="password" type="password" autoComplete="current-password" />
       <Field label={t.code} name="code" autoComplete="one-time-code" numeric hint={t.codeHint} />
+      {two && <Field label={t.nextCode} name="nextCode" autoComplete="off" numeric hint={t.nextCodeHint} focus />}
       <Problem text={error} />
       <Button type="submit" tone="primary" disabled={busy}>
         {t.signIn}
       </Button>
+      {lost && <Button onClick={lost}>{t.lostCredentials}</Button>}
     </form>
   );
 }
 
-function SetUp({ link }: { link: string }) {
+function ignore() {}
+
+/** Keeps what was told once. */
+function begin(s: SessionResponse): SessionResponse {
+  login.begin(s.token, s.device);
+  return s;
+}
+
+/** A link makes the first user; where there is one it opens the form, and replaces the user only when that is asked for. */
+function ByLink({ link }: { link: string }) {
   const t = useText();
-  const enter = useEnter();
-  const words = useWords();
-  const [error, setError] = useState('');
-  const [busy, setBusy] = useState(false);
-  const begin = useQuery({
+  const [lost, setLost] = useState(false);
+  const begun = useQuery({
     queryKey: ['begin', link],
     queryFn: () => signIn.begin({ link }),
     retry: false,
     staleTime: Number.POSITIVE_INFINITY,
   });
-  const qr = useDataURL(begin.data?.totpQrPng);
-  if (begin.isPending) return <p role="status">{t.linkChecking}</p>;
-  if (begin.error) {
-    const done = reasonOf(begin.error, 'en').startsWith('set-up is done');
+  if (begun.isPending) return <p role="status">{t.linkChecking}</p>;
+  if (begun.error) {
+    const done = reasonOf(begun.error, 'en').startsWith('set-up is done');
     return <Open note={done ? t.setUpDone : t.linkBad} />;
   }
-  const { replaces } = begin.data;
+  if (begun.data.replaces !== '' && !lost) return <Open note={t.linkKnown} link={link} lost={() => setLost(true)} />;
+  return <SetUp link={link} begun={begun.data} />;
+}
+
+function SetUp({ link, begun }: { link: string; begun: BeginResponse }) {
+  const t = useText();
+  const enter = useEnter();
+  const words = useWords();
+  const [error, setError] = useState('');
+  const [busy, setBusy] = useState(false);
+  const qr = useDataURL(begun.totpQrPng);
+  const { replaces } = begun;
   const submit = (e: FormEvent<HTMLFormElement>) => {
     e.preventDefault();
     const f = new FormData(e.currentTarget);
@@ -132,9 +170,11 @@ function SetUp({ link }: { link: string }) {
         name: value(f, 'name'),
         password: value(f, 'password'),
         totpCode: value(f, 'code'),
-        totpSecret: begin.data.totpSecret,
+        totpSecret: begun.totpSecret,
       })
-      .then(enter, (reason: unknown) => setError(words(reason)))
+      .then(begin)
+      .then(enter)
+      .catch((reason: unknown) => setError(words(reason)))
       .finally(() => setBusy(false));
   };
   return (
@@ -155,9 +195,9 @@ function SetUp({ link }: { link: string }) {
         <div className="min-w-0 flex-1">
           <p className="text-text-2">{t.secretLabel}</p>
           <code data-totp-secret translate="no" className="mt-1 block font-mono text-sm break-all">
-            {begin.data.totpSecret}
+            {begun.totpSecret}
           </code>
-          <CopyButton text={begin.data.totpSecret} />
+          <CopyButton text={begun.totpSecret} />
         </div>
       </div>
       <Field label={t.code} name="code" autoComplete="one-time-code" numeric hint={t.codeHint} />

@@ -108,7 +108,7 @@ type SignInClient interface {
 	// Open signs in with name, password and TOTP code.
 	Open(context.Context, *connect.Request[v1.OpenRequest]) (*connect.Response[v1.SessionResponse], error)
 	Close(context.Context, *connect.Request[v1.CloseRequest]) (*connect.Response[v1.CloseResponse], error)
-	// Who answers for the present session; unauthenticated when there is none.
+	// Who answers for the session whose token the call carries (Authorization: Bearer TOKEN); unauthenticated without one.
 	Who(context.Context, *connect.Request[v1.WhoRequest]) (*connect.Response[v1.SessionResponse], error)
 }
 
@@ -199,7 +199,7 @@ type SignInHandler interface {
 	// Open signs in with name, password and TOTP code.
 	Open(context.Context, *connect.Request[v1.OpenRequest]) (*connect.Response[v1.SessionResponse], error)
 	Close(context.Context, *connect.Request[v1.CloseRequest]) (*connect.Response[v1.CloseResponse], error)
-	// Who answers for the present session; unauthenticated when there is none.
+	// Who answers for the session whose token the call carries (Authorization: Bearer TOKEN); unauthenticated without one.
 	Who(context.Context, *connect.Request[v1.WhoRequest]) (*connect.Response[v1.SessionResponse], error)
 }
 
