@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 )
 
 // throwAway makes a cgroup for one test.
@@ -142,4 +144,23 @@ func TestALostIsolationIsAnEvent(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// TestOnlyThePortThatSensorsSpeakToIsKept: behind a proxy that is the proxy's.
+func TestOnlyThePortThatSensorsSpeakToIsKept(t *testing.T) {
+	s := newServer(t)
+	c := enrolled(t, s)
+	port := s.http.Listener.Addr().(*net.TCPAddr).Port
+	for proxy, want := range map[string]uint16{"": uint16(port), "http://127.0.0.1:3128": 3128, "http://127.0.0.1": 80, "https://127.0.0.1": 443} {
+		c.Proxy = proxy
+		a := &Agent{o: Options{Config: c}, log: slog.New(slog.DiscardHandler)}
+		var err error
+		if a.id, err = uplink.LoadIdentity(c.identityDir()); err != nil {
+			t.Fatal(err)
+		}
+		r, err := a.keepReachable(t.Context())
+		if err != nil || r.Port != want || len(r.Addrs) != 1 {
+			t.Errorf("with proxy %q: %+v, %v; want port %d", proxy, r, err, want)
+		}
+	}
 }

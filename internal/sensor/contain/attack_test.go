@@ -239,9 +239,25 @@ func TestOnlyThePortOfTheServerIsOpen(t *testing.T) {
 	for _, means := range []string{"cgroup", "nftables"} {
 		t.Run(means, func(t *testing.T) {
 			h, _ := bed(t, means)
-			if s := h.text("dialport " + serverAddr + " " + otherPort); s != "<nil>" {
-				t.Fatalf("before: %s", s)
+			for _, other := range []string{serverAddr, serverSix} {
+				if s := h.text("dialport " + other + " " + otherPort); s != "<nil>" {
+					t.Fatalf("before: %s", s)
+				}
 			}
+			h.text("server " + serverSix)
+			if a := h.act("isolate 60"); a.Err != "<nil>" || !slices.Contains(a.Proof.Allow, "["+serverSix+"]:"+port) {
+				t.Fatalf("Isolate = %+v", a)
+			}
+			if s := h.text("dial " + serverSix); s != "<nil>" {
+				t.Errorf("the server cannot be reached by IPv6: %s", s)
+			}
+			for at, closed := range map[string]string{serverSix: otherPort, otherSix: port, serverAddr: port} {
+				if s := h.text("dialport " + at + " " + closed); s == "<nil>" {
+					t.Errorf("%s port %s can be reached", at, closed)
+				}
+			}
+			h.act("release")
+			h.text("server " + serverAddr)
 			if a := h.act("isolate 60"); a.Err != "<nil>" || !slices.Contains(a.Proof.Allow, serverAddr+":"+port) {
 				t.Fatalf("Isolate = %+v", a)
 			}

@@ -32,6 +32,8 @@ const (
 	childAddr  = "10.99.0.2"
 	serverAddr = "10.99.0.1" // stays reachable
 	otherAddr  = "10.99.0.9" // must not be
+	serverSix  = "fd99::1"
+	otherSix   = "fd99::9"
 	port       = "4433"
 	otherPort  = "4434"
 )
@@ -62,8 +64,8 @@ func world() {
 	peer, err := netlink.LinkByName("host0")
 	must(err)
 	must(netlink.LinkSetNsPid(peer, pid))
-	must(up("world0", serverAddr, otherAddr))
-	for _, a := range []string{serverAddr + ":" + port, serverAddr + ":" + otherPort, otherAddr + ":" + port} {
+	must(up("world0", serverAddr, otherAddr, serverSix, otherSix))
+	for _, a := range []string{serverAddr + ":" + port, serverAddr + ":" + otherPort, otherAddr + ":" + port, "[" + serverSix + "]:" + port, "[" + serverSix + "]:" + otherPort, "[" + otherSix + "]:" + port} {
 		l, err := net.Listen("tcp", a)
 		must(err)
 		go func() {
@@ -95,9 +97,16 @@ func up(name string, addrs ...string) error {
 		}
 		if n == name {
 			for _, a := range addrs {
-				addr, err := netlink.ParseAddr(a + "/24")
+				mask := "/24"
+				if strings.Contains(a, ":") {
+					mask = "/64"
+				}
+				addr, err := netlink.ParseAddr(a + mask)
 				if err != nil {
 					return err
+				}
+				if mask == "/64" {
+					addr.Flags = unix.IFA_F_NODAD // it is ours at once
 				}
 				if err := netlink.AddrAdd(l, addr); err != nil {
 					return err
@@ -115,12 +124,13 @@ func up(name string, addrs ...string) error {
 func isolatedHost() {
 	dir := os.Getenv("YAGURA_CONTAIN_DIR")
 	told := []Tamper{}
+	server := serverAddr
 	i := New(Options{
 		StateFile: filepath.Join(dir, "isolation.json"), Cgroup: os.Getenv("YAGURA_CONTAIN_CGROUP"), Means: os.Getenv("YAGURA_CONTAIN_MEANS"),
 		Log:  slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Tell: func(x Tamper) { told = append(told, x) }, // under the isolator's mutex
 		Keep: func(context.Context) (Reach, error) {
-			return Reach{Addrs: []netip.Addr{netip.MustParseAddr(serverAddr)}, Port: 4433, Probe: net.JoinHostPort(serverAddr, port)}, nil
+			return Reach{Addrs: []netip.Addr{netip.MustParseAddr(server)}, Port: 4433, Probe: net.JoinHostPort(server, port)}, nil
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -138,7 +148,7 @@ func isolatedHost() {
 		var seconds float64
 		switch f := strings.Fields(sc.Text()); f[0] {
 		case "up":
-			answer = fmt.Sprint(up("host0", childAddr))
+			answer = fmt.Sprint(up("host0", childAddr, "fd99::2"))
 			start()
 		case "isolate":
 			_, _ = fmt.Sscan(f[1], &seconds)
@@ -171,6 +181,9 @@ func isolatedHost() {
 			if err == nil {
 				_ = c.Close()
 			}
+		case "server":
+			server = f[1]
+			answer = server
 		case "udp":
 			answer = ProbeOut(ctx, Target{Addr: netip.MustParseAddrPort(net.JoinHostPort(f[1], port))})
 		case "nft":

@@ -72,7 +72,11 @@ func (v *vigil) keep(ctx context.Context, p *Probe, now uint64, emit func(*event
 }
 
 func (v *vigil) tell(ctx context.Context, p *Probe, now uint64, emit func(*event.Event)) {
+	told := 0
 	for _, i := range v.found {
+		if told == mostAtOnce {
+			break // whoever loads a thousand programs is told of with these
+		}
 		if at, ok := v.told[i]; ok && now < at+tellAgain {
 			continue
 		}
@@ -80,6 +84,7 @@ func (v *vigil) tell(ctx context.Context, p *Probe, now uint64, emit func(*event
 			v.told = map[intruded]uint64{}
 		}
 		v.told[i] = now
+		told++
 		p.log.ErrorContext(ctx, "somebody changes how the sensor sees", slog.String("what", i.subject), slog.String("reason", i.meaning))
 		emit(&event.Event{
 			Kind: event.SensorTamper, OS: event.Linux, BootNS: now, HostTime: p.clock.host(now), Subject: i.subject, State: "found",
@@ -89,8 +94,11 @@ func (v *vigil) tell(ctx context.Context, p *Probe, now uint64, emit func(*event
 	v.found = v.found[:0]
 }
 
-// maxTold bounds the traces remembered; full: all are told once more.
-const maxTold = 256
+// maxTold bounds the traces remembered (full: all are told once more), mostAtOnce those told at one look.
+const (
+	maxTold    = 256
+	mostAtOnce = 16
+)
 
 // inspect looks at what is not a hook.
 func (p *Probe) inspect() {

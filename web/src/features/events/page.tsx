@@ -31,6 +31,7 @@ const kinds = [
   'sensor.loss',
   'sensor.capability',
   'sensor.canary',
+  'sensor.tamper',
 ];
 
 /** Events as the server judges them, newest first; they stand still while one is selected or pointed at. */
