@@ -79,12 +79,22 @@ func (s *shell) say(en string, args ...any) string {
 	return s.paste.Sentence(s.tongue.Say(en, args...))
 }
 
-func (s *shell) printf(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format, args...) }
+// printf prints lines of ours. What is put into them stays in its line, whatever it holds.
+func (s *shell) printf(format string, args ...any) {
+	for i, x := range args {
+		if text, ok := x.(string); ok {
+			args[i] = event.Show(text)
+		}
+	}
+	_, _ = fmt.Fprintf(s.out, format, args...)
+}
 
 func (s *shell) printJSON(v any) error {
-	e := json.NewEncoder(s.out)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err == nil {
+		_, err = s.out.Write(append(event.ShowJSON(b), '\n'))
+	}
+	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
@@ -96,6 +106,7 @@ var errPartial = errors.New("partial")
 // run does one command line and gives its exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer, env func(string) string) int {
 	var c cli
+	out, stderr = event.Screen(out), event.Screen(stderr)
 	s := &shell{ctx: ctx, in: in, out: out, err: stderr, tongue: terminal.NewTongue(terminal.Language(env), terminal.Shared, keyHelp(), japanese)}
 	started := terminal.CalledBy(os.Args[0], "yagura-sensor", os.Geteuid() == 0, env)
 	s.paste = terminal.Commands{Sensor: started, Help: started}
@@ -212,12 +223,22 @@ func set[T any](to, from *T) {
 	}
 }
 
+// jsonLines keeps a log of JSON lines JSON on its way to a screen.
+type jsonLines struct{ to io.Writer }
+
+func (j jsonLines) Write(p []byte) (int, error) {
+	if _, err := j.to.Write(event.ShowJSON(p)); err != nil {
+		return 0, fmt.Errorf("write the log: %w", err)
+	}
+	return len(p), nil
+}
+
 func logger(w io.Writer, level string, asJSON bool) *slog.Logger {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(level)) // checked with the configuration
 	o := &slog.HandlerOptions{Level: l}
 	if asJSON {
-		return slog.New(slog.NewJSONHandler(w, o))
+		return slog.New(slog.NewJSONHandler(jsonLines{w}, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
 }

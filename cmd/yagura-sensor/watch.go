@@ -44,7 +44,7 @@ func (v *watchVerb) Run(s *shell) error {
 		if len(want) > 0 && !want[e.Kind] {
 			return
 		}
-		line := append(e.JSON(), '\n')
+		line := append(event.ShowJSON(e.JSON()), '\n')
 		mu.Lock()
 		defer mu.Unlock()
 		if _, err := w.Write(line); err != nil {

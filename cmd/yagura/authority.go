@@ -328,7 +328,7 @@ func (s *shell) operator(keyFile string, now time.Time) (*command.Operator, erro
 		}
 		op.List, op.Operators = owner.List()
 	} else if left > 0 && left < listEndsSoon {
-		_, _ = fmt.Fprintln(s.stderr, s.say("The operator list ends at %s: bring the authority key for `yagura authority renew --key FILE` before.", terminal.Clock(op.Operators.Expiry.UnixMicro())))
+		s.warn(s.say("The operator list ends at %s: bring the authority key for `yagura authority renew --key FILE` before.", terminal.Clock(op.Operators.Expiry.UnixMicro())))
 	}
 	if err := op.May(now); err != nil {
 		return nil, err

@@ -68,12 +68,16 @@ const programExamples = `Examples:
   yagura respond isolate HOST --for 1h   # cut a host off, for an hour
 `
 
+// outputs are where the program was told to write.
+type outputs struct{ stdout, stderr io.Writer }
+
 // shell is what a verb may use of the outside.
 type shell struct {
 	ctx    context.Context //nolint:containedctx // kong hands one bound value to Run; it lives for one verb
 	stdin  io.Reader
-	stdout io.Writer
+	stdout io.Writer // takes nothing that steers a terminal
 	stderr io.Writer
+	given  outputs // the same, as they came
 	tongue *terminal.Tongue
 	data   string
 	json   bool
@@ -87,7 +91,21 @@ type shell struct {
 // say gives a sentence in the caller's language, its commands as they can be pasted.
 func (s *shell) say(en string, args ...any) string { return s.paste(s.tongue.Say(en, args...)) }
 
-func (s *shell) printf(format string, a ...any) { _, _ = fmt.Fprintf(s.stdout, format, a...) }
+// printf prints lines of ours. What is put into them stays in its line, whatever it holds.
+func (s *shell) printf(format string, a ...any) {
+	for i, x := range a {
+		if text, ok := x.(string); ok {
+			a[i] = event.Show(text)
+		}
+	}
+	_, _ = fmt.Fprintf(s.stdout, format, a...)
+}
+
+// print prints what is laid out in lines already.
+func (s *shell) print(text string) { _, _ = io.WriteString(s.stdout, text) }
+
+// warn says a sentence beside the answer.
+func (s *shell) warn(text string) { _, _ = fmt.Fprintln(s.stderr, event.Show(text)) }
 
 // usagef makes an error of exit code 2.
 func usagef(format string, a ...any) error {
@@ -102,8 +120,10 @@ func partialf(format string, a ...any) error {
 // run is the whole program; tests call it as a user would.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) string) int {
 	root := os.Geteuid() == 0
+	given := outputs{stdout, stderr}
+	stdout, stderr = event.Screen(stdout), event.Screen(stderr)
 	s := &shell{
-		ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, tongue: tongueOf(terminal.Language(env)), usual: config.DefaultDir(env),
+		ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, given: given, tongue: tongueOf(terminal.Language(env)), usual: config.DefaultDir(env),
 		program: terminal.CalledBy(os.Args[0], "yagura", root, env), sensor: terminal.CalledBy(os.Args[0], "yagura-sensor", root, env),
 	}
 	s.columns, _ = strconv.Atoi(env("COLUMNS"))
@@ -196,9 +216,13 @@ func (s *shell) exit(err error) int {
 	}
 	text = strings.ReplaceAll(text, `,""`, "") // that a flag may be left out is no value of it
 	lines := strings.Split(s.paste(s.tongue.Text(text)), "\n")
+	if s.json { // texts of the server are in it as they are: the lines are not ours
+		lines = []string{strings.Join(lines, "\n")}
+	}
 	for i, l := range lines {
 		lines[i] = event.Show(l)
 	}
-	_, _ = fmt.Fprintf(s.stderr, "yagura: %s\n", strings.Join(lines, "\n"))
+	// Further lines are indented: one that a text made cannot pass for a line of ours.
+	_, _ = fmt.Fprintf(s.stderr, "yagura: %s\n", strings.Join(lines, "\n  "))
 	return code
 }

@@ -17,7 +17,7 @@ import (
 // console opens the console API of the server that runs on the data directory.
 func (s *shell) console() consolev1connect.ConsoleClient {
 	client, url := console.Dial(s.data)
-	return consolev1connect.NewConsoleClient(client, url, connect.WithReadMaxBytes(64<<20))
+	return consolev1connect.NewConsoleClient(client, url, connect.WithReadMaxBytes(64<<20), connect.WithInterceptors(door{exact: s.json}))
 }
 
 // explain turns an error of a console call into a sentence that says what to do.

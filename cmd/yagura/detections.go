@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -67,7 +66,7 @@ func (v detectionsVerb) Run(s *shell) error {
 	}
 	s.tableCut([]string{"TIME", "SEVERITY", "DETECTION", "PROCESS", "ATT&CK", "COMMAND LINE"}, rows)
 	if total > uint64(len(all)) {
-		_, _ = fmt.Fprintln(s.stderr, s.say("%d of %d detections are shown: --limit shows more", len(all), total))
+		s.warn(s.say("%d of %d detections are shown: --limit shows more", len(all), total))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
@@ -44,15 +45,17 @@ func drawn(rows []branch, margin, width int) string {
 		}
 		left := strings.Repeat(" ", max(0, margin-terminal.Width(r.right))) + r.right + "  "
 		rest := strings.Repeat(" ", terminal.Width(left)) + below.String()
-		lines := []string{r.text}
+		text := event.Show(r.text)
+		lines := []string{text}
 		if width > 0 {
-			lines = terminal.Wrap(r.text, max(30, width-terminal.Width(rest)))
+			lines = terminal.Wrap(text, max(30, width-terminal.Width(rest)))
 		}
 		out.WriteString(left + lead.String() + lines[0] + "\n")
 		for _, l := range lines[1:] {
 			out.WriteString(rest + l + "\n")
 		}
 		for _, n := range r.notes { // broken here: a terminal would go on at its left edge, through the tree
+			n = event.Show(n)
 			lines := []string{n}
 			if width > 0 {
 				lines = terminal.Wrap(n, max(30, width-terminal.Width(rest)))

@@ -99,7 +99,7 @@ func (v eventsListVerb) Run(s *shell) error {
 	}
 	defer func() {
 		if note != "" {
-			_, _ = fmt.Fprintln(s.stderr, s.tongue.Text(note))
+			s.warn(s.tongue.Text(note))
 		}
 	}()
 	boundary := map[string]bool{} // ids of the oldest moment printed so far: the next page begins with them
@@ -134,7 +134,7 @@ func (v eventsListVerb) Run(s *shell) error {
 		case printed == 0:
 			return partialf("more than %d events of one moment: narrow the question with --host or --kind", eventsPage)
 		case left == 0:
-			_, _ = fmt.Fprintln(s.stderr, s.say("there are more: ask for them with --limit or --to"))
+			s.warn(s.say("there are more: ask for them with --limit or --to"))
 			return whole(r.Msg)
 		}
 		next := map[string]bool{}
@@ -161,6 +161,6 @@ func (s *shell) eventRow(e *consolev1.EventRow) error {
 	if err != nil {
 		return fmt.Errorf("print event %s: %w", e.Id, err)
 	}
-	s.printf("%s\n", b)
+	s.print(string(event.ShowJSON(b)) + "\n")
 	return nil
 }

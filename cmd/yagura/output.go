@@ -22,7 +22,7 @@ func (s *shell) printJSON(v any) error {
 	if string(b) == "null" {
 		b = []byte("[]")
 	}
-	s.printf("%s\n", b)
+	s.print(string(event.ShowJSON(b)) + "\n")
 	return nil
 }
 
@@ -30,13 +30,13 @@ func (s *shell) printJSON(v any) error {
 // here, once.
 func (s *shell) table(header []string, rows [][]string) {
 	heads, rows := s.cells(header, rows)
-	s.printf("%s", terminal.Table(heads, rows, s.width()))
+	s.print(terminal.Table(heads, rows, s.width()))
 }
 
 // tableCut is table with the last column cut to what fits the screen.
 func (s *shell) tableCut(header []string, rows [][]string) {
 	heads, rows := s.cells(header, rows)
-	s.printf("%s", terminal.TableCut(heads, rows, s.width()))
+	s.print(terminal.TableCut(heads, rows, s.width()))
 }
 
 func (s *shell) cells(header []string, rows [][]string) (heads []string, shown [][]string) {
@@ -63,7 +63,7 @@ func many[N int | uint32 | uint64](n N, one, others string) string {
 // width gives the columns of the terminal. Where the output goes elsewhere it is what COLUMNS says, as for a pager,
 // or 0: no width.
 func (s *shell) width() int {
-	if f, ok := s.stdout.(*os.File); ok {
+	if f, ok := s.given.stdout.(*os.File); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return w
 		}

@@ -33,7 +33,7 @@ func (v replayVerb) Run(s *shell) error {
 			return err
 		}
 		if n := date(read, now); n > 0 {
-			_, _ = fmt.Fprintln(s.stderr, s.say("%s: %d events have no time (host_time in µs, or boot_ns): they were put behind the one before them", name, n))
+			s.warn(s.say("%s: %d events have no time (host_time in µs, or boot_ns): they were put behind the one before them", name, n))
 		}
 		if events = append(events, read...); len(events) > recording.MaxEvents {
 			return fmt.Errorf("replay: more than %d events: split the recording", recording.MaxEvents)

@@ -93,7 +93,7 @@ func (s *shell) serve(f *serverFlags, local *localFlags) (err error) {
 	srv.run(parts, group)
 
 	up := ready{URL: srv.url(), SignIn: srv.signIn, SensorURL: srv.sensorURL(), PID: os.Getpid()}
-	guard := &sensorGuard{parts: srv, stderr: s.stderr, config: local.config}
+	guard := &sensorGuard{parts: srv, stderr: s.given.stderr, config: local.config}
 	if !local.off {
 		up.SensorPID = guard.start(s.ctx)
 	}
@@ -141,7 +141,7 @@ func isTerminal(w io.Writer) bool {
 // welcome says where the console is and how to sign in.
 func (s *shell) welcome(up ready, dir *dataDir, watched bool) {
 	signIn := up.SignIn
-	if !isTerminal(s.stdout) { // a journal keeps what it is given, and others read it
+	if !isTerminal(s.given.stdout) { // a journal keeps what it is given, and others read it
 		signIn = s.say("`yagura sign-in` makes a link, at a terminal of the server's user")
 	}
 	for _, line := range [][2]string{{"Console:", up.URL}, {"Sign in:", signIn}, {"Sensors:", up.SensorURL}} {

@@ -197,7 +197,7 @@ func (t *telling) rows() {
 		}
 	}
 	walk("", 0)
-	t.printf("%s", drawn(rows, storyMargin, t.width()))
+	t.print(drawn(rows, storyMargin, t.width()))
 	if n := t.story.LeftOut; n.Members > 0 {
 		t.paragraph("", 0, t.say("The story is longer than this: its most telling rows are shown, %d processes of it are left out.", n.Members))
 	}

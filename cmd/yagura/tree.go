@@ -51,7 +51,8 @@ func (v treeVerb) Run(s *shell) error {
 		}
 		rows = append(rows, branch{depth: int(n.Depth), text: event.Show(text), right: strconv.FormatUint(n.Pid, 10)})
 	}
-	s.printf("%7s\n%s", s.say("PID"), drawn(rows, 7, s.width()))
+	s.printf("%7s\n", s.say("PID"))
+	s.print(drawn(rows, 7, s.width()))
 	if r.Msg.Truncated {
 		s.printf("%s %s\n", s.say("cut off:"), s.tongue.Text(r.Msg.Stopped))
 	}

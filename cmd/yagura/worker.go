@@ -14,7 +14,7 @@ type workerVerb struct {
 
 // Run serves requests on standard input.
 func (v workerVerb) Run(s *shell) error {
-	err := duck.Main(s.ctx, v.Role, s.stdin, s.stdout)
+	err := duck.Main(s.ctx, v.Role, s.stdin, s.given.stdout)
 	if errors.Is(err, duck.ErrNoStore) {
 		return usagef("%w", err)
 	}

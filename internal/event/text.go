@@ -3,7 +3,6 @@ package event
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -91,8 +90,10 @@ func TextUTF16(u []uint16) string {
 func Show(t string) string {
 	var b strings.Builder
 	b.Grow(len(t))
-	for _, r := range t {
+	for i, r := range t {
 		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(t[i:], "\uFFFD"): // text that did not go through Text
+			b.WriteString(hexByte(t[i]))
 		case escaped(r):
 			b.WriteString(hexByte(byte(r - textBase)))
 		case r == '\n':
@@ -103,7 +104,7 @@ func Show(t string) string {
 			b.WriteString(`\r`)
 		case r < 0x20 || r >= 0x7F && r < 0xA0:
 			b.WriteString(hexByte(byte(r)))
-		case !unicode.IsGraphic(r) || blank(r):
+		case !harmless(r):
 			fmt.Fprintf(&b, "⟦U+%04X⟧", r)
 		default:
 			b.WriteRune(r)

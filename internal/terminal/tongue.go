@@ -105,11 +105,15 @@ func newPattern(en, ja string) (pattern, bool) {
 	}, true
 }
 
+// longest is how long a text may be that is looked for in the table: no sentence of ours is, and trying them all on
+// a text that somebody made long would take minutes.
+const longest = 4096
+
 // Text gives a finished English text, such as that of an error, in the tongue's language. An error is a chain
 // of parts with colons between them: each part that the table knows is said in Japanese, what it does not
 // know (a path, a word of another program) stays as it is.
 func (t *Tongue) Text(english string) string {
-	if len(t.patterns) == 0 {
+	if len(t.patterns) == 0 || len(english) > longest {
 		return english
 	}
 	var out strings.Builder
