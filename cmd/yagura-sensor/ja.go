@@ -7,6 +7,7 @@ import "github.com/yagura-edr/yagura/internal/terminal"
 var japanese = terminal.Sentences{
 	// help
 	description:                                             "Yagura のセンサー。このホストで起きたことを見て、サーバーが受け取るまで手元に置き、署名された指示を実行します。",
+	"write the log: %w":                                     "ログを書けません: %s",
 	"open the data folder: %w":                              "データディレクトリーを開けません: %s",
 	"Configuration file.":                                   "設定ファイル。",
 	"Print JSON; log as JSON.":                              "JSON で出力し、ログも JSON にする。",

@@ -346,7 +346,7 @@ var hostileVerbs = [][]string{
 	{"enroll", "revoke", "web-07"},
 	{"enroll", "revoke", hostileHost},
 	{"rules", "list"},
-	{"sign-in"},
+	{"sign-in"}, {"store"}, {"store", "show"}, {"store", "expire"}, {"store", "expire", "--yes"},
 	{"authority"},
 	{"authority", "show"},
 	{"authority", "renew", "--key", "/nonexistent/authority.key"},
@@ -424,7 +424,7 @@ func TestEveryVerbIsTried(t *testing.T) {
 		"up", "server", "worker", "version", // print what they are
 		"config print", "config check", "rules check", "rules test", "replay", "authority move", // files of the caller: TestHostileFiles
 		"hosts list", "incidents list", "actions list", // the same as without the word
-		"respond suspend", "respond resume", // as respond kill
+		"respond suspend", "respond resume", "respond maintenance", // as respond kill and isolate
 	} {
 		tried[own] = true
 	}
