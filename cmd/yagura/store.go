@@ -20,7 +20,7 @@ type storeShowVerb struct{}
 
 // Help shows examples.
 func (storeShowVerb) Help() string {
-	return "Exit code 3 when stored events cannot be read.\n\nExamples:\n  yagura store\n  yagura store --json | jq '.files[]'"
+	return "Exit code 3 when stored events cannot be read.\n\nExamples:\n  yagura store\n  yagura store --json | jq '.files[]?'"
 }
 
 // Run shows the store.
