@@ -32,9 +32,9 @@ type overviewBack struct {
 	store     *eventstore.Store
 	faults    *fault.Board
 	stream    *stream.Log
+	fleet     *fleet.Fleet
 	clock     *clock.Clock
 	kept      *controldb.Detections
-	fleet     *fleet.Fleet
 }
 
 // Home is all that the first page shows.

@@ -54,6 +54,7 @@ type cli struct {
 	Replay     replayVerb     `cmd:"" help:"Feed recorded events (NDJSON or batches) through the whole path."`
 	SignIn     signInVerb     `cmd:"" help:"Make a one-time link that signs in before guessers, or resets what is lost."`
 	Store      storeVerb      `cmd:"" help:"Say what is stored and what of it is not whole; confirm what retention waits for."`
+	Quarantine quarantineVerb `cmd:"" help:"List accepted events that could not be stored; try to store them again."`
 	Config     configVerb     `cmd:"" help:"Print or check the server's configuration."`
 	Version    versionVerb    `cmd:"" help:"Print the version."`
 	Worker     workerVerb     `cmd:"" hidden:"" help:"Event store worker, started by the server."`

@@ -44,7 +44,7 @@ var mayImport = map[string]string{
 	"internal/eventstore":      "internal/event internal/event/registry internal/tenant internal/stream internal/fault internal/durable internal/private",
 	"internal/eventstore/duck": "internal/event internal/event/registry internal/tenant internal/eventstore internal/eventstore/segment",
 	// Only worker processes link it: the server and the CLI carry no Parquet writer.
-	"internal/eventstore/segment": "internal/event internal/event/registry internal/tenant internal/eventstore internal/durable",
+	"internal/eventstore/segment": "internal/event internal/event/registry internal/tenant internal/stream internal/eventstore internal/durable",
 	"rules":                       "internal/sigma internal/detection internal/event",
 
 	"internal/ingest":   words + " internal/door internal/fault internal/stream internal/fleet internal/coverage internal/response " + gen,

@@ -40,6 +40,9 @@ type Overview interface {
 	// Store says what the event store holds; ConfirmExpiry lets what is past the retention go, however much it is.
 	Store(ctx context.Context, t tenant.ID) (*consolev1.Store, error)
 	ConfirmExpiry(ctx context.Context, t tenant.ID) (*consolev1.Store, error)
+	// Quarantine lists accepted events that could not be written; Retry tries them again: one of them, or all.
+	Quarantine(ctx context.Context, t tenant.ID) (*consolev1.Quarantine, error)
+	Retry(ctx context.Context, t tenant.ID, id string) (*consolev1.Quarantine, error)
 }
 
 // Hosts knows the enrolled hosts. Hostname answers "" for a host it does not know.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/yagura-edr/yagura/internal/access"
+	"github.com/yagura-edr/yagura/internal/eventstore"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 )
 
@@ -32,6 +33,10 @@ func (s *Server) fail(ctx context.Context, err error) *connect.Error {
 		return already
 	case errors.Is(err, ErrNotFound), errors.Is(err, access.ErrNotFound):
 		return connect.NewError(connect.CodeNotFound, err)
+	case errors.Is(err, eventstore.ErrNotKept):
+		return connect.NewError(connect.CodeNotFound, eventstore.ErrNotKept)
+	case errors.Is(err, eventstore.ErrNoWorker):
+		return connect.NewError(connect.CodeUnavailable, errors.New("stored events cannot be read now: no worker of the event store works; `yagura doctor` says why"))
 	case errors.Is(err, ErrInvalid):
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	case errors.As(err, &input):

@@ -289,7 +289,7 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(
 		since   int64
 		reason  string // of the most
 	}
-	losses, holds := map[string]loss{}, map[string]loss{}
+	losses, holds, detained := map[string]loss{}, map[string]loss{}, map[string]loss{}
 	for _, r := range rows {
 		if r.To == 0 && r.State == Silent && r.Class == CanaryClass {
 			severity, what, fix := saidSilent(name, r, at, plan, ja)
@@ -297,8 +297,11 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(
 		}
 		if r.Lost > 0 && r.To > at-recent.Microseconds() {
 			into := losses
-			if bulkHeld(r) {
+			switch {
+			case bulkHeld(r):
 				into = holds
+			case strings.HasPrefix(r.Reason, quarantinePrefix):
+				into = detained
 			}
 			l := into[r.Class]
 			l.n += r.Lost
@@ -320,6 +323,10 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(
 	for class, l := range losses {
 		what, fix := saidDrops(name, class, l.n, l.since)
 		add(ClassDrops, "drops/"+class, l.since, detection.Medium, what, fix)
+	}
+	for class, l := range detained {
+		what, fix := saidDetained(name, class, l.n, l.since)
+		add(ClassServer, "quarantine/"+class, l.since, detection.Medium, what, fix)
 	}
 	for class, l := range holds {
 		what, fix := saidHeld(name, class, l.n, l.since, loudest(l.reason))

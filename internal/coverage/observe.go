@@ -62,7 +62,7 @@ func (c *Coverage) Observe(ctx context.Context, t tenant.ID, events []event.Stam
 func (c *Coverage) Quarantined(ctx context.Context, t tenant.ID, first event.ID, count uint64, at int64, reason string) {
 	c.mu.Lock()
 	h := c.host(t, first.Host)
-	c.lost(h, first, laneClass(uint64(first.Lane)), count, at, at, clip("in quarantine: "+reason))
+	c.lost(h, first, laneClass(uint64(first.Lane)), count, at, at, clip(quarantinePrefix+reason))
 	c.mu.Unlock()
 	c.flush(ctx)
 }
@@ -73,6 +73,29 @@ func (c *Coverage) Lost(ctx context.Context, t tenant.ID, source event.ID, class
 	c.lost(c.host(t, source.Host), source, class, n, from, to, reason)
 	c.mu.Unlock()
 	c.flush(ctx)
+}
+
+// Returned takes back that a batch is lost: its events were taken out of quarantine and stored.
+func (c *Coverage) Returned(ctx context.Context, t tenant.ID, first event.ID, at int64) {
+	class := laneClass(uint64(first.Lane))
+	r := Row{Tenant: t, Host: first.Host, ID: lossID(first.String(), class), Class: class, From: at, To: at + 1, State: Partial, Reason: "it was in quarantine and is stored now"}
+	if rows, err := c.o.Store.Coverage(ctx, t, 0, 0); err == nil {
+		for _, old := range rows {
+			if old.ID == r.ID {
+				r.From, r.To = old.From, old.To
+			}
+		}
+	}
+	c.mu.Lock()
+	c.dirty[r.ID] = r
+	c.mu.Unlock()
+	c.flush(ctx)
+}
+
+// lossID names the row of a loss by what told of it.
+func lossID(name, class string) string {
+	sum := sha256.Sum256([]byte(fmt.Sprintf("yagura-loss-v1\n%s\n%s", name, class)))
+	return "l-" + hex.EncodeToString(sum[:16])
 }
 
 // lost writes a closed row for events that are gone. Its id comes from the event that told of it, so
@@ -92,8 +115,7 @@ func (c *Coverage) lost(h *host, source event.ID, class string, n uint64, from, 
 		to = max(to, from+1)
 		name = fmt.Sprintf("%s\n%d", h.id, h.hour)
 	}
-	sum := sha256.Sum256([]byte(fmt.Sprintf("yagura-loss-v1\n%s\n%s", name, class)))
-	r := Row{Tenant: h.tenant, Host: h.id, ID: "l-" + hex.EncodeToString(sum[:16]), Class: class, From: min(from, to), To: max(from, to, min(from, to)+1), State: Partial, Lost: n, Reason: clip(reason)}
+	r := Row{Tenant: h.tenant, Host: h.id, ID: lossID(name, class), Class: class, From: min(from, to), To: max(from, to, min(from, to)+1), State: Partial, Lost: n, Reason: clip(reason)}
 	c.dirty[r.ID] = r
 }
 

@@ -114,6 +114,22 @@ func saidDrops(name string, class string, lost uint64, since int64) (what, fix d
 	return what, fix
 }
 
+// quarantinePrefix begins the reason of a loss that is the server's: the events lie in its quarantine.
+const quarantinePrefix = "in quarantine: "
+
+func saidDetained(name, class string, n uint64, since int64) (what, fix detection.Said) {
+	w := classWord(class)
+	what = detection.Said{
+		En: fmt.Sprintf("%s: %d %s were taken in since %s and could not be stored; they lie in the server's quarantine. The host is not the cause.", name, n, w.En, clock(since)),
+		Ja: fmt.Sprintf("%s: %s 以降に受け付けた%s %d 件を保存できず、サーバーの検査保留にあります。ホストが原因ではありません。", name, clock(since), w.Ja, n),
+	}
+	fix = detection.Said{
+		En: "`yagura quarantine list` says why; `yagura quarantine retry` stores them, once that is mended or the server was upgraded.",
+		Ja: "`yagura quarantine list` で理由を確認できます。原因を取り除くかサーバーを更新した後、`yagura quarantine retry` で保存できます。",
+	}
+	return what, fix
+}
+
 func saidHeld(name, class string, n uint64, since int64, who string) (what, fix detection.Said) {
 	w := classWord(class)
 	what = detection.Said{

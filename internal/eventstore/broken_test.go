@@ -5,6 +5,7 @@ package eventstore_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -278,9 +279,90 @@ func TestARecordThatEndsEveryWorkerIsGivenUpAlone(t *testing.T) {
 		t.Errorf("the reason is %q", q.Reason)
 	}
 	waitFault(t, faults, fault.Quarantine)
+	list, err := s.store.Detained(tenantA)
+	if err != nil || len(list) != 1 || list[0].Events != 4 || list[0].Damaged || len(list[0].Hosts) != 1 || list[0].Hosts[0] != bad.host {
+		t.Errorf("in quarantine: %+v, %v", list, err)
+	}
+	if other, err := s.store.Detained(tenantB); err != nil || len(other) != 0 {
+		t.Errorf("another tenant sees %+v, %v", other, err)
+	}
 	for _, f := range faults.Standing() {
 		if f.Cause == fault.Workers {
 			t.Errorf("one bad record stands as %+v", f)
 		}
+	}
+}
+
+// TestWhatLiesInQuarantineIsStoredOnce: a record that a bug kept out is taken in when the bug is gone, without what is
+// stored of it already, and once even if the server dies in between.
+func TestWhatLiesInQuarantineIsStoredOnce(t *testing.T) {
+	dir := t.TempDir()
+	faults := fault.NewBoard(nil)
+	s := start(t, dir, func(o *eventstore.Options) {
+		o.Faults, o.WorkerArgs, o.Log = faults, []string{"prisoner", "panic", o.Dir}, slog.New(slog.DiscardHandler)
+	})
+	good, bad := newSender(tenantA, 1), newSender(tenantA, 2)
+	s.send(good, full())
+	wake := full()
+	wake.Actor.CommandLine = "x"
+	batches, _, err := bad.batches([]*event.Event{wake, full(), full()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The same batch in a record that is stored and in one that wakes the bug: a retry must find the former.
+	shard := stream.ShardOf(bad.host)
+	if _, err := s.log.Append(t.Context(), shard, batches); err != nil {
+		t.Fatal(err)
+	}
+	s.seal()
+	later, _, err := bad.batches([]*event.Event{full(), full()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := stream.Batch{Tenant: tenantA, Host: bad.host, Stream: 9, Lane: event.Bulk, First: 1, Count: 4, Content: []byte("poison-mark, not zstd")}
+	if _, err := s.log.Append(t.Context(), shard, append(append([]stream.Batch{mark}, batches...), later...)); err != nil {
+		t.Fatal(err)
+	}
+	s.seal()
+	if got := s.count(bad, event.Network); len(got) != 3 {
+		t.Fatalf("%d events are stored before the retry; want 3", len(got))
+	}
+	list, err := s.store.Detained(tenantA)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("in quarantine: %+v, %v", list, err)
+	}
+	kept, err := os.ReadFile(filepath.Join(dir, "quarantine", list[0].ID+".bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The bug is gone with the upgrade; the batch that is no batch stays.
+	s.stop()
+	s = start(t, dir, func(o *eventstore.Options) { o.Faults = faults })
+	stored, err := s.store.Retry(t.Context(), tenantA, list[0].ID)
+	if !errors.Is(err, eventstore.ErrStillBad) || len(stored) != 2 {
+		t.Errorf("Retry = %d batches, %v; want 2 and ErrStillBad", len(stored), err)
+	}
+	once := func(state string) {
+		t.Helper()
+		got := s.count(bad, event.Network)
+		for seq := uint64(1); seq <= 5; seq++ {
+			if got[seq] != 1 {
+				t.Errorf("%s: event %d is stored %d times", state, seq, got[seq])
+			}
+		}
+	}
+	once("retried")
+	// As if the server had died after the manifest and before the quarantine.
+	s.stop()
+	if err := os.WriteFile(filepath.Join(dir, "quarantine", list[0].ID+".bin"), kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, dir, func(o *eventstore.Options) { o.Faults = faults })
+	if _, err := s.store.Retry(t.Context(), tenantA, list[0].ID); !errors.Is(err, eventstore.ErrStillBad) {
+		t.Errorf("Retry after the crash: %v", err)
+	}
+	once("after the crash")
+	if _, err := s.store.Retry(t.Context(), tenantB, "../../etc/shadow"); !errors.Is(err, eventstore.ErrNotKept) {
+		t.Errorf("Retry of a path: %v", err)
 	}
 }

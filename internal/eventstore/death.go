@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -44,6 +45,12 @@ func (d *death) Error() string {
 }
 
 func (d *death) Unwrap() error { return d.err }
+
+// ErrNoWorker is what the death of a worker that no request caused is for those outside.
+var ErrNoWorker = errors.New("no worker of the event store works")
+
+// Is makes it that.
+func (d *death) Is(target error) bool { return target == ErrNoWorker && !d.suspicious() }
 
 // suspicious says whether the request may have done it.
 func (d *death) suspicious() bool {

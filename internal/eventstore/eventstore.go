@@ -96,6 +96,8 @@ type Store struct {
 	merging    sync.Mutex             // one round of merges at a time; guards mergeAfter, held across the whole of it
 	mergeAfter map[mergeKey]time.Time // sets whose merge failed
 
+	retrying sync.Mutex // one at a time takes from the quarantine; held across the whole of it
+
 	sealing sync.Mutex            // one seal at a time; held across the whole of it, nothing else waits for it
 	seeking sync.Mutex            // one search for bad files at a time
 	ends    [stream.Shards]uint64 // last record of each shard at Open
@@ -149,6 +151,10 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	s.setAside(ctx, known)
 	s.listOrphans(ctx)
+	if err := s.settleRetries(files); err != nil {
+		return nil, fmt.Errorf("open event store: %w", err)
+	}
+	s.tellKept()
 	// From here on the folders of workers are theirs.
 	if s.program, err = openProgram(dir, opts.WorkerArgs); err != nil {
 		return nil, fmt.Errorf("open event store: %w", err)

@@ -41,7 +41,7 @@ type Hello struct {
 
 // Request is one piece of work for a worker.
 type Request struct {
-	Op       string // hot, seal, compact, events, tree, inspect, probe
+	Op       string // hot, seal, compact, events, tree, inspect, probe, retry
 	Data     string // the data directory, as the worker sees it
 	Shown    string // and as people know it
 	MemoryMB int

@@ -7,11 +7,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -90,6 +88,6 @@ func (s *Store) quarantineRecord(ctx context.Context, shard int, seq uint64, rea
 	}
 	s.opts.Log.ErrorContext(ctx, "log record cannot be stored: it is in quarantine and its events are counted as lost; sensors that still hold them send them again",
 		slog.Int("shard", shard), slog.Uint64("record", seq), slog.String("reason", reason))
-	s.opts.Faults.Raise(fault.Quarantine, "", fmt.Errorf("the last: %s, at %s", q.File, time.Now().UTC().Format(time.DateTime)))
+	s.tellKept()
 	s.opts.Quarantined(ctx, q)
 }

@@ -131,6 +131,9 @@ func (s *Store) sealRange(ctx context.Context, shard, rows int) error {
 			slog.String("tenant", q.Tenant.String()), slog.String("host", q.Host.String()), slog.String("file", q.File), slog.String("reason", q.Reason))
 		s.opts.Quarantined(ctx, q)
 	}
+	if len(a.Quarantined) > 0 {
+		s.tellKept()
+	}
 	s.sealedThrough(shard, last, prefixRows(entries))
 	return nil
 }

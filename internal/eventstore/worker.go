@@ -110,7 +110,7 @@ func (w *worker) send(q Request, entries []Entry) error {
 	if err := w.frames.writeJSON(frameRequest, q); err != nil {
 		return fmt.Errorf("send request: %w", err)
 	}
-	if q.Op != "hot" && q.Op != "seal" {
+	if q.Op != "hot" && q.Op != "seal" && q.Op != "retry" {
 		return nil
 	}
 	for _, e := range entries {

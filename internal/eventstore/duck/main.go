@@ -70,7 +70,7 @@ func serve(ctx context.Context, f *eventstore.Frames, q eventstore.Request) erro
 	var a eventstore.Answer
 	var err error
 	switch q.Op {
-	case "hot", "seal":
+	case "hot", "seal", "retry":
 		a, err = write(f, q)
 	case "compact":
 		a, err = compact(ctx, q)
@@ -154,6 +154,9 @@ func write(f *eventstore.Frames, q eventstore.Request) (a eventstore.Answer, err
 		size, err := b.WriteHot(filepath.Join(q.Data, filepath.FromSlash(q.Path)))
 		a.Files = []eventstore.File{{Path: q.Path, Rows: a.Rows, Bytes: size}}
 		return a, err
+	}
+	if a.Quarantined = b.Bad; q.Op == "retry" && len(b.Bad) > 0 {
+		return a, nil // it stays where it lies
 	}
 	if a.Quarantined, err = b.WriteQuarantine(q.Data); err != nil {
 		return a, err

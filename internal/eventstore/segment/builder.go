@@ -9,6 +9,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/stream"
 )
 
 // Builder gathers the events of some log records. It holds them all in memory; the server bounds how
@@ -73,7 +74,7 @@ func (b *Builder) Add(e eventstore.Entry) {
 				Shard: e.Shard, Record: e.Record, Batch: i, Tenant: x.Tenant, Host: x.Host,
 				StreamLane: eventstore.StreamLane{Stream: x.Stream, Lane: x.Lane}, Range: whole, Reason: err.Error(),
 			})
-			b.Raw = append(b.Raw, x.Content)
+			b.Raw = append(b.Raw, stream.EncodeRecord([]stream.Batch{*x}))
 			continue
 		}
 		for _, d := range dropped {

@@ -4515,6 +4515,238 @@ func (x *Store) GetDueRows() int64 {
 	return 0
 }
 
+type GetQuarantineRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetQuarantineRequest) Reset() {
+	*x = GetQuarantineRequest{}
+	mi := &file_console_v1_console_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetQuarantineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetQuarantineRequest) ProtoMessage() {}
+
+func (x *GetQuarantineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetQuarantineRequest.ProtoReflect.Descriptor instead.
+func (*GetQuarantineRequest) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{58}
+}
+
+type RetryQuarantineRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryQuarantineRequest) Reset() {
+	*x = RetryQuarantineRequest{}
+	mi := &file_console_v1_console_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryQuarantineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryQuarantineRequest) ProtoMessage() {}
+
+func (x *RetryQuarantineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryQuarantineRequest.ProtoReflect.Descriptor instead.
+func (*RetryQuarantineRequest) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *RetryQuarantineRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type Quarantine struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*QuarantineItem      `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`    // what lies there now
+	Stored        int64                  `protobuf:"varint,2,opt,name=stored,proto3" json:"stored,omitempty"` // events that a retry took in
+	Failed        []*QuarantineItem      `protobuf:"bytes,3,rep,name=failed,proto3" json:"failed,omitempty"`  // of a retry: what stays, with why
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quarantine) Reset() {
+	*x = Quarantine{}
+	mi := &file_console_v1_console_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quarantine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quarantine) ProtoMessage() {}
+
+func (x *Quarantine) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quarantine.ProtoReflect.Descriptor instead.
+func (*Quarantine) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *Quarantine) GetItems() []*QuarantineItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *Quarantine) GetStored() int64 {
+	if x != nil {
+		return x.Stored
+	}
+	return 0
+}
+
+func (x *Quarantine) GetFailed() []*QuarantineItem {
+	if x != nil {
+		return x.Failed
+	}
+	return nil
+}
+
+type QuarantineItem struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Time          int64                  `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`     // when it was put there, µs UTC
+	Events        int64                  `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"` // 0: nobody knows
+	Bytes         int64                  `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Hosts         []string               `protobuf:"bytes,5,rep,name=hosts,proto3" json:"hosts,omitempty"` // names
+	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	Damaged       bool                   `protobuf:"varint,7,opt,name=damaged,proto3" json:"damaged,omitempty"` // its bytes cannot be read: a retry is of no use
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuarantineItem) Reset() {
+	*x = QuarantineItem{}
+	mi := &file_console_v1_console_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuarantineItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuarantineItem) ProtoMessage() {}
+
+func (x *QuarantineItem) ProtoReflect() protoreflect.Message {
+	mi := &file_console_v1_console_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuarantineItem.ProtoReflect.Descriptor instead.
+func (*QuarantineItem) Descriptor() ([]byte, []int) {
+	return file_console_v1_console_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *QuarantineItem) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *QuarantineItem) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *QuarantineItem) GetEvents() int64 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *QuarantineItem) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *QuarantineItem) GetHosts() []string {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *QuarantineItem) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *QuarantineItem) GetDamaged() bool {
+	if x != nil {
+		return x.Damaged
+	}
+	return false
+}
+
 type StoreFile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
@@ -4530,7 +4762,7 @@ type StoreFile struct {
 
 func (x *StoreFile) Reset() {
 	*x = StoreFile{}
-	mi := &file_console_v1_console_proto_msgTypes[58]
+	mi := &file_console_v1_console_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4542,7 +4774,7 @@ func (x *StoreFile) String() string {
 func (*StoreFile) ProtoMessage() {}
 
 func (x *StoreFile) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[58]
+	mi := &file_console_v1_console_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4555,7 +4787,7 @@ func (x *StoreFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreFile.ProtoReflect.Descriptor instead.
 func (*StoreFile) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{58}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *StoreFile) GetPath() string {
@@ -4619,7 +4851,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_console_v1_console_proto_msgTypes[59]
+	mi := &file_console_v1_console_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4631,7 +4863,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[59]
+	mi := &file_console_v1_console_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4644,7 +4876,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{59}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Check) GetName() string {
@@ -4683,7 +4915,7 @@ type CreateSignInLinkRequest struct {
 
 func (x *CreateSignInLinkRequest) Reset() {
 	*x = CreateSignInLinkRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[60]
+	mi := &file_console_v1_console_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4695,7 +4927,7 @@ func (x *CreateSignInLinkRequest) String() string {
 func (*CreateSignInLinkRequest) ProtoMessage() {}
 
 func (x *CreateSignInLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[60]
+	mi := &file_console_v1_console_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4708,7 +4940,7 @@ func (x *CreateSignInLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSignInLinkRequest.ProtoReflect.Descriptor instead.
 func (*CreateSignInLinkRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{60}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{64}
 }
 
 type CreateSignInLinkResponse struct {
@@ -4721,7 +4953,7 @@ type CreateSignInLinkResponse struct {
 
 func (x *CreateSignInLinkResponse) Reset() {
 	*x = CreateSignInLinkResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[61]
+	mi := &file_console_v1_console_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4733,7 +4965,7 @@ func (x *CreateSignInLinkResponse) String() string {
 func (*CreateSignInLinkResponse) ProtoMessage() {}
 
 func (x *CreateSignInLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[61]
+	mi := &file_console_v1_console_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4746,7 +4978,7 @@ func (x *CreateSignInLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSignInLinkResponse.ProtoReflect.Descriptor instead.
 func (*CreateSignInLinkResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{61}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *CreateSignInLinkResponse) GetUrl() string {
@@ -4772,7 +5004,7 @@ type SetOperatorListRequest struct {
 
 func (x *SetOperatorListRequest) Reset() {
 	*x = SetOperatorListRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[62]
+	mi := &file_console_v1_console_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4784,7 +5016,7 @@ func (x *SetOperatorListRequest) String() string {
 func (*SetOperatorListRequest) ProtoMessage() {}
 
 func (x *SetOperatorListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[62]
+	mi := &file_console_v1_console_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4797,7 +5029,7 @@ func (x *SetOperatorListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOperatorListRequest.ProtoReflect.Descriptor instead.
 func (*SetOperatorListRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{62}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SetOperatorListRequest) GetList() []byte {
@@ -4816,7 +5048,7 @@ type SetOperatorListResponse struct {
 
 func (x *SetOperatorListResponse) Reset() {
 	*x = SetOperatorListResponse{}
-	mi := &file_console_v1_console_proto_msgTypes[63]
+	mi := &file_console_v1_console_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4828,7 +5060,7 @@ func (x *SetOperatorListResponse) String() string {
 func (*SetOperatorListResponse) ProtoMessage() {}
 
 func (x *SetOperatorListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[63]
+	mi := &file_console_v1_console_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4841,7 +5073,7 @@ func (x *SetOperatorListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOperatorListResponse.ProtoReflect.Descriptor instead.
 func (*SetOperatorListResponse) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{63}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SetOperatorListResponse) GetGeneration() uint64 {
@@ -4859,7 +5091,7 @@ type GetAuthorityRequest struct {
 
 func (x *GetAuthorityRequest) Reset() {
 	*x = GetAuthorityRequest{}
-	mi := &file_console_v1_console_proto_msgTypes[64]
+	mi := &file_console_v1_console_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4871,7 +5103,7 @@ func (x *GetAuthorityRequest) String() string {
 func (*GetAuthorityRequest) ProtoMessage() {}
 
 func (x *GetAuthorityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[64]
+	mi := &file_console_v1_console_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4884,7 +5116,7 @@ func (x *GetAuthorityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAuthorityRequest.ProtoReflect.Descriptor instead.
 func (*GetAuthorityRequest) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{64}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{68}
 }
 
 type Authority struct {
@@ -4898,7 +5130,7 @@ type Authority struct {
 
 func (x *Authority) Reset() {
 	*x = Authority{}
-	mi := &file_console_v1_console_proto_msgTypes[65]
+	mi := &file_console_v1_console_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4910,7 +5142,7 @@ func (x *Authority) String() string {
 func (*Authority) ProtoMessage() {}
 
 func (x *Authority) ProtoReflect() protoreflect.Message {
-	mi := &file_console_v1_console_proto_msgTypes[65]
+	mi := &file_console_v1_console_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4923,7 +5155,7 @@ func (x *Authority) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Authority.ProtoReflect.Descriptor instead.
 func (*Authority) Descriptor() ([]byte, []int) {
-	return file_console_v1_console_proto_rawDescGZIP(), []int{65}
+	return file_console_v1_console_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Authority) GetPublicKey() []byte {
@@ -5352,7 +5584,23 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\fclock_jumped\x18\r \x01(\bR\vclockJumped\x12%\n" +
 	"\x0eretention_days\x18\x0e \x01(\rR\rretentionDays\x12\x10\n" +
 	"\x03due\x18\x0f \x01(\x03R\x03due\x12\x19\n" +
-	"\bdue_rows\x18\x10 \x01(\x03R\adueRows\"\x95\x01\n" +
+	"\bdue_rows\x18\x10 \x01(\x03R\adueRows\"\x16\n" +
+	"\x14GetQuarantineRequest\"(\n" +
+	"\x16RetryQuarantineRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x98\x01\n" +
+	"\n" +
+	"Quarantine\x127\n" +
+	"\x05items\x18\x01 \x03(\v2!.yagura.console.v1.QuarantineItemR\x05items\x12\x16\n" +
+	"\x06stored\x18\x02 \x01(\x03R\x06stored\x129\n" +
+	"\x06failed\x18\x03 \x03(\v2!.yagura.console.v1.QuarantineItemR\x06failed\"\xaa\x01\n" +
+	"\x0eQuarantineItem\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x16\n" +
+	"\x06events\x18\x03 \x01(\x03R\x06events\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x03R\x05bytes\x12\x14\n" +
+	"\x05hosts\x18\x05 \x03(\tR\x05hosts\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x18\n" +
+	"\adamaged\x18\a \x01(\bR\adamaged\"\x95\x01\n" +
 	"\tStoreFile\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x10\n" +
@@ -5387,7 +5635,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x06Finish\x12 .yagura.console.v1.FinishRequest\x1a\".yagura.console.v1.SessionResponse\x12J\n" +
 	"\x04Open\x12\x1e.yagura.console.v1.OpenRequest\x1a\".yagura.console.v1.SessionResponse\x12J\n" +
 	"\x05Close\x12\x1f.yagura.console.v1.CloseRequest\x1a .yagura.console.v1.CloseResponse\x12H\n" +
-	"\x03Who\x12\x1d.yagura.console.v1.WhoRequest\x1a\".yagura.console.v1.SessionResponse2\x89\x10\n" +
+	"\x03Who\x12\x1d.yagura.console.v1.WhoRequest\x1a\".yagura.console.v1.SessionResponse2\xbf\x11\n" +
 	"\aConsole\x12E\n" +
 	"\aGetHome\x12!.yagura.console.v1.GetHomeRequest\x1a\x17.yagura.console.v1.Home\x12V\n" +
 	"\tListHosts\x12#.yagura.console.v1.ListHostsRequest\x1a$.yagura.console.v1.ListHostsResponse\x12e\n" +
@@ -5411,7 +5659,9 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"RevokeHost\x12$.yagura.console.v1.RevokeHostRequest\x1a\x17.yagura.console.v1.Host\x12S\n" +
 	"\bDiagnose\x12\".yagura.console.v1.DiagnoseRequest\x1a#.yagura.console.v1.DiagnoseResponse\x12H\n" +
 	"\bGetStore\x12\".yagura.console.v1.GetStoreRequest\x1a\x18.yagura.console.v1.Store\x12R\n" +
-	"\rConfirmExpiry\x12'.yagura.console.v1.ConfirmExpiryRequest\x1a\x18.yagura.console.v1.Store\x12h\n" +
+	"\rConfirmExpiry\x12'.yagura.console.v1.ConfirmExpiryRequest\x1a\x18.yagura.console.v1.Store\x12W\n" +
+	"\rGetQuarantine\x12'.yagura.console.v1.GetQuarantineRequest\x1a\x1d.yagura.console.v1.Quarantine\x12[\n" +
+	"\x0fRetryQuarantine\x12).yagura.console.v1.RetryQuarantineRequest\x1a\x1d.yagura.console.v1.Quarantine\x12h\n" +
 	"\x0fSetOperatorList\x12).yagura.console.v1.SetOperatorListRequest\x1a*.yagura.console.v1.SetOperatorListResponse\x12T\n" +
 	"\fGetAuthority\x12&.yagura.console.v1.GetAuthorityRequest\x1a\x1c.yagura.console.v1.Authority\x12k\n" +
 	"\x10CreateSignInLink\x12*.yagura.console.v1.CreateSignInLinkRequest\x1a+.yagura.console.v1.CreateSignInLinkResponseB@Z>github.com/yagura-edr/yagura/internal/gen/console/v1;consolev1b\x06proto3"
@@ -5428,7 +5678,7 @@ func file_console_v1_console_proto_rawDescGZIP() []byte {
 	return file_console_v1_console_proto_rawDescData
 }
 
-var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
+var file_console_v1_console_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
 var file_console_v1_console_proto_goTypes = []any{
 	(*BeginRequest)(nil),             // 0: yagura.console.v1.BeginRequest
 	(*BeginResponse)(nil),            // 1: yagura.console.v1.BeginResponse
@@ -5488,19 +5738,23 @@ var file_console_v1_console_proto_goTypes = []any{
 	(*GetStoreRequest)(nil),          // 55: yagura.console.v1.GetStoreRequest
 	(*ConfirmExpiryRequest)(nil),     // 56: yagura.console.v1.ConfirmExpiryRequest
 	(*Store)(nil),                    // 57: yagura.console.v1.Store
-	(*StoreFile)(nil),                // 58: yagura.console.v1.StoreFile
-	(*Check)(nil),                    // 59: yagura.console.v1.Check
-	(*CreateSignInLinkRequest)(nil),  // 60: yagura.console.v1.CreateSignInLinkRequest
-	(*CreateSignInLinkResponse)(nil), // 61: yagura.console.v1.CreateSignInLinkResponse
-	(*SetOperatorListRequest)(nil),   // 62: yagura.console.v1.SetOperatorListRequest
-	(*SetOperatorListResponse)(nil),  // 63: yagura.console.v1.SetOperatorListResponse
-	(*GetAuthorityRequest)(nil),      // 64: yagura.console.v1.GetAuthorityRequest
-	(*Authority)(nil),                // 65: yagura.console.v1.Authority
-	nil,                              // 66: yagura.console.v1.Home.OpenBySeverityEntry
-	nil,                              // 67: yagura.console.v1.EventRow.FieldsEntry
+	(*GetQuarantineRequest)(nil),     // 58: yagura.console.v1.GetQuarantineRequest
+	(*RetryQuarantineRequest)(nil),   // 59: yagura.console.v1.RetryQuarantineRequest
+	(*Quarantine)(nil),               // 60: yagura.console.v1.Quarantine
+	(*QuarantineItem)(nil),           // 61: yagura.console.v1.QuarantineItem
+	(*StoreFile)(nil),                // 62: yagura.console.v1.StoreFile
+	(*Check)(nil),                    // 63: yagura.console.v1.Check
+	(*CreateSignInLinkRequest)(nil),  // 64: yagura.console.v1.CreateSignInLinkRequest
+	(*CreateSignInLinkResponse)(nil), // 65: yagura.console.v1.CreateSignInLinkResponse
+	(*SetOperatorListRequest)(nil),   // 66: yagura.console.v1.SetOperatorListRequest
+	(*SetOperatorListResponse)(nil),  // 67: yagura.console.v1.SetOperatorListResponse
+	(*GetAuthorityRequest)(nil),      // 68: yagura.console.v1.GetAuthorityRequest
+	(*Authority)(nil),                // 69: yagura.console.v1.Authority
+	nil,                              // 70: yagura.console.v1.Home.OpenBySeverityEntry
+	nil,                              // 71: yagura.console.v1.EventRow.FieldsEntry
 }
 var file_console_v1_console_proto_depIdxs = []int32{
-	66, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
+	70, // 0: yagura.console.v1.Home.open_by_severity:type_name -> yagura.console.v1.Home.OpenBySeverityEntry
 	12, // 1: yagura.console.v1.Home.silent_failures:type_name -> yagura.console.v1.SilentFailure
 	13, // 2: yagura.console.v1.Home.coverage:type_name -> yagura.console.v1.CoverageCell
 	11, // 3: yagura.console.v1.Home.canary_strip:type_name -> yagura.console.v1.HealthMark
@@ -5526,7 +5780,7 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	8,  // 23: yagura.console.v1.ListEventsResponse.note_said:type_name -> yagura.console.v1.Said
 	8,  // 24: yagura.console.v1.ListEventsResponse.partial_said:type_name -> yagura.console.v1.Said
 	8,  // 25: yagura.console.v1.EventRow.line:type_name -> yagura.console.v1.Said
-	67, // 26: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
+	71, // 26: yagura.console.v1.EventRow.fields:type_name -> yagura.console.v1.EventRow.FieldsEntry
 	40, // 27: yagura.console.v1.ListRulesResponse.rules:type_name -> yagura.console.v1.Rule
 	42, // 28: yagura.console.v1.ListRulesResponse.rejected:type_name -> yagura.console.v1.RejectedRule
 	42, // 29: yagura.console.v1.ListRulesResponse.warnings:type_name -> yagura.console.v1.RejectedRule
@@ -5537,71 +5791,77 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	8,  // 34: yagura.console.v1.Action.detail_said:type_name -> yagura.console.v1.Said
 	51, // 35: yagura.console.v1.CreateEnrolTokenResponse.entry:type_name -> yagura.console.v1.EnrolToken
 	51, // 36: yagura.console.v1.ListEnrolTokensResponse.tokens:type_name -> yagura.console.v1.EnrolToken
-	59, // 37: yagura.console.v1.DiagnoseResponse.checks:type_name -> yagura.console.v1.Check
-	58, // 38: yagura.console.v1.Store.files:type_name -> yagura.console.v1.StoreFile
-	8,  // 39: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
-	8,  // 40: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
-	0,  // 41: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
-	2,  // 42: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
-	3,  // 43: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
-	4,  // 44: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
-	6,  // 45: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
-	9,  // 46: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
-	14, // 47: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
-	17, // 48: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
-	21, // 49: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
-	24, // 50: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
-	27, // 51: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
-	28, // 52: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
-	29, // 53: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
-	32, // 54: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
-	35, // 55: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
-	36, // 56: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
-	38, // 57: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
-	43, // 58: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
-	44, // 59: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
-	47, // 60: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
-	49, // 61: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
-	52, // 62: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
-	53, // 63: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
-	55, // 64: yagura.console.v1.Console.GetStore:input_type -> yagura.console.v1.GetStoreRequest
-	56, // 65: yagura.console.v1.Console.ConfirmExpiry:input_type -> yagura.console.v1.ConfirmExpiryRequest
-	62, // 66: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
-	64, // 67: yagura.console.v1.Console.GetAuthority:input_type -> yagura.console.v1.GetAuthorityRequest
-	60, // 68: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
-	1,  // 69: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
-	7,  // 70: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
-	7,  // 71: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
-	5,  // 72: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
-	7,  // 73: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
-	10, // 74: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
-	15, // 75: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
-	18, // 76: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
-	22, // 77: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
-	25, // 78: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
-	25, // 79: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
-	25, // 80: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
-	30, // 81: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
-	33, // 82: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
-	34, // 83: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
-	37, // 84: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
-	39, // 85: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
-	46, // 86: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
-	45, // 87: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
-	48, // 88: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
-	50, // 89: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
-	16, // 90: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
-	54, // 91: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
-	57, // 92: yagura.console.v1.Console.GetStore:output_type -> yagura.console.v1.Store
-	57, // 93: yagura.console.v1.Console.ConfirmExpiry:output_type -> yagura.console.v1.Store
-	63, // 94: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
-	65, // 95: yagura.console.v1.Console.GetAuthority:output_type -> yagura.console.v1.Authority
-	61, // 96: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
-	69, // [69:97] is the sub-list for method output_type
-	41, // [41:69] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	63, // 37: yagura.console.v1.DiagnoseResponse.checks:type_name -> yagura.console.v1.Check
+	62, // 38: yagura.console.v1.Store.files:type_name -> yagura.console.v1.StoreFile
+	61, // 39: yagura.console.v1.Quarantine.items:type_name -> yagura.console.v1.QuarantineItem
+	61, // 40: yagura.console.v1.Quarantine.failed:type_name -> yagura.console.v1.QuarantineItem
+	8,  // 41: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
+	8,  // 42: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
+	0,  // 43: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
+	2,  // 44: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
+	3,  // 45: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
+	4,  // 46: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
+	6,  // 47: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
+	9,  // 48: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
+	14, // 49: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
+	17, // 50: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
+	21, // 51: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
+	24, // 52: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
+	27, // 53: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
+	28, // 54: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
+	29, // 55: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
+	32, // 56: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
+	35, // 57: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
+	36, // 58: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
+	38, // 59: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
+	43, // 60: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
+	44, // 61: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
+	47, // 62: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
+	49, // 63: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
+	52, // 64: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
+	53, // 65: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
+	55, // 66: yagura.console.v1.Console.GetStore:input_type -> yagura.console.v1.GetStoreRequest
+	56, // 67: yagura.console.v1.Console.ConfirmExpiry:input_type -> yagura.console.v1.ConfirmExpiryRequest
+	58, // 68: yagura.console.v1.Console.GetQuarantine:input_type -> yagura.console.v1.GetQuarantineRequest
+	59, // 69: yagura.console.v1.Console.RetryQuarantine:input_type -> yagura.console.v1.RetryQuarantineRequest
+	66, // 70: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
+	68, // 71: yagura.console.v1.Console.GetAuthority:input_type -> yagura.console.v1.GetAuthorityRequest
+	64, // 72: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
+	1,  // 73: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
+	7,  // 74: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
+	7,  // 75: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
+	5,  // 76: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
+	7,  // 77: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
+	10, // 78: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
+	15, // 79: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
+	18, // 80: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
+	22, // 81: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
+	25, // 82: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
+	25, // 83: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
+	25, // 84: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
+	30, // 85: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
+	33, // 86: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
+	34, // 87: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
+	37, // 88: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
+	39, // 89: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
+	46, // 90: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
+	45, // 91: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
+	48, // 92: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
+	50, // 93: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
+	16, // 94: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
+	54, // 95: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
+	57, // 96: yagura.console.v1.Console.GetStore:output_type -> yagura.console.v1.Store
+	57, // 97: yagura.console.v1.Console.ConfirmExpiry:output_type -> yagura.console.v1.Store
+	60, // 98: yagura.console.v1.Console.GetQuarantine:output_type -> yagura.console.v1.Quarantine
+	60, // 99: yagura.console.v1.Console.RetryQuarantine:output_type -> yagura.console.v1.Quarantine
+	67, // 100: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
+	69, // 101: yagura.console.v1.Console.GetAuthority:output_type -> yagura.console.v1.Authority
+	65, // 102: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
+	73, // [73:103] is the sub-list for method output_type
+	43, // [43:73] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_console_v1_console_proto_init() }
@@ -5615,7 +5875,7 @@ func file_console_v1_console_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_console_v1_console_proto_rawDesc), len(file_console_v1_console_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   68,
+			NumMessages:   72,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -90,6 +90,10 @@ const (
 	ConsoleGetStoreProcedure = "/yagura.console.v1.Console/GetStore"
 	// ConsoleConfirmExpiryProcedure is the fully-qualified name of the Console's ConfirmExpiry RPC.
 	ConsoleConfirmExpiryProcedure = "/yagura.console.v1.Console/ConfirmExpiry"
+	// ConsoleGetQuarantineProcedure is the fully-qualified name of the Console's GetQuarantine RPC.
+	ConsoleGetQuarantineProcedure = "/yagura.console.v1.Console/GetQuarantine"
+	// ConsoleRetryQuarantineProcedure is the fully-qualified name of the Console's RetryQuarantine RPC.
+	ConsoleRetryQuarantineProcedure = "/yagura.console.v1.Console/RetryQuarantine"
 	// ConsoleSetOperatorListProcedure is the fully-qualified name of the Console's SetOperatorList RPC.
 	ConsoleSetOperatorListProcedure = "/yagura.console.v1.Console/SetOperatorList"
 	// ConsoleGetAuthorityProcedure is the fully-qualified name of the Console's GetAuthority RPC.
@@ -310,6 +314,9 @@ type ConsoleClient interface {
 	// ConfirmExpiry says that the clock and the retention are right: what is past the retention goes, however much it is.
 	// Only the admin socket may ask.
 	ConfirmExpiry(context.Context, *connect.Request[v1.ConfirmExpiryRequest]) (*connect.Response[v1.Store], error)
+	// GetQuarantine lists accepted events that the store could not write; RetryQuarantine tries to store them now.
+	GetQuarantine(context.Context, *connect.Request[v1.GetQuarantineRequest]) (*connect.Response[v1.Quarantine], error)
+	RetryQuarantine(context.Context, *connect.Request[v1.RetryQuarantineRequest]) (*connect.Response[v1.Quarantine], error)
 	// SetOperatorList relays the authority's signed list; the server checks it and cannot make one.
 	SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error)
 	// GetAuthority gives what the server knows of the tenant's authority: public keys and the signed list.
@@ -449,6 +456,18 @@ func NewConsoleClient(httpClient connect.HTTPClient, baseURL string, opts ...con
 			connect.WithSchema(consoleMethods.ByName("ConfirmExpiry")),
 			connect.WithClientOptions(opts...),
 		),
+		getQuarantine: connect.NewClient[v1.GetQuarantineRequest, v1.Quarantine](
+			httpClient,
+			baseURL+ConsoleGetQuarantineProcedure,
+			connect.WithSchema(consoleMethods.ByName("GetQuarantine")),
+			connect.WithClientOptions(opts...),
+		),
+		retryQuarantine: connect.NewClient[v1.RetryQuarantineRequest, v1.Quarantine](
+			httpClient,
+			baseURL+ConsoleRetryQuarantineProcedure,
+			connect.WithSchema(consoleMethods.ByName("RetryQuarantine")),
+			connect.WithClientOptions(opts...),
+		),
 		setOperatorList: connect.NewClient[v1.SetOperatorListRequest, v1.SetOperatorListResponse](
 			httpClient,
 			baseURL+ConsoleSetOperatorListProcedure,
@@ -492,6 +511,8 @@ type consoleClient struct {
 	diagnose         *connect.Client[v1.DiagnoseRequest, v1.DiagnoseResponse]
 	getStore         *connect.Client[v1.GetStoreRequest, v1.Store]
 	confirmExpiry    *connect.Client[v1.ConfirmExpiryRequest, v1.Store]
+	getQuarantine    *connect.Client[v1.GetQuarantineRequest, v1.Quarantine]
+	retryQuarantine  *connect.Client[v1.RetryQuarantineRequest, v1.Quarantine]
 	setOperatorList  *connect.Client[v1.SetOperatorListRequest, v1.SetOperatorListResponse]
 	getAuthority     *connect.Client[v1.GetAuthorityRequest, v1.Authority]
 	createSignInLink *connect.Client[v1.CreateSignInLinkRequest, v1.CreateSignInLinkResponse]
@@ -597,6 +618,16 @@ func (c *consoleClient) ConfirmExpiry(ctx context.Context, req *connect.Request[
 	return c.confirmExpiry.CallUnary(ctx, req)
 }
 
+// GetQuarantine calls yagura.console.v1.Console.GetQuarantine.
+func (c *consoleClient) GetQuarantine(ctx context.Context, req *connect.Request[v1.GetQuarantineRequest]) (*connect.Response[v1.Quarantine], error) {
+	return c.getQuarantine.CallUnary(ctx, req)
+}
+
+// RetryQuarantine calls yagura.console.v1.Console.RetryQuarantine.
+func (c *consoleClient) RetryQuarantine(ctx context.Context, req *connect.Request[v1.RetryQuarantineRequest]) (*connect.Response[v1.Quarantine], error) {
+	return c.retryQuarantine.CallUnary(ctx, req)
+}
+
 // SetOperatorList calls yagura.console.v1.Console.SetOperatorList.
 func (c *consoleClient) SetOperatorList(ctx context.Context, req *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error) {
 	return c.setOperatorList.CallUnary(ctx, req)
@@ -641,6 +672,9 @@ type ConsoleHandler interface {
 	// ConfirmExpiry says that the clock and the retention are right: what is past the retention goes, however much it is.
 	// Only the admin socket may ask.
 	ConfirmExpiry(context.Context, *connect.Request[v1.ConfirmExpiryRequest]) (*connect.Response[v1.Store], error)
+	// GetQuarantine lists accepted events that the store could not write; RetryQuarantine tries to store them now.
+	GetQuarantine(context.Context, *connect.Request[v1.GetQuarantineRequest]) (*connect.Response[v1.Quarantine], error)
+	RetryQuarantine(context.Context, *connect.Request[v1.RetryQuarantineRequest]) (*connect.Response[v1.Quarantine], error)
 	// SetOperatorList relays the authority's signed list; the server checks it and cannot make one.
 	SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error)
 	// GetAuthority gives what the server knows of the tenant's authority: public keys and the signed list.
@@ -776,6 +810,18 @@ func NewConsoleHandler(svc ConsoleHandler, opts ...connect.HandlerOption) (strin
 		connect.WithSchema(consoleMethods.ByName("ConfirmExpiry")),
 		connect.WithHandlerOptions(opts...),
 	)
+	consoleGetQuarantineHandler := connect.NewUnaryHandler(
+		ConsoleGetQuarantineProcedure,
+		svc.GetQuarantine,
+		connect.WithSchema(consoleMethods.ByName("GetQuarantine")),
+		connect.WithHandlerOptions(opts...),
+	)
+	consoleRetryQuarantineHandler := connect.NewUnaryHandler(
+		ConsoleRetryQuarantineProcedure,
+		svc.RetryQuarantine,
+		connect.WithSchema(consoleMethods.ByName("RetryQuarantine")),
+		connect.WithHandlerOptions(opts...),
+	)
 	consoleSetOperatorListHandler := connect.NewUnaryHandler(
 		ConsoleSetOperatorListProcedure,
 		svc.SetOperatorList,
@@ -836,6 +882,10 @@ func NewConsoleHandler(svc ConsoleHandler, opts ...connect.HandlerOption) (strin
 			consoleGetStoreHandler.ServeHTTP(w, r)
 		case ConsoleConfirmExpiryProcedure:
 			consoleConfirmExpiryHandler.ServeHTTP(w, r)
+		case ConsoleGetQuarantineProcedure:
+			consoleGetQuarantineHandler.ServeHTTP(w, r)
+		case ConsoleRetryQuarantineProcedure:
+			consoleRetryQuarantineHandler.ServeHTTP(w, r)
 		case ConsoleSetOperatorListProcedure:
 			consoleSetOperatorListHandler.ServeHTTP(w, r)
 		case ConsoleGetAuthorityProcedure:
@@ -929,6 +979,14 @@ func (UnimplementedConsoleHandler) GetStore(context.Context, *connect.Request[v1
 
 func (UnimplementedConsoleHandler) ConfirmExpiry(context.Context, *connect.Request[v1.ConfirmExpiryRequest]) (*connect.Response[v1.Store], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.ConfirmExpiry is not implemented"))
+}
+
+func (UnimplementedConsoleHandler) GetQuarantine(context.Context, *connect.Request[v1.GetQuarantineRequest]) (*connect.Response[v1.Quarantine], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.GetQuarantine is not implemented"))
+}
+
+func (UnimplementedConsoleHandler) RetryQuarantine(context.Context, *connect.Request[v1.RetryQuarantineRequest]) (*connect.Response[v1.Quarantine], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("yagura.console.v1.Console.RetryQuarantine is not implemented"))
 }
 
 func (UnimplementedConsoleHandler) SetOperatorList(context.Context, *connect.Request[v1.SetOperatorListRequest]) (*connect.Response[v1.SetOperatorListResponse], error) {
