@@ -38,6 +38,7 @@ const (
 	NetStdioSocket     Kind = 34 // an image was started whose standard input is a network connection
 	NetScan            Kind = 35 // one process, or what one parent started, tried many addresses or ports in a short time (count: different destinations)
 	DNSQuery           Kind = 40 // a name was asked for
+	DNSAnswer          Kind = 41 // the answer to a name came after its dns.query was sent (from_ns: when it was asked for)
 	AuthLogon          Kind = 50 // a login session began
 	Dropped            Kind = 90 // a range of events was shed and counted
 	Closed             Kind = 91 // an older stream has no more events than this
@@ -101,6 +102,8 @@ func (k Kind) String() string {
 		return "net.scan"
 	case DNSQuery:
 		return "dns.query"
+	case DNSAnswer:
+		return "dns.answer"
 	case AuthLogon:
 		return "auth.logon"
 	case Dropped:
@@ -176,6 +179,8 @@ func ParseKind(s string) (Kind, bool) {
 		return NetScan, true
 	case "dns.query":
 		return DNSQuery, true
+	case "dns.answer":
+		return DNSAnswer, true
 	case "auth.logon":
 		return AuthLogon, true
 	case "dropped":
@@ -205,7 +210,7 @@ func (k Kind) Lane() Lane {
 	switch k {
 	case ProcessExec, ProcessFork, ProcessExit, ProcessImageHashed, ProcessRunning, ProcessPipe, MemPtrace, MemMemfdCreate, MemVMWrite, MemProcWrite, FileReadCredential, NetStdioSocket, NetScan, AuthLogon, Dropped, Closed, SensorStart, SensorStop, SensorCapability, SensorLoss, SensorThrottle, SensorCanary, SensorTamper:
 		return Critical
-	case NetConnect, NetAccept, NetListen, NetClose, DNSQuery:
+	case NetConnect, NetAccept, NetListen, NetClose, DNSQuery, DNSAnswer:
 		return Network
 	}
 	return Bulk
@@ -261,6 +266,8 @@ func (k Kind) Class() string {
 	case NetScan:
 		return "network"
 	case DNSQuery:
+		return "dns"
+	case DNSAnswer:
 		return "dns"
 	case AuthLogon:
 		return "process"
@@ -336,6 +343,8 @@ func (k Kind) Group() string {
 	case NetScan:
 		return "network"
 	case DNSQuery:
+		return "network"
+	case DNSAnswer:
 		return "network"
 	case AuthLogon:
 		return "other"
@@ -466,7 +475,7 @@ type Event struct {
 	Time              int64      // the server's estimate of when it happened (µs UTC)
 	Received          int64      // when the server took it; retention counts from it (µs UTC)
 	Flags             uint64     // bits: 1 command line truncated, 2 path truncated, 4 text came from a user pointer, 8 text unreadable, 16 recovered by a resync or snapshot, 32 imported recording, 64 file is memory-backed (memfd or shm), 128 file was deleted, 256 file was created by this act, 512 canary, 1024 the act emptied the file (opened for truncation while it had content, or truncated to nothing), 2048 the sensor judged lineage: what is not listed there is not so
-	HashState         uint64     // state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error
+	HashState         uint64     // state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error, 6 its file system did not answer
 	Ancestors         []string   // image paths from the parent's parent upwards, at most 8
 	Hostname          string     // name of the host; only on sensor.start and imports
 	Lineage           []string   // proven roles of the acting process or of what started it, by the identity of the program and not by its name: package-manager and others (docs/format/rule.md)

@@ -78,6 +78,8 @@ func kindWords(k event.Kind) Said {
 		return said("a name was asked for", "名前の問い合わせ")
 	case event.SensorTamper:
 		return said("somebody tampered with the sensor", "センサーへの干渉")
+	case event.DNSAnswer:
+		return said("a late answer to a name", "名前への遅れた応答")
 	case event.SensorCapability:
 		return said("what the sensor can see changed", "センサーが見える範囲の変化")
 	}

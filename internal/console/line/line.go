@@ -110,11 +110,14 @@ func network(e *event.Event) detection.Said {
 		return said(a+" tried "+n+" different destinations, the last one "+remote, a+" が "+n+" 個の異なる宛先へ接続を試行（最後は "+remote+"）")
 	case event.NetStdioSocket:
 		return said(a+" was started with a network connection as its standard input ("+remote+")", a+" が標準入力をネットワーク接続として起動（"+remote+"）")
-	case event.DNSQuery:
+	case event.DNSQuery, event.DNSAnswer:
 		to, toJa := "", ""
 		if len(e.Answers) > 0 {
 			list := quote(strings.Join(e.Answers, " "))
 			to, toJa = ", answered "+list, "（応答 "+list+"）"
+		}
+		if e.Kind == event.DNSAnswer {
+			return said(a+" got a late answer to the name "+quote(e.Query)+to, a+" が名前 "+quote(e.Query)+" への遅れた応答を受信"+toJa)
 		}
 		return said(a+" asked for the name "+quote(e.Query)+to, a+" が名前 "+quote(e.Query)+" を問い合わせ"+toJa)
 	}

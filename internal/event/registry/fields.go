@@ -33,7 +33,7 @@ var Top = []Field{
 	},
 	{
 		Number: 8, Go: "HashState", Name: "hash_state", Type: Uint, OS: AllOS, Source: Sensor, Hunt: "HashState", Since: 1,
-		En: "state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error", Ja: "実行ファイルのハッシュの状態: 0 なし、1 判明、2 計算中、3 大きすぎる、4 消えた、5 エラー",
+		En: "state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error, 6 its file system did not answer", Ja: "実行ファイルのハッシュの状態: 0 なし、1 判明、2 計算中、3 大きすぎる、4 消えた、5 エラー、6 ファイルシステムの応答なし",
 	},
 	{
 		Number: 9, Go: "Ancestors", Name: "ancestors", Type: Texts, OS: AllOS, Source: Sensor, Hunt: "Ancestors", Since: 1,

@@ -145,7 +145,8 @@ type decoder struct {
 	within    map[string]string // of credentials, by name: what their path must have
 	args      []byte            // of the last exec read, in the record
 	words     words
-	asked     []question
+	asked     []question // that wait for their answer
+	late      []question // that left without
 	throttled []throttled
 }
 

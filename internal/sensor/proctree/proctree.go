@@ -88,11 +88,11 @@ func (t *Tree) apply(e *event.Event, role *lineage.Role) (logon *event.Event) {
 	t.users.refresh(e.BootNS)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e.Kind == event.DNSQuery {
+	if e.Kind == event.DNSQuery || e.Kind == event.DNSAnswer {
 		t.names.learn(e)
 	}
 	if e.RemoteAddr.IsValid() && e.RemoteName == "" {
-		e.RemoteName = t.names.of(e.RemoteAddr)
+		e.RemoteName = t.names.of(e.Actor.Key, e.RemoteAddr, e.BootNS)
 	}
 	if e.Actor.Key == (event.Key{}) {
 		return nil

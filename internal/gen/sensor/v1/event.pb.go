@@ -41,7 +41,7 @@ type Event struct {
 	Received int64 `protobuf:"zigzag64,6,opt,name=received,proto3" json:"received,omitempty"`
 	// bits: 1 command line truncated, 2 path truncated, 4 text came from a user pointer, 8 text unreadable, 16 recovered by a resync or snapshot, 32 imported recording, 64 file is memory-backed (memfd or shm), 128 file was deleted, 256 file was created by this act, 512 canary, 1024 the act emptied the file (opened for truncation while it had content, or truncated to nothing), 2048 the sensor judged lineage: what is not listed there is not so
 	Flags uint64 `protobuf:"varint,7,opt,name=flags,proto3" json:"flags,omitempty"`
-	// state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error
+	// state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error, 6 its file system did not answer
 	HashState uint64 `protobuf:"varint,8,opt,name=hash_state,json=hashState,proto3" json:"hash_state,omitempty"`
 	// image paths from the parent's parent upwards, at most 8
 	Ancestors [][]byte `protobuf:"bytes,9,rep,name=ancestors,proto3" json:"ancestors,omitempty"`

@@ -20,6 +20,7 @@ const kinds = [
   'net.accept',
   'net.listen',
   'dns.query',
+  'dns.answer',
   'file.create',
   'file.modify',
   'file.rename',
