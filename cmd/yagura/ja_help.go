@@ -87,9 +87,9 @@ var jaHelp = terminal.Sentences{
 
 	"How long to wait for the outcome; 0 returns at once.": "結果を待つ時間。0 は待たない。",
 
-	"Its descendants too.":                               "子孫のプロセスも含める。",
-	"Ends by itself after this long (at most 7 days).":   "自動で解除されるまでの時間(最長 7 日)。",
-	"Further addresses or networks that stay reachable.": "ほかに通信を残すアドレスやネットワーク。",
+	"All that it started too, also what outlived those in between.": "起動したものすべてを含める(途中の親が終了していても)。",
+	"Ends by itself after this long (at most 7 days).":              "自動で解除されるまでの時間(最長 7 日)。",
+	"Further addresses or networks that stay reachable.":            "ほかに通信を残すアドレスやネットワーク。",
 
 	"with all that it started": "起動したものもすべて",
 

@@ -9,7 +9,7 @@ import (
 // TestReasonsReadAsJapanese takes reasons as sensors, the coverage table and the console's forms really write
 // them: on a Japanese screen nothing of them stays English but names, paths and numbers.
 func TestReasonsReadAsJapanese(t *testing.T) {
-	names := regexp.MustCompile(`/\S+|[0-9a-f]{16}|[0-9T:-]+Z|PID|pid|settings|handlers|ring_bulk|stranger|buckets|isolate_out|nftables|yagura_isolation|python3|ms|p-[a-z0-9]+|KiB|UTC|DNS|ptrace|lockdown|root|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
+	names := regexp.MustCompile(`/\S+|[0-9a-f]{16}|[0-9T:-]+Z|PID|pid|settings|handlers|ring_bulk|stranger|buckets|isolate_out|nftables|yagura_isolation|python3|ms|p-[a-z0-9]+|KiB|UTC|DNS|ptrace|lockdown|init|root|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
 	latin := regexp.MustCompile(`[A-Za-z]{2,}`)
 	for _, en := range []string{
 		"no sign of life from the sensor",
@@ -37,6 +37,8 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 		"pid 12 is stopped (1 reached) after 6.7 ms",
 		"pid 12 is running (1 reached) after 0.1 ms",
 		"pid 12 is exited (3 reached) after 3.3 ms",
+		"pid 12 is exited (3 reached) after 3.3 ms; pid 13 (/x) still lives: it is init, the kernel or the sensor itself, and protected; pid 14 (/y) still lives: there are too many: isolate the host; 3 more still live: see the proof",
+		"not all of the tree was reached: pid 12 is running (3 reached) after 3.3 ms; pid 13 (/x) still lives: it waits in the kernel and ends when that answers; pid 14 (/z) still lives: the kernel refused the signal; pid 15 (/z) still lives: it took the signal and has not obeyed yet",
 		"nothing was killed: process p-aadgbc7pzvsuaaaaabtaaaaabe is of another boot or another host: the process is gone",
 		"the command ended at 2026-11-30T10:38:15Z, it is 2026-11-30T12:28:15Z here: sign it again; the clocks differ: the server says 2026-11-30T10:38:15Z, this host 2026-11-30T12:28:15Z, the latest that the server ever said here is 2026-11-30T12:28:14Z by now; set the clock that is wrong, of the server first, and give the order again",
 		"the sensor was stopped: nobody knows who",

@@ -34,7 +34,7 @@ type respondFlags struct {
 type respondKillVerb struct {
 	respondFlags
 	Process string `arg:"" help:"Process (HOST/p-…), the host by id or name."`
-	Tree    bool   `help:"Its descendants too."`
+	Tree    bool   `help:"All that it started too, also what outlived those in between."`
 }
 
 // Help shows examples.

@@ -28,6 +28,7 @@ type Source interface {
 	Capabilities() []probe.Capability
 	CapabilityEvents() []*event.Event
 	Counters() (map[string]probe.Counters, error)
+	contain.Tree
 }
 
 // Options of an agent.
@@ -97,6 +98,9 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 		} else {
 			a.o.Source = source
 		}
+	}
+	if a.o.Source != nil {
+		a.procs.Tree = a.o.Source
 	}
 	return a, nil
 }

@@ -110,7 +110,7 @@ func (a *Agent) act(ctx context.Context, cmd *command.Command, o order) (detail 
 		if err != nil {
 			return "", p, err
 		}
-		return fmt.Sprintf("pid %d is %s (%d reached) after %.1f ms", p.PID, p.State, p.Reached, p.Millis), p, nil
+		return p.Said(), p, nil
 	case command.Isolate:
 		var args command.IsolateArguments
 		if err := command.DecodeArguments(o.signed.Arguments, &args); err != nil {

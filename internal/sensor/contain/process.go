@@ -20,10 +20,8 @@ import (
 var (
 	ErrGone      = errors.New("the process is gone")
 	ErrProtected = errors.New("the process is protected")
+	ErrSurvived  = errors.New("not all of the tree was reached")
 )
-
-// maxTree bounds how many processes one act may reach. Full: the act stops there and says so.
-const maxTree = 4096
 
 // ProcessProof is what was measured when processes were acted on.
 type ProcessProof struct {
@@ -34,6 +32,9 @@ type ProcessProof struct {
 	Reached int     `json:"reached"`
 	Failed  int     `json:"failed,omitempty"`
 	Millis  float64 `json:"ms"`
+
+	Survived  int        `json:"survived,omitempty"` // of a tree: those that live on, protected ones too
+	Survivors []Survivor `json:"survivors,omitempty"`
 }
 
 // Processes acts on processes of this boot by their key.
@@ -41,9 +42,20 @@ type Processes struct {
 	BootTag uint32
 	Spare   []int         // pids that are never touched beside init and this process
 	Wait    time.Duration // for the effect to show, 3 s
+	Tree    Tree          // who started whom; nil: a tree is what hangs together now
 }
 
-// Kill ends the process with a key, its descendants too when tree is set, and waits until it is gone.
+func (p *Processes) wait() time.Duration {
+	if p.Wait == 0 {
+		return 3 * time.Second
+	}
+	return p.Wait
+}
+
+// goal is what a signal makes of a process.
+var goal = map[unix.Signal]string{unix.SIGKILL: "exited", unix.SIGSTOP: "stopped", unix.SIGCONT: "running"}
+
+// Kill ends the process with a key, all that it started too when tree is set, and waits until it is gone.
 func (p *Processes) Kill(ctx context.Context, key event.Key, tree bool) (ProcessProof, error) {
 	return p.signal(ctx, key, tree, unix.SIGKILL)
 }
@@ -59,6 +71,9 @@ func (p *Processes) Resume(ctx context.Context, key event.Key, tree bool) (Proce
 }
 
 func (p *Processes) signal(ctx context.Context, key event.Key, tree bool, sig unix.Signal) (ProcessProof, error) {
+	if tree {
+		return p.signalTree(ctx, key, sig)
+	}
 	start := time.Now()
 	proof := ProcessProof{Process: key.String(), Signal: unix.SignalName(sig)}
 	h, err := p.open(key)
@@ -67,49 +82,18 @@ func (p *Processes) signal(ctx context.Context, key event.Key, tree bool, sig un
 	}
 	defer h.close()
 	proof.PID = h.pid
-	all := []*held{h}
-	if tree {
-		// Stopped first, so that nothing forks while its children are counted; twice the same list is the end.
-		if err := h.send(unix.SIGSTOP); err != nil {
-			return proof, fmt.Errorf("stop pid %d: %w", h.pid, err)
-		}
-		found, err := p.descendants(ctx, all)
-		defer func() {
-			for _, d := range found {
-				d.close()
-			}
-		}()
-		if err != nil {
-			return proof, err
-		}
-		all = append(all, found...)
-	}
-	for _, one := range all {
-		if err := one.send(sig); err != nil && !errors.Is(err, unix.ESRCH) {
-			proof.Failed++
-			continue
-		}
+	if err := h.send(sig); err != nil && !errors.Is(err, unix.ESRCH) {
+		proof.Failed++
+	} else {
 		proof.Reached++
 	}
-	wait := p.Wait
-	if wait == 0 {
-		wait = 3 * time.Second
-	}
+	wait, want := p.wait(), goal[sig]
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	want := map[unix.Signal]string{unix.SIGKILL: "exited", unix.SIGSTOP: "stopped", unix.SIGCONT: "running"}[sig]
-	for i, one := range all {
-		state := one.await(ctx, want)
-		if i == 0 {
-			proof.State = state
-		}
-		if state != want && state != "exited" {
-			proof.Failed++
-		}
-	}
+	proof.State = h.await(ctx, want)
 	proof.Millis = float64(time.Since(start).Microseconds()) / 1000
-	if proof.Failed > 0 || proof.State != want && proof.State != "exited" {
-		return proof, fmt.Errorf("%d of %d processes are not %s after %s: look at them on the host", proof.Failed, len(all), want, wait)
+	if proof.State != want && proof.State != "exited" {
+		return proof, fmt.Errorf("pid %d is not %s after %s: look at it on the host", proof.PID, want, wait)
 	}
 	if proof.State == "exited" && sig != unix.SIGKILL {
 		return proof, fmt.Errorf("process %s: %w", key, ErrGone)
@@ -119,9 +103,12 @@ func (p *Processes) signal(ctx context.Context, key event.Key, tree bool, sig un
 
 // held is a process that cannot be mistaken for another: a pidfd whose start time was compared.
 type held struct {
-	pid  int
-	fd   int
-	tick uint64 // start, in clock ticks
+	pid    int
+	fd     int
+	tick   uint64 // start, in clock ticks
+	parent int    // when it was taken hold of
+	name   string
+	key    event.Key // zero when it is known by its number alone
 }
 
 func (h *held) close() { _ = unix.Close(h.fd) }
@@ -131,10 +118,23 @@ func (h *held) send(sig unix.Signal) error { return unix.PidfdSendSignal(h.fd, s
 // ticksPerSecond is USER_HZ, which Linux fixes at 100 for /proc on all our architectures.
 const ticksPerSecond = 100
 
-// open finds the process of a key. The key says when the process started and its pid; the pid alone
+// open finds the process of a key, if an act may be done on it.
+func (p *Processes) open(key event.Key) (*held, error) {
+	h, err := p.hold(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.spare(h.pid); err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// hold finds the process of a key. The key says when the process started and its pid; the pid alone
 // proves nothing, because another process may have it by now. So: take a pidfd, read who has the pid, then
 // see that the pidfd's process still lives: then it was that one we read about.
-func (p *Processes) open(key event.Key) (*held, error) {
+func (p *Processes) hold(key event.Key) (*held, error) {
 	startNS := binary.BigEndian.Uint64(key[0:])
 	pid := int(binary.BigEndian.Uint32(key[8:]))
 	if tag := binary.BigEndian.Uint32(key[12:]); tag != p.BootTag {
@@ -147,10 +147,6 @@ func (p *Processes) open(key event.Key) (*held, error) {
 	if h.tick != startNS/(1e9/ticksPerSecond) {
 		h.close()
 		return nil, fmt.Errorf("process %s: its pid %d belongs to another process now: %w", key, pid, ErrGone)
-	}
-	if err := p.spare(pid); err != nil {
-		h.close()
-		return nil, err
 	}
 	return h, nil
 }
@@ -181,7 +177,7 @@ func hold(pid int) (*held, error) {
 		_ = unix.Close(fd)
 		return nil, ErrGone
 	}
-	return &held{pid: pid, fd: fd, tick: st.start}, nil
+	return &held{pid: pid, fd: fd, tick: st.start, parent: st.parent, name: st.name}, nil
 }
 
 // await polls until the process is in the state or ctx ends; it gives the state seen last.
@@ -217,56 +213,6 @@ func (h *held) state() string {
 	return "running"
 }
 
-// descendants lists the children of all, and theirs, stopped, until a round finds no new one.
-func (p *Processes) descendants(ctx context.Context, all []*held) ([]*held, error) {
-	known := map[int]uint64{}
-	for _, h := range all {
-		known[h.pid] = h.tick
-	}
-	var found []*held
-	for {
-		pids, err := processes()
-		if err != nil {
-			return found, err
-		}
-		fresh := 0
-		for _, pid := range pids {
-			if ctx.Err() != nil {
-				return found, context.Cause(ctx)
-			}
-			st, err := readStat(pid)
-			if err != nil {
-				continue
-			}
-			if _, ok := known[pid]; ok {
-				continue
-			}
-			if _, child := known[st.parent]; !child || p.spare(pid) != nil {
-				continue
-			}
-			h, err := hold(pid)
-			if err != nil {
-				continue
-			}
-			if h.tick != st.start {
-				h.close()
-				continue
-			}
-			if len(found) >= maxTree {
-				h.close()
-				return found, fmt.Errorf("more than %d processes descend from it: isolate the host instead", maxTree)
-			}
-			_ = h.send(unix.SIGSTOP)
-			known[pid] = h.tick
-			found = append(found, h)
-			fresh++
-		}
-		if fresh == 0 {
-			return found, nil
-		}
-	}
-}
-
 func processes() ([]int, error) {
 	d, err := os.Open("/proc")
 	if err != nil {
@@ -287,6 +233,7 @@ func processes() ([]int, error) {
 }
 
 type stat struct {
+	name   string
 	state  byte
 	parent int
 	start  uint64 // clock ticks since boot
@@ -308,6 +255,9 @@ func parseStat(b []byte) (s stat, err error) {
 	i := bytes.LastIndexByte(b, ')')
 	if i < 0 {
 		return s, errStat
+	}
+	if open := bytes.IndexByte(b, '('); open >= 0 && open < i {
+		s.name = string(b[open+1 : i])
 	}
 	f := bytes.Fields(b[i+1:])
 	if len(f) < 20 || len(f[0]) != 1 {

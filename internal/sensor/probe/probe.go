@@ -220,6 +220,22 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 	}
 }
 
+// CatchUp waits until every record of the critical ring that is written by now was handed on.
+func (p *Probe) CatchUp(ctx context.Context) error {
+	r := p.rings[ringCritical]
+	until := r.producer.Load()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for r.consumer.Load() < until {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
 // Free gives an event back that was emitted and is no longer used: it is made another one. Whoever keeps an event,
 // or a list of one, does not give it back; its texts may be kept.
 func (p *Probe) Free(e *event.Event) { p.pool.Put(e) }

@@ -43,6 +43,7 @@ type process struct {
 	interpreter         string
 	invoked             string
 	role                *lineage.Role // of the program that it runs
+	kin                 *kin          // who started it, and those, as far as they were seen
 	sha256              *[32]byte     // shared by all that run the image
 	flags               uint64        // FlagMemoryFile, FlagDeleted of the image
 	orphan              bool          // it was given to another parent than the one that made it
@@ -126,6 +127,7 @@ func (t *Tree) actor(e *event.Event, now uint64) int32 {
 		p.used = true
 		if p.parent == (event.Key{}) {
 			p.parent, p.parentPID = e.Parent.Key, e.Parent.PID
+			t.adopt(p)
 		}
 		if e.Actor.UserID != "" {
 			p.user, p.effectiveUser = e.Actor.UserID, e.Actor.EffectiveUserID
@@ -138,6 +140,7 @@ func (t *Tree) actor(e *event.Event, now uint64) int32 {
 	slot := t.take(e.Actor.Key, e.Actor.PID, e.Actor.StartNS, now)
 	p := &t.slots[slot]
 	p.parent, p.parentPID = e.Parent.Key, e.Parent.PID
+	t.adopt(p)
 	p.user, p.effectiveUser, p.comm = e.Actor.UserID, e.Actor.EffectiveUserID, e.Actor.Comm
 	p.execID = e.Actor.ExecID
 	// Its fork was lost: what the parent runs is the best guess until an exec says otherwise.
@@ -163,6 +166,7 @@ func (t *Tree) fork(e *event.Event, parent *process, now uint64) {
 		c := &t.slots[i]
 		if c.parent == (event.Key{}) {
 			c.parent, c.parentPID = parent.key, parent.pid
+			t.adopt(c)
 		}
 		t.show(&e.Target, c)
 		return
@@ -171,6 +175,7 @@ func (t *Tree) fork(e *event.Event, parent *process, now uint64) {
 	c := &t.slots[t.take(e.Target.Key, e.Target.PID, e.Target.StartNS, now)]
 	c.inherit(&from)
 	c.parent, c.parentPID = from.key, from.pid
+	t.adopt(c)
 	c.user, c.effectiveUser, c.comm, c.execID = from.user, from.effectiveUser, from.comm, from.execID
 	t.show(&e.Target, c)
 }

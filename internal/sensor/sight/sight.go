@@ -99,6 +99,12 @@ func (s *Sight) Process(key event.Key) (event.Process, bool) { return s.tree.Pro
 // Running gives the process that has this pid now, as far as its fork or exec was seen.
 func (s *Sight) Running(pid uint64) (event.Process, bool) { return s.tree.Running(pid) }
 
+// Below gives the processes that live and descend from one, by what was recorded.
+func (s *Sight) Below(key event.Key) []event.Process { return s.tree.Below(key) }
+
+// CatchUp waits until what the kernel recorded up to now of processes is known here.
+func (s *Sight) CatchUp(ctx context.Context) error { return s.probe.CatchUp(ctx) }
+
 // Run emits one sensor.capability per class, one process.running per process there is, and from then on what
 // happens, until ctx ends. emit is called by one goroutine at a time and must be quick: while it blocks, the
 // rings fill. Events of one process leave in their order. An event and its lists are used again when emit returns:
