@@ -40,6 +40,10 @@ var japanese = terminal.Sentences{
 	"process": "プロセス", "file": "ファイル", "network": "ネットワーク", "dns": "DNS", "memory": "メモリー",
 	"names": "ファイル名", "ok": "正常", "warn": "注意", "fail": "異常", "full": "完全", "partial": "一部", "blind": "監視不可",
 
+	// what is in the way while every hook works
+	"the sensor holds events of the kernel and cannot go on: find out what it waits for, or restart it":                                "センサーがカーネルのイベントを受け取れず、先へ進めない。何を待っているかを調べるか、センサーを再起動してください",
+	"a file system does not answer, programs on it have no hash: find the mount, bring its server back or unmount it with `umount -f`": "応答しないファイルシステムがあり、その上のプログラムのハッシュがない。該当のマウントを探し、サーバーを復旧するか `umount -f` で外してください",
+
 	// check
 	"not root: start it with sudo, or give it CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_KILL and CAP_SYS_PTRACE":                                                                                      "root ではありません。sudo で起動するか、CAP_BPF、CAP_PERFMON、CAP_NET_ADMIN、CAP_KILL、CAP_SYS_PTRACE を与えてください",
 	"this kernel describes no types (/sys/kernel/btf/vmlinux is missing): use one built with CONFIG_DEBUG_INFO_BTF=y":                                                                                "このカーネルには BTF がありません(/sys/kernel/btf/vmlinux がない)。CONFIG_DEBUG_INFO_BTF=y でビルドされたカーネルを使ってください",

@@ -21,7 +21,7 @@ func TestEverySentenceHasItsJapanese(t *testing.T) {
 	for _, text := range slices.Sorted(maps.Keys(source.Bypasses)) {
 		t.Errorf("%s: %q is printed without being looked up", source.Bypasses[text], text)
 	}
-	texts := terminaltest.Texts(t, "../../internal/sensor", "../../internal/command", "../../internal/fleet")
+	texts := terminaltest.Texts(t, "../../internal/sensor", "../../internal/command", "../../internal/fleet", "../../internal/event")
 	for _, en := range slices.Sorted(maps.Keys(japanese)) {
 		if _, said := source.Said[en]; !said && !texts[en] {
 			t.Errorf("nothing says %q any more", en)

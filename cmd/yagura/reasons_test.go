@@ -39,6 +39,8 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 		"pid 12 is exited (3 reached) after 3.3 ms",
 		"pid 12 is exited (3 reached) after 3.3 ms; pid 13 (/x) still lives: it is init, the kernel or the sensor itself, and protected; pid 14 (/y) still lives: there are too many: isolate the host; 3 more still live: see the proof",
 		"not all of the tree was reached: pid 12 is running (3 reached) after 3.3 ms; pid 13 (/x) still lives: it waits in the kernel and ends when that answers; pid 14 (/z) still lives: the kernel refused the signal; pid 15 (/z) still lives: it took the signal and has not obeyed yet",
+		"the sensor holds events of the kernel and cannot go on: find out what it waits for, or restart it",
+		"a file system does not answer, programs on it have no hash: find the mount, bring its server back or unmount it with `umount -f`",
 		"nothing was killed: process p-aadgbc7pzvsuaaaaabtaaaaabe is of another boot or another host: the process is gone",
 		"the command ended at 2026-11-30T10:38:15Z, it is 2026-11-30T12:28:15Z here: sign it again; the clocks differ: the server says 2026-11-30T10:38:15Z, this host 2026-11-30T12:28:15Z, the latest that the server ever said here is 2026-11-30T12:28:14Z by now; set the clock that is wrong, of the server first, and give the order again",
 		"the sensor was stopped: nobody knows who",

@@ -316,6 +316,42 @@ func TestReasonsStandInBothLanguages(t *testing.T) {
 	})
 }
 
+// TestSightThatStandsStillSaysWhatToDo: every hook works, so `check` would name none; what helps is said instead.
+func TestSightThatStandsStillSaysWhatToDo(t *testing.T) {
+	for reason, c := range map[string]struct {
+		state    coverage.State
+		severity detection.Severity
+		fix      string
+	}{
+		event.ReasonStalled:   {coverage.Blind, detection.High, "systemctl restart yagura-sensor"},
+		event.ReasonHungFiles: {coverage.Partial, detection.Low, "umount -f"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWatch(t)
+			defer func() { w.stop() }()
+			w.hello()
+			w.live(2 * time.Minute)
+			w.see(&event.Event{Kind: event.SensorCapability, Subject: "process", State: string(c.state), Reason: reason})
+			found := func() (f coverage.SilentFailure, ok bool) {
+				for _, f := range w.summary().SilentFailures {
+					if strings.Contains(f.ID, "class/process") {
+						return f, true
+					}
+				}
+				return f, false
+			}
+			f, ok := found()
+			if !ok || f.Severity != c.severity || !strings.Contains(f.What.En, reason) || !strings.Contains(f.Fix.En, c.fix) || !strings.Contains(f.Fix.Ja, c.fix) {
+				t.Errorf("%q: %v %+v", reason, ok, f)
+			}
+			w.see(&event.Event{Kind: event.SensorCapability, Subject: "process", State: string(coverage.Full)})
+			if f, ok := found(); ok {
+				t.Errorf("%q stands when it is over: %+v", reason, f)
+			}
+		})
+	}
+}
+
 // A recording that was replayed was told as a sensor that somebody stopped. What a host says of itself makes it no
 // recording, and a host that is none is missed as before.
 func TestTheEndOfARecordingIsNoFailure(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // Silent-failure classes (mdr.md §12.1).
@@ -97,6 +98,18 @@ func saidDegraded(name string, r Row, ja func(string) string) (what, fix detecti
 	fix = detection.Said{
 		En: "Run `yagura-sensor check` on the host: it names the hook and what the kernel lacks. Until then an empty answer about this class means unknown.",
 		Ja: "ホストで `yagura-sensor check` を実行すると、フックと不足している機能が分かります。それまでこの種類の「該当なし」は「不明」を意味します。",
+	}
+	switch r.Reason {
+	case event.ReasonStalled:
+		fix = detection.Said{
+			En: "Every hook works and nobody takes what it tells: restart the sensor (`systemctl restart yagura-sensor`). If it comes back, `cat /proc/$(pidof yagura-sensor)/task/*/stack` says what it waits for. Until then an empty answer means unknown.",
+			Ja: "フックは正常ですが、イベントが受け取られていません。センサーを再起動してください(`systemctl restart yagura-sensor`)。再発する場合は `cat /proc/$(pidof yagura-sensor)/task/*/stack` で何を待っているかが分かります。それまで「該当なし」は「不明」を意味します。",
+		}
+	case event.ReasonHungFiles:
+		fix = detection.Said{
+			En: "Everything is seen but hashes of programs on that file system. `for m in $(cut -d' ' -f2 /proc/mounts); do timeout -s KILL 2 stat -t $m >/dev/null || echo $m; done` finds it; bring its server back, or unmount it with `umount -f`. The sensor then goes on by itself.",
+			Ja: "そのファイルシステム上のプログラムのハッシュ以外は見えています。`for m in $(cut -d' ' -f2 /proc/mounts); do timeout -s KILL 2 stat -t $m >/dev/null || echo $m; done` で応答しないマウントを探し、サーバーを復旧するか `umount -f` で外してください。その後センサーは自動で元に戻ります。",
+		}
 	}
 	return what, fix
 }

@@ -86,6 +86,13 @@ const (
 	HashTooBig
 	HashGone
 	HashError
+	HashHung // the file system of the image did not answer
+)
+
+// Reasons of sensor.capability that a server knows by themselves: every hook works, and something else is in the way.
+const (
+	ReasonStalled   = "the sensor holds events of the kernel and cannot go on: find out what it waits for, or restart it"
+	ReasonHungFiles = "a file system does not answer, programs on it have no hash: find the mount, bring its server back or unmount it with `umount -f`"
 )
 
 // Lane orders what is kept when not all can be. Numbers are on the wire.

@@ -28,6 +28,7 @@ type Source interface {
 	Capabilities() []probe.Capability
 	CapabilityEvents() []*event.Event
 	Counters() (map[string]probe.Counters, error)
+	Hung() int // workers that wait for file systems that do not answer
 	contain.Tree
 }
 
@@ -166,6 +167,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	part(&workWait, work, "status", a.keepStatus)
 	if a.o.Source != nil {
 		part(&workWait, work, "sight", a.see)
+		part(&workWait, work, "watch over the sight", a.watch)
 	} else {
 		a.log.ErrorContext(ctx, "nothing can be seen on this host", slog.String("err", a.o.Blind))
 	}

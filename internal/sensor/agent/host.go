@@ -56,6 +56,7 @@ func (h *host) Report() *sensorv1.ReportRequest {
 	}
 	add("events", a.seen.Load())
 	if a.o.Source != nil {
+		add("hung", uint64(a.o.Source.Hung()))
 		if all, err := a.o.Source.Counters(); err == nil {
 			for class, c := range all {
 				for _, one := range []struct {

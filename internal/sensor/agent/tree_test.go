@@ -205,7 +205,8 @@ end = time.time()+50
 for i in range(10):
     os.fork(); time.sleep(0.2)
 while time.time() < end: time.sleep(1)
-' >/dev/null; sleep 1.3; echo ready; exec sleep 300`)
+' >/dev/null; echo ready; exec sleep 300`)
+	eventually(t, "growth", func() bool { return len(marked(t, "bomb")) >= 32 })
 	proof, err := p.Kill(t.Context(), root.Key, true)
 	if err != nil {
 		t.Errorf("Kill = %+v, %v", proof, err)

@@ -1,6 +1,6 @@
-// Package image hashes executed files: SHA-256 by a fixed number of workers, cached by what identifies the
-// content, bounded in size and in bytes per second, so that no file an attacker runs can stall the sensor.
-// It knows nothing of events; package sight decides how long an exec waits for its hash.
+// Package image hashes executed files: SHA-256 by a bounded number of workers, cached by what identifies the
+// content, bounded in size and in bytes per second, so that no file an attacker runs can stall the sensor, nor any file
+// system that does not answer. It knows nothing of events; package sight decides how long an exec waits for its hash.
 package image
 
 import (
@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -30,29 +29,27 @@ var (
 	ErrTooBig = errors.New("file is over the size that is hashed")
 	ErrGone   = errors.New("file is gone or no longer what was executed")
 	ErrBusy   = errors.New("too many files wait to be hashed")
+	ErrHung   = errors.New("the file system of the file does not answer")
 )
 
 // Options bounds the work. Zero values take the defaults.
 type Options struct {
 	MaxBytes int64
 	Rate     int64
-	Workers  int
+	Workers  int           // of files on local file systems
+	Patience time.Duration // how long one look at a file, or one read of it, may take; 2 s
 }
 
 // Hasher hashes the images of processes.
 type Hasher struct {
 	opts  Options
-	queue chan request // full: Ask says so and the exec leaves without a hash
+	lanes [lanes]*lane
 
 	mu    sync.Mutex // guards all below
 	files generations[key]
 	seen  generations[Identity] // the same hashes, by the kernel's identity of their files
 	next  time.Time             // when the byte budget allows the next read
-}
-
-type request struct {
-	want Want
-	done func(Result)
+	hung  map[uint32]*silence   // by device
 }
 
 // Result is the hash of an image, or why there is none.
@@ -72,46 +69,26 @@ func New(opts Options) *Hasher {
 	if opts.Workers <= 0 {
 		opts.Workers = DefaultWorkers
 	}
-	return &Hasher{opts: opts, queue: make(chan request, queueLength)}
-}
-
-// Run works until ctx ends. Requests still queued then are never answered.
-func (h *Hasher) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	for range h.opts.Workers {
-		wg.Go(func() {
-			buf := make([]byte, 64<<10)
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case r := <-h.queue:
-					sum, err := h.hash(ctx, r.want, buf)
-					r.done(Result{SHA256: sum, Err: err})
-				}
-			}
-		})
+	if opts.Patience <= 0 {
+		opts.Patience = 2 * time.Second
 	}
-	wg.Wait()
-	return context.Cause(ctx)
+	h := &Hasher{opts: opts, hung: map[uint32]*silence{}}
+	h.lanes = h.makeLanes()
+	return h
 }
 
-// Ask looks for the hash of an executed file. A known content is answered at once (ok is true); otherwise
+// Ask looks for the hash of an executed file. It touches no file itself. What can be said at once is (ok is true); otherwise
 // done is called later, from a worker, exactly once, unless err says that it never will be.
 func (h *Hasher) Ask(want Want, done func(Result)) (r Result, ok bool, err error) {
-	st, err := want.stat()
-	if err != nil {
-		return Result{Err: err}, true, nil //nolint:nilerr // it is the answer: the file cannot be hashed
-	}
-	if sum, ok := h.known(keyOf(st)); ok {
-		h.remember(want.Kernel, st, sum)
-		return Result{SHA256: sum}, true, nil
-	}
-	if st.Size > h.opts.MaxBytes {
+	if want.Size > h.opts.MaxBytes {
 		return Result{Err: ErrTooBig}, true, nil
 	}
+	l := h.lanes[laneOf(want.Kernel.Magic)]
+	if h.silent(want.Kernel.Dev) || l.left.Load() >= mostLeft {
+		return Result{Err: ErrHung}, true, nil
+	}
 	select {
-	case h.queue <- request{want, done}:
+	case l.queue <- request{want, done}:
 		return Result{}, false, nil
 	default:
 		return Result{}, false, ErrBusy
@@ -120,8 +97,9 @@ func (h *Hasher) Ask(want Want, done func(Result)) (r Result, ok bool, err error
 
 // hash reads an executed file. It is stat'ed again behind the last byte, so a file written meanwhile is not
 // cached, and its hash not believed.
-func (h *Hasher) hash(ctx context.Context, want Want, buf []byte) (sum [32]byte, err error) {
+func (h *Hasher) hash(ctx context.Context, want Want, buf []byte, moved func()) (sum [32]byte, err error) {
 	f, st, err := want.open()
+	moved()
 	if err != nil {
 		return sum, err
 	}
@@ -137,6 +115,7 @@ func (h *Hasher) hash(ctx context.Context, want Want, buf []byte) (sum [32]byte,
 	d := sha256.New()
 	for read := int64(0); ; {
 		n, err := f.Read(buf)
+		moved()
 		d.Write(buf[:n])
 		if read += int64(n); read > h.opts.MaxBytes {
 			return sum, ErrTooBig
@@ -147,7 +126,7 @@ func (h *Hasher) hash(ctx context.Context, want Want, buf []byte) (sum [32]byte,
 		if err != nil {
 			return sum, fmt.Errorf("read image: %w", err)
 		}
-		if err := h.pay(ctx, n); err != nil {
+		if err := h.pay(ctx, n, moved); err != nil {
 			return sum, err
 		}
 	}
@@ -162,7 +141,7 @@ func (h *Hasher) hash(ctx context.Context, want Want, buf []byte) (sum [32]byte,
 
 // pay waits until the byte budget allows to go on. A second's worth may be spent at once: most programs are
 // small, and an exec waits for its hash.
-func (h *Hasher) pay(ctx context.Context, n int) error {
+func (h *Hasher) pay(ctx context.Context, n int, moved func()) error {
 	cost := time.Duration(n) * time.Second / time.Duration(h.opts.Rate)
 	now := time.Now()
 	h.mu.Lock()
@@ -181,6 +160,7 @@ func (h *Hasher) pay(ctx context.Context, n int) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-t.C:
+		moved()
 		return nil
 	}
 }
@@ -255,22 +235,4 @@ func (g *generations[K]) put(k K, sum [32]byte) {
 		g.old, g.young = g.young, make(map[K][32]byte)
 	}
 	g.young[k] = sum
-}
-
-// regular opens a path for reading if it is a regular file. O_NONBLOCK: a FIFO put in its place must not hold
-// a worker.
-func regular(path string) (*os.File, *unix.Stat_t, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open image: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "image")
-	st := new(unix.Stat_t)
-	if err := unix.Fstat(fd, st); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("stat image: %w", err), f.Close())
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, nil, errors.Join(errors.New("image is no regular file"), f.Close())
-	}
-	return f, st, nil
 }

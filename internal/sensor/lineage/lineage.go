@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/event/registry"
@@ -85,14 +86,16 @@ type programKey struct {
 	script bool
 }
 
-// Judge judges execs. It is used from one goroutine at a time.
+// Judge judges execs. It is safe for use from many goroutines: what it asks of a file system may take for ever.
 type Judge struct {
 	programs map[programKey]registry.Program
 	proof    *proof
 	environ  func(pid uint64) []byte
 	inode    func(pid uint64, path string) (ino string, there bool)
 	mounts   func(pid string) []mount
-	places   map[probe.Root]place // of roots of mount namespaces
+
+	mu     sync.Mutex           // guards places
+	places map[probe.Root]place // of roots of mount namespaces
 }
 
 // New makes a judge of programs of the system whose root is at dir: "/" but in tests. writer says who wrote a file, as far as that was
@@ -108,7 +111,16 @@ func New(dir string, writer func(volume, id string) (lineage []string, ok bool))
 // Of gives the role of the program that an exec, or a running process, names; nil for none. root and host are the root folders of
 // the process and of the host; arguments are those of an exec, each ended by NUL.
 func (j *Judge) Of(e *event.Event, root, host probe.Root, arguments []byte) *Role {
-	a := &e.Actor
+	if ask := j.Ask(e, root, host, arguments); ask != nil {
+		return ask()
+	}
+	return nil
+}
+
+// Ask is Of in two halves. It touches no file, and gives nil when the program has no role whatever its files say. What it gives
+// otherwise looks at the files, which may take for ever, and needs nothing of its caller.
+func (j *Judge) Ask(e *event.Event, root, host probe.Root, arguments []byte) func() *Role {
+	a := e.Actor
 	if a.Path == "" || host == (probe.Root{}) {
 		return nil
 	}
@@ -124,43 +136,51 @@ func (j *Judge) Of(e *event.Event, root, host probe.Root, arguments []byte) *Rol
 		p.Root && a.EffectiveUserID != "0",
 		e.Flags&(event.FlagMemoryFile|event.FlagDeleted) != 0,
 		e.File.OwnerID != "0" || e.File.Mode&0o022 != 0, // of the image: of a script, its interpreter
-		p.Script && !named(arguments, strings.TrimPrefix(file, root.Path)):
+		p.Script && !named(arguments, strings.TrimPrefix(file, root.Path)),
+		other && p.Role != registry.RolePackageManager:
 		return nil
 	}
-	r := &Role{Name: p.Role, Scope: narrowed(p, a.CommandLine)}
-	if other {
-		if p.Role != registry.RolePackageManager {
+	return func() *Role {
+		r := &Role{Name: p.Role, Scope: narrowed(p, a.CommandLine)}
+		if other {
+			ok = j.elsewhere(r, a.PID, root, file)
+		} else {
+			ok = j.here(p, &a, file)
+		}
+		if !ok || steered(j.environ(a.PID)) {
 			return nil
 		}
-		r.Name, r.Root = registry.RolePackageManagerOtherRoot, root.Path
-		if root.Path == "" {
-			where, ok := j.place(a.PID, root)
-			if !ok || where.folder != "" && (isSystem(strings.TrimPrefix(where.folder, strings.TrimSuffix(j.proof.dir, "/"))) || !private(where.folder, file)) {
-				return nil
-			}
-			r.Volume, r.folder = where.volume, where.folder
-		} else if isSystem(root.Path) || !j.private(root, file) {
-			return nil
+		return r
+	}
+}
+
+// here says whether a program of the host's own root is that of a package.
+func (j *Judge) here(p registry.Program, a *event.Process, file string) bool {
+	id := a.FileID
+	if p.Script {
+		if !j.proof.interpreter(a.Path, id) {
+			return false
 		}
-	} else {
-		id := a.FileID
-		if p.Script {
-			if !j.proof.interpreter(a.Path, id) {
-				return nil
-			}
-			var there bool
-			if id, there = j.inode(a.PID, file); there && id == "" {
-				return nil
-			}
-		}
-		if !j.proof.of(file, id) {
-			return nil
+		var there bool
+		if id, there = j.inode(a.PID, file); there && id == "" {
+			return false
 		}
 	}
-	if steered(j.environ(a.PID)) {
-		return nil
+	return j.proof.of(file, id)
+}
+
+// elsewhere says whether a package manager of another root has a role there, and notes how far it reaches.
+func (j *Judge) elsewhere(r *Role, pid uint64, root probe.Root, file string) bool {
+	r.Name, r.Root = registry.RolePackageManagerOtherRoot, root.Path
+	if root.Path != "" {
+		return !isSystem(root.Path) && j.private(root, file)
 	}
-	return r
+	where, ok := j.place(pid, root)
+	if !ok || where.folder != "" && (isSystem(strings.TrimPrefix(where.folder, strings.TrimSuffix(j.proof.dir, "/"))) || !private(where.folder, file)) {
+		return false
+	}
+	r.Volume, r.folder = where.volume, where.folder
+	return true
 }
 
 func (j *Judge) program(full string, script bool, root string) (registry.Program, bool) {

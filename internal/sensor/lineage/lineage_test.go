@@ -284,7 +284,7 @@ func TestProgramThatAnUpgradeReplacedIsKnownByTheNewLists(t *testing.T) {
 	if err := os.Chtimes(filepath.Dir(list), time.Time{}, time.Now().Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	j.proof.scanned = j.proof.scanned.Add(-rescan)
+	j.proof.have.scanned = j.proof.have.scanned.Add(-rescan)
 	if got := of("/usr/bin/dpkg"); got != "package-manager tree" {
 		t.Errorf("listed by now: %q", got)
 	}

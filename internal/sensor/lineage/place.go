@@ -2,6 +2,7 @@ package lineage
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path"
 	"path/filepath"
@@ -32,7 +33,10 @@ type mount struct{ volume, root, point, kind string }
 // that the host has nowhere else, so its volume tells what lies in it. A folder of the host that became a root shares its volume
 // with the host's own files: there only a file counts that the host, too, finds below that folder.
 func (j *Judge) place(pid uint64, root probe.Root) (place, bool) {
-	if p, ok := j.places[root]; ok {
+	j.mu.Lock()
+	p, ok := j.places[root]
+	j.mu.Unlock()
+	if ok {
 		return p, true
 	}
 	inner, ok := top(j.mounts(strconv.FormatUint(pid, 10)))
@@ -63,6 +67,8 @@ func (j *Judge) place(pid uint64, root probe.Root) (place, bool) {
 			return place{}, false
 		}
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if len(j.places) >= maxPlaces {
 		clear(j.places)
 	}
@@ -135,24 +141,36 @@ func lies(folder string, f *event.File) bool {
 // image marks a file that runs: perl has two names in every Debian, and what a program is does not hang on its other name.
 const image = ^uint64(0)
 
+// same asks only what the kernel has in memory, as it has of a file that was just written: it is called where nobody may wait.
 func same(folder, name string, f *event.File) bool {
-	dir, err := unix.Open(folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	dir, err := cached(unix.AT_FDCWD, folder, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = unix.Close(dir) }()
-	fd, err := unix.Openat2(dir, strings.TrimLeft(name, "/"), &unix.OpenHow{
-		Flags:   unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV | unix.RESOLVE_NO_MAGICLINKS,
-	})
+	fd, err := cached(dir, strings.TrimLeft(name, "/"), unix.O_NOFOLLOW, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_XDEV|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = unix.Close(fd) }()
-	var st unix.Stat_t
-	return unix.Fstat(fd, &st) == nil && strconv.FormatUint(st.Ino, 10) == f.FileID &&
-		volumeOf(&st) == f.VolumeID &&
+	var st unix.Statx_t
+	return unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_INO|unix.STATX_TYPE|unix.STATX_NLINK, &st) == nil &&
+		strconv.FormatUint(st.Ino, 10) == f.FileID && probe.Volume(st.Dev_major<<20|st.Dev_minor) == f.VolumeID &&
 		(f.Mode == image || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink == 1)
+}
+
+const (
+	resolveCached = 0x20 // RESOLVE_CACHED of linux/openat2.h, since 5.12
+	cachedTries   = 16   // a mount or a rename anywhere on the host makes the kernel say "again"
+)
+
+// cached finds a file without asking its file system: what is not in the kernel's memory is not found.
+func cached(dir int, name string, flags, resolve uint64) (fd int, err error) {
+	err = unix.EAGAIN
+	for n := 0; n < cachedTries && errors.Is(err, unix.EAGAIN); n++ {
+		fd, err = unix.Openat2(dir, name, &unix.OpenHow{Flags: flags | unix.O_PATH | unix.O_CLOEXEC, Resolve: resolve | resolveCached})
+	}
+	return fd, err
 }
 
 // mounts reads what is mounted where, for one process.

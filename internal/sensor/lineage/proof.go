@@ -5,13 +5,13 @@ import (
 	"bytes"
 	"crypto/md5" //nolint:gosec // it is what the package database has; identity does not rest on it alone
 	"encoding/hex"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,10 +33,16 @@ type proof struct {
 	dir     string // root of the system
 	started int64  // ns since 1970
 	writer  func(volume, id string) ([]string, bool)
-	known   map[identity]verdict
 
-	sums    map[string]string // by path without its first slash: what dpkg's lists say, for the programs of the registry
+	mu    sync.Mutex // guards all below; never held while a file is looked at
+	known map[identity]verdict
+	have  lists
+}
+
+// lists are what dpkg's lists say of the programs of the registry.
+type lists struct {
 	dpkg    bool
+	sums    map[string]string // by path without its first slash
 	scanned time.Time
 	changed time.Time // what listed gave when they were read
 }
@@ -67,14 +73,20 @@ func (p *proof) of(path, ino string) bool {
 		return false
 	}
 	id := identity{path, st.Dev, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
-	if v, ok := p.known[id]; ok && (v.yes || time.Since(p.scanned) < rescan || v.lists.Equal(p.listed())) {
+	p.mu.Lock()
+	v, ok := p.known[id]
+	scanned := p.have.scanned
+	p.mu.Unlock()
+	if ok && (v.yes || time.Since(scanned) < rescan || v.lists.Equal(p.listed())) {
 		return v.yes
 	}
-	yes := p.packaged(path, &st)
+	yes, by := p.packaged(path, &st)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if len(p.known) >= maxProofs {
 		clear(p.known)
 	}
-	p.known[id] = verdict{yes, p.changed}
+	p.known[id] = verdict{yes, by}
 	return yes
 }
 
@@ -109,26 +121,29 @@ func (p *proof) kept(path string, st *unix.Stat_t) (real string, managed, ok boo
 // packaged says whether a file that is not known yet is a package's. dpkg has a sum of every file of a package. The others keep theirs in
 // databases that this does not read: there a file counts that has not changed since the sensor started, or was seen to be written by a
 // package manager.
-func (p *proof) packaged(path string, st *unix.Stat_t) bool {
+func (p *proof) packaged(path string, st *unix.Stat_t) (yes bool, by time.Time) {
 	real, managed, ok := p.kept(path, st)
 	if !ok {
-		return false
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return false, p.have.changed
 	}
-	if p.scan(); !p.dpkg {
-		return managed || st.Ctim.Nano() <= p.started
+	l := p.scan()
+	if !l.dpkg {
+		return managed || st.Ctim.Nano() <= p.started, l.changed
 	}
 	for _, name := range []string{path, strings.TrimPrefix(real, strings.TrimSuffix(p.dir, "/"))} {
-		want, ok := p.sums[alias(name)]
+		want, ok := l.sums[alias(name)]
 		if !ok {
 			continue
 		}
 		if st.Size > maxSummed {
-			return true
+			return true, l.changed
 		}
 		got, err := sum(real)
-		return err == nil && got == want
+		return err == nil && got == want, l.changed
 	}
-	return false
+	return false, l.changed
 }
 
 // guarded says whether only root can put a file into the folder dir, which is top or lies below it.
@@ -176,30 +191,36 @@ func (p *proof) listed() time.Time {
 
 // scan reads the sums of the registry's programs out of dpkg's lists, again when the folder has changed. It is asked only about
 // files that are not known yet.
-func (p *proof) scan() {
+func (p *proof) scan() lists {
 	dir, changed := p.lists(), p.listed()
-	p.dpkg = !changed.IsZero()
-	if !p.dpkg || p.sums != nil && changed.Equal(p.changed) {
-		return
-	}
-	p.changed, p.scanned, p.sums = changed, time.Now(), map[string]string{}
-	wanted := map[string]bool{}
-	for _, x := range registry.Programs {
-		wanted[alias(x.Path)] = true
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".md5sums") {
-			readSums(filepath.Join(dir, e.Name()), func(path, sum string) {
-				if name := alias(path); wanted[name] {
-					p.sums[name] = sum
-				}
-			})
+	p.mu.Lock()
+	l := p.have
+	p.mu.Unlock()
+	l.dpkg = !changed.IsZero()
+	if l.dpkg && (l.sums == nil || !changed.Equal(l.changed)) {
+		l.changed, l.scanned, l.sums = changed, time.Now(), map[string]string{}
+		wanted := map[string]bool{}
+		for _, x := range registry.Programs {
+			wanted[alias(x.Path)] = true
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			entries = nil
+		}
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), ".md5sums") {
+				readSums(filepath.Join(dir, e.Name()), func(path, sum string) {
+					if name := alias(path); wanted[name] {
+						l.sums[name] = sum
+					}
+				})
+			}
 		}
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.have = l
+	return l
 }
 
 func readSums(path string, each func(path, sum string)) {
@@ -236,11 +257,6 @@ func environ(pid uint64) []byte {
 	return b
 }
 
-const (
-	resolveCached = 0x20 // RESOLVE_CACHED of linux/openat2.h, since 5.12
-	cachedTries   = 16   // a mount or a rename anywhere on the host makes the kernel say "again"
-)
-
 // inode gives that of the file which a running process sees at path, empty when that cannot be told at once; there says whether the process
 // still is. Only what the kernel has in memory is asked, as the script that was just started is: the process may have mounted anything
 // there, and a look-up may be made to take for ever.
@@ -250,10 +266,7 @@ func inode(pid uint64, path string) (ino string, there bool) {
 		return "", false
 	}
 	defer func() { _ = unix.Close(root) }()
-	fd, err := -1, error(unix.EAGAIN)
-	for n := 0; n < cachedTries && errors.Is(err, unix.EAGAIN); n++ {
-		fd, err = unix.Openat2(root, strings.TrimLeft(path, "/"), &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: resolveCached | unix.RESOLVE_IN_ROOT})
-	}
+	fd, err := cached(root, strings.TrimLeft(path, "/"), 0, unix.RESOLVE_IN_ROOT)
 	if err != nil {
 		return "", true
 	}

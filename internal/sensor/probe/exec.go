@@ -137,7 +137,7 @@ func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.E
 		e.File.FileID = strings.Clone(e.File.FileID) // the process tree keeps it for as long as the process runs
 		a.VolumeID, a.FileID = e.File.VolumeID, e.File.FileID
 		e.Flags |= image.flags(a.Path)
-		d.executed = Image{Dev: image.dev, Inode: image.ino, Size: image.size, Mtime: image.mtime, Ctime: image.ctime}
+		d.executed = Image{Dev: image.dev, Inode: image.ino, Size: image.size, Mtime: image.mtime, Ctime: image.ctime, Magic: image.magic}
 	}
 	var s *event.Event
 	if h.kind == recExec && stdin.family != 0 && stdin.rport != 0 {
@@ -201,7 +201,8 @@ func (d *decoder) readEnds(b []byte) {
 type Image struct {
 	Dev          uint32
 	Inode, Size  uint64
-	Mtime, Ctime int64 // ns since 1970
+	Mtime, Ctime int64  // ns since 1970
+	Magic        uint64 // of its file system's superblock
 }
 
 // terminal names a terminal as its device below /dev: the kernel says pts3 for pts/3.

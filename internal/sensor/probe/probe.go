@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/aside"
 )
 
 // Options says how to look. Zero values take the defaults named.
@@ -71,6 +72,11 @@ type Probe struct {
 	mu    sync.Mutex // guards hooks
 	hooks []*hook
 
+	reader *aside.Crew // of arguments of running processes
+	asked  sync.Map    // pids whose arguments are being read
+
+	moves atomic.Uint64 // of the drain: records handed on, and looks at the rings
+
 	clock *clock
 	loss  *lossMeter
 	watch vigil // of Run
@@ -110,7 +116,7 @@ func Open(ctx context.Context, opts Options) (*Probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Probe{log: opts.Log, opts: opts, bootTag: tag, maps: map[string]*ebpf.Map{}, clock: newClock()}
+	p := &Probe{log: opts.Log, opts: opts, bootTag: tag, maps: map[string]*ebpf.Map{}, clock: newClock(), reader: aside.NewCrew(lineCrew)}
 	// BTF of the kernel is some 10 MB when parsed: shared by the loads below, garbage after them.
 	if err := p.load(ctx, btf.NewCache()); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -196,6 +202,7 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 	second := bootNow()
 	p.watch.last = second
 	for {
+		p.moves.Add(1)
 		if ctx.Err() != nil {
 			d.run(ctx, ^uint64(0))
 			d.decoder.unanswered(^uint64(0), emit)
@@ -219,6 +226,10 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 		}
 	}
 }
+
+// Moves counts what Run has done. It goes up at least once a second while Run drains the rings, and stands still when whoever
+// it hands events to does.
+func (p *Probe) Moves() uint64 { return p.moves.Load() }
 
 // CatchUp waits until every record of the critical ring that is written by now was handed on.
 func (p *Probe) CatchUp(ctx context.Context) error {
@@ -376,6 +387,7 @@ func (d *drain) run(ctx context.Context, until uint64) (again bool) {
 		}
 		d.record[first] = nil
 		d.p.rings[first].done()
+		d.p.moves.Add(1)
 	}
 	for _, r := range d.p.rings {
 		if r.available() > r.size()/4 {

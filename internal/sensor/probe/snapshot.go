@@ -14,12 +14,14 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/aside"
 	"github.com/yagura-edr/yagura/internal/sensor/probe/bpf"
 )
 
@@ -127,7 +129,7 @@ func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
 		}
 		return d.decode(record, func(e *event.Event) {
 			if e.Actor.Path != "" { // kernel threads have none
-				e.Actor.CommandLine = commandLine(e.Actor.PID)
+				p.line(e)
 			}
 			if e.Actor.PID == uint64(p.self) {
 				p.hostRoot = d.root
@@ -158,10 +160,19 @@ func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
 // fromProc describes a running process, whose key a child gave, from /proc.
 func (p *Probe) fromProc(who event.Process) *event.Event {
 	boot, host := p.Now()
-	dir := "/proc/" + strconv.FormatUint(who.PID, 10)
 	e := &event.Event{Kind: event.ProcessRunning, OS: event.Linux, BootNS: boot, HostTime: host, Flags: event.FlagRecovered, Actor: who}
-	a := &e.Actor
-	a.CommandLine = commandLine(who.PID)
+	// Somebody may have mounted something over its folder that does not answer.
+	if found, err := aside.Get(p.reader, lineWait, func() event.Process { return described(who) }, nil); err == nil {
+		e.Actor = found
+	} else {
+		e.Flags |= event.FlagUnreadable
+	}
+	p.line(e)
+	return e
+}
+
+func described(a event.Process) event.Process {
+	dir := "/proc/" + strconv.FormatUint(a.PID, 10)
 	// What is gone by now, or closed even to root, stays empty.
 	a.Path, _ = os.Readlink(dir + "/exe")
 	if comm, err := os.ReadFile(dir + "/comm"); err == nil {
@@ -174,8 +185,34 @@ func (p *Probe) fromProc(who event.Process) *event.Event {
 			a.UserID = a.EffectiveUserID
 		}
 	}
-	return e
+	return a
 }
+
+// line fills in the arguments of a running process. To read them waits for the lock on its memory, which a thread that hangs may hold,
+// and for whatever somebody mounted over its files in /proc: then they are marked as unreadable, and not asked for again before an answer came.
+func (p *Probe) line(e *event.Event) {
+	pid := e.Actor.PID
+	if _, asked := p.asked.LoadOrStore(pid, struct{}{}); asked {
+		e.Flags |= event.FlagUnreadable
+		return
+	}
+	line, err := aside.Get(p.reader, lineWait, func() string {
+		defer p.asked.Delete(pid)
+		return commandLine(pid)
+	}, nil)
+	if errors.Is(err, aside.ErrFull) {
+		p.asked.Delete(pid)
+	}
+	if err != nil {
+		e.Flags |= event.FlagUnreadable
+	}
+	e.Actor.CommandLine = line
+}
+
+const (
+	lineWait = 50 * time.Millisecond
+	lineCrew = 16 // processes whose arguments may be waited for
+)
 
 // commandLine reads the arguments of a running process; empty when it is gone by now.
 func commandLine(pid uint64) string {

@@ -352,6 +352,15 @@ func (t *Tree) SetHash(key event.Key, execID uint64, sum [32]byte) {
 	}
 }
 
+// SetRole notes the role of the program that a process runs, unless it runs another one by now.
+func (t *Tree) SetRole(key event.Key, execID uint64, role *lineage.Role) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i, ok := t.byKey[key]; ok && t.slots[i].execID == execID {
+		t.slots[i].role = role
+	}
+}
+
 // Len gives the number of processes known.
 func (t *Tree) Len() int {
 	t.mu.Lock()

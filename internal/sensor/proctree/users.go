@@ -5,15 +5,17 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/yagura-edr/yagura/internal/sensor/aside"
 )
 
 const (
 	maxPasswd    = 4 << 20 // bytes of the file that are read
 	maxUsers     = 64 << 10
 	passwdMaxAge = time.Second // how long an answer may be behind the file
+	passwdWait   = 100 * time.Millisecond
 )
 
 // Users names user ids as the host's passwd file does. It reads the file itself, without the C library: a
@@ -23,7 +25,7 @@ type Users struct {
 	names atomic.Pointer[userNames]
 	due   atomic.Uint64 // boot time from which the file is looked at again
 
-	mu      sync.Mutex // guards changed; held while the file is read
+	reader  *aside.Crew // of one: who reads the file has changed to itself
 	changed time.Time
 }
 
@@ -38,7 +40,7 @@ func (n *userNames) of(id string) string {
 }
 
 // NewUsers reads names from a passwd file when they are first asked for.
-func NewUsers(path string) *Users { return &Users{path: path} }
+func NewUsers(path string) *Users { return &Users{path: path, reader: aside.NewCrew(1)} }
 
 // now gives the last reading; nil when there is none.
 func (u *Users) now() *userNames {
@@ -49,7 +51,7 @@ func (u *Users) now() *userNames {
 }
 
 // refresh reads the file when it changed, looking once a second of boot time at most. A file that cannot be read
-// leaves the names as they were.
+// leaves the names as they were, and so does one whose file system does not answer: that is waited for only a moment.
 func (u *Users) refresh(now uint64) {
 	if u == nil {
 		return
@@ -58,8 +60,10 @@ func (u *Users) refresh(now uint64) {
 	if now < due || !u.due.CompareAndSwap(due, now+uint64(passwdMaxAge)) {
 		return
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	_, _ = aside.Get(u.reader, passwdWait, func() struct{} { u.read(); return struct{}{} }, nil)
+}
+
+func (u *Users) read() {
 	info, err := os.Stat(u.path)
 	if err != nil || info.ModTime().Equal(u.changed) {
 		return

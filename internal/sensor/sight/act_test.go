@@ -20,7 +20,8 @@ var acts = map[string]func(args []string) int{
 	"spin":    func([]string) int { select {} },
 	"mass":    actMass,
 	"overlay": actOverlay,
-	"ask":     actAsk,
+
+	"ask": actAsk,
 }
 
 // actMemfd copies a program into memory and runs it there.

@@ -58,6 +58,8 @@ func (s *Sight) note(e *event.Event, execID uint64, r image.Result) {
 		e.HashState = event.HashTooBig
 	case errors.Is(r.Err, image.ErrGone):
 		e.HashState = event.HashGone
+	case errors.Is(r.Err, image.ErrHung):
+		e.HashState = event.HashHung
 	default:
 		e.HashState = event.HashError
 	}

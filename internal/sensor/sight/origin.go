@@ -9,6 +9,8 @@ import (
 // origin learns who writes files, and tells an exec who wrote what it runs: the script that the kernel was asked to run, the image, or the
 // script that an interpreter was given as an argument.
 func (s *Sight) origin(e *event.Event) {
+	s.originsMu.Lock()
+	defer s.originsMu.Unlock()
 	switch {
 	case e.Kind.Class() == "file":
 		s.origins.See(e)
@@ -43,6 +45,8 @@ func (s *Sight) origin(e *event.Event) {
 // wrote gives the roles of the program that was seen to write a file.
 func (s *Sight) wrote(volume, id string) (roles []string, seen bool) {
 	boot, _ := s.probe.Now()
+	s.originsMu.Lock()
+	defer s.originsMu.Unlock()
 	w, _ := s.origins.Of(origin.File{Volume: volume, ID: id}, boot)
 	if w == nil {
 		return nil, false

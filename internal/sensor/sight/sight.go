@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/aside"
 	"github.com/yagura-edr/yagura/internal/sensor/image"
 	"github.com/yagura-edr/yagura/internal/sensor/lineage"
 	"github.com/yagura-edr/yagura/internal/sensor/origin"
@@ -35,11 +36,16 @@ type Sight struct {
 	probe *probe.Probe
 	tree  *proctree.Tree
 	pipes *pipeline.Table // under mu
-	// Of these three only the probes' goroutine knows.
-	origins *origin.Table
-	judge   *lineage.Judge
-	scans   *scan.Table
+	scans *scan.Table     // only the probes' goroutine knows it
+	judge *lineage.Judge
+	// Who may wait for a file system: the judge for programs of the host's root, for those of other roots, and the look for a number.
+	judges  [2]*aside.Crew
+	numbers *aside.Crew
 	hasher  *image.Hasher
+	watch   watch
+
+	originsMu sync.Mutex // guards origins
+	origins   *origin.Table
 
 	mu   sync.Mutex // guards emit and the holding area: events leave one at a time
 	emit func(*event.Event)
@@ -70,6 +76,7 @@ func Open(ctx context.Context, opts Options) (*Sight, error) {
 		log: opts.Log, probe: p, tree: proctree.New(opts.Slots, proctree.NewUsers("/etc/passwd")),
 		hasher: image.New(opts.Image), held: map[event.Key]*hold{}, alarm: alarm,
 		pipes: pipeline.New(), origins: origin.New(), scans: scan.New(),
+		judges: [2]*aside.Crew{aside.NewCrew(maxJudges), aside.NewCrew(maxJudges)}, numbers: aside.NewCrew(2),
 	}
 	s.judge = lineage.New("/", s.wrote)
 	return s, nil
@@ -79,7 +86,13 @@ func Open(ctx context.Context, opts Options) (*Sight, error) {
 func (s *Sight) Close() error { return s.probe.Close() }
 
 // Capabilities says what can be seen, by class.
-func (s *Sight) Capabilities() []probe.Capability { return s.probe.Capabilities() }
+func (s *Sight) Capabilities() []probe.Capability { return s.watch.lower(s.probe.Capabilities()) }
+
+// Hung gives how many workers wait for file systems that do not answer.
+func (s *Sight) Hung() int {
+	n, _ := s.hasher.Hung()
+	return n
+}
 
 // Names says where the last name of a file comes from that a call changes by path: probe.NamesKernel and so on.
 func (s *Sight) Names() string { return s.probe.Names() }
@@ -117,6 +130,7 @@ func (s *Sight) Run(ctx context.Context, emit func(*event.Event)) error {
 	defer cancel(errStopped)
 	wg.Go(func() { _ = s.hasher.Run(ctx) })
 	wg.Go(func() { s.expire(ctx) })
+	wg.Go(func() { s.keepWatch(ctx) })
 
 	take := func(e *event.Event) { s.take(ctx, e) }
 	for _, e := range s.CapabilityEvents() {
@@ -138,7 +152,7 @@ var errStopped = errors.New("the sensor's sight stopped")
 // CapabilityEvents gives one sensor.capability event per class, for a start and for a reconnect.
 func (s *Sight) CapabilityEvents() []*event.Event {
 	var all []*event.Event
-	for _, c := range s.probe.Capabilities() {
+	for _, c := range s.Capabilities() {
 		boot, host := s.probe.Now()
 		all = append(all, &event.Event{
 			Kind: event.SensorCapability, OS: event.Linux, BootNS: boot, HostTime: host,
@@ -164,11 +178,12 @@ func (s *Sight) take(ctx context.Context, e *event.Event) {
 	}
 	now := e.BootNS
 	if e.Kind == event.MemProcWrite {
-		e.Target.PID = hostPID("/proc", e.Actor.PID, e.Target.PID)
+		actor, n := e.Actor.PID, e.Target.PID
+		e.Target.PID, _ = aside.Get(s.numbers, numberWait, func() uint64 { return hostPID("/proc", actor, n) }, nil)
 	}
 	var logon *event.Event
 	if e.Kind == event.ProcessExec || e.Kind == event.ProcessRunning {
-		logon = s.tree.Run(e, s.judge.Of(e, s.probe.Root(), s.probe.HostRoot(), s.probe.Arguments()))
+		logon = s.tree.Run(e, s.role(e))
 	} else {
 		logon = s.tree.Apply(e)
 	}
@@ -195,6 +210,26 @@ func (s *Sight) take(ctx context.Context, e *event.Event) {
 	s.tellPipes(now)
 }
 
+// role judges a program that may have one. It waits for the files of it a bounded while: a role that is found later is the
+// process's own from then on, and until then it has none.
+func (s *Sight) role(e *event.Event) *lineage.Role {
+	root, host := s.probe.Root(), s.probe.HostRoot()
+	ask := s.judge.Ask(e, root, host, s.probe.Arguments())
+	if ask == nil {
+		return nil
+	}
+	crew := s.judges[0]
+	if root != host {
+		crew = s.judges[1]
+	}
+	key, execID := e.Actor.Key, e.Actor.ExecID
+	role, err := aside.Get(crew, judgeWait, ask, func(r *lineage.Role) { s.tree.SetRole(key, execID, r) })
+	if err != nil {
+		s.log.Debug("role of a program not known", slog.String("program", e.Actor.Path), slog.Any("err", err))
+	}
+	return role
+}
+
 // resync looks for processes that a loss of forks and execs hid, and reports those that are news as recovered.
 // It runs between two drains, in the goroutine of the probes.
 func (s *Sight) resync(ctx context.Context) {
@@ -217,4 +252,7 @@ const (
 	resyncEvery = 2 * time.Second
 	hashWait    = 100 * time.Millisecond // how long an exec waits for its hash
 	maxHeld     = 4096                   // events that wait; full: the exec leaves without its hash
+	judgeWait   = 250 * time.Millisecond // how long an exec waits for the role of its program: few programs may have one
+	maxJudges   = 4                      // programs whose file system may be waited for; full: a program has no role
+	numberWait  = 20 * time.Millisecond
 )

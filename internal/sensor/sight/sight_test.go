@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/aside/asidetest"
 	"github.com/yagura-edr/yagura/internal/sensor/sight"
 )
 
@@ -105,6 +106,7 @@ func watch(t *testing.T) *watcher {
 }
 
 func TestMain(m *testing.M) {
+	asidetest.Daemon()
 	if len(os.Args) > 1 {
 		if act, ok := acts[os.Args[1]]; ok {
 			os.Exit(act(os.Args[2:]))
