@@ -75,6 +75,9 @@ bench-flood: build ## server and workers at 5,000 events/s from synthetic sensor
 bench-quiet: build ## an honest host for ARGS (10m, 60m): installs, builds, backups, servers: 0 high or critical detections (root)
 	bash dev/bench/quiet.sh $(ARGS)
 
+bench-start: ## from a kill with a million events in the log to the console, the stories and the whole store
+	$(GO) test -tags $(TAGS) -run '^$$' -bench StartAfterAKill -benchtime 1x -timeout 30m ./cmd/yagura
+
 bench-response: build ## isolate and kill times over 20 runs (root)
 	bash dev/bench/response.sh
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -144,5 +145,46 @@ func TestAMissingSegmentIsSaidEverywhere(t *testing.T) {
 	}
 	if _, errOut, code := c.in("en", nil, "events", "list", "--limit", "1000"); code != exitOK {
 		t.Errorf("after it was put back: exit %d: %s", code, errOut)
+	}
+}
+
+// TestAnAnswerThatIsNotWholeSaysSoInChromium opens the events behind a story whose segments are gone.
+func TestAnAnswerThatIsNotWholeSaysSoInChromium(t *testing.T) {
+	if testing.Short() || !hasStore {
+		t.Skip("drives a browser")
+	}
+	if _, err := exec.LookPath("chromium"); err != nil {
+		t.Skip("needs Chromium: apt-get install chromium")
+	}
+	web, err := filepath.Abs("../../web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(web, "node_modules", "playwright-core")); err != nil {
+		t.Skip("needs the console's tools: run `make e2e`")
+	}
+	c, end, err := serveIn(t.TempDir(), "--seal-interval", "1s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	c.t = t
+	if err := c.record(); err != nil {
+		t.Fatal(err)
+	}
+	c.stored(20)
+	time.Sleep(3 * time.Second) // the rest of the recording
+	files, _ := filepath.Glob(filepath.Join(c.data, "segments", "t-*", "*", "*", "*.parquet"))
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("node", "e2e/partial.mjs", "--sign-in", c.ready.SignIn)
+	cmd.Dir = web
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Errorf("web/e2e/partial.mjs: %v", err)
 	}
 }

@@ -214,6 +214,7 @@ func (s *Store) judgeHot(ctx context.Context) {
 			s.opts.Log.ErrorContext(ctx, "hot file of an earlier run stays where it is", slog.String("path", name), slog.Any("err", err))
 			continue
 		}
+		s.program.give(s.dir, to)
 		s.mu.Lock()
 		s.orphans = append(s.orphans, Orphan{Path: to, Verdict: Unjudged})
 		s.mu.Unlock()

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
@@ -67,16 +69,32 @@ func (s *Service) recall(ctx context.Context, b *stream.Batch) {
 	if b.Lane != event.Critical && b.Count != 1 {
 		return
 	}
-	events, err := b.Events()
-	if err != nil {
-		s.log.WarnContext(ctx, "batch in the log cannot be read back", slog.Any("tenant", b.Tenant), slog.Any("host", b.Host), slog.Any("err", err))
-		return
-	}
-	for _, e := range events {
-		if k, x, ok := dropped(e.Event); ok && (k.stream == b.Stream || s.recalled(b.Host, k.stream)) {
+	wires, err := b.Wires()
+	for i := 0; err == nil && i < len(wires); i++ {
+		if !mayBeDropped(wires[i]) {
+			continue
+		}
+		var e event.Event
+		if err = e.Decode(wires[i]); err != nil {
+			break
+		}
+		if k, x, ok := dropped(&e); ok && (k.stream == b.Stream || s.recalled(b.Host, k.stream)) {
 			note(k, x)
 		}
 	}
+	if err != nil {
+		s.log.WarnContext(ctx, "batch in the log cannot be read back", slog.Any("tenant", b.Tenant), slog.Any("host", b.Host), slog.Any("err", err))
+	}
+}
+
+// mayBeDropped looks at the kind alone, which is written first: a start reads every event of the log.
+func mayBeDropped(wire []byte) bool {
+	n, typ, size := protowire.ConsumeTag(wire)
+	if size < 0 || event.Number(n) != event.NKind || typ != protowire.VarintType {
+		return true
+	}
+	kind, _ := protowire.ConsumeVarint(wire[size:])
+	return event.Kind(kind) == event.Dropped
 }
 
 // recalled says whether the log holds anything of a stream: a notice alone makes none.
