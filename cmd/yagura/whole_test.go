@@ -188,3 +188,65 @@ func TestAnAnswerThatIsNotWholeSaysSoInChromium(t *testing.T) {
 		t.Errorf("web/e2e/partial.mjs: %v", err)
 	}
 }
+
+// TestAServerWhoseClockJumpedAsksAndDeletesNothing: what was believed last lies forty days, or ten years, before
+// what the machine says within one boot, as after a jump; and an operator settles it.
+func TestAServerWhoseClockJumpedAsksAndDeletesNothing(t *testing.T) {
+	if !hasStore {
+		t.Skip("needs a build with an event store")
+	}
+	for _, jump := range []time.Duration{40 * 24 * time.Hour, 10 * 365 * 24 * time.Hour, -10 * 365 * 24 * time.Hour} {
+		dir := t.TempDir()
+		c, end, err := serveIn(dir, "--seal-interval", "1s", "--retention-days", "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.t = t
+		c.host("one", watched(20, time.Now().Add(-time.Hour).UnixMicro(), 1000))
+		c.stored(20)
+		end()
+		file := filepath.Join(c.data, "clock.json")
+		var kept map[string]any
+		b, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(b, &kept)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := kept["believed"].(string)
+		believed, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept["believed"] = believed.Add(-jump)
+		if b, err = json.Marshal(kept); err == nil {
+			err = os.WriteFile(file, b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, end, err = serveIn(dir, "--seal-interval", "1s", "--retention-days", "1"); err != nil {
+			t.Fatalf("jump of %s: the server does not start: %v", jump, err)
+		}
+		c.t = t
+		c.host("two", watched(20, time.Now().Add(-time.Hour).UnixMicro(), 1000)) // and it takes sensors and events
+		c.stored(40)
+		for language, word := range map[string]string{"en": "The clock of the server's host jumped", "ja": "時計が飛びました"} {
+			if out, _, code := c.in(language, nil, "doctor", "--json"); code != exitFailed || !strings.Contains(out, word) {
+				t.Errorf("jump of %s, %s: doctor, exit %d, does not tell: %s", jump, language, code, out)
+			}
+		}
+		if out, errOut, code := c.in("en", nil, "store", "expire"); code != exitOK || !strings.Contains(out, "by the time that has passed") {
+			t.Errorf("jump of %s: store expire: exit %d: %s%s", jump, code, out, errOut)
+		}
+		if out, errOut, code := c.in("en", nil, "store", "expire", "--yes"); code != exitOK || !strings.Contains(out, "the clock is believed") {
+			t.Errorf("jump of %s: store expire --yes: exit %d: %s%s", jump, code, out, errOut)
+		}
+		var m consolev1.Store
+		if out, _, _ := c.in("en", nil, "store", "--json"); json.Unmarshal([]byte(out), &m) != nil || m.ClockJumped || jump < 0 && m.Rows != 40 {
+			t.Errorf("jump of %s: after it was confirmed: %s", jump, out)
+		}
+		end()
+	}
+}

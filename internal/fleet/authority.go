@@ -30,7 +30,7 @@ import (
 type authority struct {
 	dir   string
 	names []string
-	now   func() time.Time // what is believed: a certificate of a clock that jumped would shut every sensor out
+	span  span
 	root  keyPair
 
 	mu      sync.Mutex // guards tenants and server; held while a missing one is made, which happens once each
@@ -43,16 +43,16 @@ type keyPair struct {
 	key  *ecdsa.PrivateKey
 }
 
-func openAuthority(dir string, names []string, now func() time.Time) (*authority, error) {
+func openAuthority(dir string, names []string, s span) (*authority, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "tenant"), 0o700); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	a := &authority{dir: dir, names: names, now: now, tenants: map[tenant.ID]keyPair{}}
+	a := &authority{dir: dir, names: names, span: s, tenants: map[tenant.ID]keyPair{}}
 	var err error
 	a.root, err = loadOrMake(filepath.Join(dir, "root"), func() (keyPair, error) {
 		return a.issue(&x509.Certificate{
 			Subject: pkix.Name{CommonName: "Yagura installation CA"}, IsCA: true, BasicConstraintsValid: true, MaxPathLen: 1,
-			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotAfter: a.now().AddDate(20, 0, 0),
+			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotAfter: a.span.late().AddDate(20, 0, 0),
 		}, nil)
 	})
 	if err != nil {
@@ -74,7 +74,7 @@ func (a *authority) tenantPair(t tenant.ID) (keyPair, error) {
 	p, err := loadOrMake(filepath.Join(a.dir, "tenant", t.String()), func() (keyPair, error) {
 		return a.issue(&x509.Certificate{
 			Subject: pkix.Name{CommonName: "Yagura sensors of " + t.String()}, IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
-			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotAfter: a.now().AddDate(10, 0, 0),
+			KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, NotAfter: a.span.late().AddDate(10, 0, 0),
 		}, &a.root)
 	})
 	if err != nil {
@@ -90,7 +90,7 @@ func (a *authority) serverPair() (keyPair, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	fresh := func(p keyPair) bool {
-		if p.cert == nil || p.cert.NotAfter.Sub(a.now()) < 30*24*time.Hour || a.now().Before(p.cert.NotBefore) || p.cert.CheckSignatureFrom(a.root.cert) != nil {
+		if p.cert == nil || !a.span.holds(p.cert, -30*24*time.Hour) || p.cert.CheckSignatureFrom(a.root.cert) != nil {
 			return false
 		}
 		for _, n := range a.names {
@@ -109,7 +109,7 @@ func (a *authority) serverPair() (keyPair, error) {
 		return p, nil
 	}
 	want := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "Yagura server"}, NotAfter: a.now().AddDate(0, 6, 0),
+		Subject: pkix.Name{CommonName: "Yagura server"}, NotAfter: a.span.late().AddDate(0, 6, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
@@ -143,10 +143,9 @@ func (a *authority) leaf(t tenant.ID, h event.HostID, public any) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	at := a.now()
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: h.String()}, URIs: []*url.URL{uriOf(t, h)},
-		NotBefore: at.Add(-backdate), NotAfter: at.Add(leafLife),
+		NotBefore: a.span.early().Add(-backdate), NotAfter: a.span.late().Add(leafLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 	}, by.cert, public, by.key)
@@ -181,7 +180,7 @@ func (a *authority) issue(c *x509.Certificate, by *keyPair) (keyPair, error) {
 	if c.SerialNumber, err = serialNumber(); err != nil {
 		return keyPair{}, err
 	}
-	c.NotBefore = a.now().Add(-backdate)
+	c.NotBefore = a.span.early().Add(-backdate)
 	parent, signer := c, key
 	if by != nil {
 		parent, signer = by.cert, by.key

@@ -66,8 +66,8 @@ func (f *Fleet) CreateToken(ctx context.Context, t tenant.ID, uses int, ttl time
 		return Token{}, "", fmt.Errorf("draw secret: %w", err)
 	}
 	secret := base64.RawURLEncoding.EncodeToString(raw)
-	at := f.now()
-	token := Token{Tenant: t, ID: "k-" + uuid.Must(uuid.NewV7()).String(), Hash: hashOf(secret), Created: at.UnixMicro(), Expires: at.Add(ttl).UnixMicro(), UsesLeft: uses, Recording: recording, CreatedBy: by}
+	at := f.span.early()
+	token := Token{Tenant: t, ID: "k-" + uuid.Must(uuid.NewV7()).String(), Hash: hashOf(secret), Created: at.UnixMicro(), Expires: f.span.late().Add(ttl).UnixMicro(), UsesLeft: uses, Recording: recording, CreatedBy: by}
 	open := 0
 	f.mu.Lock()
 	for h, old := range f.tokens {
@@ -100,7 +100,7 @@ func (f *Fleet) Tokens(t tenant.ID) []Token {
 	defer f.mu.Unlock()
 	var out []Token
 	for _, token := range f.tokens {
-		if token.Tenant == t && token.UsesLeft > 0 && token.Expires > f.now().UnixMicro() {
+		if token.Tenant == t && token.UsesLeft > 0 && token.Expires > f.span.early().UnixMicro() {
 			out = append(out, *token)
 		}
 	}
@@ -129,7 +129,7 @@ func (f *Fleet) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 		return Enrolled{}, ErrToken
 	case token.UsesLeft < 1:
 		return Enrolled{}, ErrTokenUsed
-	case token.Expires < f.now().UnixMicro():
+	case token.Expires < f.span.early().UnixMicro():
 		return Enrolled{}, ErrTokenExpired
 	}
 	public, err := checkRequest(e.Request)
@@ -139,7 +139,7 @@ func (f *Fleet) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 	if len(e.Machine) != 0 && len(e.Machine) != sha256.Size {
 		return Enrolled{}, fmt.Errorf("machine id hash of %d bytes: %w", len(e.Machine), ErrRequest)
 	}
-	ok, err := f.store.UseToken(ctx, token.Tenant, token.ID, f.now().UnixMicro())
+	ok, err := f.store.UseToken(ctx, token.Tenant, token.ID, f.span.early().UnixMicro())
 	if err != nil {
 		return Enrolled{}, fmt.Errorf("use enrolment token: %w", err)
 	}
@@ -189,7 +189,7 @@ func (f *Fleet) Renew(ctx context.Context, request []byte) (Identity, []byte, er
 	f.mu.Lock()
 	cloned := f.hosts[id.Host].Twice != 0
 	f.mu.Unlock()
-	if cloned && f.now().After(id.Certificate.NotAfter) {
+	if cloned && f.Over(id.Certificate) {
 		return id, nil, fmt.Errorf("%w: two machines use its identity; enrol both again and revoke %s", ErrRevoked, id.Host)
 	}
 	der, err := f.ca.leaf(id.Tenant, id.Host, public)

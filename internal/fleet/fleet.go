@@ -7,6 +7,7 @@ package fleet
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -109,7 +110,7 @@ type Options struct {
 	Names []string // names and addresses of the sensor listener, besides localhost
 	Store Store
 	Log   *slog.Logger
-	// Now gives the time that dates of certificates and tokens go by; nil: the machine's clock.
+	// Now gives the time that is believed beside the machine's clock; nil: that alone.
 	Now func() time.Time
 }
 
@@ -118,7 +119,7 @@ type Fleet struct {
 	store Store
 	log   *slog.Logger
 	ca    *authority
-	now   func() time.Time
+	span  span
 
 	mu       sync.Mutex // guards all below; never held across I/O
 	hosts    map[event.HostID]*member
@@ -137,9 +138,9 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	f := &Fleet{store: o.Store, log: o.Log, now: o.Now, hosts: map[event.HostID]*member{}, tokens: map[string]*Token{}, verified: map[[32]byte]proven{}}
+	f := &Fleet{store: o.Store, log: o.Log, span: span{o.Now}, hosts: map[event.HostID]*member{}, tokens: map[string]*Token{}, verified: map[[32]byte]proven{}}
 	var err error
-	if f.ca, err = openAuthority(o.Dir, o.Names, o.Now); err != nil {
+	if f.ca, err = openAuthority(o.Dir, o.Names, f.span); err != nil {
 		return nil, fmt.Errorf("open sensor authority %s: %w", o.Dir, err)
 	}
 	hosts, err := o.Store.Hosts(ctx)
@@ -159,8 +160,8 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 	return f, nil
 }
 
-// Now gives the time that dates of certificates go by.
-func (f *Fleet) Now() time.Time { return f.now() }
+// Over says whether the time of a certificate is over.
+func (f *Fleet) Over(c *x509.Certificate) bool { return f.span.early().After(c.NotAfter) }
 
 func newMember(h Host) *member {
 	m := &member{Host: h, cut: make(chan struct{})}

@@ -81,11 +81,11 @@ func (f *Fleet) prove(cert *x509.Certificate, grace time.Duration) (Identity, er
 		f.verified[sum] = p
 		f.mu.Unlock()
 	}
-	at := f.now()
-	if at.Before(cert.NotBefore) {
+	at := time.Now()
+	if f.span.late().Before(cert.NotBefore) {
 		return Identity{}, fmt.Errorf("this server's clock says %s, and the certificate is valid from %s on: %w", at.UTC().Format(time.RFC3339), cert.NotBefore.UTC().Format(time.RFC3339), ErrEarly)
 	}
-	if at.After(cert.NotAfter.Add(grace)) {
+	if f.span.early().After(cert.NotAfter.Add(grace)) {
 		return Identity{}, fmt.Errorf("this server's clock says %s, and the certificate ended at %s: %w", at.UTC().Format(time.RFC3339), cert.NotAfter.UTC().Format(time.RFC3339), ErrExpired)
 	}
 	f.mu.Lock()

@@ -325,7 +325,7 @@ func (s *Service) Attend(ctx context.Context, req *connect.Request[sensorv1.Atte
 			}
 			next.Reset(max(wait, 10*time.Millisecond))
 		case <-alive.C:
-			if s.o.Fleet.Now().After(id.Certificate.NotAfter) {
+			if s.o.Fleet.Over(id.Certificate) {
 				return refused(fleet.ErrExpired)
 			}
 			s.attending(ctx, id, req.Msg.Stream, now()-lingers)
