@@ -45,7 +45,7 @@ func BenchmarkStartAfterAKill(b *testing.B) {
 			began := time.Now()
 			c, kill = served(b, dir)
 			b.ReportMetric(time.Since(began).Seconds(), state+"-ready-s")
-			r, err := http.Get(c.ready.URL) //nolint:noctx // of our own server
+			r, err := http.Get(c.ready.URL)
 			if err != nil {
 				b.Fatal(err)
 			}
