@@ -28,12 +28,13 @@ type fault struct {
 	about    *regexp.Regexp                                                                      // a row of doctor that tells it
 	put      func(ctx context.Context, r *rand.Rand) (undo func() error, note string, err error) // makes it; undo takes its cause away
 	harmless bool                                                                                // it may have no effect: then new events must go on being found
+	mayKill  bool                                                                                // the server may be killed and started while it lasts
 }
 
 func faultsOf(s *server) []fault {
 	about := func(s string) *regexp.Regexp { return regexp.MustCompile(`(?i)` + s) }
 	jump := func(name string, off time.Duration) fault {
-		return fault{name: "clock " + name, about: about(`clock`), put: func(context.Context, *rand.Rand) (func() error, string, error) {
+		return fault{name: "clock " + name, about: about(`clock`), mayKill: true, put: func(context.Context, *rand.Rand) (func() error, string, error) {
 			return func() error { return s.setClock(0) }, "", s.setClock(off)
 		}}
 	}
@@ -42,11 +43,11 @@ func faultsOf(s *server) []fault {
 		jump("+1 day", 24*time.Hour),
 		jump("+10 years", 10*year),
 		jump("-10 years", -10*year),
-		{name: "full disk", about: about(`disk|space|full`), put: s.fillDisk},
-		{name: "full inodes", about: about(`inode`), put: s.fillInodes},
+		{name: "full disk", about: about(`disk|space|full`), put: s.fillDisk, mayKill: true},
+		{name: "full inodes", about: about(`inode`), put: s.fillInodes, mayKill: true},
 		{name: "workers that die at once", about: about(`worker`), put: s.killWorkers},
 		{name: "the program replaced by another", about: about(`worker`), put: s.replaceProgram, harmless: true},
-		{name: "one flipped byte in a segment", about: about(`segment|stored events|damaged|altered`), put: s.flip},
+		{name: "one flipped byte in a segment", about: about(`segment|stored events|damaged|altered`), put: s.flip, mayKill: true},
 	}
 }
 
@@ -78,6 +79,19 @@ func (s *server) suffer(ctx context.Context, f fault, random *rand.Rand) (result
 		}
 	}
 	s.say("  told: %q after %.0f s", r.Told, r.After)
+	down := false
+	if f.mayKill && random.IntN(2) == 0 {
+		s.say("  kill -9 while it lasts")
+		s.kill()
+		r.Kills++
+		switch err := s.launch(ctx); {
+		case errors.Is(err, errEnded):
+			down = true // it says why in its log; sensors keep what they have
+			r.Note = strings.TrimSpace(r.Note + " a server killed meanwhile does not start before it is over")
+		case err != nil:
+			return r, errors.Join(err, undo())
+		}
+	}
 	if rest := holdAtMost - time.Since(begin); rest > 0 {
 		if err := pause(ctx, rest); err != nil {
 			return r, errors.Join(err, undo())
@@ -87,6 +101,11 @@ func (s *server) suffer(ctx context.Context, f fault, random *rand.Rand) (result
 		return r, err
 	}
 	begin = time.Now()
+	if down {
+		if err := s.start(ctx); err != nil {
+			return r, err
+		}
+	}
 	r.Healed = -1
 	for r.Healed < 0 && time.Since(begin) < healWithin {
 		if err := pause(ctx, 2*time.Second); err != nil {

@@ -47,6 +47,7 @@ type result struct {
 	After  float64 `json:"told_s,omitempty"`
 	Healed float64 `json:"healed_s,omitempty"` // after its cause had gone
 	Note   string  `json:"note,omitempty"`
+	Kills  int     `json:"kills,omitempty"` // kill -9 while it lasted
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -138,6 +139,7 @@ func soak(ctx context.Context, o options) (*verdict, error) {
 			return nil, fmt.Errorf("%s: %w", f.name, err)
 		}
 		v.Faults = append(v.Faults, r)
+		v.Kills += r.Kills
 		if random.IntN(2) == 0 {
 			o.say("kill -9")
 			v.Kills++

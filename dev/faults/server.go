@@ -28,6 +28,7 @@ type server struct {
 	clock   string // file of one int64: seconds that the clock is off
 	log     *os.File
 	cmd     *exec.Cmd
+	ended   chan struct{} // closed when cmd has
 }
 
 func newServer(o options) (*server, error) {
@@ -70,6 +71,12 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.install(s.bin); err != nil {
 		return err
 	}
+	return s.launch(ctx)
+}
+
+var errEnded = errors.New("the server ended at its start")
+
+func (s *server) launch(ctx context.Context) error {
 	ready := filepath.Join(filepath.Dir(s.program), "ready.json")
 	_ = os.Remove(ready)
 	s.cmd = exec.Command(s.program, "server", "--data", s.data, "--listen", s.listen, "--sensor-listen", s.sensors, "--seal-interval", "3s", "--ready-file", ready)
@@ -78,12 +85,17 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
+	ended := make(chan struct{})
+	go func() { _ = s.cmd.Wait(); close(ended) }()
+	s.ended = ended
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		if _, err := os.Stat(ready); err == nil {
 			return nil
 		}
-		if syscall.Kill(s.cmd.Process.Pid, 0) != nil {
-			return fmt.Errorf("the server ended: see %s", s.log.Name())
+		select {
+		case <-ended:
+			return fmt.Errorf("%w: see %s", errEnded, s.log.Name())
+		default:
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
 			return err
@@ -92,17 +104,22 @@ func (s *server) start(ctx context.Context) error {
 	return fmt.Errorf("the server was not ready within two minutes: see %s", s.log.Name())
 }
 
-// again kills the server as a power cut would and starts it.
-func (s *server) again(ctx context.Context) error {
+// kill ends the server as a power cut would.
+func (s *server) kill() {
 	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
+	<-s.ended
+}
+
+// again kills the server and starts it.
+func (s *server) again(ctx context.Context) error {
+	s.kill()
 	return s.start(ctx)
 }
 
 func (s *server) end() {
 	if s.cmd != nil {
 		_ = s.cmd.Process.Signal(syscall.SIGTERM)
-		_ = s.cmd.Wait()
+		<-s.ended
 	}
 	_ = s.log.Close()
 }

@@ -187,7 +187,7 @@ try {
     const tab = await context.newPage();
     await tab.goto(t.origin);
     await tab.waitForFunction(() => document.title === 'ready', undefined, { timeout: 60_000 });
-    await tab.mouse.click(50, 50);
+    await tab.mouse.click(900, 600); // beside the frame
     await tab.waitForFunction(() => document.title.startsWith('{'));
     const out = JSON.parse(await tab.title());
     assert.deepEqual(
