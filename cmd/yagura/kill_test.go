@@ -84,6 +84,11 @@ func startLoad(t *testing.T) (stop func()) {
 }
 
 type statusJSON struct {
+	Isolation struct {
+		Active  bool   `json:"active"`
+		Due     bool   `json:"due"`
+		Problem string `json:"problem"`
+	} `json:"isolation"`
 	PID    int    `json:"pid"`
 	Stream string `json:"stream"`
 	Spool  struct {

@@ -14,6 +14,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -70,6 +71,44 @@ func TestATamperedMapIsADetection(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestALiftedIsolationIsADetection detaches both programs of an isolation from outside: within seconds the host is isolated
+// again, and it is told.
+func TestALiftedIsolationIsADetection(t *testing.T) {
+	needRoot(t)
+	config := filepath.Join(t.TempDir(), "sensor.yaml")
+	if err := os.WriteFile(config, []byte("cgroup: "+childCgroup(t)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := startHouse(t, "--sensor-config", config)
+	host := h.reporting()
+	h.cli(exitOK, "respond", "isolate", host, "--for", "10m", "--reason", "test")
+	start := time.Now()
+	for _, name := range []string{"isolate_out", "isolate_in"} {
+		l, err := link.LoadPinnedLink(filepath.Join(h.data, "sensor", "bpf", name), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Detach(); err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+	}
+	h.eventually(30*time.Second, "a detection of it", func() error {
+		if out := h.cli(exitOK, "detections"); !strings.Contains(out, "Sensor tampered with") {
+			return fmt.Errorf("detections:\n%s", out)
+		}
+		return nil
+	})
+	t.Logf("told %.1f s after the programs were detached", time.Since(start).Seconds())
+	if st := sensorStatus(h).Isolation; !st.Active || !st.Due || st.Problem != "" {
+		t.Errorf("status %+v; want isolated again", st)
+	}
+	if out := h.cli(exitOK, "hosts"); !strings.Contains(out, ", isolated") {
+		t.Errorf("hosts:\n%s", out)
+	}
+	h.cli(exitOK, "respond", "release", host, "--reason", "test")
 }
 
 // mapsOf opens the maps that a process holds, by their numbers.
