@@ -25,8 +25,6 @@ type runVerb struct {
 	TokenFile  string `help:"The same, with the token in a file." placeholder:"FILE"`
 }
 
-var errLease = errors.New("standard input ended")
-
 // Help shows examples.
 func (*runVerb) Help() string {
 	return "Ctrl+C or SIGTERM ends it, with what it has seen on disk.\n\nExamples:\n  sudo yagura-sensor run\n  sudo yagura-sensor run --token-file yagura.token --proxy http://proxy.example.com:3128"
@@ -43,7 +41,7 @@ func (v *runVerb) Run(s *shell) error {
 		// Not waited for: a read of standard input ends with the process.
 		go func() {
 			_, _ = io.Copy(io.Discard, s.in)
-			cancel(errLease)
+			cancel(agent.ErrServerEnded)
 		}()
 	}
 	if err := s.own(); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/clock"
@@ -155,13 +156,13 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 	}
 	for _, f := range append(sum.SilentFailures, held...) {
 		state := "fail"
-		switch {
-		case f.Severity == detection.Informational:
+		switch f.Severity {
+		case detection.Informational:
 			state = "ok" // worth knowing, nothing to repair
-		case f.Severity == detection.Low && f.Class == coverage.ClassServer:
-			state = "warn"
+		case detection.Low:
+			state = "warn" // such as a maintenance that was ordered
 		}
-		out = append(out, &consolev1.Check{Name: f.Class, State: state, What: said(f.What), Fix: said(f.Fix)})
+		out = append(out, &consolev1.Check{Name: f.Class, State: state, What: said(named(f)), Fix: said(f.Fix)})
 	}
 	for _, f := range b.faults.Healed(time.Now().Add(-healedShown)) {
 		add(coverage.ClassServer, "ok", f.What())
@@ -212,4 +213,13 @@ func checkRules(set *sigma.Ruleset) *consolev1.Check {
 		c.State, c.Fix = "warn", said(both("`yagura rules list` names what was not loaded, and why"))
 	}
 	return c
+}
+
+// named says of which host a failure is, where its own words do not: a list of checks has no column for it.
+func named(f coverage.SilentFailure) detection.Said {
+	name := event.Show(f.Name)
+	if name == "" || strings.Contains(f.What.En, name) {
+		return f.What
+	}
+	return detection.Said{En: name + ": " + f.What.En, Ja: name + ": " + f.What.Ja}
 }

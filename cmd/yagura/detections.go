@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -33,6 +35,23 @@ func techniques(attack []string) string {
 	return strings.Join(out, " ")
 }
 
+// inOrder puts what the server gives, the last that arrived, in the order of when it happened: a table whose first
+// column jumps back and forth cannot be read.
+func inOrder(all []*consolev1.Detection) {
+	slices.SortStableFunc(all, func(a, b *consolev1.Detection) int { return cmp.Compare(b.Time, a.Time) })
+}
+
+// lateAfter is how long after the act a detection still counts as immediate.
+const lateAfter = time.Minute
+
+// late marks a detection whose event lay in a spool: who watches the list did not see it at its time.
+func (s *shell) late(d *consolev1.Detection) string {
+	if by := time.Duration(d.BootLatencyUs) * time.Microsecond; by > lateAfter {
+		return " " + s.say("(+%s late)", by.Round(time.Second))
+	}
+	return ""
+}
+
 // Run lists detections.
 func (v detectionsVerb) Run(s *shell) error {
 	of, err := s.incidentID(v.Incident)
@@ -52,6 +71,7 @@ func (v detectionsVerb) Run(s *shell) error {
 			break
 		}
 	}
+	inOrder(all)
 	if s.json {
 		return s.printJSON(all)
 	}
@@ -62,7 +82,7 @@ func (v detectionsVerb) Run(s *shell) error {
 	var rows [][]string
 	names := s.shortNames()
 	for _, d := range all {
-		rows = append(rows, []string{terminal.Clock(d.Time), s.severity(d.Severity), s.said(d.Title), shortRef(names, d.Process), techniques(d.Attack), d.CommandLine})
+		rows = append(rows, []string{terminal.Clock(d.Time) + s.late(d), s.severity(d.Severity), s.said(d.Title), shortRef(names, d.Process), techniques(d.Attack), d.CommandLine})
 	}
 	s.tableCut([]string{"TIME", "SEVERITY", "DETECTION", "PROCESS", "ATT&CK", "COMMAND LINE"}, rows)
 	if total > uint64(len(all)) {

@@ -150,6 +150,7 @@ var jaSaid = terminal.Sentences{
 	"read coverage: %w": "カバレッジの読み取り: %s", "read stored events: %w": "保存済みイベントの読み取り: %s",
 	"nothing is stored about %s: %w": "%s については何も保存されていません: %s",
 	"notify.min_severity: %w":        "notify.min_severity: %s", "notify.smtp: %w": "notify.smtp: %s", "notify.timezone %q: %w": "notify.timezone %q: %s", "notify.webhooks %s: %w": "notify.webhooks %s: %s",
+	"(+%s late)":        "(%s 遅れ)",
 	"maintenance of %s": "%s の保守の予告",
 	"%s: waiting: %s never reported; `yagura actions show %s` tells when it has answered":                                                                            "%s: 送信待ちです。%s は一度も報告していません。応答すると `yagura actions show %s` に結果が出ます",
 	"%s: waiting: %s was not heard since the server started; `yagura actions show %s` tells when it has answered":                                                    "%s: 送信待ちです。%s はサーバーの起動後、まだ報告していません。応答すると `yagura actions show %s` に結果が出ます",

@@ -197,7 +197,7 @@ func (s *shell) warnTwice(doing string, host event.HostID) error {
 	}
 	for _, h := range hosts {
 		if h.Id == host.String() && h.Twice != 0 {
-			_, _ = fmt.Fprintf(s.stderr, "%s\n", s.say("CAUTION: two machines use the identity of %s. This order goes to both, both obey, and only the answer of one is kept: look at both. `yagura doctor` says more.", event.Show(h.Name)))
+			s.warn(s.say("CAUTION: two machines use the identity of %s. This order goes to both, both obey, and only the answer of one is kept: look at both. `yagura doctor` says more.", h.Name))
 		}
 	}
 	return nil

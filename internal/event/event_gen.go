@@ -43,12 +43,13 @@ const (
 	Dropped            Kind = 90 // a range of events was shed and counted
 	Closed             Kind = 91 // an older stream has no more events than this
 	SensorStart        Kind = 92 // the sensor started
-	SensorStop         Kind = 93 // the sensor stops on request
+	SensorStop         Kind = 93 // the sensor ends (reason: who stopped it, as far as it knows)
 	SensorCapability   Kind = 94 // what the sensor can see of one class, and why not more
 	SensorLoss         Kind = 95 // events of one class were lost in a window
 	SensorThrottle     Kind = 96 // events of one class were held back, or are no longer
 	SensorCanary       Kind = 97 // the sensor proves its sight with the server's nonce
 	SensorTamper       Kind = 98 // somebody changed how the sensor sees or what it holds in place (subject: what; state: found, lost, restored)
+	SensorSignal       Kind = 99 // a process sent the sensor a signal that stops or ends it (request: its number)
 )
 
 // String gives the name, such as process.exec.
@@ -124,6 +125,8 @@ func (k Kind) String() string {
 		return "sensor.canary"
 	case SensorTamper:
 		return "sensor.tamper"
+	case SensorSignal:
+		return "sensor.signal"
 	}
 	return fmt.Sprintf("kind-%d", uint16(k))
 }
@@ -201,6 +204,8 @@ func ParseKind(s string) (Kind, bool) {
 		return SensorCanary, true
 	case "sensor.tamper":
 		return SensorTamper, true
+	case "sensor.signal":
+		return SensorSignal, true
 	}
 	return 0, false
 }
@@ -208,7 +213,7 @@ func ParseKind(s string) (Kind, bool) {
 // Lane gives the lane that events of this kind travel in; Bulk for a kind unknown here.
 func (k Kind) Lane() Lane {
 	switch k {
-	case ProcessExec, ProcessFork, ProcessExit, ProcessImageHashed, ProcessRunning, ProcessPipe, MemPtrace, MemMemfdCreate, MemVMWrite, MemProcWrite, FileReadCredential, NetStdioSocket, NetScan, AuthLogon, Dropped, Closed, SensorStart, SensorStop, SensorCapability, SensorLoss, SensorThrottle, SensorCanary, SensorTamper:
+	case ProcessExec, ProcessFork, ProcessExit, ProcessImageHashed, ProcessRunning, ProcessPipe, MemPtrace, MemMemfdCreate, MemVMWrite, MemProcWrite, FileReadCredential, NetStdioSocket, NetScan, AuthLogon, Dropped, Closed, SensorStart, SensorStop, SensorCapability, SensorLoss, SensorThrottle, SensorCanary, SensorTamper, SensorSignal:
 		return Critical
 	case NetConnect, NetAccept, NetListen, NetClose, DNSQuery, DNSAnswer:
 		return Network
@@ -289,6 +294,8 @@ func (k Kind) Class() string {
 		return "sensor"
 	case SensorTamper:
 		return "sensor"
+	case SensorSignal:
+		return "sensor"
 	}
 	return "other"
 }
@@ -365,6 +372,8 @@ func (k Kind) Group() string {
 	case SensorCanary:
 		return "other"
 	case SensorTamper:
+		return "other"
+	case SensorSignal:
 		return "other"
 	}
 	return "other"
@@ -486,7 +495,7 @@ type Event struct {
 	ExitCode          int64      // status passed to exit
 	ExitSignal        uint64     // signal that ended the process, 0 when none did
 	CPUTime           uint64     // user and system time used (ns)
-	Request           uint64     // request number of ptrace, flags of memfd_create
+	Request           uint64     // request number of ptrace, flags of memfd_create, number of a signal
 	Initiated         bool       // this host opened the connection
 	Protocol          string     // tcp or udp
 	LocalAddr         netip.Addr // address of this host's side

@@ -33,7 +33,7 @@ func (g *Graph) Add(s event.Stamped) bool {
 			a.name = e.Hostname
 		}
 		return false
-	case event.Dropped, event.Closed, event.SensorStop, event.SensorCapability, event.SensorLoss, event.SensorThrottle, event.SensorCanary, event.SensorTamper:
+	case event.Dropped, event.Closed, event.SensorStop, event.SensorCapability, event.SensorLoss, event.SensorThrottle, event.SensorCanary, event.SensorTamper, event.SensorSignal:
 		return false
 	}
 	if e.Actor.Key == (event.Key{}) {

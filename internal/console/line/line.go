@@ -25,7 +25,7 @@ func Of(e *event.Event) detection.Said {
 		return file(e)
 	case e.Kind >= event.NetConnect && e.Kind <= event.AuthLogon:
 		return network(e)
-	case e.Kind >= event.Dropped && e.Kind <= event.SensorTamper:
+	case e.Kind >= event.Dropped && e.Kind <= event.SensorSignal:
 		return sensor(e)
 	}
 	return detection.Said{En: who(&e.Actor) + ": " + e.Kind.String(), Ja: who(&e.Actor) + ": " + e.Kind.String()}
@@ -135,7 +135,10 @@ func sensor(e *event.Event) detection.Said {
 	case event.SensorStart:
 		return said("the sensor started, version "+quote(e.Version), "センサーが起動（バージョン "+quote(e.Version)+"）")
 	case event.SensorStop:
-		return said("the sensor stopped on request", "センサーが要求により停止")
+		return said("the sensor ended"+reason(e), "センサーが終了"+reason(e))
+	case event.SensorSignal:
+		n := strconv.FormatUint(e.Request, 10)
+		return said(who(&e.Actor)+" sent the sensor signal "+n, who(&e.Actor)+" がセンサーにシグナル "+n+" を送信")
 	case event.SensorCapability:
 		return said("sight of "+subject+" is "+quote(e.State)+reason(e), word(e.Subject)+"の監視範囲: "+word(e.State)+reason(e))
 	case event.SensorLoss:

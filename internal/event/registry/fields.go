@@ -80,7 +80,7 @@ var Top = []Field{
 	},
 	{
 		Number: 23, Go: "Request", Name: "request", Type: Uint, OS: Linux, Source: Kernel, Hunt: "Request", Since: 1,
-		En: "request number of ptrace, flags of memfd_create", Ja: "ptrace の要求番号、memfd_create のフラグ",
+		En: "request number of ptrace, flags of memfd_create, number of a signal", Ja: "ptrace の要求番号、memfd_create のフラグ、シグナルの番号",
 	},
 	{
 		Number: 30, Go: "Initiated", Name: "initiated", Type: Bool, OS: AllOS, Source: Kernel, OCSF: "connection_info.direction_id", Hunt: "Initiated", Since: 1,

@@ -62,8 +62,9 @@ type Agent struct {
 	seen    atomic.Uint64 // events taken from the source
 	started time.Time
 
-	clock *clock
-	chain chain
+	clock   *clock
+	culprit *culprit
+	chain   chain
 
 	mu       sync.Mutex // guards what follows
 	outcomes []*pendingOutcome
@@ -82,7 +83,7 @@ var (
 // New opens what a run needs: identity, spool, journal. An isolation that an earlier start left comes first: before
 // anything that takes time, and before anything is sent. The caller ends with Close, also when it does not run.
 func New(ctx context.Context, o Options) (*Agent, error) {
-	a := &Agent{o: o, log: o.Log, orders: make(chan order, maxOrders), nonces: make(chan string, 8), started: time.Now()}
+	a := &Agent{o: o, log: o.Log, culprit: newCulprit(), orders: make(chan order, maxOrders), nonces: make(chan string, 8), started: time.Now()}
 	iso := contain.Options{StateFile: o.Config.isolationFile(), Cgroup: o.Config.Cgroup, Keep: a.keepReachable, Tell: a.tampered, Log: o.Log.With(slog.String("part", "contain"))}
 	if iso.Cgroup != "" {
 		iso.Probe, iso.Means = a.probeInside, "cgroup" // nftables would cut the whole host, not this cgroup
@@ -177,13 +178,22 @@ func (a *Agent) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	a.log.InfoContext(ctx, "stopping")
+	stop := &event.Event{Kind: event.SensorStop, OS: event.Linux, Version: a.o.Version}
+	switch {
+	case err != nil:
+		stop.Reason = err.Error()
+	case errors.Is(context.Cause(ctx), ErrServerEnded):
+		stop.Reason = saidServerEnded
+	default:
+		if a.o.Source != nil {
+			a.culprit.await()
+		}
+		stop.Reason, stop.Actor = a.culprit.name(ctx)
+		stop.Target = a.facts.self
+	}
+	a.log.InfoContext(ctx, "stopping", slog.String("reason", stop.Reason))
 	stopWork(errStopping)
 	workWait.Wait()
-	stop := &event.Event{Kind: event.SensorStop, OS: event.Linux, Version: a.o.Version, Reason: "asked to stop"}
-	if err != nil {
-		stop.Reason = err.Error()
-	}
 	a.put(stop)
 	flushErr := a.spool.Flush()
 	stopLine(errStopping)
@@ -231,6 +241,7 @@ var classes = []string{"process", "file", "network", "dns", "memory"}
 func (a *Agent) emit(e *event.Event) {
 	a.seen.Add(1)
 	a.canary.look(e)
+	a.culprit.look(e)
 	a.spool.Put(e)
 }
 
@@ -241,7 +252,9 @@ func (a *Agent) put(e *event.Event) {
 		e.BootNS = uint64(ts.Nano())
 	}
 	e.HostTime = time.Now().UnixMicro()
-	e.Actor = a.facts.self
+	if e.Actor.PID == 0 {
+		e.Actor = a.facts.self
+	}
 	a.spool.Put(e)
 }
 

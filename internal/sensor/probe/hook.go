@@ -78,6 +78,7 @@ func plan() []*hook {
 			handleVMWrite: "vm_write_done", handleMemfd: "memfd_done",
 		}), without: "ptrace, memory writes and memory files", main: true},
 		{group: "process", name: "life", spec: bpf.LoadLife, attach: attachTracing("fork_seen", "exit_seen"), without: "forks and exits"},
+		{group: "process", name: "signal", spec: bpf.LoadSignal, attach: attachTracing("signal_seen"), without: "signals to the sensor", finer: true},
 		{group: "process", name: "exec", spec: bpf.LoadExec, attach: attachTracing("exec_seen"), without: "execs", main: true},
 		{group: dispatcher, name: "syscall", spec: bpf.LoadSyscall, attach: attachCalls, without: "system calls", main: true},
 	}

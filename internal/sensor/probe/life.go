@@ -33,3 +33,15 @@ func (d *decoder) exit(f *fields, e *event.Event, emit func(*event.Event)) {
 	}
 	emit(e)
 }
+
+// signal is one that was sent to the sensor; the actor is who sent it.
+func (d *decoder) signal(f *fields, e *event.Event, emit func(*event.Event)) {
+	number := f.u32()
+	_ = f.u32()
+	if f.short {
+		return
+	}
+	e.Kind = event.SensorSignal
+	e.Request = uint64(number)
+	emit(e)
+}

@@ -15,6 +15,7 @@ const (
 	recFork      = 2
 	recExit      = 3
 	recTask      = 4
+	recSignal    = 5
 	recConnect   = 10
 	recAccept    = 11
 	recListen    = 12
@@ -174,6 +175,8 @@ func (d *decoder) decode(b []byte, emit func(*event.Event)) error {
 	case recExit:
 		d.exit(&f, e, emit)
 		d.ends = d.ends[:0]
+	case recSignal:
+		d.signal(&f, e, emit)
 	case recConnect, recAccept, recListen, recClose:
 		d.net(&f, &h, e, emit)
 	case recDNSQuery, recDNSAnswer:

@@ -63,7 +63,7 @@ type Event struct {
 	ExitSignal uint64 `protobuf:"varint,21,opt,name=exit_signal,json=exitSignal,proto3" json:"exit_signal,omitempty"`
 	// user and system time used (ns)
 	CpuTime uint64 `protobuf:"varint,22,opt,name=cpu_time,json=cpuTime,proto3" json:"cpu_time,omitempty"`
-	// request number of ptrace, flags of memfd_create
+	// request number of ptrace, flags of memfd_create, number of a signal
 	Request uint64 `protobuf:"varint,23,opt,name=request,proto3" json:"request,omitempty"`
 	// this host opened the connection
 	Initiated bool `protobuf:"varint,30,opt,name=initiated,proto3" json:"initiated,omitempty"`

@@ -1,0 +1,143 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// Who stops the sensor. A signal comes without a name; the kernel's own event of it (package probe) has one. Where the
+// sender is the system's first process it acts for somebody: what was asked of it was seen as an exec a moment before.
+
+// The sensor's words on its end that the server knows; the rest is for people.
+const (
+	saidServerEnded = "the server that started it ended"
+	saidShutDown    = "the host shuts down"
+	saidUnknown     = "nobody knows who"
+)
+
+// ErrServerEnded is the cause of the end of a sensor that `yagura up` runs beside its server.
+var ErrServerEnded = fmt.Errorf("%s", saidServerEnded)
+
+const (
+	tellWithin = 500 * time.Millisecond // a signal's event comes this long after the signal at most
+	askedLife  = 30 * time.Second       // what asked the first process for something is this old at most
+	maxWords   = 200                    // bytes of a command line in the reason
+)
+
+// askers are programs by which the first process is asked to stop something.
+var askers = []string{"systemctl", "service", "invoke-rc.d", "deb-systemd-invoke", "shutdown", "reboot", "poweroff", "halt", "init", "telinit"}
+
+// culprit remembers the last signal to the sensor and the last program that asked the first process for something.
+type culprit struct {
+	mu     sync.Mutex // guards all below
+	signal uint64
+	sender event.Process // empty: none was seen
+	asker  event.Process
+	asked  uint64        // boot time of its exec
+	told   chan struct{} // closed when a signal that ends the sensor was seen
+}
+
+func newCulprit() *culprit { return &culprit{told: make(chan struct{})} }
+
+// ending says whether a signal ends the sensor rather than stopping it for a while.
+func ending(signal uint64) bool {
+	switch unix.Signal(signal) { //nolint:gosec // below 32
+	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGCONT:
+		return false
+	}
+	return true
+}
+
+// look takes an event on its way to the spool.
+func (c *culprit) look(e *event.Event) {
+	switch {
+	case e.Kind == event.SensorSignal && ending(e.Request):
+		c.mu.Lock()
+		c.signal, c.sender = e.Request, clone(&e.Actor)
+		select {
+		case <-c.told:
+		default:
+			close(c.told)
+		}
+		c.mu.Unlock()
+	case e.Kind == event.ProcessExec && slices.Contains(askers, event.Base(event.Linux, e.Actor.Path)):
+		c.mu.Lock()
+		c.asker, c.asked = clone(&e.Actor), e.BootNS
+		c.mu.Unlock()
+	}
+}
+
+// clone keeps what names a process: an event is used again.
+func clone(p *event.Process) event.Process {
+	return event.Process{Key: p.Key, PID: p.PID, StartNS: p.StartNS, Path: p.Path, CommandLine: p.CommandLine, UserID: p.UserID, UserName: p.UserName, Comm: p.Comm}
+}
+
+// await waits until the event of a signal that has arrived is there, or is not going to be.
+func (c *culprit) await() {
+	t := time.NewTimer(tellWithin)
+	defer t.Stop()
+	select {
+	case <-c.told:
+	case <-t.C:
+	}
+}
+
+// name says who stopped the sensor, and gives the process where one is known.
+func (c *culprit) name(ctx context.Context) (who string, by event.Process) {
+	c.mu.Lock()
+	signal, sender, asker, asked := c.signal, c.sender, c.asker, c.asked
+	c.mu.Unlock()
+	if sender.PID == 0 && sender.Key == (event.Key{}) {
+		if shuttingDown(ctx) {
+			return saidShutDown, event.Process{}
+		}
+		return saidUnknown, event.Process{}
+	}
+	who = unix.SignalName(unix.Signal(signal)) + " from " + named(&sender) //nolint:gosec // below 32
+	if sender.PID != 1 {
+		return who, sender
+	}
+	if shuttingDown(ctx) {
+		who = saidShutDown + ": " + who
+	}
+	if asked > 0 && bootNow()-asked < uint64(askedLife) {
+		return who + ", asked by " + named(&asker), asker
+	}
+	return who, sender
+}
+
+// named says which process it is.
+func named(p *event.Process) string {
+	words := p.CommandLine
+	if words == "" {
+		words = p.Path
+	}
+	if words == "" {
+		words = p.Comm
+	}
+	if len(words) > maxWords {
+		words = strings.ToValidUTF8(words[:maxWords], "") + "…"
+	}
+	user := p.UserName
+	if user == "" {
+		user = "uid " + p.UserID
+	}
+	return fmt.Sprintf("%q (pid %d, %s)", words, p.PID, user)
+}
+
+// shuttingDown asks the first process whether the host goes down.
+func shuttingDown(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, "/usr/bin/systemctl", "is-system-running").Output() // a state that is not running is no error of ours
+	return strings.TrimSpace(string(out)) == "stopping"
+}
