@@ -9,7 +9,7 @@ import (
 // TestReasonsReadAsJapanese takes reasons as sensors, the coverage table and the console's forms really write
 // them: on a Japanese screen nothing of them stays English but names, paths and numbers.
 func TestReasonsReadAsJapanese(t *testing.T) {
-	names := regexp.MustCompile(`/\S+|[0-9a-f]{16}|[0-9T:-]+Z|PID|pid|settings|handlers|ring_bulk|stranger|buckets|isolate_out|nftables|yagura_isolation|python3|ms|p-[a-z0-9]+|KiB|UTC|DNS|ptrace|lockdown|init|root|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
+	names := regexp.MustCompile(`SIG[A-Z]+|"[^"]*"|/\S+|[0-9a-f]{16}|[0-9T:-]+Z|PID|pid|settings|handlers|ring_bulk|stranger|buckets|isolate_out|nftables|yagura_isolation|python3|ms|p-[a-z0-9]+|KiB|UTC|DNS|ptrace|lockdown|init|root|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
 	latin := regexp.MustCompile(`[A-Za-z]{2,}`)
 	for _, en := range []string{
 		"no sign of life from the sensor",
@@ -44,6 +44,9 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 		"nothing was killed: process p-aadgbc7pzvsuaaaaabtaaaaabe is of another boot or another host: the process is gone",
 		"the command ended at 2026-11-30T10:38:15Z, it is 2026-11-30T12:28:15Z here: sign it again; the clocks differ: the server says 2026-11-30T10:38:15Z, this host 2026-11-30T12:28:15Z, the latest that the server ever said here is 2026-11-30T12:28:14Z by now; set the clock that is wrong, of the server first, and give the order again",
 		"the sensor was stopped: nobody knows who",
+		"the sensor was stopped: SIGTERM from \"/usr/bin/bash\" (pid 4711, root)",
+		"the sensor was stopped: the host shuts down: SIGTERM from \"/usr/lib/systemd/systemd\" (pid 1, root), asked by \"/usr/bin/systemctl\" (pid 12, root)",
+		"the server that started it ended",
 		"the sensor was stopped during a maintenance that was ordered",
 		"the host was not heard since the server started",
 		"numbered events did not come, and later ones did: stream 000000000000feed, lane 0, 3 to 999",

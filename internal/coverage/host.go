@@ -122,7 +122,7 @@ func (c *Coverage) Reported(ctx context.Context, t tenant.ID, id event.HostID, c
 	case goingDown && h.off == 0:
 		h.silent, h.off = true, at
 		if h.stop != nil && at-h.stop.seen < restartTime.Microseconds() {
-			h.who = h.stop.event.Event.Reason
+			h.who = event.Show(h.stop.event.Event.Reason)
 		}
 	case h.silent && h.off == 0:
 		h.back(at)

@@ -84,7 +84,7 @@ func upgraded(r Row, at int64) bool {
 
 // stopped takes the word of a sensor that it ends.
 func (c *Coverage) stopped(h *host, e event.Stamped, at int64) {
-	who := e.Event.Reason
+	who := event.Show(e.Event.Reason)
 	if who == serverEnded && e.Event.Time < c.start {
 		return // and the server did end
 	}
@@ -173,43 +173,37 @@ var stopDetection = detection.Detection{
 // saidSilent says that a host is silent, how bad that is, and what to do.
 func saidSilent(name string, r Row, at int64, p plan, ja func(string) string) (severity detection.Severity, what, fix detection.Said) {
 	who, off := whoStopped(r.Reason)
+	who = or(who, unknownWho)
 	switch {
 	case r.Reason == reasonPlanned && p.until > at:
-		return detection.Low, detection.Said{
-				En: fmt.Sprintf("%s: the sensor is stopped since %s, in a maintenance that %s ordered until %s; the host is unwatched.", name, clock(r.From), p.by, clock(p.until)),
-				Ja: fmt.Sprintf("%s: %s の命令による保守(%s まで)のため、センサーは %s から停止しています。このホストは監視されていません。", name, p.by, clock(p.until), clock(r.From)),
-			}, detection.Said{
-				En: "Nothing until then. A host that is still silent afterwards is told like any other.",
-				Ja: "それまで対応は不要です。期限後も報告がなければ、ほかのホストと同様に通知します。",
-			}
+		severity = detection.Low
+		what.En = fmt.Sprintf("%s: the sensor is stopped since %s, in a maintenance that %s ordered until %s; the host is unwatched.", name, clock(r.From), p.by, clock(p.until))
+		what.Ja = fmt.Sprintf("%s: %s の命令による保守(%s まで)のため、センサーは %s から停止しています。このホストは監視されていません。", name, p.by, clock(p.until), clock(r.From))
+		fix.En = "Nothing until then. A host that is still silent afterwards is told like any other."
+		fix.Ja = "それまで対応は不要です。期限後も報告がなければ、ほかのホストと同様に通知します。"
 	case off && at-r.From < patience(who).Microseconds():
-		return detection.Low, detection.Said{
-				En: fmt.Sprintf("%s: the sensor was stopped at %s (%s); it may be starting anew.", name, clock(r.From), or(who, unknownWho)),
-				Ja: fmt.Sprintf("%s: センサーは %s に停止しました(%s)。再起動中の可能性があります。", name, clock(r.From), ja(or(who, unknownWho))),
-			}, detection.Said{
-				En: "Wait a moment: an upgrade starts it again. If it stays away this becomes an alarm.",
-				Ja: "しばらくお待ちください。更新であれば再び起動します。戻らなければ警報になります。",
-			}
+		severity = detection.Low
+		what.En = fmt.Sprintf("%s: the sensor was stopped at %s (%s); it may be starting anew.", name, clock(r.From), who)
+		what.Ja = fmt.Sprintf("%s: センサーは %s に停止しました(%s)。再起動中の可能性があります。", name, clock(r.From), ja(who))
+		fix.En = "Wait a moment: an upgrade starts it again. If it stays away this becomes an alarm."
+		fix.Ja = "しばらくお待ちください。更新であれば再び起動します。戻らなければ警報になります。"
 	case off:
 		severity = detection.High
 		if strings.HasPrefix(who, shutDown) {
 			severity = detection.Medium
 		}
-		return severity, detection.Said{
-				En: fmt.Sprintf("%s: the sensor was stopped at %s, and nobody had ordered it (%s). The host is unwatched since.", name, clock(r.From), or(who, unknownWho)),
-				Ja: fmt.Sprintf("%s: 命令がないのに、センサーが %s に停止しました(%s)。以後このホストは監視されていません。", name, clock(r.From), ja(or(who, unknownWho))),
-			}, detection.Said{
-				En: "Find out who stopped it and why, then start it: `systemctl start yagura-sensor`. Before a stop that is meant sign `yagura respond maintenance HOST --for 1h`.",
-				Ja: "誰がなぜ止めたかを調べ、`systemctl start yagura-sensor` で起動してください。意図した停止の前には `yagura respond maintenance HOST --for 1h` で署名してください。",
-			}
+		what.En = fmt.Sprintf("%s: the sensor was stopped at %s, and nobody had ordered it (%s). The host is unwatched since.", name, clock(r.From), who)
+		what.Ja = fmt.Sprintf("%s: 命令がないのに、センサーが %s に停止しました(%s)。以後このホストは監視されていません。", name, clock(r.From), ja(who))
+		fix.En = "Find out who stopped it and why, then start it: `systemctl start yagura-sensor`. Before a stop that is meant sign `yagura respond maintenance HOST --for 1h`."
+		fix.Ja = "誰がなぜ止めたかを調べ、`systemctl start yagura-sensor` で起動してください。意図した停止の前には `yagura respond maintenance HOST --for 1h` で署名してください。"
+	default:
+		severity = detection.High
+		what.En = fmt.Sprintf("%s is silent: no sign of life since %s. What happened there since cannot be known.", name, clock(r.From))
+		what.Ja = fmt.Sprintf("%s は報告が途絶しています。%s 以降、応答がありません。それ以後の出来事は不明です。", name, clock(r.From))
+		fix.En = "See whether the host is up and reaches the server; on it, `systemctl status yagura-sensor` and `yagura-sensor check`."
+		fix.Ja = "ホストが起動してサーバーに届くかを確認してください。ホスト上では `systemctl status yagura-sensor` と `yagura-sensor check` を実行します。"
 	}
-	return detection.High, detection.Said{
-			En: fmt.Sprintf("%s is silent: no sign of life since %s. What happened there since cannot be known.", name, clock(r.From)),
-			Ja: fmt.Sprintf("%s は報告が途絶しています。%s 以降、応答がありません。それ以後の出来事は不明です。", name, clock(r.From)),
-		}, detection.Said{
-			En: "See whether the host is up and reaches the server; on it, `systemctl status yagura-sensor` and `yagura-sensor check`.",
-			Ja: "ホストが起動してサーバーに届くかを確認してください。ホスト上では `systemctl status yagura-sensor` と `yagura-sensor check` を実行します。",
-		}
+	return severity, what, fix
 }
 
 // heardSinceStart says whether a host spoke since this server started. The table alone knows only what was before.

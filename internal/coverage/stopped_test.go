@@ -45,7 +45,7 @@ func TestAStopThatNobodyOrderedIsToldAndNamed(t *testing.T) {
 		if severity, what := w.worst(); severity != detection.Low || !strings.Contains(what, "may be starting anew") {
 			t.Errorf("at once: %s %q", severity, what)
 		}
-		time.Sleep(61 * time.Second)
+		time.Sleep(62 * time.Second)
 		if severity, what := w.worst(); severity != detection.High || !strings.Contains(what, "SIGTERM of bash (pid 4711, uid 0)") {
 			t.Errorf("a minute later: %s %q", severity, what)
 		}
@@ -69,7 +69,7 @@ func TestASignOffWithoutAWordIsTold(t *testing.T) {
 		defer func() { w.stop() }()
 		w.whole()
 		w.off()
-		time.Sleep(61 * time.Second)
+		time.Sleep(62 * time.Second)
 		if severity, what := w.worst(); severity != detection.High || !strings.Contains(what, "nobody knows who") {
 			t.Errorf("%s %q", severity, what)
 		}

@@ -50,11 +50,8 @@ func newCulprit() *culprit { return &culprit{told: make(chan struct{})} }
 
 // ending says whether a signal ends the sensor rather than stopping it for a while.
 func ending(signal uint64) bool {
-	switch unix.Signal(signal) { //nolint:gosec // below 32
-	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGCONT:
-		return false
-	}
-	return true
+	s := unix.Signal(signal)
+	return s != unix.SIGSTOP && s != unix.SIGTSTP && s != unix.SIGCONT
 }
 
 // look takes an event on its way to the spool.
@@ -102,7 +99,7 @@ func (c *culprit) name(ctx context.Context) (who string, by event.Process) {
 		}
 		return saidUnknown, event.Process{}
 	}
-	who = unix.SignalName(unix.Signal(signal)) + " from " + named(&sender) //nolint:gosec // below 32
+	who = unix.SignalName(unix.Signal(signal)) + " from " + named(&sender)
 	if sender.PID != 1 {
 		return who, sender
 	}
