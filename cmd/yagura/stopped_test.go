@@ -22,6 +22,9 @@ func (h *house) stops() (out []stopTold) {
 	return out
 }
 
+// onOneLine undoes the folding of lines.
+func onOneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
 type stopTold struct {
 	RuleID      string `json:"rule_id"`
 	Severity    string `json:"severity"`
@@ -55,7 +58,7 @@ func TestWhoStopsTheSensorIsNamed(t *testing.T) {
 		return nil
 	})
 	h.reporting()
-	if out := h.doctor(); strings.Contains(out, "nobody had ordered it") {
+	if out := onOneLine(h.doctor()); strings.Contains(out, "nobody had ordered it") {
 		t.Errorf("a restart is an alarm:\n%s", out)
 	}
 
@@ -64,7 +67,7 @@ func TestWhoStopsTheSensorIsNamed(t *testing.T) {
 	}
 	end("ordered")
 	time.Sleep(65 * time.Second)
-	if out := h.doctor(); strings.Contains(out, "nobody had ordered it") || !strings.Contains(out, "in a maintenance that") {
+	if out := onOneLine(h.doctor()); strings.Contains(out, "nobody had ordered it") || !strings.Contains(out, "in a maintenance that") {
 		t.Errorf("a stop that was ordered:\n%s", out)
 	}
 	s.start()
@@ -84,7 +87,7 @@ func TestWhoStopsTheSensorIsNamed(t *testing.T) {
 		}
 		return nil
 	})
-	if out := h.doctor(); !strings.Contains(out, "nobody had ordered it") || !strings.Contains(out, "SIGTERM from") {
+	if out := onOneLine(h.doctor()); !strings.Contains(out, "nobody had ordered it") || !strings.Contains(out, "SIGTERM from") {
 		t.Errorf("doctor:\n%s", out)
 	}
 }

@@ -155,6 +155,9 @@ func (s *Service) Handler() http.Handler {
 
 // Serve takes calls on l until ctx ends; then it ends streams, answers what is under way, and closes l.
 func (s *Service) Serve(ctx context.Context, l net.Listener) error {
+	if err := bound(l); err != nil {
+		s.log.WarnContext(ctx, "connections that died stand for a while", slog.Any("err", err))
+	}
 	d := door.New(l, door.Limits{
 		Guests: maxGuests, PerAddress: maxGuestsOfOne, Life: guestLife, Bytes: guestBytes, All: door.Room(maxConnections), PerName: maxConnectionsOfHost,
 	}, s.o.Faults, fault.SensorDoor)

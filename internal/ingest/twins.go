@@ -13,7 +13,8 @@ import (
 const (
 	strayed   = 20_000_000       // a call of a sensor that has ended arrives within that, whatever held it back
 	unheard   = 40_000_000       // two heartbeats and a half: who says nothing for that long is no second one
-	lingers   = 5_000_000        // a connection of a process that has ended is closed within that
+	stood     = 30_000_000       // a connection of a process that has ended is closed within that, whatever became of the line
+	lingers   = 5_000_000        // what still arrives later after a sign-off was not under way then
 	together  = 10 * time.Minute // one machine alone for that long has put the alarm out
 	renamedOn = 24 * time.Hour   // how long a new name of a host is told
 )
@@ -103,7 +104,7 @@ func (l *lives) follow(next life, b, wall, at int64) {
 // process that has ended, also when nobody lets it say goodbye. Over a boot none does.
 func (l *lives) open(stream uint64, at int64) (why string) {
 	for _, e := range l.ended {
-		if e.stream == stream && e.boot != "" && e.boot == e.by.boot && at-e.at > lingers && at-l.now.heard < unheard {
+		if e.stream == stream && e.boot != "" && e.boot == e.by.boot && at-e.at > stood && at-l.now.heard < unheard {
 			return fmt.Sprintf("two sensors are connected at once in one boot, streams %016x and %016x", stream, l.now.stream)
 		}
 	}
@@ -187,6 +188,9 @@ func (s *Service) attending(ctx context.Context, id fleet.Identity, stream uint6
 func (s *Service) contact(ctx context.Context, id fleet.Identity, began int64, open bool) {
 	off := s.o.Coverage.Heard(id.Tenant, id.Host, began, open)
 	if off == 0 || now()-off < lingers {
+		return
+	}
+	if h, ok := s.o.Fleet.Host(id.Tenant, id.Host); ok && h.Recording {
 		return
 	}
 	if src, err := s.source(ctx, id); err == nil {

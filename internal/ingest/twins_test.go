@@ -94,7 +94,7 @@ func TestAnOpenStreamOfAFrozenSensorShowsTheOther(t *testing.T) {
 	defer func() { _ = stream.Close() }()
 	y := x.copied(0xbeef, 1)
 	y.hello(t)
-	deadline := time.Now().Add(40 * time.Second)
+	deadline := time.Now().Add(80 * time.Second)
 	for s.failure(t, x, "clone") == "" && time.Now().Before(deadline) {
 		y.beat(t, nil)
 		time.Sleep(500 * time.Millisecond)

@@ -1,0 +1,44 @@
+package agent
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
+
+// The last word of a sensor names who stopped it, as far as the kernel told.
+func TestWhoStoppedTheSensor(t *testing.T) {
+	shell := event.Process{Key: event.Key{1}, PID: 4711, Path: "/usr/bin/bash", CommandLine: "bash -c 'kill -TERM 99'\x1b[2J", UserName: "mallory"}
+	first := event.Process{Key: event.Key{2}, PID: 1, Path: "/usr/lib/systemd/systemd", CommandLine: "/sbin/init", UserName: "root"}
+	asks := event.Process{Key: event.Key{3}, PID: 12, Path: "/usr/bin/systemctl", CommandLine: "systemctl stop yagura-sensor", UserName: "root"}
+	signal := func(by event.Process, s unix.Signal) *event.Event {
+		return &event.Event{Kind: event.SensorSignal, Request: uint64(s), Actor: by}
+	}
+	for name, c := range map[string]struct {
+		seen []*event.Event
+		says string
+		by   uint64
+	}{
+		"nothing was seen":             {nil, "nobody knows who", 0},
+		"a shell":                      {[]*event.Event{signal(shell, unix.SIGTERM)}, `SIGTERM from "bash -c 'kill -TERM 99'\x1b[2J" (pid 4711, mallory)`, 4711},
+		"frozen first, then ended":     {[]*event.Event{signal(first, unix.SIGSTOP), signal(shell, unix.SIGINT)}, "SIGINT from", 4711},
+		"only frozen":                  {[]*event.Event{signal(shell, unix.SIGSTOP)}, "nobody knows who", 0},
+		"the first process, asked":     {[]*event.Event{{Kind: event.ProcessExec, BootNS: bootNow(), Actor: asks}, signal(first, unix.SIGTERM)}, `asked by "systemctl stop yagura-sensor" (pid 12, root)`, 12},
+		"the first process, not asked": {[]*event.Event{{Kind: event.ProcessExec, BootNS: bootNow() - uint64(2*askedLife), Actor: asks}, signal(first, unix.SIGTERM)}, `SIGTERM from "/sbin/init" (pid 1, root)`, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			who := newCulprit()
+			for _, e := range c.seen {
+				who.look(e)
+				*e = event.Event{} // an event is used again when it was taken
+			}
+			says, by := who.name(t.Context())
+			if !strings.Contains(says, c.says) || by.PID != c.by {
+				t.Errorf("%q by %d; want %q by %d", says, by.PID, c.says, c.by)
+			}
+		})
+	}
+}
