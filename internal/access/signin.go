@@ -180,6 +180,7 @@ type Credentials struct {
 	NextCode             string // the code after Code, where ErrTwoCodes asked for it
 	Device               string // the secret of a browser that signed in before; empty: a stranger
 	Link                 string // a link of this machine's operator; it stands for a known browser
+	Proven               func() // called when the browser is known or the codes are right, before the password is compared; may be nil
 	Peer                 string
 }
 
@@ -202,6 +203,9 @@ func (d *Desk) Open(ctx context.Context, c Credentials) (Opened, error) {
 	if known { // who misused this browser is a stranger from now on
 		_, known = d.takeGuess(by, true)
 	}
+	if known && c.Proven != nil {
+		c.Proven()
+	}
 	if !known && c.NextCode == "" {
 		if _, ok := d.takeGuess(nameOf(name), exists); !ok {
 			return Opened{}, d.refuse(ctx, name, "two codes asked for", c.Peer, ErrTwoCodes)
@@ -221,6 +225,9 @@ func (d *Desk) Open(ctx context.Context, c Credentials) (Opened, error) {
 		if until, ok := d.takeGuess(passwordOf(u.ID), true); !ok {
 			return Opened{}, d.refuse(ctx, name, "too many wrong passwords with right codes", c.Peer, &TooManyError{Until: until})
 		}
+	}
+	if c.Proven != nil {
+		c.Proven()
 	}
 	match, err := d.compare(ctx, c.Password, u.Password, known)
 	if err != nil {
