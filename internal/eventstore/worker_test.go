@@ -23,7 +23,7 @@ import (
 )
 
 // children gives the worker processes of this test process.
-func children(t *testing.T) (pids []int) {
+func children(t testing.TB) (pids []int) {
 	t.Helper()
 	tasks, err := filepath.Glob("/proc/self/task/*/children")
 	if err != nil || len(tasks) == 0 {
