@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -99,5 +100,26 @@ func TestALogOfJSONStaysJSON(t *testing.T) {
 	logger(&b, "info", true).InfoContext(t.Context(), "said", slog.String("err", evil))
 	if s := steers(b.String()); s != "" || !json.Valid(b.Bytes()) {
 		t.Errorf("%q: %q", s, b.String())
+	}
+}
+
+// TestASensorRefusesAFolderOfMallory: what the sensor writes as root would go where her links lead.
+func TestASensorRefusesAFolderOfMallory(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to give a folder away")
+	}
+	top := t.TempDir()
+	secret, data := filepath.Join(top, "secret"), filepath.Join(top, "data")
+	if err := errors.Join(os.Mkdir(secret, 0o700), os.Mkdir(data, 0o755), os.Symlink(secret, filepath.Join(data, "identity")), os.Chown(data, 64123, 64123)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"enroll", "yagura1.x"}, {"run", "--token", "yagura1.x"}} {
+		code, out, errOut := call(t, append([]string{"--data", data}, args...)...)
+		if code != exitFailed || !strings.Contains(errOut, "belongs to user 64123") {
+			t.Errorf("yagura-sensor %v = %d, %s%s", args, code, out, errOut)
+		}
+	}
+	if e, _ := os.ReadDir(secret); len(e) != 0 {
+		t.Errorf("root's folder holds %v", e)
 	}
 }

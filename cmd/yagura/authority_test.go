@@ -344,3 +344,32 @@ func TestAListThatEndsIsOnHomeAndRenewed(t *testing.T) {
 		return nil
 	})
 }
+
+// TestAServerRefusesAFolderOfMallory: root was made to write its pid over a file behind mallory's link, and to give
+// her the server's folder.
+func TestAServerRefusesAFolderOfMallory(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to be another user for a moment")
+	}
+	if !hasStore {
+		t.Skip("needs a build with an event store")
+	}
+	top := t.TempDir()
+	secret, data := filepath.Join(top, "secret"), filepath.Join(top, "data")
+	if err := errors.Join(os.WriteFile(secret, []byte("root's"), 0o600), os.Mkdir(data, 0o755), os.Symlink(secret, filepath.Join(data, "pid")), os.Lchown(filepath.Join(data, "pid"), 64123, 64123), os.Chown(data, 64123, 64123)); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"server", "up"} {
+		_, errOut := runHostile(t, data, "C.UTF-8", []string{verb, "--listen", "127.0.0.1:0", "--sensor-listen", "127.0.0.1:0"})
+		if !strings.Contains(errOut, "belongs to user 64123") {
+			t.Errorf("yagura %s: %s", verb, errOut)
+		}
+	}
+	st, err := os.Stat(data)
+	if b, _ := os.ReadFile(secret); err != nil || string(b) != "root's" || st.Mode().Perm() != 0o755 {
+		t.Errorf("the file behind her link holds %q, her folder has mode %o", b, st.Mode().Perm())
+	}
+	if e, _ := os.ReadDir(data); len(e) != 1 {
+		t.Errorf("her folder holds %v", e)
+	}
+}

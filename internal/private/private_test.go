@@ -253,3 +253,19 @@ func BenchmarkMake(b *testing.B) {
 		}
 	}
 }
+
+// up runs as its user and starts the sensor through sudo, whose data is root's inside that user's folder.
+func TestWhoBecameRootThroughSudoIsTrustedWithTheWay(t *testing.T) {
+	dir := malloryMakes(t, "mkdir hers")
+	t.Setenv("SUDO_UID", strconv.Itoa(mallory))
+	if _, err := private.Make(filepath.Join(dir, "sensor")); err != nil {
+		t.Errorf("a new folder in the user's own: %v", err)
+	}
+	if _, err := private.Make(filepath.Join(dir, "hers")); !errors.Is(err, private.ErrForeign) {
+		t.Errorf("the user's own folder as root: %v; want refused", err)
+	}
+	t.Setenv("SUDO_UID", strconv.Itoa(mallory+1))
+	if _, err := private.Make(filepath.Join(dir, "sensor")); !errors.Is(err, private.ErrForeign) {
+		t.Errorf("another one's through sudo: %v; want refused", err)
+	}
+}
