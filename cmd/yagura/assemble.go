@@ -142,12 +142,14 @@ func (p *parts) openClock(ctx context.Context) (err error) {
 // openJudges opens what reads the log: the store, the detection engine with its observers, incidents.
 func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 	var err error
+	found := p.endsNow()
 	if p.store, err = eventstore.Open(ctx, eventstore.Options{
 		Dir: p.dir.path, Stream: p.stream, Manifest: p.db, WorkerArgs: []string{"worker"}, Faults: p.faults, Log: p.log,
 		Quarantined: p.quarantined, Now: p.clock.Now, SealEvery: c.SealInterval, Retention: time.Duration(c.RetentionDays) * 24 * time.Hour,
 	}); err != nil {
 		return err
 	}
+	p.missedEnds(ctx, found)
 	set, err := rules.Load(c.Rules...)
 	if err != nil {
 		return fmt.Errorf("load rules: %w", err)
@@ -262,6 +264,7 @@ func (p *parts) purge(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
 	var done [stream.Shards]uint64
+	var ends logEnds
 	for {
 		select {
 		case <-ctx.Done():
@@ -269,6 +272,7 @@ func (p *parts) purge(ctx context.Context) error {
 		case <-tick.C:
 		}
 		p.stream.Heal(ctx)
+		p.keepEnds(ctx, &ends)
 		for i := range done {
 			through := min(p.store.Sealed(i), p.engine.Judged(i))
 			if through <= done[i] {

@@ -21,6 +21,8 @@ var jaStore = terminal.Sentences{
 	"stories": "ストーリー",
 	"the server has just started and reads stored events back (%d so far): incidents are told when that is done": "サーバーは起動直後で、保存済みイベントを読み直しています(現在 %d 件)。完了後にインシデントを通知します",
 
+	"%d records in %d of %d parts": "%d 件の記録、%d / %d 区画",
+
 	// yagura store
 	"look at the store":                 "ストアの確認",
 	"remove what is past the retention": "保存期間を過ぎたイベントの削除",

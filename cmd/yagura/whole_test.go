@@ -250,3 +250,37 @@ func TestAServerWhoseClockJumpedAsksAndDeletesNothing(t *testing.T) {
 		end()
 	}
 }
+
+// TestALogThatLostAcceptedEventsIsTold: a log that was removed, or that JetStream cut off because it was damaged,
+// looked like one after any kill.
+func TestALogThatLostAcceptedEventsIsTold(t *testing.T) {
+	if !hasStore {
+		t.Skip("needs a build with an event store")
+	}
+	dir := t.TempDir()
+	c, end, err := serveIn(dir, "--seal-interval", "1h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.t = t
+	c.host("one", watched(20, time.Now().Add(-time.Hour).UnixMicro(), 1000))
+	time.Sleep(7 * time.Second) // where the log ends is kept every five
+	for _, damaged := range []bool{false, true} {
+		end()
+		if damaged {
+			if err := os.RemoveAll(filepath.Join(c.data, "log")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c, end, err = serveIn(dir, "--seal-interval", "1h"); err != nil {
+			t.Fatal(err)
+		}
+		c.t = t
+		for language, word := range map[string]string{"en": "The event log lost accepted events", "ja": "イベントログから"} {
+			if out, _, _ := c.in(language, nil, "doctor"); strings.Contains(strings.Join(strings.Fields(out), " "), word) != damaged {
+				t.Errorf("damaged %v, %s: doctor: %s", damaged, language, out)
+			}
+		}
+	}
+	end()
+}

@@ -31,6 +31,7 @@ const (
 	HotFile         Cause = "hot-file"         // a hot file cannot be read
 	Orphans         Cause = "orphans"          // files of the store that nobody can place
 	RetentionWaits  Cause = "retention-waits"  // more is past the retention than goes by at once
+	LogLost         Cause = "log-lost"         // the log lost records that it had acknowledged
 	ClockJumped     Cause = "clock-jumped"     // the machine's clock is not believed
 	SensorDoor      Cause = "sensor-listener"  // strangers crowd the listener of the sensors
 	ConsoleDoor     Cause = "console-listener" // strangers crowd the listener of the console
@@ -147,6 +148,11 @@ var causes = map[Cause]words{
 		detection.High, 0,
 		detection.Said{En: "Nothing is removed by retention now: more is due than goes by at once ({detail}).", Ja: "保存期間による削除を保留しています。一度に削除される量を超えています({detail})。"},
 		detection.Said{En: "If the server's clock is right and retention_days is what you mean, `yagura store expire` shows what would go and removes it with --yes. If not, correct it: nothing is lost. Meanwhile the disk fills.", Ja: "サーバーの時計と retention_days が正しければ、`yagura store expire` で対象を確認し、--yes を付けて削除してください。正しくなければ修正してください(失われたものはありません)。その間、ディスクの使用量は増え続けます。"},
+	},
+	LogLost: {
+		detection.High, 0,
+		detection.Said{En: "The event log lost accepted events that were not sealed yet: {detail}. Sensors that still hold them send them again by themselves; of hosts that are gone they are lost.", Ja: "イベントログから、受け付け済みでシール前のイベントが失われました({detail})。まだ保持しているセンサーは自動的に送り直します。接続のなくなったホストの分は失われています。"},
+		detection.Said{En: "Look for errors of the disk (`dmesg`, `smartctl -a`), and whether somebody touched `log/` in the data folder. This is told until the next start of the server.", Ja: "ディスクの異常(`dmesg`、`smartctl -a`)と、データディレクトリーの `log/` に手が加えられていないかを確認してください。この表示はサーバーの次の起動まで続きます。"},
 	},
 	ClockJumped: {
 		detection.High, 0,
