@@ -100,10 +100,12 @@ func (b *overviewBack) held(ctx context.Context, t tenant.ID) ([]coverage.Silent
 				title = r.Title
 			}
 		}
-		what := "%s: %d detections were counted and not kept in the last 24 h, most of the rule “%s”: it found the same acts again and again"
+		what := func(title string) detection.Said {
+			return both("%s: %d detections were counted and not kept in the last 24 h, most of the rule “%s”: it found the same acts again and again", event.Show(host.Name), n, title)
+		}
 		out = append(out, coverage.SilentFailure{
 			ID: host.ID.String() + "/detections-held", Class: coverage.ClassHeldBack, Host: host.ID, Name: host.Name, Since: since, Severity: detection.Low,
-			What: detection.Said{En: both(what, event.Show(host.Name), n, title.In("en")).En, Ja: both(what, event.Show(host.Name), n, title.In("ja")).Ja},
+			What: detection.Said{En: what(title.In("en")).En, Ja: what(title.In("ja")).Ja},
 			Fix:  both("look at the host's detections of that time: a flood may be there to hide one of them; if the rule is only noisy here, narrow it with a filter"),
 		})
 	}

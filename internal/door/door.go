@@ -18,7 +18,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/fault"
 )
 
-// Limits of a door. Zero Life and Bytes do not limit.
+// Limits of a door. Zero Life, Bytes and PerName do not limit.
 type Limits struct {
 	Guests     int           // connections that have proven nothing
 	PerAddress int           // of them from one address
@@ -263,7 +263,7 @@ func (d *Door) Admit(c net.Conn, name string) {
 		d.names[name] = mine
 	}
 	var oldest *guest
-	if mine.Len() >= d.limits.PerName {
+	if d.limits.PerName > 0 && mine.Len() >= d.limits.PerName {
 		oldest, _ = mine.Front().Value.(*guest)
 	}
 	g.name, g.in, g.place = name, mine, mine.PushBack(g)

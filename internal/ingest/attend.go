@@ -88,7 +88,7 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 		return nil, retry(time.Minute, errStarts)
 	}
 	returned := src.booted(m.BootId)
-	s.moved(ctx, id, src.greet(m.BootId, m.Stream, int64(m.BootNs/1000), at, back))
+	s.moved(ctx, id, src, src.greet(m.BootId, m.Stream, int64(m.BootNs/1000), at, back))
 	if err := s.keepClock(ctx, id, src, m.BootId, at); err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
@@ -166,7 +166,7 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 	}
 	defer leave()
 	moved, steady := src.hear(m.Stream, int64(m.BootNs/1000), at, back)
-	s.moved(ctx, id, moved)
+	s.moved(ctx, id, src, moved)
 	if steady {
 		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "boot-clock")
 	}
@@ -184,7 +184,7 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 	s.skew(ctx, id, m.WallTime, at)
 	s.disk(ctx, id, m)
 	for _, x := range m.Outcomes {
-		s.outcome(ctx, id, x)
+		s.outcome(ctx, id, src, x)
 	}
 	if !m.GoingDown {
 		s.contained(ctx, id, m.Counters)
@@ -200,15 +200,16 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 	return connect.NewResponse(answer), nil
 }
 
-func (s *Service) outcome(ctx context.Context, id fleet.Identity, x *sensorv1.Outcome) {
+func (s *Service) outcome(ctx context.Context, id fleet.Identity, src *source, x *sensorv1.Outcome) {
 	o := command.Outcome{Nonce: x.Nonce, State: command.State(x.State), Detail: string(x.Detail), Proof: x.Proof, Time: time.UnixMicro(x.Time)}
 	err := s.o.Relay.Outcome(ctx, id.Host, id.Certificate.PublicKey, o, x.Signature)
 	var foreign *response.Foreign
 	switch {
 	case errors.As(err, &foreign):
 		s.o.Coverage.Report(ctx, faultForeign(id, foreign.Error()))
-	case err != nil:
+	case err != nil && s.mayLog(ctx, id, src):
 		s.log.WarnContext(ctx, "outcome refused", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Any("err", err))
+	case err != nil:
 	case o.State == command.Refused && refusedForTime(o.Proof):
 		s.o.Coverage.Report(ctx, faultOrderClock(id, event.Text(o.Detail)))
 	case o.State == command.Done:
@@ -227,12 +228,18 @@ func refusedForTime(proof []byte) bool {
 
 // moved tells of a clock that was set: of a boot's clock forward against ours, which by itself runs
 // forward with it. A machine that was paused only falls behind.
-func (s *Service) moved(ctx context.Context, id fleet.Identity, by int64) {
+func (s *Service) moved(ctx context.Context, id fleet.Identity, src *source, by int64) {
+	if by == 0 {
+		return
+	}
+	may := s.mayLog(ctx, id, src)
 	switch {
 	case by < 0:
-		s.log.WarnContext(ctx, "the boot clock of a host moved against the server's", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Duration("duration", time.Duration(by)*time.Microsecond))
+		if may {
+			s.log.WarnContext(ctx, "the boot clock of a host moved against the server's", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Duration("duration", time.Duration(by)*time.Microsecond))
+		}
 		s.o.Coverage.Report(ctx, faultBootClock(id, -by))
-	case by > 0:
+	case may:
 		s.log.InfoContext(ctx, "the boot clock of a host stood still", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Duration("duration", time.Duration(by)*time.Microsecond))
 	}
 }

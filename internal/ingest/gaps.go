@@ -30,6 +30,9 @@ type gap struct {
 func (src *source) measure(stream uint64, produced []*sensorv1.StreamState, at int64) (open map[string]string, lost []loss) {
 	src.mu.Lock()
 	defer src.mu.Unlock()
+	if !src.knows(stream) {
+		return nil, nil // a heartbeat may name any stream
+	}
 	fresh := at-src.measured > unheard
 	src.measured = at
 	if src.first == nil {
@@ -84,7 +87,7 @@ func (src *source) holds(stream uint64, streams []*sensorv1.StreamState) {
 	src.mu.Lock()
 	defer src.mu.Unlock()
 	src.held = map[uint64]bool{}
-	for _, x := range streams {
+	for _, x := range streams[:min(len(streams), maxLanes)] {
 		if x.Stream != stream {
 			src.held[x.Stream] = true
 		}
@@ -113,6 +116,9 @@ func (src *source) measureLane(k lane, produced uint64, fresh bool, at int64) {
 		src.gaps = map[lane]*gap{}
 	}
 	g := src.gaps[k]
+	if g == nil && len(src.gaps) >= maxLanes {
+		return // of so many streams at once nobody has to be told which
+	}
 	if g == nil || g.first != first || fresh {
 		src.gaps[k] = &gap{first: first, last: last, since: at}
 		return

@@ -76,7 +76,7 @@ func TestALaneThatMovesIsNoHole(t *testing.T) {
 // What a stream that has ended never brought is counted as lost, once, and never as more than a lane can have had.
 func TestAHoleOfAStreamThatEndedIsLoss(t *testing.T) {
 	for _, c := range []struct{ from, want uint64 }{{1000, 997}, {1 << 61, 1 << 30}} {
-		src := &source{lanes: map[lane]*sequence{}}
+		src := &source{lanes: map[lane]*sequence{}, greeted: map[uint64]string{8: ""}}
 		k := lane{7, event.Critical}
 		src.lanes[k] = &sequence{accepted: ranges{{1, 2}, {c.from, c.from}}}
 		at := 1000 * second

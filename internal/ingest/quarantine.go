@@ -27,7 +27,9 @@ func (s *Service) quarantine(ctx context.Context, u *upload, reason string, lost
 	u.src.kept++
 	kept := u.src.kept
 	u.src.mu.Unlock()
-	s.log.WarnContext(ctx, "batch quarantined", slog.Any("tenant", u.id.Tenant), slog.Any("host", u.id.Host), slog.Uint64("events", lost), slog.String("reason", reason))
+	if s.mayLog(ctx, u.id, u.src) {
+		s.log.WarnContext(ctx, "batch quarantined", slog.Any("tenant", u.id.Tenant), slog.Any("host", u.id.Host), slog.Uint64("events", lost), slog.String("reason", reason))
+	}
 	if kept > maxKept {
 		return
 	}

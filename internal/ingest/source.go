@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ const (
 	maxBoots  = 16
 	maxCalls  = 8  // Hello, Report and Renew of one host at a time; a sensor has one of each
 	maxAttend = 4  // Attend streams of one host; a sensor has one, and one more while it notices that the old one is dead
+	maxLines  = 30 // of the server's log about one host in a minute
 	maxStarts = 64 // streams of one host that are new within a minute: a sensor that cannot even start begins six
 )
 
@@ -46,8 +48,10 @@ type source struct {
 	attends []chan struct{}       // Attend streams that stand, oldest first; closed: that one goes
 	kept    int                   // quarantined batches of today
 	keptDay int64
-	starts  int // streams that began in startsAt
+	starts  int // streams that began in the minute startAt
 	startAt int64
+	lines   int // of the server's log about this host in the minute lineAt
+	lineAt  int64
 	claims  claims
 
 	lives    lives
@@ -236,6 +240,23 @@ func (src *source) begin(stream uint64, at int64) bool {
 	}
 	src.starts++
 	return src.starts <= maxStarts
+}
+
+// mayLog says whether a line of the log may be written for what a host did; each minute's rest is one line.
+func (s *Service) mayLog(ctx context.Context, id fleet.Identity, src *source) bool {
+	src.mu.Lock()
+	unsaid := 0
+	if minute := now() / 60e6; minute != src.lineAt {
+		unsaid = max(src.lines-maxLines, 0)
+		src.lineAt, src.lines = minute, 0
+	}
+	src.lines++
+	may := src.lines <= maxLines
+	src.mu.Unlock()
+	if unsaid > 0 {
+		s.log.WarnContext(ctx, "a host made more lines than are written", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Int("n", unsaid))
+	}
+	return may
 }
 
 // attend counts an Attend stream. Beyond maxAttend the oldest goes: whoever holds old ones, on purpose or behind a
