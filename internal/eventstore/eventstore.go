@@ -106,8 +106,9 @@ type Store struct {
 	shards  [stream.Shards]position
 	hot     []hotFile
 	delays  delays
-	kick    chan struct{}      // a shard has rows enough to seal; one waiting signal is enough
-	bad     map[string]Damaged // by path: files that are not read
+	kick    chan struct{}        // a shard has rows enough to seal; one waiting signal is enough
+	bad     map[string]Damaged   // by path: files that are not read
+	written map[string]time.Time // by path: when a segment was last written, as it was found whole
 	orphans []Orphan
 	waiting Waiting
 }
@@ -132,7 +133,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open event store %s: %w", opts.Dir, err)
 	}
 	s := &Store{
-		opts: opts, dir: dir, kick: make(chan struct{}, 1), mergeAfter: map[mergeKey]time.Time{}, bad: map[string]Damaged{},
+		opts: opts, dir: dir, kick: make(chan struct{}, 1), mergeAfter: map[mergeKey]time.Time{}, bad: map[string]Damaged{}, written: map[string]time.Time{},
 	}
 	s.pending.init()
 	s.waste.init(dir)

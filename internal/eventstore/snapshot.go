@@ -32,6 +32,14 @@ func (s *Store) snapshot(ctx context.Context, w Want) (snapshot, error) {
 	}
 	snap := snapshot{Snapshot: m, hot: hot, release: release}
 	snap.Files, snap.hot, snap.gaps = s.whole(m.Files, hot)
+	fewer, err := s.touched(ctx, snap.Files)
+	if err != nil {
+		release()
+		return snapshot{}, fmt.Errorf("look at the segments: %w", err)
+	}
+	if fewer {
+		snap.Files, snap.hot, snap.gaps = s.whole(m.Files, hot)
+	}
 	return snap, nil
 }
 

@@ -4,6 +4,7 @@ package eventstore_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -374,6 +375,50 @@ func TestOneBitInAMergedSegmentIsFound(t *testing.T) {
 	if d := s.store.Damaged(); len(d) != 1 || d[0].Reason != eventstore.Altered {
 		t.Errorf("after a start: damaged %+v; want it remembered", d)
 	}
+}
+
+// TestAnAlteredSegmentIsNotShown: between two scrubs a turned bit of a merged segment was shown as evidence.
+func TestAnAlteredSegmentIsNotShown(t *testing.T) {
+	s := start(t, t.TempDir(), func(o *eventstore.Options) { o.MergeFiles = 2 })
+	a := newSender(tenantA, 1)
+	for range 2 {
+		s.send(a, execs(20)...)
+		s.seal()
+	}
+	if n, err := s.store.Compact(t.Context(), time.Now()); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	f := s.segments()[0]
+	good, err := os.ReadFile(s.path(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(b []byte, at time.Time) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(s.path(f), b, 0o600), os.Chtimes(s.path(f), at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := bytes.Clone(good)
+	bad[len(bad)/3] ^= 1
+	ask := func(when string, events, missing int) {
+		t.Helper()
+		if got := s.find(eventstore.Query{Tenant: tenantA}); len(got.Events) != events || len(got.Missing) != missing {
+			t.Errorf("%s: %d events, missing %+v; want %d and %d", when, len(got.Events), got.Missing, events, missing)
+		}
+	}
+	ask("whole", 40, 0)
+	write(bad, time.Now().Add(time.Second))
+	ask("altered while the server runs", 0, 1)
+	write(good, time.Now().Add(2*time.Second))
+	if _, err := s.store.Deep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ask("put back", 40, 0)
+	s.stop()
+	write(bad, time.Now().Add(time.Hour))
+	s = start(t, s.dir, nil)
+	ask("altered while the server was down", 0, 1)
 }
 
 // TestAClockThatJumpsDeletesNothing: whatever the store is told the time is, it removes no more than a stride.
