@@ -74,6 +74,9 @@ var jaAuthority = terminal.Sentences{
 	"open the operator list: there is none beside %s, and the server has none":                              "運用者の一覧が %s の隣にも、サーバーにもありません",
 	"key %q is not in operator list %d":                                                                     "鍵 %s は運用者の一覧(第 %s 版)にありません",
 
+	"no operator list is known yet, so nobody may command: set one with `yagura authority renew`":                  "運用者の一覧がまだないため、誰も命令できません。`yagura authority renew` で作ってください",
+	"the operator list has generation %d, %d is already known: sign a newer one with `yagura authority renew`: %w": "運用者の一覧は第 %s 版ですが、すでに第 %s 版があります。`yagura authority renew` で新しい版に署名してください: %s",
+
 	// Home and doctor
 	"there is no operator list: no host takes an order":                                                                              "運用者の一覧がありません。どのホストも命令を受け付けません",
 	"the operator list ended at %s: no host takes an order":                                                                          "運用者の一覧は %s に期限が切れました。どのホストも命令を受け付けません",
