@@ -11,8 +11,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// writeTime is how long after its name was drawn a segment is still being written.
-const writeTime = 10 * time.Minute
+// writeTime is how long after its name was drawn a segment may be written without being looked at: most take less, and
+// the sum of one that took more is taken once.
+const writeTime = 15 * time.Second
 
 // touched looks before a query reads segments whether somebody wrote to one since it was made or looked at, and compares
 // it with its sum then: DuckDB's pages have none, and a turned bit would be shown as evidence until the next scrub. What

@@ -416,7 +416,7 @@ func TestAnAlteredSegmentIsNotShown(t *testing.T) {
 	}
 	ask("put back", 40, 0)
 	s.stop()
-	write(bad, time.Now().Add(time.Hour))
+	write(bad, time.Now().Add(20*time.Second)) // soon after it was made, and before anybody asked
 	s = start(t, s.dir, nil)
 	ask("altered while the server was down", 0, 1)
 }
