@@ -163,6 +163,7 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 			state = "ok" // worth knowing, nothing to repair
 		case detection.Low:
 			state = "warn" // such as a maintenance that was ordered
+		case detection.Medium, detection.High, detection.Critical:
 		}
 		out = append(out, &consolev1.Check{Name: f.Class, State: state, What: said(named(f)), Fix: said(f.Fix)})
 	}

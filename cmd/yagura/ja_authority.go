@@ -48,8 +48,10 @@ var jaAuthority = terminal.Sentences{
 	"From another machine: take the folder of the key there, and let ssh bring the server's socket (docs/authority.md).":                                                           "ほかのマシンから命令するには、鍵のフォルダーをそのマシンへ移し、サーバーのソケットを ssh で届けます(docs/authority.md)。",
 	"It is still on a disk of this machine: who takes the machine has it. Carry it away, and remove it here.":                                                                      "まだこのマシンのディスク上にあります。マシンを奪った人の手に渡ります。別の場所へ持ち出し、ここからは消してください。",
 	"Keep a second copy in another place: a lost authority key cannot be made again. Orders go on as before. Once within 30 days bring it back for a moment, wherever it then is:": "別の場所にもう一つ写しを保管してください。失った権限鍵は作り直せません。命令はこれまでどおり使えます。30 日以内に一度だけ鍵を持ってきて、そのときの場所を指定して実行します:",
+
 	"look at %s: %w":            "%s の確認: %s",
 	"%w: make the folder first": "%s。先にフォルダーを作ってください",
+
 	"it is there already, and nothing is written over it": "すでにあります。上書きはしません",
 	"it is not here: %w":                                    "ここにありません: %s",
 	"put the operator list beside it: %w":                   "運用者の一覧を隣に置けません: %s",
