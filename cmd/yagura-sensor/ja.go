@@ -91,7 +91,6 @@ var japanese = terminal.Sentences{
 	"kind %q does not exist: docs/events.md lists them":            "%q という種類はありません。一覧は docs/events.md にあります",
 	"address %q is not IP:PORT":                                    "%q は IP:ポート の形ではありません",
 	"nobody reads the output any more":                             "出力の読み手がいなくなりました",
-	"standard input ended":                                         "標準入力が閉じました",
 	"print: %w":                                                    "出力: %s",
 	"yagura-sensor %s (%s, %s/%s, event registry %d, protocol %d)": "yagura-sensor %s(%s、%s/%s、イベント定義 %d、プロトコル %d)",
 

@@ -30,7 +30,7 @@ var jaAuthority = terminal.Sentences{
 	"number %d, until %s": "第 %d 版、%s まで有効",
 	"WHO MAY SIGN":        "署名できる人", "KEY": "鍵", "ROLE": "役割", "PERSON": "人", "MAY SIGN": "署名できる種類", "UNTIL": "期限",
 	"role %s": "役割 %s", "role cli": "コマンドライン", "role console": "画面", "role automation": "自動化", "role relay": "サーバー",
-	"C0 reads; C1 can be undone (kill, suspend, isolate); C2 collects; C3 and C4 (scripts, more than %d hosts at once) need two persons.": "C0 は読み取り、C1 は対処(終了、一時停止、隔離)、C2 は収集。C3 と C4(スクリプト、一度に %d 台を超えるホスト)には 2 人の署名が必要です。",
+	"C0 reads; C1 can be undone (kill, suspend, isolate); C2 collects; C3 and C4 (scripts, more than %d hosts at once) need two persons.": "C0 は読み取り、C1 は対処(終了、一時停止、ネットワーク隔離)、C2 は収集。C3 と C4(スクリプト、一度に %d 台を超えるホスト)には 2 人の署名が必要です。",
 	"ask the server for the authority":    "サーバーへの権限の問い合わせ",
 	"read the server's operator list: %w": "サーバーにある運用者の一覧の読み取り: %s",
 	"read %s: %w":                         "%s の読み取り: %s",
@@ -94,7 +94,7 @@ var jaAuthority = terminal.Sentences{
 
 	// start
 	"The key that makes operators lies here, beside the server: before you enrol hosts that matter, `yagura authority move DIR` puts it on a disk that you take away.": "運用者を作れる鍵(権限鍵)が、サーバーと同じこの場所にあります。重要なホストを登録する前に `yagura authority move DIR` で、取り外すディスクへ移してください。",
-	"`yagura sign-in` makes a link, at a terminal of the server's user":                                                                                                "サーバーのユーザーの端末で `yagura sign-in` を実行するとリンクができます",
+	"`yagura sign-in` makes a link, at a terminal of the server's user":                                                                                                "サーバーのユーザーのターミナルで `yagura sign-in` を実行するとリンクができます",
 
 	// folders of others
 	"data directory %s is refused: %w": "データディレクトリー %s は使えません: %s",

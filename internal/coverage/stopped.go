@@ -165,7 +165,7 @@ var stopDetection = detection.Detection{
 	},
 	Todo: detection.Said{
 		En: "Ask the user who is named. If it was no upgrade and no administrator, take what the host did in that time as unknown: look at what ran before and after, and isolate it. Next time sign it first: `yagura respond maintenance HOST --for 1h`.",
-		Ja: "示されたユーザーに確かめてください。更新でも管理者の操作でもなければ、その間の動作は不明とみなし、前後に動いたものを調べ、ホストを隔離してください。次からは先に `yagura respond maintenance HOST --for 1h` で署名してください。",
+		Ja: "示されたユーザーに確かめてください。更新でも管理者の操作でもなければ、その間の動作は不明とみなし、前後に動いたものを調べ、ホストをネットワーク隔離してください。次からは先に `yagura respond maintenance HOST --for 1h` で署名してください。",
 	},
 	ATTACK: []string{"T1562.001", "T1489", "tactic:defense-evasion"}, Author: "Yagura", Licence: "Apache-2.0",
 }

@@ -5,6 +5,7 @@ package eventstore_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -103,8 +104,24 @@ func TestASegmentOfAnotherTenantIsRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.dir, files[0].Path), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.store.Events(t.Context(), eventstore.Query{Tenant: tenantA}); err == nil || !strings.Contains(err.Error(), "another tenant") {
-		t.Errorf("query over a foreign segment = %v; want a refusal", err)
+	if got, err := s.store.Events(t.Context(), eventstore.Query{Tenant: tenantA}); err != nil || len(got.Events) != 0 || len(got.Missing) != 1 {
+		t.Errorf("query over a file that was exchanged: %d events, missing %v, %v; want none, and the file named", len(got.Events), got.Missing, err)
+	}
+	s.stop()
+	// The manifest is wrong as well: by its sum and its size the file is what it should be.
+	control, err := sql.Open("sqlite", filepath.Join(s.dir, "control.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.Exec("UPDATE segment SET bytes = $1, sum = $2, bad = '' WHERE path = $3", len(b), files[1].Sum, files[0].Path); err != nil {
+		t.Fatal(err)
+	}
+	if err := control.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, s.dir, nil)
+	if got, err := s.store.Events(t.Context(), eventstore.Query{Tenant: tenantA}); err == nil || !strings.Contains(err.Error(), "another tenant") {
+		t.Errorf("query over a foreign segment: %d events, missing %v, %v; want a refusal", len(got.Events), got.Missing, err)
 	}
 }
 

@@ -36,7 +36,7 @@ func faultIsolation(id fleet.Identity) coverage.Fault {
 		Tenant: id.Tenant, Host: id.Host, Kind: "isolation", Class: coverage.ClassTamper, Severity: detection.High,
 		What: detection.Said{
 			En: "The host should be isolated, and its sensor says that it is not.",
-			Ja: "このホストはネットワーク隔離中のはずですが、センサーは隔離されていないと報告しています。",
+			Ja: "このホストはネットワーク隔離中のはずですが、センサーはネットワーク隔離されていないと報告しています。",
 		},
 		Fix: detection.Said{
 			En: "Cut it off at the switch or the hypervisor, then isolate it again. Its detections say what was done to the isolation.",

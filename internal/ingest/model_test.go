@@ -20,7 +20,9 @@ func TestWhateverTheOrderEachEventIsStoredOnce(t *testing.T) {
 	x := s.enrol(t)
 	round := uint64(0)
 	rapid.Check(t, func(rt *rapid.T) {
-		round++
+		if round++; round%32 == 0 {
+			x = s.enrol(t) // one host may not begin so many streams
+		}
 		x.stream = round
 		have := map[uint64]bool{}
 		for range rapid.IntRange(1, 8).Draw(rt, "bursts") {
