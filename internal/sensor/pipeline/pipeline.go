@@ -151,10 +151,7 @@ func (t *Table) writes(id ID, w program, now uint64) {
 	same := func(o program) bool { return o.who.Key == w.who.Key }
 	if id.FIFO && len(p.readers) > 0 && len(p.writers) > 0 && !slices.ContainsFunc(p.writers, same) {
 		// Both ends were there already: it is used again.
-		p.readers, p.writers = nil, nil
-		if p.late != nil && now <= p.late.at+again {
-			p.readers = []program{*p.late}
-		}
+		p.readers, p.writers = p.next(now), nil
 	}
 	if i := slices.IndexFunc(p.writers, same); i >= 0 {
 		p.writers[i] = w // what it is now: a shell that became the program
@@ -171,9 +168,18 @@ func (t *Table) writes(id ID, w program, now uint64) {
 // renew forgets an earlier use of a FIFO.
 func (p *pipe) renew(id ID, now uint64) {
 	if id.FIFO && len(p.readers) > 0 && now > p.readers[0].at+again {
-		p.readers, p.late = nil, nil
+		p.readers = p.next(now)
 		p.writers = slices.DeleteFunc(p.writers, func(w program) bool { return now > w.at+again })
 	}
+}
+
+// next takes the reader that came before the writer of its own use did, if there is one.
+func (p *pipe) next(now uint64) (readers []program) {
+	if p.late != nil && now <= p.late.at+again {
+		readers = []program{*p.late}
+	}
+	p.late = nil
+	return readers
 }
 
 func (t *Table) reads(id ID, r program, now uint64) {

@@ -146,3 +146,17 @@ func TestNamedPipeIsUsedAgain(t *testing.T) {
 		}
 	}
 }
+
+// The reader of the next use comes within a second of the last one's, its writer after it: a busy machine.
+func TestReaderOfTheNextUseIsKeptUntilItsWriterComes(t *testing.T) {
+	tab := pipeline.New()
+	fifo := pipeline.ID{Dev: 8, Inode: 5, FIFO: true}
+	tab.Exec(who(1, "/usr/bin/bash"), []pipeline.ID{fifo}, fifo, none, 0)
+	tab.Exec(who(2, "/usr/bin/cat"), nil, none, fifo, 1*ms)
+	tab.Ready(2 * ms)
+	tab.Exec(who(3, "/usr/bin/dash"), []pipeline.ID{fifo}, fifo, none, 900*ms)
+	tab.Exec(who(4, "/usr/bin/curl"), nil, none, fifo, 1100*ms)
+	if got, want := pairs(tab.Ready(2000*ms)), []string{"/usr/bin/curl>/usr/bin/dash[/usr/bin/curl]"}; !slices.Equal(got, want) {
+		t.Errorf("%v; want %v", got, want)
+	}
+}
