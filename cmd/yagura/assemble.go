@@ -85,6 +85,7 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 		return p, err
 	}
 	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // its sockets do not take the bound on what stays unacknowledged
 	if p.sensors, err = lc.Listen(ctx, "tcp", c.SensorListen); err != nil {
 		return p, fmt.Errorf("listen for sensors on %s: %w: another program has the port, choose one with --sensor-listen", c.SensorListen, err)
 	}

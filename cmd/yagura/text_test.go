@@ -16,7 +16,7 @@ func jsonText(s string) string {
 	if err := enc.Encode(event.Text(s)); err != nil {
 		panic(err)
 	}
-	return strings.Trim(strings.TrimSpace(b.String()), `"`)
+	return strings.Trim(string(event.ShowJSON(bytes.TrimSpace(b.Bytes()))), `"`)
 }
 
 // lockedBuffer takes the output of a process while a test reads it.
