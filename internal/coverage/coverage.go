@@ -130,10 +130,15 @@ type Coverage struct {
 	secret [32]byte
 	start  int64
 
+	// Held while rows and faults are written: taken in one order and written in another, an older state of a row would
+	// take the place of its end and stand for ever.
+	saving sync.Mutex
+
 	mu     sync.Mutex // guards all below; never held across I/O
 	hosts  map[event.HostID]*host
 	faults map[faultKey]Fault
-	dirty  map[string]Row // by id, not yet written
+	past   map[faultKey]Fault // that ended, the last of each kind
+	dirty  map[string]Row     // by id, not yet written
 	proofs map[event.HostID]Proof
 	raised []detection.Detection // not yet given to the desk
 }
@@ -149,7 +154,7 @@ func New(ctx context.Context, o Options) (*Coverage, error) {
 	if o.Japanese == nil {
 		o.Japanese = func(english string) string { return english }
 	}
-	c := &Coverage{o: o, hosts: map[event.HostID]*host{}, faults: map[faultKey]Fault{}, dirty: map[string]Row{}, proofs: map[event.HostID]Proof{}}
+	c := &Coverage{o: o, hosts: map[event.HostID]*host{}, faults: map[faultKey]Fault{}, past: map[faultKey]Fault{}, dirty: map[string]Row{}, proofs: map[event.HostID]Proof{}}
 	var err error
 	if c.secret, err = openSecret(o.SecretFile); err != nil {
 		return nil, fmt.Errorf("open canary secret: %w", err)
@@ -260,10 +265,17 @@ func (c *Coverage) look() {
 
 // flush writes what changed, outside the lock. What could not be written stays and is tried again.
 func (c *Coverage) flush(ctx context.Context) {
+	c.deliver(ctx, c.save(ctx))
+}
+
+// save writes rows and proofs, and gives the detections that wait for the desk.
+func (c *Coverage) save(ctx context.Context) (raised []detection.Detection) {
+	c.saving.Lock()
+	defer c.saving.Unlock()
 	c.mu.Lock()
 	rows := slices.Collect(maps.Values(c.dirty))
 	proofs := slices.Collect(maps.Values(c.proofs))
-	raised := c.raised
+	raised = c.raised
 	clear(c.dirty)
 	clear(c.proofs)
 	c.raised = nil
@@ -288,6 +300,11 @@ func (c *Coverage) flush(ctx context.Context) {
 			c.changed("hosts")
 		}
 	}
+	return raised
+}
+
+// deliver gives detections to the desk.
+func (c *Coverage) deliver(ctx context.Context, raised []detection.Detection) {
 	for i, d := range raised {
 		if c.o.Desk == nil {
 			break

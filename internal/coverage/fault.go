@@ -3,6 +3,7 @@ package coverage
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
@@ -31,26 +32,47 @@ type faultKey struct {
 
 func (f Fault) key() faultKey { return faultKey{f.Tenant, f.Host, f.Kind} }
 
+// again is how soon a fault that ended and comes back is the same one: a host that flaps makes no row, and no message,
+// for each time.
+const again = 10 * time.Minute
+
 // Report notes a fault. While one of its kind stands, a further report only renews the words.
 func (c *Coverage) Report(ctx context.Context, f Fault) {
-	c.mu.Lock()
-	old, stands := c.faults[f.key()]
-	if f.Since == 0 {
-		f.Since = now()
-	}
-	if stands {
-		f.Since = old.Since
-	}
-	same := stands && old == f
-	c.faults[f.key()] = f
-	c.mu.Unlock()
-	if same {
+	if _, news := c.stand(f); !news {
 		return
 	}
-	if err := c.o.Store.SaveFault(ctx, f); err != nil {
-		c.o.Log.ErrorContext(ctx, "fault not written; it stands in memory", slog.String("kind", f.Kind), slog.Any("err", err))
+	c.saving.Lock() // what is written last is what stands
+	f, news := c.stand(f)
+	if news {
+		c.mu.Lock()
+		c.faults[f.key()] = f
+		delete(c.past, f.key())
+		c.mu.Unlock()
+		if err := c.o.Store.SaveFault(ctx, f); err != nil {
+			c.o.Log.ErrorContext(ctx, "fault not written; it stands in memory", slog.String("kind", f.Kind), slog.Any("err", err))
+		}
 	}
-	c.changed("home")
+	c.saving.Unlock()
+	if news {
+		c.changed("home")
+	}
+}
+
+// stand dates a fault by one that stands or ended just now, and says whether it says anything new.
+func (c *Coverage) stand(f Fault) (dated Fault, news bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old, stands := c.faults[f.key()]
+	past := c.past[f.key()]
+	switch {
+	case stands:
+		f.Since = old.Since
+	case past.Since != 0 && now()-past.Until < again.Microseconds():
+		f.Since = past.Since
+	case f.Since == 0:
+		f.Since = now()
+	}
+	return f, !stands || old != f
 }
 
 // Stands says whether a fault of a kind stands, and since when.
@@ -63,16 +85,26 @@ func (c *Coverage) Stands(t tenant.ID, h event.HostID, kind string) (since int64
 
 // Clear ends a fault; nothing happens when none stands.
 func (c *Coverage) Clear(ctx context.Context, t tenant.ID, h event.HostID, kind string) {
-	c.mu.Lock()
-	f, stands := c.faults[faultKey{t, h, kind}]
-	delete(c.faults, faultKey{t, h, kind})
-	c.mu.Unlock()
-	if !stands {
+	if _, stands := c.Stands(t, h, kind); !stands {
 		return
 	}
-	f.Until = now()
-	if err := c.o.Store.SaveFault(ctx, f); err != nil {
-		c.o.Log.ErrorContext(ctx, "end of a fault not written", slog.String("kind", f.Kind), slog.Any("err", err))
+	key := faultKey{t, h, kind}
+	c.saving.Lock()
+	c.mu.Lock()
+	f, stands := c.faults[key]
+	if stands {
+		f.Until = now()
+		delete(c.faults, key)
+		c.past[key] = f
 	}
-	c.changed("home")
+	c.mu.Unlock()
+	if stands {
+		if err := c.o.Store.SaveFault(ctx, f); err != nil {
+			c.o.Log.ErrorContext(ctx, "end of a fault not written", slog.String("kind", f.Kind), slog.Any("err", err))
+		}
+	}
+	c.saving.Unlock()
+	if stands {
+		c.changed("home")
+	}
 }
