@@ -272,14 +272,20 @@ func (p *parts) purge(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		p.stream.Heal(ctx)
+		if err := p.stream.Heal(ctx); err != nil {
+			return err
+		}
 		p.keepEnds(ctx, &ends)
 		for i := range done {
 			through := min(p.store.Sealed(i), p.engine.Judged(i))
 			if through <= done[i] {
 				continue
 			}
-			if err := p.stream.Purge(ctx, i, through); err != nil {
+			err := p.stream.Purge(ctx, i, through)
+			if errors.Is(err, stream.ErrFull) { // told as a full disk
+				continue
+			}
+			if err != nil {
 				p.faults.Raise(fault.Purge, strconv.Itoa(i), err)
 				continue
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/config"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
@@ -24,6 +25,8 @@ const (
 	exitFailed  = 1
 	exitUsage   = 2
 	exitPartial = 3
+
+	exitAnew = -1 // none: main starts the server anew instead
 )
 
 // errUsage and errPartial choose the exit code; everything else is exitFailed.
@@ -210,7 +213,7 @@ func (s *shell) exit(err error) int {
 		return exitOK
 	}
 	code, text := exitFailed, strings.TrimSpace(err.Error())
-	for sentinel, c := range map[error]int{errPartial: exitPartial, errUsage: exitUsage} {
+	for sentinel, c := range map[error]int{errPartial: exitPartial, errUsage: exitUsage, stream.ErrHung: exitAnew} {
 		if errors.Is(err, sentinel) {
 			code, text = c, strings.TrimPrefix(text, sentinel.Error()+": ")
 		}

@@ -16,6 +16,21 @@ var version = "dev" //nolint:gochecknoglobals // -ldflags -X needs a variable
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv) //nolint:forbidigo // the environment enters here and nowhere else
+	ended := ctx.Err() != nil
 	stop()
+	if code == exitAnew {
+		code = exitFailed
+		if !ended {
+			anew(os.Environ())
+		}
+	}
 	os.Exit(code)
+}
+
+// anew takes the place of this process by a new one of the same program and arguments: what no part can get out of by
+// itself is over, whether or not something watches the server that would start it again. It returns when that failed.
+func anew(env []string) {
+	if self, err := os.Executable(); err == nil {
+		_ = syscall.Exec(self, os.Args, env) //nolint:gosec // our own program, called as it was
+	}
 }

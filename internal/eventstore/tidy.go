@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -151,12 +152,19 @@ func (s *Store) mergeSet(ctx context.Context, now time.Time, x *mergeSet, level 
 			merges++
 		case errors.Is(err, ErrStale): // retention was first, the next round sees it
 			return merges, nil
+		case noSpace(err): // no fault of the set: the next round tries it
+			return merges, err
 		default:
 			s.mergeAfter[x.key] = now.Add(mergeRest)
 			return merges, err
 		}
 	}
 	return merges, nil
+}
+
+// noSpace knows a full disk by its words, which are those of the kernel in Go and in the worker's DuckDB alike.
+func noSpace(err error) bool {
+	return strings.Contains(strings.ToLower(err.Error()), "no space left on device")
 }
 
 // portions cuts a set into merges within bounds. A file alone is not merged.

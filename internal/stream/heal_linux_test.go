@@ -28,7 +28,7 @@ func smallDisk(t *testing.T) string {
 	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 64<<20), os.Mkdir(dir, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range [][]string{{"mkfs.ext4", "-q", "-F", "-N", "512", image}, {"mount", "-o", "loop", image, dir}} {
+	for _, c := range [][]string{{"mkfs.ext4", "-q", "-F", "-b", "4096", "-N", "512", image}, {"mount", "-o", "loop", image, dir}} {
 		if out, err := exec.Command(c[0], c[1:]...).CombinedOutput(); err != nil {
 			t.Skipf("no small ext4 here: %v: %s", err, out)
 		}
@@ -155,7 +155,9 @@ func TestAShardThatFoundNoInodeComesBack(t *testing.T) {
 		t.Fatal("no shard is broken: the test proves nothing")
 	}
 	for until := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		l.Heal(t.Context())
+		if err := l.Heal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		refused := 0
 		for shard := range shards {
 			if err := write(shard); err != nil {

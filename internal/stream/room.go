@@ -32,8 +32,36 @@ func (l *Log) Disk() (Disk, error) {
 	return d, nil
 }
 
+// purgeShare of the reserve suffices for a purge, which writes a block of at most 8 MiB anew or a line for each record
+// that goes. Less than for an append: a purge frees what the seals, which go on, need.
+const purgeShare = 4
+
+// space says whether the disk keeps the share of its reserve that is named when n bytes are written. JetStream must
+// never find it full: an append that fails ends its shard, and a purge that fails waits for itself for ever.
+func (l *Log) space(n, share int64) error {
+	d, err := l.Disk()
+	if err != nil {
+		return nil //nolint:nilerr // the write itself will tell
+	}
+	return errors.Join(d.bytes(n, share, l.opts.Dir), d.inodes(share, l.opts.Dir))
+}
+
+func (d Disk) bytes(n, share int64, dir string) error {
+	if d.Free-n >= d.Reserve/share {
+		return nil
+	}
+	return fmt.Errorf("the disk has %d bytes free and %d are kept in reserve: free space under %s", d.Free, d.Reserve/share, dir)
+}
+
+func (d Disk) inodes(share int64, dir string) error {
+	if d.Inodes == 0 || d.FreeInodes >= d.ReserveInodes/share {
+		return nil
+	}
+	return fmt.Errorf("the file system has %d inodes free and %d are kept in reserve: remove files on the file system of %s", d.FreeInodes, d.ReserveInodes/share, dir)
+}
+
 // room says whether a record of n bytes may be written: the log has its bound, and the disk a reserve of bytes
-// and inodes. JetStream must never find it full: a write that fails ends its shard.
+// and inodes.
 func (l *Log) room(n int64) error {
 	have := l.Bytes()
 	full := error(nil)
@@ -45,13 +73,7 @@ func (l *Log) room(n int64) error {
 	if err != nil {
 		return nil //nolint:nilerr // the write itself will tell
 	}
-	var bytes, inodes error
-	if d.Free-n < d.Reserve {
-		bytes = fmt.Errorf("the disk has %d bytes free and %d are kept in reserve: free space under %s", d.Free, d.Reserve, l.opts.Dir)
-	}
-	if d.Inodes > 0 && d.FreeInodes < d.ReserveInodes {
-		inodes = fmt.Errorf("the file system has %d inodes free and %d are kept in reserve: remove files on the file system of %s", d.FreeInodes, d.ReserveInodes, l.opts.Dir)
-	}
+	bytes, inodes := d.bytes(n, 1, l.opts.Dir), d.inodes(1, l.opts.Dir)
 	l.opts.Faults.Report(fault.DiskFull, "", bytes)
 	l.opts.Faults.Report(fault.InodesFull, "", inodes)
 	if err := errors.Join(full, bytes, inodes); err != nil {

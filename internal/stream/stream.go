@@ -63,10 +63,13 @@ type Log struct {
 	closed chan struct{}
 	once   sync.Once
 	dir    string      // absolute
+	hung   atomic.Bool // the embedded server did not end
 	failed atomic.Bool // a write or a purge failed and the log was not opened again since
 
 	healing sync.Mutex // one reopening at a time; guards healed, held across the whole of it
 	healed  time.Time
+
+	patience time.Duration // endsWithin
 }
 
 // Bounds of the embedded server. That of the log is ours, in Append: a log that is over a lowered MaxBytes must open
@@ -127,7 +130,7 @@ func Open(ctx context.Context, opts Options) (*Log, error) {
 		return nil, fmt.Errorf("open event log %s: %w", dir, err)
 	}
 	srv.SetLogger(serverLog{opts.Log}, false, false)
-	l := &Log{opts: opts, dir: dir, server: srv, closed: make(chan struct{})}
+	l := &Log{opts: opts, dir: dir, server: srv, closed: make(chan struct{}), patience: endsWithin}
 	srv.Start()
 	if err := l.start(ctx); err != nil {
 		_ = l.Close()
@@ -247,7 +250,8 @@ func (l *Log) Append(ctx context.Context, shard int, batches []Batch) (seq uint6
 	return ack.Sequence, nil
 }
 
-// Purge removes the records of a shard up to and including through. Removing what is gone does nothing.
+// Purge removes the records of a shard up to and including through. Removing what is gone does nothing. ErrFull means
+// that the disk has not even the room to note what is gone: nothing was removed.
 func (l *Log) Purge(ctx context.Context, shard int, through uint64) error {
 	s := l.shards[shard]
 	first, last, _ := l.State(shard)
@@ -273,6 +277,9 @@ func (l *Log) Advance(ctx context.Context, shard int, through uint64) error {
 }
 
 func (l *Log) purge(ctx context.Context, s *shard, through uint64) error {
+	if err := l.space(0, purgeShare); err != nil {
+		return fmt.Errorf("purge shard %d through %d: %w: %w", s.number, through, ErrFull, err)
+	}
 	if err := s.stream.Purge(ctx, jetstream.WithPurgeSequence(through+1)); err != nil {
 		l.failed.Store(true)
 		return fmt.Errorf("purge shard %d through %d: %w", s.number, through, err)
@@ -289,17 +296,23 @@ func (l *Log) isClosed() bool {
 	}
 }
 
-// Close ends the log. Readers that wait get ErrClosed.
-func (l *Log) Close() error {
+// Close ends the log, or leaves it after ErrHung. Readers that wait get ErrClosed.
+func (l *Log) Close() (err error) {
 	l.once.Do(func() {
 		close(l.closed)
-		if l.conn != nil {
-			l.conn.Close()
+		if l.hung.Load() {
+			return
 		}
-		l.server.Shutdown()
-		l.server.WaitForShutdown()
+		err = l.ends(func() error {
+			if l.conn != nil {
+				l.conn.Close()
+			}
+			l.server.Shutdown()
+			l.server.WaitForShutdown()
+			return nil
+		})
 	})
-	return nil
+	return err
 }
 
 // serverLog passes the embedded server's messages on. Its notices are of no use to an operator of ours.
