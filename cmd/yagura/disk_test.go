@@ -77,9 +77,9 @@ func TestAFullDiskOnEitherSideLosesNothingUncounted(t *testing.T) {
 	defer stop()
 
 	free := fill(t, serverDisk, 32<<20)
-	const full = "event log is full"
-	h.eventually(60*time.Second, "doctor says that the log is full", func() error {
-		if out := h.doctor(); !strings.Contains(out, full) {
+	const full = "data folder is full"
+	h.eventually(60*time.Second, "doctor says that the disk is full", func() error {
+		if out := h.wrong(); !strings.Contains(out, full) {
 			return fmt.Errorf("%s", out)
 		}
 		return nil
@@ -94,7 +94,7 @@ func TestAFullDiskOnEitherSideLosesNothingUncounted(t *testing.T) {
 	t.Logf("server full: %d events wait at the sensor", s.status().Spool.Events)
 	free()
 	h.eventually(60*time.Second, "the server takes events again and says so", func() error {
-		if out := h.doctor(); strings.Contains(out, full) {
+		if out := h.wrong(); strings.Contains(out, full) {
 			return fmt.Errorf("%s", out)
 		}
 		return nil
@@ -108,7 +108,7 @@ func TestAFullDiskOnEitherSideLosesNothingUncounted(t *testing.T) {
 	}
 	const unused = "cannot use its disk"
 	h.eventually(60*time.Second, "doctor says that the sensor's disk is full", func() error {
-		if out := h.doctor(); !strings.Contains(out, unused) {
+		if out := h.wrong(); !strings.Contains(out, unused) {
 			return fmt.Errorf("%s", out)
 		}
 		return nil
@@ -119,7 +119,7 @@ func TestAFullDiskOnEitherSideLosesNothingUncounted(t *testing.T) {
 		if st := s.status(); time.Since(st.Since) < 0 || st.Spool.Problem != "" {
 			return fmt.Errorf("%+v", st)
 		}
-		if out := h.doctor(); strings.Contains(out, unused) {
+		if out := h.wrong(); strings.Contains(out, unused) {
 			return fmt.Errorf("%s", out)
 		}
 		return nil

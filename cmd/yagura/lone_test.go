@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -147,4 +148,24 @@ func (h hostJSON) class(name string) (state, reason string, since time.Time) {
 func (h *house) doctor() string {
 	out, _, _ := h.try("doctor")
 	return out
+}
+
+// wrong gives what doctor finds not in order now, a line each; what is over is not among it.
+func (h *house) wrong() string {
+	h.t.Helper()
+	out, _, _ := h.try("doctor", "--json")
+	var checks []struct {
+		Name, State string
+		What        struct{ En string }
+	}
+	if err := json.Unmarshal([]byte(out), &checks); err != nil {
+		h.t.Fatalf("doctor --json: %v: %s", err, out)
+	}
+	var lines strings.Builder
+	for _, c := range checks {
+		if c.State != "ok" {
+			fmt.Fprintf(&lines, "%s %s: %s\n", c.State, c.Name, c.What.En)
+		}
+	}
+	return lines.String()
 }
