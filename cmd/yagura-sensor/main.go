@@ -7,12 +7,15 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/yagura-edr/yagura/internal/private"
 )
 
 // version is set by the linker; see the Makefile.
 var version = "dev" //nolint:gochecknoglobals // -ldflags -X needs a variable
 
 func main() {
+	private.Umask()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv) //nolint:forbidigo // the language enters here; no configuration does
 	stop()

@@ -19,7 +19,7 @@ type quarantineListVerb struct{}
 
 // Help shows examples.
 func (quarantineListVerb) Help() string {
-	return "Examples:\n  yagura quarantine\n  yagura quarantine --json | jq '.items[].reason'"
+	return "Examples:\n  yagura quarantine\n  yagura quarantine --json | jq '.items[]?.reason'"
 }
 
 // Run lists what lies there.

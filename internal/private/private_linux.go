@@ -13,12 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Umask lets nobody else read what this process makes from now on.
+func Umask() { unix.Umask(0o077) }
+
 // Make opens a folder for this user alone, with what is missing of its path, and gives its path without links. It
 // refuses one of another user, one whose path others can change, and one that holds links or things of others; modes
 // that are too wide are mended. When it returns nobody but this user and root can put anything in the folder's place
-// or into it, and what this process makes from now on is for its user alone.
+// or into it.
 func Make(dir string) (string, error) {
-	unix.Umask(0o077)
 	path, st, err := walk(dir, true)
 	if err != nil {
 		return "", err
@@ -26,7 +28,9 @@ func Make(dir string) (string, error) {
 	if err := own(path, st); err != nil {
 		return "", err
 	}
-	if st.Mode&0o077 != 0 {
+	// A second program must not shut the workers of the one that runs on the folder out.
+	passable := st.Uid == 0 && st.Gid == Worker && st.Mode&0o077 == 0o010
+	if st.Mode&0o077 != 0 && !passable {
 		if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a folder needs its x
 			return "", fmt.Errorf("make %s private: %w", path, err)
 		}

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 )
 
+// Umask does nothing: it is for servers and sensors, which run on Linux only.
+func Umask() {}
+
 // Make makes the folder, readable by its owner. Servers and sensors run on Linux only, where it checks more.
 func Make(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
