@@ -61,6 +61,8 @@ furnish() {
 	# Libraries were copied to /usr/usr/... where the machine's own paths begin with /usr.
 	[ ! -d "$root/usr/usr" ] || { cp -an "$root/usr/usr/." "$root/usr/"; rm -rf "$root/usr/usr"; }
 	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$root/etc/passwd"
+	printf 'root:*:20000:0:99999:7:::\n' >"$root/etc/shadow"
+	chmod 600 "$root/etc/shadow"
 	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
 	printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 	echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"

@@ -26,10 +26,8 @@ func hostPID(proc string, actor, n uint64) uint64 {
 			continue
 		}
 		dir := filepath.Join(proc, d.Name())
-		if innermost(filepath.Join(dir, "status")) != want {
-			continue
-		}
-		if at, err := os.Readlink(filepath.Join(dir, "ns/pid")); err == nil && at == ns {
+		// The link first: it costs a tenth of the status, and few of a host's processes are in that namespace.
+		if at, err := os.Readlink(filepath.Join(dir, "ns/pid")); err == nil && at == ns && innermost(filepath.Join(dir, "status")) == want {
 			return pid
 		}
 	}

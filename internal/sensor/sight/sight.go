@@ -254,5 +254,5 @@ const (
 	maxHeld     = 4096                   // events that wait; full: the exec leaves without its hash
 	judgeWait   = 250 * time.Millisecond // how long an exec waits for the role of its program: few programs may have one
 	maxJudges   = 4                      // programs whose file system may be waited for; full: a program has no role
-	numberWait  = 20 * time.Millisecond
+	numberWait  = 100 * time.Millisecond // for the number of a process in a container; a crew that was kept waiting waits 5 ms
 )

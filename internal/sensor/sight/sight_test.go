@@ -79,7 +79,12 @@ func start(opts sight.Options, change ...func(*sight.Options)) (*watcher, error)
 
 func (w *watcher) stop() error {
 	w.cancel()
-	err := <-w.ended
+	var err error
+	select {
+	case err = <-w.ended:
+	case <-time.After(time.Minute):
+		return errors.New("the sight has not stopped for a minute")
+	}
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
