@@ -152,7 +152,7 @@ func (s *Store) mergeSet(ctx context.Context, now time.Time, x *mergeSet, level 
 			merges++
 		case errors.Is(err, ErrStale): // retention was first, the next round sees it
 			return merges, nil
-		case noSpace(err): // no fault of the set: the next round tries it
+		case noSpace(err) || errors.Is(err, ErrNoWorker): // no fault of the set: the next round tries it
 			return merges, err
 		default:
 			s.mergeAfter[x.key] = now.Add(mergeRest)
