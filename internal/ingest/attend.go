@@ -75,11 +75,6 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
-	leave, err := src.enter(&src.calls, maxCalls, "calls")
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	if err := s.learn(ctx, id, src, append(asked(m.Streams), lanesOf(m.Stream)...), 0); err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
@@ -160,11 +155,6 @@ func (s *Service) Report(ctx context.Context, req *connect.Request[sensorv1.Repo
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
-	leave, err := src.enter(&src.calls, maxCalls, "calls")
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	moved, steady := src.hear(m.Stream, int64(m.BootNs/1000), at, back)
 	s.moved(ctx, id, src, moved)
 	if steady {

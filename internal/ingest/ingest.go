@@ -110,6 +110,9 @@ type Service struct {
 
 	refusals refusals
 
+	calling sync.Mutex // guards calls
+	calls   map[event.HostID][]*call
+
 	mu      sync.Mutex // guards sources and the rebuilt; never held across I/O
 	sources map[event.HostID]*source
 	rebuilt map[event.HostID]map[lane]ranges // read from the log at start, until its host is loaded
@@ -129,7 +132,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the decompressor: %w", err)
 	}
-	s := &Service{o: o, log: o.Logger, zstd: d, decode: make(chan struct{}, slots), stop: make(chan struct{}), sources: map[event.HostID]*source{}, rebuilt: map[event.HostID]map[lane]ranges{}}
+	s := &Service{o: o, log: o.Logger, zstd: d, decode: make(chan struct{}, slots), stop: make(chan struct{}), calls: map[event.HostID][]*call{}, sources: map[event.HostID]*source{}, rebuilt: map[event.HostID]map[lane]ranges{}}
 	for i := range s.shards {
 		s.shards[i] = make(chan submission, 64) // full: the upload waits, and its sensor keeps the batch
 	}
@@ -142,8 +145,8 @@ func New(ctx context.Context, o Options) (*Service, error) {
 // Handler gives the calls behind the certificate check. The listener must use Fleet.TLS.
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	path, h := sensorv1connect.NewSensorsHandler(s, connect.WithReadMaxBytes(maxMessage), connect.WithCompressMinBytes(1<<20))
-	mux.Handle(path, fleet.Peer(h))
+	path, h := sensorv1connect.NewSensorsHandler(s, connect.WithConditionalHandlerOptions(weigh), connect.WithCompressMinBytes(1<<20))
+	mux.Handle(path, fleet.Peer(s.known(h)))
 	return door.Timely(mux, func(r *http.Request) time.Duration {
 		// A stranger is cut off soon, a host after what a batch takes on a line of 9,600 bit/s. Attend's request is empty.
 		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && !strings.HasSuffix(r.URL.Path, "/Attend") {

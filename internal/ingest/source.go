@@ -43,8 +43,6 @@ type source struct {
 	order   *list.List            // of the sequences, the one touched last in front
 	boots   map[string]*bootClock // by boot id, hex
 	greeted map[uint64]string     // the boot that a stream of the sensor runs in, by its Hello
-	uploads int                   // under way
-	calls   int                   // as uploads, of Hello, Report and Renew
 	attends []chan struct{}       // Attend streams that stand, oldest first; closed: that one goes
 	kept    int                   // quarantined batches of today
 	keptDay int64
@@ -275,21 +273,6 @@ func (src *source) attend() (cut <-chan struct{}, leave func()) {
 		defer src.mu.Unlock()
 		src.attends = slices.DeleteFunc(src.attends, func(c chan struct{}) bool { return c == mine })
 	}
-}
-
-// enter counts a call of the host that is under way in n, of which most may be; leave ends it.
-func (src *source) enter(n *int, most int, what string) (leave func(), err error) {
-	src.mu.Lock()
-	defer src.mu.Unlock()
-	if *n >= most {
-		return nil, retry(time.Second, fmt.Errorf("%d %s of this host are under way: no more are taken at a time", most, what))
-	}
-	*n++
-	return func() {
-		src.mu.Lock()
-		*n--
-		src.mu.Unlock()
-	}, nil
 }
 
 // maxGreeted bounds the streams of a host whose boot is remembered: one runs, a clone may run beside it.

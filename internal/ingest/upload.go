@@ -18,8 +18,7 @@ import (
 )
 
 const (
-	maxMessage  = 1 << 20 // bytes of one call; a batch has less, so that too big a batch gets our sentence
-	maxUploads  = 24      // of one host at a time
+	maxUploads  = 24 // of one host at a time
 	sealedAge   = 5 * time.Second
 	fullRetry   = 5 * time.Second
 	holesRetry  = 2 * time.Second
@@ -45,11 +44,6 @@ func (s *Service) Upload(ctx context.Context, req *connect.Request[sensorv1.Uplo
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
-	leave, err := src.enter(&src.uploads, maxUploads, "uploads")
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	u := &upload{s: s, id: id, src: src, m: m, key: lane{m.Stream, event.Lane(m.Lane)}, whole: Range{m.First, m.First + uint64(m.Count) - 1}, sum: [sha256.Size]byte(m.Sha256), received: at, back: back}
 	why, err := u.take(ctx)
 	if err != nil {
