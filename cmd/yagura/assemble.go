@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -33,6 +35,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/response"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
+	"github.com/yagura-edr/yagura/internal/terminal"
 	"github.com/yagura-edr/yagura/rules"
 	"github.com/yagura-edr/yagura/web"
 )
@@ -101,6 +104,11 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 	changed := p.hub.Changed
 	p.hostname = c.Hostname
 	if p.fleet, err = fleet.Open(ctx, fleet.Options{Dir: dir.file("ca"), Names: p.sensorNames(), Store: p.db.Fleet(), Log: log, Now: p.clock.Now}); err != nil {
+		if lost, ok := errors.AsType[*fleet.LostError](err); ok {
+			ca := filepath.Dir(lost.Token)
+			return p, fmt.Errorf("%s is gone, and %d hosts are enrolled with it: put the folder %s back from a backup; without one `mkdir -p -m 700 %s && touch %s` lets the next start make a new one, and every host must enrol again",
+				lost.Path, lost.Hosts, ca, terminal.Quote(ca), terminal.Quote(lost.Token))
+		}
 		return p, err
 	}
 	if p.relay, err = response.New(ctx, response.Options{
@@ -319,6 +327,10 @@ func openTenant(ctx context.Context, db *controldb.DB, dir *dataDir) (controldb.
 	t, ok, err := db.TenantByName(ctx, tenantName)
 	if err != nil || ok {
 		return t, err
+	}
+	if _, err := os.Lstat(dir.file("authority")); err == nil {
+		return t, fmt.Errorf("the control database %s is new or empty, and this data folder is not: put the newest backup of control.db back, an older one will do; without one begin with a new folder, `mv %s %s.old`, and enrol the hosts again: nothing was changed in segments, log and keys",
+			dir.file("control.db"), terminal.Quote(dir.path), terminal.Quote(dir.path))
 	}
 	id, err := uuid.NewV7()
 	if err != nil {

@@ -96,6 +96,12 @@ var jaAuthority = terminal.Sentences{
 	"The key that makes operators lies here, beside the server: before you enrol hosts that matter, `yagura authority move DIR` puts it on a disk that you take away.": "運用者を作れる鍵(権限鍵)が、サーバーと同じこの場所にあります。重要なホストを登録する前に `yagura authority move DIR` で、取り外すディスクへ移してください。",
 	"`yagura sign-in` makes a link, at a terminal of the server's user":                                                                                                "サーバーのユーザーのターミナルで `yagura sign-in` を実行するとリンクができます",
 
+	// a file given by --key that is none
+	"read key: %w": "鍵を読めません: %s", "write key: %w": "鍵を書けません: %s", "write key %s: %w": "鍵 %s を書けません: %s",
+	"key %s is not PEM":     "%s は鍵のファイル(PEM)ではありません",
+	"open authority %s: %w": "権限鍵 %s を開けません: %s",
+	"the operator list is not signed by this tenant's authority": "運用者の一覧は、このテナントの権限鍵で署名されたものではありません",
+
 	// folders of others
 	"data directory %s is refused: %w": "データディレクトリー %s は使えません: %s",
 }

@@ -7,6 +7,17 @@ var jaStore = terminal.Sentences{
 	"store": "ストア", "missing": "なし", "altered": "改変", "unreadable": "読み取り不可", "unjudged": "確認待ち", "redundant": "重複", "unfinished": "書きかけ", "kept": "退避中",
 
 	// answers and doctor
+	// a damaged data folder
+	"the disk of the server's data folder is full: free space there or make it larger; `yagura doctor` shows it":                                                                                                                                                          "サーバーのデータディレクトリーのディスクが満杯です。空きを増やすか、拡張してください。状況は `yagura doctor` で確認できます",
+	"%s is gone, and %d hosts are enrolled with it: put the folder %s back from a backup; without one `mkdir -p -m 700 %s && touch %s` lets the next start make a new one, and every host must enrol again":                                                               "%s がありません。ホスト %d 台がこの鍵で登録されています。フォルダー %s をバックアップから戻してください。バックアップがないときは `mkdir -p -m 700 %s && touch %s` を実行すると次回の起動で作り直しますが、すべてのホストの再登録が必要です",
+	"the control database %s is new or empty, and this data folder is not: put the newest backup of control.db back, an older one will do; without one begin with a new folder, `mv %s %s.old`, and enrol the hosts again: nothing was changed in segments, log and keys": "管理データベース %s が新規または空ですが、データディレクトリーには以前のデータがあります。control.db の最新のバックアップを戻してください(古いものでもかまいません)。バックアップがないときは `mv %s %s.old` で新しいフォルダーから始め、ホストを再登録してください。セグメント、ログ、鍵には何も変更を加えていません",
+	"control database %s: %w": "管理データベース %s: %s",
+	"its disk is full or does not answer, free space there, look at `dmesg`, and start again; delete no file of the data folder": "ディスクが満杯か、応答していません。空きを増やし、`dmesg` を確認してから、もう一度起動してください。データディレクトリー内のファイルは削除しないでください",
+	"it is no file that this user can open and write, look at `ls -la` of the folder, and start again":                           "このユーザーが開いて書き込めるファイルではありません。フォルダーの `ls -la` を確認してから、もう一度起動してください",
+	"another program holds it, end that one, and start again":                                                                    "別のプログラムが使用中です。終了させてから、もう一度起動してください",
+	"it is damaged, move it and its -wal and -shm aside, put the newest backup of it in its place, and start again; an older one will do, stored events that it does not name are taken back, and hosts that were enrolled since then enrol again": "壊れています。-wal と -shm とともに別の場所へ移し、最新のバックアップを戻してから、もう一度起動してください。古いバックアップでもかまいません。そこに記録のない保存済みイベントは取り込み直され、その後に登録したホストは再登録が必要です",
+	"the disk of the data folder is full, free space there or make it larger, and start again; delete no file of the data folder":                                                                                                                  "データディレクトリーのディスクが満杯です。空きを増やすか拡張してから、もう一度起動してください。データディレクトリー内のファイルは削除しないでください",
+
 	"This answer is not whole: %d stored files cannot be read (%s) that hold up to %d events of %s to %s. `yagura store` names them.": "この回答は完全ではありません。保存済みファイル %d 個を読み取れません(%s)。最大 %d 件、%s から %s までのイベントが含まれます。`yagura store` で一覧を確認できます。",
 	"Some of the newest events cannot be read until they are sealed, mostly within a minute (%d files).":                              "最新のイベントの一部は、シールされるまで(通常 1 分以内)読み取れません(ファイル %d 個)。",
 	"nothing is stored about %s in what can be read. %s: %w":                                                                          "読み取れる範囲には %s の記録がありません。%s: %s",

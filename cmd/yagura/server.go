@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
@@ -75,6 +77,12 @@ func (s *shell) serve(f *serverFlags, local *localFlags) (err error) {
 		return err
 	}
 	log := s.logger(c.LogLevel)
+	began := false
+	defer func() {
+		if !began && errors.Is(err, syscall.ENOSPC) {
+			err = fmt.Errorf("the disk of the data folder is full, free space there or make it larger, and start again; delete no file of the data folder: %w", err)
+		}
+	}()
 	dir, err := openDataDir(s.data)
 	if err != nil {
 		return err
@@ -86,6 +94,7 @@ func (s *shell) serve(f *serverFlags, local *localFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, srv.close()) }()
 
+	began = true
 	// Parts outlive the first signal, so that the sensor's last events are taken and judged.
 	parts, stop := context.WithCancelCause(context.WithoutCancel(s.ctx))
 	defer stop(nil)

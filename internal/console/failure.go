@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"syscall"
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
@@ -51,6 +52,9 @@ func (s *Server) fail(ctx context.Context, err error) *connect.Error {
 		return connect.NewError(connect.CodeAborted, err)
 	case errors.Is(err, ErrUnavailable):
 		return connect.NewError(connect.CodeUnavailable, err)
+	case errors.Is(err, syscall.ENOSPC):
+		s.log.ErrorContext(ctx, "call failed", slog.Any("err", err))
+		return connect.NewError(connect.CodeUnavailable, errors.New("the disk of the server's data folder is full: free space there or make it larger; `yagura doctor` shows it"))
 	case errors.Is(err, context.DeadlineExceeded):
 		return connect.NewError(connect.CodeDeadlineExceeded, errors.New("the answer took too long: narrow the question"))
 	case errors.Is(err, context.Canceled):

@@ -9,11 +9,14 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the embedded database driver
+	"modernc.org/sqlite" // the embedded database driver
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed migration/*.sql
@@ -59,7 +62,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	}
 	have, err := provider.GetDBVersion(ctx)
 	if err != nil {
-		return fmt.Errorf("read its version: %w", err)
+		return unopened(err)
 	}
 	all := provider.ListSources()
 	if newest := all[len(all)-1].Version; have > newest {
@@ -69,6 +72,22 @@ func (db *DB) migrate(ctx context.Context) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+// unopened says what to do about a database that does not open. An older one is safe to put back: the store
+// takes the segments back that it does not name.
+func unopened(err error) error {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
+			return fmt.Errorf("its disk is full or does not answer, free space there, look at `dmesg`, and start again; delete no file of the data folder: %w", err)
+		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY:
+			return fmt.Errorf("it is no file that this user can open and write, look at `ls -la` of the folder, and start again: %w", err)
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+			return fmt.Errorf("another program holds it, end that one, and start again: %w", err)
+		}
+	}
+	return fmt.Errorf("it is damaged, move it and its -wal and -shm aside, put the newest backup of it in its place, and start again; an older one will do, stored events that it does not name are taken back, and hosts that were enrolled since then enrol again: %w", err)
 }
 
 // Close closes the database.
@@ -90,10 +109,18 @@ func (db *DB) tx(ctx context.Context, f func(*sql.Tx) error) error {
 	}
 	if err := f(tx); err != nil {
 		_ = tx.Rollback()
-		return err
+		return full(err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", full(err))
 	}
 	return nil
+}
+
+// full lets callers know a full disk by syscall.ENOSPC, without knowing SQLite.
+func full(err error) error {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == sqlite3.SQLITE_FULL {
+		return fmt.Errorf("%w: %w", err, syscall.ENOSPC)
+	}
+	return err
 }

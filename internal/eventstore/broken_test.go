@@ -366,3 +366,45 @@ func TestWhatLiesInQuarantineIsStoredOnce(t *testing.T) {
 		t.Errorf("Retry of a path: %v", err)
 	}
 }
+
+// TestAFileThatWorkersMayNotReadIsGivenToThem puts a segment back as root does, and takes the modes of another away.
+func TestAFileThatWorkersMayNotReadIsGivenToThem(t *testing.T) {
+	s := start(t, t.TempDir(), func(o *eventstore.Options) { o.TidyEvery = 300 * time.Millisecond })
+	a := newSender(tenantA, 1)
+	for range 2 {
+		s.send(a, execs(5)...)
+		s.seal()
+	}
+	path := s.path(s.segments()[0])
+	found := func(want int) func() bool {
+		return func() bool {
+			got := s.find(eventstore.Query{Tenant: tenantA})
+			return len(got.Events) == want && len(got.Missing) == (10-want)/5
+		}
+	}
+	for name, shut := range map[string]func() error{
+		"without modes": func() error { return os.Chmod(path, 0) },
+		"of root":       func() error { return errors.Join(os.Chown(path, os.Getuid(), os.Getgid()), os.Chmod(path, 0o600)) },
+	} {
+		if err := shut(); err != nil {
+			t.Fatal(err)
+		}
+		s.find(eventstore.Query{Tenant: tenantA})
+		for end := time.Now().Add(20 * time.Second); !found(10)(); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s it is not read again: %+v", name, s.store.Damaged())
+			}
+		}
+		if bad := s.store.Damaged(); len(bad) != 0 {
+			t.Errorf("%s: still out of answers: %+v", name, bad)
+		}
+	}
+	s.stop()
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, s.dir, nil)
+	if got := s.find(eventstore.Query{Tenant: tenantA}); len(got.Events) != 10 {
+		t.Errorf("after a start on a file without modes: %d events, missing %+v; want 10", len(got.Events), got.Missing)
+	}
+}

@@ -33,6 +33,7 @@ type Damaged struct {
 	Reason string
 	Hot    bool // its events stand in the log, and come back when they are sealed
 
+	why   error     // what was found wrong with it, where that is known of this file alone
 	stamp time.Time // when the file was last written, as it was found
 }
 
@@ -72,7 +73,7 @@ func (s *Store) mark(ctx context.Context, found []Damaged, why error) {
 	s.mu.Unlock()
 	for _, d := range found {
 		s.opts.Log.ErrorContext(ctx, "a file of the store cannot be read: answers leave it out and say so; restore it from a backup and it is read again",
-			slog.String("path", d.Path), slog.String("reason", d.Reason), slog.Int64("events", d.Rows), slog.Any("err", why))
+			slog.String("path", d.Path), slog.String("reason", d.Reason), slog.Int64("events", d.Rows), slog.Any("err", cmp.Or(d.why, why)))
 		if d.Reason == Altered && !d.Hot {
 			d.Bad = d.Reason
 			if err := s.opts.Manifest.Checked(ctx, d.File); err != nil {
@@ -205,11 +206,11 @@ func (s *Store) look(files []File) (found []Damaged) {
 	for _, f := range files {
 		switch st, err := os.Stat(filepath.Join(s.dir, filepath.FromSlash(f.Path))); {
 		case errors.Is(err, fs.ErrNotExist):
-			found = append(found, Damaged{File: f, Reason: Missing})
+			found = append(found, Damaged{File: f, Reason: Missing, why: fmt.Errorf("look at %s: %w", f.Path, err)})
 		case err != nil:
-			found = append(found, Damaged{File: f, Reason: Unreadable})
+			found = append(found, Damaged{File: f, Reason: Unreadable, why: fmt.Errorf("look at %s: %w", f.Path, err)})
 		case st.Size() != f.Bytes:
-			found = append(found, Damaged{File: f, Reason: Altered})
+			found = append(found, Damaged{File: f, Reason: Altered, why: fmt.Errorf("%s has %d bytes; it was written with %d", f.Path, st.Size(), f.Bytes)})
 		case f.Bad != "":
 			found = append(found, Damaged{File: f, Reason: f.Bad})
 		}

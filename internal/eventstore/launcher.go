@@ -3,6 +3,7 @@ package eventstore
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,15 +147,41 @@ func (p *program) sees(dir string) string {
 	return "/proc/self/fd/4"
 }
 
-// give lets workers use a file or folder below the data folder, which the server itself put there, and the folders
-// on the way to it.
+// give lets workers use a file or folder below the data folder, which the server or an operator with a backup put
+// there, and the folders on the way to it.
 func (p *program) give(dir, rel string) {
-	if p.uid < 0 {
+	root, err := os.OpenRoot(dir) // no link of a folder that workers own leads out
+	if err != nil {
 		return
 	}
+	defer func() { _ = root.Close() }()
+	var way []string
 	for at := filepath.FromSlash(rel); at != "."; at = filepath.Dir(at) {
-		_ = os.Lchown(filepath.Join(dir, at), p.uid, p.gid) // a worker that cannot use it says so
+		way = append(way, at)
 	}
+	for _, at := range slices.Backward(way) { // a folder that is closed hides what is in it
+		if p.uid >= 0 {
+			_ = root.Lchown(at, p.uid, p.gid) // a worker that cannot use it says so
+		}
+		if st, err := root.Lstat(at); err == nil {
+			_ = unlock(root, at, st)
+		}
+	}
+}
+
+// unlock gives the owner of a file or folder the use of it, where a backup or a wrong hand took that away.
+func unlock(root *os.Root, path string, st fs.FileInfo) error {
+	use := fs.FileMode(0o600)
+	switch {
+	case st.IsDir():
+		use = 0o700
+	case !st.Mode().IsRegular():
+		return nil
+	}
+	if st.Mode().Perm()&use == use {
+		return nil
+	}
+	return root.Chmod(path, st.Mode().Perm()|use)
 }
 
 func (p *program) close() {

@@ -79,6 +79,9 @@ func (p *program) drop(dir string) error {
 				}
 				return err
 			}
+			if err := unlock(root, path, info); err != nil {
+				return err
+			}
 			if s, ok := info.Sys().(*syscall.Stat_t); ok && int(s.Uid) == p.uid {
 				return nil
 			}
@@ -89,6 +92,12 @@ func (p *program) drop(dir string) error {
 		}
 	}
 	return nil
+}
+
+// foreign says whether workers lack a file by its owner or its mode.
+func (p *program) foreign(st fs.FileInfo) bool {
+	own, ok := st.Sys().(*syscall.Stat_t)
+	return st.Mode().Perm()&0o600 != 0o600 || ok && p.uid >= 0 && int(own.Uid) != p.uid
 }
 
 // attributes of the processes. The kernel ends a worker with the thread that started it; it also ends at the end of

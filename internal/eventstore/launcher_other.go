@@ -4,6 +4,7 @@ package eventstore
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -20,6 +21,9 @@ func openProgram(_ string, args []string) (*program, error) {
 
 // attributes leaves the end of workers to the end of their stdin.
 func (p *program) attributes() *syscall.SysProcAttr { return nil }
+
+// foreign says whether workers lack a file by its owner or its mode.
+func (p *program) foreign(st fs.FileInfo) bool { return st.Mode().Perm()&0o600 != 0o600 }
 
 // bind bounds nothing here.
 func (p *program) bind(string, string) Bounds {

@@ -102,7 +102,7 @@ func (s *Store) scrubOne(ctx context.Context, f *File, rate int64) error {
 	if err := s.opts.Manifest.Checked(ctx, *f); err != nil {
 		return fmt.Errorf("keep the check of %s: %w", f.Path, err)
 	}
-	if bad && (was.Reason != Unreadable || rate == 0) {
+	if bad && (was.Reason != Unreadable || rate == 0 && s.opens(ctx, *f)) {
 		s.opts.Log.InfoContext(ctx, "a segment is whole again and is read again", slog.String("path", f.Path))
 		s.unmark(f.Path)
 	}
@@ -114,17 +114,23 @@ func (s *Store) named(ctx context.Context, path string) bool {
 	return err != nil || slices.ContainsFunc(files, func(f File) bool { return f.Path == path })
 }
 
-// heal looks whether somebody put a missing or altered segment back.
+// opens says whether a worker, which may be another user than the server, can read a segment.
+func (s *Store) opens(ctx context.Context, f File) bool {
+	s.program.give(s.dir, f.Path) // whoever restored it may be root
+	_, err := s.merges.do(ctx, Request{Op: "inspect", Path: f.Path}, nil, func([]byte) error { return nil })
+	return err == nil
+}
+
+// heal looks whether somebody put a segment back, or took from workers what they need to read it.
 func (s *Store) heal(ctx context.Context) {
 	for _, d := range s.Damaged() {
-		if d.Hot || d.Reason == Unreadable {
+		if d.Hot {
 			continue
 		}
 		st, err := os.Stat(filepath.Join(s.dir, filepath.FromSlash(d.Path)))
-		if err != nil || st.Size() != d.Bytes || st.ModTime().Equal(d.stamp) {
+		if err != nil || st.Size() != d.Bytes || !st.Mode().IsRegular() || st.ModTime().Equal(d.stamp) && !(d.Reason == Unreadable && s.program.foreign(st)) {
 			continue
 		}
-		s.program.give(s.dir, d.Path) // whoever restored it may be root
 		if err := s.scrubOne(ctx, &d.File, 0); err != nil {
 			return
 		}

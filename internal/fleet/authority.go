@@ -64,6 +64,44 @@ func openAuthority(dir string, names []string, s span) (*authority, error) {
 	return a, nil
 }
 
+// kept refuses to make new keys in the place of lost ones: every host that was enrolled with those would be refused
+// as a stranger, and nobody told. Who has no backup says so with a file named lost beside them, once.
+func kept(dir string, hosts []Host) error {
+	watched, lost := 0, ""
+	for _, h := range hosts {
+		if h.Recording || h.Revoked != 0 {
+			continue
+		}
+		watched++
+		for _, name := range []string{"root.pem", filepath.Join("tenant", h.Tenant.String()+".pem")} {
+			if _, err := os.Lstat(filepath.Join(dir, name)); lost == "" && errors.Is(err, os.ErrNotExist) {
+				lost = filepath.Join(dir, name)
+			}
+		}
+	}
+	if lost == "" {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(dir, lostFile)); err == nil {
+		return nil
+	}
+	return &LostError{Path: lost, Hosts: watched, Token: filepath.Join(dir, lostFile)}
+}
+
+// lostFile is where an operator says that there is no backup.
+const lostFile = "lost"
+
+// LostError says that a key is gone with which hosts were enrolled.
+type LostError struct {
+	Path  string
+	Hosts int
+	Token string // a file that lets the next start make a new key
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("%s is gone, and %d hosts are enrolled with it", e.Path, e.Hosts)
+}
+
 // tenantPair gives the intermediate of a tenant.
 func (a *authority) tenantPair(t tenant.ID) (keyPair, error) {
 	a.mu.Lock()

@@ -139,13 +139,15 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		o.Now = time.Now
 	}
 	f := &Fleet{store: o.Store, log: o.Log, span: span{o.Now}, hosts: map[event.HostID]*member{}, tokens: map[string]*Token{}, verified: map[[32]byte]proven{}}
-	var err error
-	if f.ca, err = openAuthority(o.Dir, o.Names, f.span); err != nil {
-		return nil, fmt.Errorf("open sensor authority %s: %w", o.Dir, err)
-	}
 	hosts, err := o.Store.Hosts(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read hosts: %w", err)
+	}
+	if err := kept(o.Dir, hosts); err != nil {
+		return nil, err
+	}
+	if f.ca, err = openAuthority(o.Dir, o.Names, f.span); err != nil {
+		return nil, fmt.Errorf("open sensor authority %s: %w", o.Dir, err)
 	}
 	for _, h := range hosts {
 		f.hosts[h.ID] = newMember(h)

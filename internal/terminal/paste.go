@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"cmp"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -79,6 +80,8 @@ func (c Commands) Paste(text string) string {
 			start = c.Sensor
 		}
 		switch {
+		case program == "yagura" && strings.HasPrefix(after, " --data "): // it names its folder, as one does that was made so before
+			start = cmp.Or(c.Help, program)
 		case start == "":
 			start = program
 		case c.Help != "" && program == "yagura" && forHelp.MatchString(after):

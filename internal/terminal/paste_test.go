@@ -70,3 +70,16 @@ func TestCalledBy(t *testing.T) {
 		t.Errorf("a program that the PATH leads to is called %q", got)
 	}
 }
+
+func TestACommandThatNamesItsFolderIsNotGivenOneTwice(t *testing.T) {
+	c := terminal.Commands{Server: "bin/yagura --data /d", Sensor: "bin/yagura-sensor", Help: "bin/yagura"}
+	once := c.Sentence("see `yagura store`")
+	if want := "see `bin/yagura --data /d store`"; once != want {
+		t.Errorf("%q; want %q", once, want)
+	}
+	c = terminal.Commands{Server: "yagura --data /d", Sensor: "yagura-sensor", Help: "yagura"}
+	once = c.Sentence("see `yagura store`")
+	if again := c.Sentence(once); again != once || once != "see `yagura --data /d store`" {
+		t.Errorf("%q, and again %q", once, again)
+	}
+}
