@@ -91,8 +91,9 @@ var (
 	skipped = regexp.MustCompile(`(?m)^ +(\S+_test\.go:.*)\n--- SKIP: (\S+)`)
 )
 
-// notHere are tests that need a rate which emulation does not reach, or a compiler.
-const notHere = "TestOneLoudProcessIsThrottledAndCounted|TestLoudProcessCannotHide|TestAnInterruptedLook|Storm"
+// notHere are tests that need a rate which emulation does not reach, or a compiler. The number of a process in a container is looked
+// for 100 ms, which a guest on a busy machine exceeds: the event has none then.
+const notHere = "TestMemoryOpenedInAContainer|TestOneLoudProcessIsThrottledAndCounted|TestLoudProcessCannotHide|TestAnInterruptedLook|Storm"
 
 // tests runs the tests of one package of the sensor: all, or only those of a pattern.
 func tests(r *report, name, only string) {

@@ -77,7 +77,7 @@ func TestAHookThatIsTakenAwayComesBack(t *testing.T) {
 		if err := syscall.Close(newestLink(t, theft.program)); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(30 * time.Second); (blind == blindBefore || full == fullBefore) && time.Now().Before(deadline); blind, full = count() {
+		for deadline := time.Now().Add(2 * time.Minute); (blind == blindBefore || full == fullBefore) && time.Now().Before(deadline); blind, full = count() {
 			time.Sleep(20 * time.Millisecond)
 		}
 		if blind <= blindBefore || full <= fullBefore {
