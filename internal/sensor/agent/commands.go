@@ -227,11 +227,22 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s, "?")
 }
 
-// Outcomes gives what is to be reported.
+// maxReported bounds what one heartbeat carries of outcomes; the server reads at most 512 KiB of a heartbeat.
+const (
+	maxReported      = 64
+	maxReportedBytes = 256 << 10
+)
+
+// Outcomes gives what is to be reported; the rest goes with the next heartbeat, which follows at once.
 func (h *host) Outcomes() (out []*sensorv1.Outcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, p := range h.outcomes[:min(len(h.outcomes), 64)] {
+	size := 0
+	for _, p := range h.outcomes[:min(len(h.outcomes), maxReported)] {
+		size += len(p.wire.Detail) + len(p.wire.Proof)
+		if len(out) > 0 && size > maxReportedBytes {
+			break
+		}
 		out = append(out, p.wire)
 	}
 	return out
