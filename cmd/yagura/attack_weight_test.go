@@ -127,11 +127,14 @@ func TestARevokedHostKeepsNoConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := bufio.NewReader(conn)
-	if r, err := http.ReadResponse(answers, nil); err != nil || r.StatusCode != http.StatusBadRequest {
-		t.Fatalf("%v, %v; want the empty batch refused", r, err)
-	} else if _, err := io.Copy(io.Discard, r.Body); err != nil {
+	refused, err := http.ReadResponse(answers, nil)
+	if err != nil || refused.StatusCode != http.StatusBadRequest {
+		t.Fatalf("%v, %v; want the empty batch refused", refused, err)
+	}
+	if _, err := io.Copy(io.Discard, refused.Body); err != nil {
 		t.Fatal(err)
 	}
+	_ = refused.Body.Close()
 	if _, said, code := c.in("en", nil, "enroll", "revoke", x.host.String()); code != exitOK {
 		t.Fatal(said)
 	}
@@ -143,6 +146,7 @@ func TestARevokedHostKeepsNoConnection(t *testing.T) {
 	if err != nil || r.StatusCode != http.StatusForbidden {
 		t.Fatalf("%v, %v; want the call refused before its body came", r, err)
 	}
+	defer func() { _ = r.Body.Close() }()
 	if _, err := io.Copy(io.Discard, answers); err != nil {
 		t.Errorf("the connection stands: %v", err)
 	}

@@ -128,7 +128,11 @@ func (s *Store) heal(ctx context.Context) {
 			continue
 		}
 		st, err := os.Stat(filepath.Join(s.dir, filepath.FromSlash(d.Path)))
-		if err != nil || st.Size() != d.Bytes || !st.Mode().IsRegular() || st.ModTime().Equal(d.stamp) && !(d.Reason == Unreadable && s.program.foreign(st)) {
+		if err != nil || st.Size() != d.Bytes || !st.Mode().IsRegular() {
+			continue
+		}
+		withheld := d.Reason == Unreadable && s.program.foreign(st)
+		if st.ModTime().Equal(d.stamp) && !withheld {
 			continue
 		}
 		if err := s.scrubOne(ctx, &d.File, 0); err != nil {
