@@ -99,7 +99,7 @@ func (v eventsListVerb) Run(s *shell) error {
 	}
 	defer func() {
 		if note != "" {
-			s.warn(s.tongue.Text(note))
+			s.warn(note)
 		}
 	}()
 	boundary := map[string]bool{} // ids of the oldest moment printed so far: the next page begins with them
@@ -124,8 +124,8 @@ func (v eventsListVerb) Run(s *shell) error {
 		if len(r.Msg.Missing) > 0 {
 			return errors.Join(whole(r.Msg), partialf("not in the store: %s", strings.Join(r.Msg.Missing, ", ")))
 		}
-		if r.Msg.Note != "" {
-			note = r.Msg.Note
+		if said := s.said(r.Msg.NoteSaid); said != "" {
+			note = said
 		}
 		left -= min(left, printed)
 		switch {

@@ -138,4 +138,6 @@ var jaElsewhere = terminal.Sentences{
 	"read rules of %s: %w": "%s のルールの読み込み: %s",
 	"read rules: %w":       "ルールの読み込み: %s",
 	"held back":            "件数のみ記録",
+
+	"the embedded server of the event log hangs and does not end: the server starts anew": "イベントログの組み込みサーバーが応答せず終了しないため、サーバーを起動し直します",
 }
