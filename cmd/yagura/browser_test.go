@@ -13,16 +13,7 @@ import (
 // spear-phish stories in both languages (web/e2e/run.mjs has the journey and its checks).
 func TestConsoleInChromium(t *testing.T) {
 	needRoot(t)
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Skip("needs Chromium: apt-get install chromium")
-	}
-	web, err := filepath.Abs("../../web")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(web, "node_modules", "playwright-core")); err != nil {
-		t.Skip("needs the console's tools: run `make e2e`")
-	}
+	web := webTools(t)
 	h := startHouse(t)
 	h.reporting()
 	args := []string{"e2e/run.mjs", "--url", h.ready.URL, "--sign-in", h.ready.SignIn, "--data", h.data, "--shots", t.TempDir()}
@@ -64,12 +55,9 @@ func TestEveryButtonAndKeyInChromium(t *testing.T) { inChromium(t, "e2e/clicks.m
 // console's own port while the server is down (web/e2e/theft.mjs). A cookie gave them the session.
 func TestNoSessionForAnotherPortInChromium(t *testing.T) { inChromium(t, "e2e/theft.mjs") }
 
-// inChromium runs a script that starts its own server without a sensor.
-func inChromium(t *testing.T, script string) {
+// webTools gives the folder of the console's tests, or skips where there is no browser or no tools for it.
+func webTools(t *testing.T) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("drives a browser for minutes")
-	}
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Skip("needs Chromium: apt-get install chromium")
 	}
@@ -80,6 +68,16 @@ func inChromium(t *testing.T, script string) {
 	if _, err := os.Stat(filepath.Join(web, "node_modules", "playwright-core")); err != nil {
 		t.Skip("needs the console's tools: run `make e2e`")
 	}
+	return web
+}
+
+// inChromium runs a script that starts its own server without a sensor.
+func inChromium(t *testing.T, script string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("drives a browser for minutes")
+	}
+	web := webTools(t)
 	cmd := exec.Command("node", script, "--bin", filepath.Join(binaries(t), "yagura"))
 	cmd.Dir = web
 	out, err := cmd.CombinedOutput()

@@ -153,16 +153,7 @@ func TestAnAnswerThatIsNotWholeSaysSoInChromium(t *testing.T) {
 	if testing.Short() || !hasStore {
 		t.Skip("drives a browser")
 	}
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Skip("needs Chromium: apt-get install chromium")
-	}
-	web, err := filepath.Abs("../../web")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(web, "node_modules", "playwright-core")); err != nil {
-		t.Skip("needs the console's tools: run `make e2e`")
-	}
+	web := webTools(t)
 	c, end, err := serveIn(t.TempDir(), "--seal-interval", "1s")
 	if err != nil {
 		t.Fatal(err)

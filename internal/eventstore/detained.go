@@ -42,24 +42,34 @@ var keptName = regexp.MustCompile(`^(record|batch)(-[0-9]{1,20}){2,3}$`)
 
 func (s *Store) keptPath(id string) string { return filepath.Join(s.dir, "quarantine", id+".bin") }
 
-// Detained lists what of a tenant lies in quarantine, the oldest first; what nothing can read is anybody's.
-func (s *Store) Detained(t tenant.ID) ([]Detained, error) {
+// kept gives the ids of what lies in quarantine, in the order of their names.
+func (s *Store) kept() (ids []string, err error) {
 	names, err := os.ReadDir(filepath.Join(s.dir, "quarantine"))
 	if err != nil {
 		return nil, fmt.Errorf("list quarantine: %w", err)
 	}
-	var out []Detained
 	for _, n := range names {
-		id, ok := strings.CutSuffix(n.Name(), ".bin")
-		if !ok || !keptName.MatchString(id) {
-			continue
+		if id, ok := strings.CutSuffix(n.Name(), ".bin"); ok && keptName.MatchString(id) {
+			ids = append(ids, id)
 		}
+	}
+	return ids, nil
+}
+
+// Detained lists what of a tenant lies in quarantine, the oldest first; what nothing can read is anybody's.
+func (s *Store) Detained(t tenant.ID) ([]Detained, error) {
+	ids, err := s.kept()
+	if err != nil {
+		return nil, err
+	}
+	var out []Detained
+	for _, id := range ids {
 		raw, err := os.ReadFile(s.keptPath(id))
 		if err != nil {
 			return nil, fmt.Errorf("read %s of the quarantine: %w", id, err)
 		}
 		k := Detained{ID: id, Bytes: int64(len(raw))}
-		if st, err := n.Info(); err == nil {
+		if st, err := os.Stat(s.keptPath(id)); err == nil {
 			k.At = st.ModTime()
 		}
 		if why, err := os.ReadFile(s.keptPath(id) + ".txt"); err == nil {
@@ -112,15 +122,11 @@ func (s *Store) settleRetries(files []File) error {
 	if len(taken) == 0 {
 		return nil
 	}
-	names, err := os.ReadDir(filepath.Join(s.dir, "quarantine"))
+	ids, err := s.kept()
 	if err != nil {
-		return fmt.Errorf("list quarantine: %w", err)
+		return err
 	}
-	for _, n := range names {
-		id, ok := strings.CutSuffix(n.Name(), ".bin")
-		if !ok || !keptName.MatchString(id) {
-			continue
-		}
+	for _, id := range ids {
 		raw, err := os.ReadFile(s.keptPath(id))
 		if err != nil {
 			continue

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/sensor/contain/bpf"
+	"github.com/yagura-edr/yagura/internal/sensor/frozen"
 )
 
 // cgroupBarrier is a pair of programs on a cgroup.
@@ -99,8 +100,6 @@ type (
 	}
 )
 
-var errWritten = errors.New("somebody else wrote into the tables of the isolation while they were filled")
-
 // fill writes what the programs decide by, closes it to everybody, and only then looks whether it is what was written.
 func (b *cgroupBarrier) fill(until uint64, keep []allowed) error {
 	four, six := map[key4]uint32{}, map[key6]uint32{}
@@ -114,37 +113,14 @@ func (b *cgroupBarrier) fill(until uint64, keep []allowed) error {
 	if err := b.objs.Counts.Freeze(); err != nil {
 		return fmt.Errorf("freeze counters: %w", err)
 	}
-	if err := settle(b.objs.Until, map[uint32]uint64{0: until}); err != nil {
+	if err := frozen.Fill(b.objs.Until, map[uint32]uint64{0: until}); err != nil {
 		return fmt.Errorf("set the end: %w", err)
 	}
-	if err := settle(b.objs.Allow4, four); err != nil {
+	if err := frozen.Fill(b.objs.Allow4, four); err != nil {
 		return fmt.Errorf("allow IPv4: %w", err)
 	}
-	if err := settle(b.objs.Allow6, six); err != nil {
+	if err := frozen.Fill(b.objs.Allow6, six); err != nil {
 		return fmt.Errorf("allow IPv6: %w", err)
-	}
-	return nil
-}
-
-func settle[K, V comparable](m *ebpf.Map, want map[K]V) error {
-	for k, v := range want {
-		if err := m.Put(k, v); err != nil {
-			return fmt.Errorf("put %v: %w", k, err)
-		}
-	}
-	if err := m.Freeze(); err != nil {
-		return fmt.Errorf("freeze: %w", err)
-	}
-	var k K
-	var v V
-	n := 0
-	for all := m.Iterate(); all.Next(&k, &v); n++ {
-		if have, ok := want[k]; !ok || have != v {
-			return errWritten
-		}
-	}
-	if n != len(want) {
-		return errWritten
 	}
 	return nil
 }

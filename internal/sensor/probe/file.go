@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/frozen"
 )
 
 var fileKinds = [...]event.Kind{
@@ -91,7 +92,7 @@ func fillSecrets(p *Probe, c *ebpf.Collection) error {
 		copy(under[:], credential.Under)
 		names[name] = under
 	}
-	if err := settle(c.Maps["secrets"], names); err != nil {
+	if err := frozen.Fill(c.Maps["secrets"], names); err != nil {
 		return fmt.Errorf("watch credential names: %w", err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -33,38 +32,6 @@ func freeze(tables map[string]*ebpf.Map) error {
 		if err != nil {
 			return fmt.Errorf("freeze map %s: %w", name, err)
 		}
-	}
-	return nil
-}
-
-// errWritten is a table that holds something else than was written.
-var errWritten = errors.New("somebody else wrote into it while it was filled: start the sensor again, and find out who")
-
-// settle fills a table, freezes it, and only then looks whether it holds what it should.
-func settle[K, V comparable](m *ebpf.Map, want map[K]V) error {
-	for k, v := range want {
-		if err := m.Put(k, v); err != nil {
-			return fmt.Errorf("put %v: %w", k, err)
-		}
-	}
-	if err := m.Freeze(); err != nil {
-		return fmt.Errorf("freeze: %w", err)
-	}
-	var k K
-	var v V
-	n := 0
-	all := m.Iterate()
-	for all.Next(&k, &v) {
-		n++
-		if v != want[k] {
-			return errWritten
-		}
-	}
-	if err := all.Err(); err != nil {
-		return fmt.Errorf("read: %w", err)
-	}
-	if n != len(want) {
-		return errWritten
 	}
 	return nil
 }
