@@ -169,7 +169,7 @@ export const ja: Messages = {
   hostRevoked: '失効',
   hostWaiting: 'サーバーの起動後、未報告',
   hostTwice: '二台が使用',
-  hostTwiceText: '二台のコンピューターがこの ID を使っています。命令は両方に届き、記録に残る結果は一方だけです。',
+  hostTwiceText: '二台のコンピューターがこの ID を使っています。アクションは両方に届き、記録に残る結果は一方だけです。',
   hostMaintenance: '保守中',
   hostMaintenanceUntil: '保守の期限',
   hostsRevoked: (k: number) => `失効 ${n(k)} 件`,
