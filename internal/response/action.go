@@ -142,7 +142,7 @@ func (r *Relay) Sent(ctx context.Context, h event.HostID, nonce string) {
 	}
 	r.mu.Unlock()
 	if ok {
-		r.save(ctx, a)
+		r.save(ctx, openKey{h, nonce})
 	}
 }
 
@@ -178,40 +178,51 @@ func (r *Relay) Outcome(ctx context.Context, h event.HostID, key crypto.PublicKe
 		return err
 	}
 	k := openKey{h, hex.EncodeToString(o.Nonce)}
+	known, news := r.take(k, state, o)
+	if !known {
+		return &Foreign{k.nonce, o.State, event.Text(o.Detail)}
+	}
+	if news {
+		r.save(ctx, k)
+	}
+	return nil
+}
+
+// take puts a sensor's word into its action; news is false when it was told before, or is told late.
+func (r *Relay) take(k openKey, state State, o command.Outcome) (known, news bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a, ok := r.open[k]
+	if !ok || rank[state] < rank[a.State] || rank[a.State] == rank[Done] {
+		return ok, false
+	}
+	a.State, a.Detail, a.Proof, a.ProofSigned, a.Updated = state, event.Text(o.Detail), event.Text(string(o.Proof)), true, now()
+	if state == Done {
+		if lasts := r.commands[a.Nonce].Signed.Effect(a.Verb); lasts > 0 {
+			a.Until = a.Updated + lasts.Microseconds()
+		}
+		r.remember(a)
+	}
+	r.open[k] = a
+	return true, true
+}
+
+// save writes an action as it is now. Two words on one order come on two connections within a millisecond; each save
+// writes the newest, so that "delivered" never comes to lie over "done" in the table. What fails is tried again by Run,
+// since memory and table differ then.
+func (r *Relay) save(ctx context.Context, k openKey) {
+	r.saving.Lock()
+	defer r.saving.Unlock()
 	r.mu.Lock()
 	a, ok := r.open[k]
 	r.mu.Unlock()
 	if !ok {
-		return &Foreign{k.nonce, o.State, event.Text(o.Detail)}
+		return
 	}
-	if rank[state] < rank[a.State] || rank[a.State] == rank[Done] {
-		return nil // told before, or told late
-	}
-	a.State, a.Detail, a.Proof, a.ProofSigned, a.Updated = state, event.Text(o.Detail), event.Text(string(o.Proof)), true, now()
-	if state == Done {
-		r.mu.Lock()
-		lasts := r.commands[a.Nonce].Signed.Effect(a.Verb)
-		r.mu.Unlock()
-		if lasts > 0 {
-			a.Until = a.Updated + lasts.Microseconds()
-		}
-	}
-	r.mu.Lock()
-	r.open[k] = a
-	if state == Done {
-		r.remember(a)
-	}
-	r.mu.Unlock()
-	r.save(ctx, a)
-	return nil
-}
-
-// save writes an action; what fails is tried again by Run, since memory and table differ then.
-func (r *Relay) save(ctx context.Context, a Action) {
 	if err := r.o.Store.SaveAction(context.WithoutCancel(ctx), a); err != nil {
 		r.o.Log.ErrorContext(ctx, "action not written, trying again", slog.Any("host", a.Host), slog.Any("err", err))
 		r.mu.Lock()
-		r.unsaved[openKey{a.Host, a.Nonce}] = true
+		r.unsaved[k] = true
 		r.mu.Unlock()
 	}
 	r.changed()
@@ -243,7 +254,7 @@ const forget = time.Hour
 
 func (r *Relay) expire(ctx context.Context) {
 	at := now()
-	var changed []Action
+	var changed []openKey
 	r.mu.Lock()
 	needed := map[string]bool{}
 	for k, a := range r.open {
@@ -252,21 +263,21 @@ func (r *Relay) expire(ctx context.Context) {
 			a.State, a.Detail = Expired, "no connection of the host took it before it expired"
 		case (a.State == Delivered || a.State == Running) && a.Expiry+late.Microseconds() < at && at-a.Updated > late.Microseconds():
 			a.State, a.Detail = Unanswered, "it was sent and the sensor never said how it ended; it is not run again"
-		case rank[a.State] >= rank[Expired] && at-a.Updated > forget.Microseconds():
+		case rank[a.State] >= rank[Expired] && !r.unsaved[k] && at-a.Updated > forget.Microseconds():
 			delete(r.open, k)
 			continue
 		default:
 			needed[a.Nonce] = true
 			if r.unsaved[k] {
 				delete(r.unsaved, k)
-				changed = append(changed, a)
+				changed = append(changed, k)
 			}
 			continue
 		}
 		a.Updated = at
 		r.open[k] = a
 		needed[a.Nonce] = true
-		changed = append(changed, a)
+		changed = append(changed, k)
 	}
 	for nonce := range r.commands {
 		if !needed[nonce] {
@@ -274,8 +285,8 @@ func (r *Relay) expire(ctx context.Context) {
 		}
 	}
 	r.mu.Unlock()
-	for _, a := range changed {
-		r.save(ctx, a)
+	for _, k := range changed {
+		r.save(ctx, k)
 	}
 }
 

@@ -131,6 +131,8 @@ type Options struct {
 type Relay struct {
 	o Options
 
+	saving sync.Mutex // held while an action is written: the newest is written last
+
 	mu          sync.Mutex // guards all below; never held across I/O
 	chains      map[tenant.ID]*command.Chain
 	lists       map[tenant.ID][]byte

@@ -27,6 +27,7 @@ type shelf struct {
 	commands map[string]response.Stored
 	actions  map[string]response.Action
 	lists    []response.List
+	slow     func(response.Action) // called before an action is written
 }
 
 func (s *shelf) AddCommand(_ context.Context, c response.Stored, actions []response.Action) error {
@@ -43,6 +44,9 @@ func (s *shelf) AddCommand(_ context.Context, c response.Stored, actions []respo
 }
 
 func (s *shelf) SaveAction(_ context.Context, a response.Action) error {
+	if s.slow != nil {
+		s.slow(a)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.actions[a.ID] = a
@@ -300,4 +304,30 @@ func TestOutcomeOfACommandThatNeverPassedHere(t *testing.T) {
 			t.Errorf("signed by another key: %v, state %s", err, d.state(id))
 		}
 	})
+}
+
+// A host answers within a millisecond. The note that the order was sent was still on its way to the table then, came to
+// lie over the answer, and `yagura respond` waited for a word that had been said.
+func TestAnAnswerIsNotOverwrittenByTheNoteThatItsOrderWasSent(t *testing.T) {
+	d := newDesk(t)
+	defer d.stop()
+	d.list()
+	c, id := d.submit()
+	writing := make(chan struct{})
+	d.shelf.slow = func(a response.Action) {
+		if a.State == response.Delivered {
+			close(writing)
+			time.Sleep(200 * time.Millisecond)
+		}
+	}
+	var sent sync.WaitGroup
+	sent.Go(func() { d.relay.Sent(t.Context(), d.host, c.Nonce.String()) })
+	<-writing
+	if err := d.say(c, command.Done); err != nil {
+		t.Fatal(err)
+	}
+	sent.Wait()
+	if s := d.state(id); s != response.Done {
+		t.Errorf("the order is %q; the host had said that it is done", s)
+	}
 }
