@@ -39,11 +39,7 @@ func (w watermarks) Settled(ctx context.Context, t tenant.ID, h event.HostID, of
 	}
 	var out []ingest.Settled
 	for k, ranges := range covered {
-		s := ingest.Settled{Stream: k.Stream, Lane: k.Lane}
-		for _, r := range ranges {
-			s.Ranges = append(s.Ranges, ingest.Range{First: r.First, Last: r.Last})
-		}
-		out = append(out, s)
+		out = append(out, ingest.Settled{Stream: k.Stream, Lane: k.Lane, Ranges: ranges})
 	}
 	return out, nil
 }

@@ -25,7 +25,9 @@ var mayImport = map[string]string{
 	"internal/event/eventtest": "internal/event",
 	"internal/event/generate":  "internal/event/registry",
 	"internal/tenant":          "",
-	"internal/detection":       "internal/event internal/tenant",
+	// Sets of sequence numbers: sensor, ingest and store count with the same.
+	"internal/seq":       "",
+	"internal/detection": "internal/event internal/tenant",
 	// What of the server does not work: raised by engines and domain alike, shown by coverage and doctor.
 	"internal/fault": "internal/detection",
 	// Who stands before a listener: the sensors' and the console's alike.
@@ -41,10 +43,10 @@ var mayImport = map[string]string{
 
 	"internal/sigma":           "internal/event internal/event/registry internal/detection",
 	"internal/stream":          "internal/event internal/tenant internal/fault",
-	"internal/eventstore":      "internal/event internal/event/registry internal/tenant internal/stream internal/fault internal/durable internal/private",
-	"internal/eventstore/duck": "internal/event internal/event/registry internal/tenant internal/eventstore internal/eventstore/segment",
+	"internal/eventstore":      "internal/seq internal/event internal/event/registry internal/tenant internal/stream internal/fault internal/durable internal/private",
+	"internal/eventstore/duck": "internal/seq internal/event internal/event/registry internal/tenant internal/eventstore internal/eventstore/segment",
 	// Only worker processes link it: the server and the CLI carry no Parquet writer.
-	"internal/eventstore/segment": "internal/event internal/event/registry internal/tenant internal/stream internal/eventstore internal/durable",
+	"internal/eventstore/segment": "internal/seq internal/event internal/event/registry internal/tenant internal/stream internal/eventstore internal/durable",
 	"rules":                       "internal/sigma internal/detection internal/event",
 
 	"internal/ingest":   words + " internal/door internal/fault internal/stream internal/fleet internal/coverage internal/response " + gen,
@@ -75,7 +77,7 @@ var mayImport = map[string]string{
 }
 
 const (
-	words = "internal/event internal/event/registry internal/tenant internal/detection internal/command internal/fault"
+	words = "internal/event internal/event/registry internal/tenant internal/detection internal/command internal/fault internal/seq"
 	gen   = "internal/gen/sensor/v1 internal/gen/sensor/v1/sensorv1connect internal/gen/console/v1 internal/gen/console/v1/consolev1connect"
 )
 
@@ -102,7 +104,7 @@ func allowed(pkg string) (list string, ok bool) {
 // sensorMayImport holds for everything that is linked into the sensor.
 func sensorMayImport(imp string) bool {
 	return strings.HasPrefix(imp, "internal/sensor/") || strings.HasPrefix(imp, "internal/gen/") ||
-		imp == "internal/terminal" || imp == "internal/durable" || imp == "internal/private" || imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/sigma"
+		imp == "internal/terminal" || imp == "internal/durable" || imp == "internal/private" || imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/seq" || imp == "internal/sigma"
 }
 
 // TestImports must run with -count=1: go list reads the source in a child process, so the test cache

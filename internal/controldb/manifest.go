@@ -12,6 +12,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -124,13 +125,14 @@ func cover(ctx context.Context, tx *sql.Tx, c eventstore.Covered) (fresh bool, e
 	if err != nil {
 		return false, fmt.Errorf("read what is sealed of %s: %w", c.Host, err)
 	}
-	have, err := eventstore.ParseRanges(text)
+	have, err := seq.Parse(text)
 	if err != nil {
 		return false, fmt.Errorf("read what is sealed of %s: %w", c.Host, err)
 	}
 	for _, r := range c.Ranges {
-		have = have.Add(r)
+		have.Add(r)
 	}
+	have.Limit(eventstore.MaxRanges)
 	if len(have) == 0 {
 		return false, nil
 	}
@@ -306,7 +308,7 @@ func (db *DB) Expire(ctx context.Context, before int64) (out []eventstore.File, 
 
 // Covered gives what is settled of some lanes of a host, or of all of them when none is named: sealed, in quarantine, or
 // dropped by the sensor itself.
-func (db *DB) Covered(ctx context.Context, t tenant.ID, h event.HostID, of ...eventstore.StreamLane) (map[eventstore.StreamLane]eventstore.Ranges, error) {
+func (db *DB) Covered(ctx context.Context, t tenant.ID, h event.HostID, of ...eventstore.StreamLane) (map[eventstore.StreamLane]seq.Set, error) {
 	if len(of) == 0 {
 		out, err := scanSettled(db.read.QueryContext(ctx, `SELECT stream, lane, ranges FROM sealed WHERE tenant_id = $1 AND host_id = $2`, t.String(), h.String()))
 		if err != nil {
@@ -314,7 +316,7 @@ func (db *DB) Covered(ctx context.Context, t tenant.ID, h event.HostID, of ...ev
 		}
 		return out, nil
 	}
-	out := make(map[eventstore.StreamLane]eventstore.Ranges, len(of))
+	out := make(map[eventstore.StreamLane]seq.Set, len(of))
 	for _, k := range of {
 		one, err := scanSettled(db.read.QueryContext(ctx, `SELECT stream, lane, ranges FROM sealed WHERE tenant_id = $1 AND host_id = $2 AND stream = $3 AND lane = $4`,
 			t.String(), h.String(), streamName(k.Stream), int(k.Lane)))
@@ -326,12 +328,12 @@ func (db *DB) Covered(ctx context.Context, t tenant.ID, h event.HostID, of ...ev
 	return out, nil
 }
 
-func scanSettled(rows *sql.Rows, err error) (map[eventstore.StreamLane]eventstore.Ranges, error) {
+func scanSettled(rows *sql.Rows, err error) (map[eventstore.StreamLane]seq.Set, error) {
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	out := map[eventstore.StreamLane]eventstore.Ranges{}
+	out := map[eventstore.StreamLane]seq.Set{}
 	for rows.Next() {
 		var name, text string
 		var lane int
@@ -342,7 +344,7 @@ func scanSettled(rows *sql.Rows, err error) (map[eventstore.StreamLane]eventstor
 		if err != nil {
 			return nil, fmt.Errorf("stream %q: %w", name, err)
 		}
-		if out[eventstore.StreamLane{Stream: id, Lane: event.Lane(lane)}], err = eventstore.ParseRanges(text); err != nil {
+		if out[eventstore.StreamLane{Stream: id, Lane: event.Lane(lane)}], err = seq.Parse(text); err != nil {
 			return nil, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/controldb"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -33,7 +34,7 @@ func TestSealIsWholeOrNothing(t *testing.T) {
 	mine, h := tenant.ID(uuid.Must(uuid.NewV7())), event.HostID(uuid.Must(uuid.NewV7()))
 	lane := eventstore.StreamLane{Stream: 1<<64 - 1, Lane: event.Bulk}
 	cover := func(first, last uint64) []eventstore.Covered {
-		return []eventstore.Covered{{Tenant: mine, Host: h, StreamLane: lane, Ranges: eventstore.Ranges{{First: first, Last: last}}}}
+		return []eventstore.Covered{{Tenant: mine, Host: h, StreamLane: lane, Ranges: seq.Set{{First: first, Last: last}}}}
 	}
 	if err := db.Seal(ctx, eventstore.Seal{Shard: 2, First: 1, Last: 9, Files: []eventstore.File{segmentOf(mine, "a", 10, 20, 100)}, Covered: cover(1, 5)}); err != nil {
 		t.Fatal(err)
@@ -74,7 +75,7 @@ func TestManifestOfAnotherTenantIsNotSeen(t *testing.T) {
 	mine, theirs, h := tenant.ID(uuid.Must(uuid.NewV7())), tenant.ID(uuid.Must(uuid.NewV7())), event.HostID(uuid.Must(uuid.NewV7()))
 	err := db.Seal(ctx, eventstore.Seal{
 		Shard: 0, First: 1, Last: 1, Files: []eventstore.File{segmentOf(mine, "a", 10, 20, 100)},
-		Covered: []eventstore.Covered{{Tenant: mine, Host: h, Ranges: eventstore.Ranges{{First: 1, Last: 5}}}},
+		Covered: []eventstore.Covered{{Tenant: mine, Host: h, Ranges: seq.Set{{First: 1, Last: 5}}}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fault"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -249,11 +250,11 @@ func (s *Store) retryOne(ctx context.Context, b stream.Batch) ([]File, error) {
 
 // found gives which events of a batch can be found in the store.
 func (s *Store) found(ctx context.Context, b *stream.Batch) ([]Skip, error) {
-	var have Ranges
+	var have seq.Set
 	for first := b.First; first < b.First+uint64(b.Count); first += maxIDs {
 		var ids []event.ID
-		for seq := first; seq < min(first+maxIDs, b.First+uint64(b.Count)); seq++ {
-			ids = append(ids, event.ID{Host: b.Host, Stream: b.Stream, Lane: b.Lane, Seq: seq})
+		for n := first; n < min(first+maxIDs, b.First+uint64(b.Count)); n++ {
+			ids = append(ids, event.ID{Host: b.Host, Stream: b.Stream, Lane: b.Lane, Seq: n})
 		}
 		a, err := s.Events(ctx, Query{Tenant: b.Tenant, IDs: ids, Limit: MaxLimit})
 		if err != nil {
@@ -263,7 +264,7 @@ func (s *Store) found(ctx context.Context, b *stream.Batch) ([]Skip, error) {
 			return nil, errors.New("stored files cannot be read that may hold it: `yagura store` names them")
 		}
 		for _, e := range a.Events {
-			have = have.Add(Range{e.ID.Seq, e.ID.Seq})
+			have.Add(seq.Range{First: e.ID.Seq, Last: e.ID.Seq})
 		}
 	}
 	var out []Skip

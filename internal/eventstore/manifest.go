@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -48,9 +49,13 @@ type Covered struct {
 	Tenant tenant.ID
 	Host   event.HostID
 	StreamLane
-	Ranges Ranges
+	Ranges seq.Set
 	Told   bool
 }
+
+// MaxRanges bounds the ranges of one lane that are remembered. Past it the highest are forgotten: the sensor then keeps
+// those events longer than it must, and nothing is lost.
+const MaxRanges = 4096
 
 // MaxSettled bounds the lanes of one host whose settled numbers are kept: 256 starts of its sensor with three lanes
 // each. Beyond it those that changed longest ago are forgotten: their streams are long over.
@@ -105,5 +110,5 @@ type Manifest interface {
 	// Expire removes the files whose newest received lies before a time, and gives them.
 	Expire(ctx context.Context, before int64) ([]File, error)
 	// Covered gives what is settled of some lanes of a host, or of all of them when none is named.
-	Covered(ctx context.Context, t tenant.ID, h event.HostID, of ...StreamLane) (map[StreamLane]Ranges, error)
+	Covered(ctx context.Context, t tenant.ID, h event.HostID, of ...StreamLane) (map[StreamLane]seq.Set, error)
 }

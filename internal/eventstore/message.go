@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -94,7 +95,7 @@ type Quarantined struct {
 	Tenant tenant.ID
 	Host   event.HostID
 	StreamLane
-	Range  Range
+	Range  seq.Range
 	Reason string
 	File   string // below the data directory
 }
@@ -203,7 +204,7 @@ type Entry struct {
 // Skip names events of one batch that are not to be written again.
 type Skip struct {
 	Batch int
-	Range
+	seq.Range
 }
 
 func (f *Frames) writeEntry(e Entry) error {
@@ -241,7 +242,7 @@ func (f *Frames) ReadEntry() (e Entry, ok bool, err error) {
 		return v
 	}
 	for range min(next(), uint64(len(b))) {
-		e.Skip = append(e.Skip, Skip{Batch: int(next()), Range: Range{next(), next()}})
+		e.Skip = append(e.Skip, Skip{Batch: int(next()), Range: seq.Range{First: next(), Last: next()}})
 	}
 	if bad || e.Shard >= stream.Shards {
 		return e, false, errors.New("record message cut short")

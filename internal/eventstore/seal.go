@@ -15,6 +15,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fault"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -142,12 +143,12 @@ func (s *Store) sealRange(ctx context.Context, shard, rows int) error {
 // what stood in records that nothing can read: it is settled, though in quarantine.
 func (s *Store) unsealed(ctx context.Context, shard int, from, to uint64, maxRows int) (entries []Entry, last uint64, lost []Covered, err error) {
 	r := s.opts.Stream.Reader(shard, from)
-	known := map[laneKey]Ranges{}
+	known := map[laneKey]seq.Set{}
 	rows, size := 0, 0
 	for last = from - 1; last < to; {
-		seq, batches, err := r.NextThrough(ctx, to)
+		record, batches, err := r.NextThrough(ctx, to)
 		if _, ok := errors.AsType[*stream.DamagedError](err); ok {
-			last = seq // reported when it was read for the first time
+			last = record // reported when it was read for the first time
 			continue
 		}
 		if errors.Is(err, io.EOF) { // records were purged under us: nothing is left up to to
@@ -156,18 +157,18 @@ func (s *Store) unsealed(ctx context.Context, shard int, from, to uint64, maxRow
 		if err != nil {
 			return nil, 0, nil, err
 		}
-		e := Entry{Shard: shard, Record: seq, Batches: batches}
+		e := Entry{Shard: shard, Record: record, Batches: batches}
 		if len(entries) > 0 && (rows+entryRows(e) > maxRows || size+entrySize(e) > sealBytes) {
 			return entries, last, lost, nil
 		}
-		last = seq
+		last = record
 		s.mu.Lock()
-		_, poisoned := s.shards[shard].poisoned[seq]
+		_, poisoned := s.shards[shard].poisoned[record]
 		s.mu.Unlock()
 		if poisoned {
 			for i := range batches {
 				b := &batches[i]
-				lost = append(lost, Covered{Tenant: b.Tenant, Host: b.Host, StreamLane: StreamLane{b.Stream, b.Lane}, Ranges: Ranges{}.Add(batchRange(b))})
+				lost = append(lost, Covered{Tenant: b.Tenant, Host: b.Host, StreamLane: StreamLane{b.Stream, b.Lane}, Ranges: seq.Of(batchRange(b))})
 			}
 			continue
 		}
@@ -180,7 +181,9 @@ func (s *Store) unsealed(ctx context.Context, shard int, from, to uint64, maxRow
 }
 
 // batchRange gives the sequence numbers of b; empty (First > Last) when it holds no event.
-func batchRange(b *stream.Batch) Range { return Range{b.First, b.First + uint64(b.Count) - 1} }
+func batchRange(b *stream.Batch) seq.Range {
+	return seq.Range{First: b.First, Last: b.First + uint64(b.Count) - 1}
+}
 
 type laneKey struct {
 	tenant tenant.ID
@@ -191,7 +194,7 @@ type laneKey struct {
 // duplicates names the events of a record that are sealed already, or stand earlier in this seal: a batch
 // whose first Append gave no clear answer comes twice. It reads the lanes of the record and no others, however
 // many the host has.
-func (s *Store) duplicates(ctx context.Context, known map[laneKey]Ranges, batches []stream.Batch) ([]Skip, error) {
+func (s *Store) duplicates(ctx context.Context, known map[laneKey]seq.Set, batches []stream.Batch) ([]Skip, error) {
 	var skip []Skip
 	for i := range batches {
 		b := &batches[i]
@@ -211,7 +214,8 @@ func (s *Store) duplicates(ctx context.Context, known map[laneKey]Ranges, batche
 		for _, r := range have.Within(whole) {
 			skip = append(skip, Skip{Batch: i, Range: r})
 		}
-		known[k] = have.Add(whole)
+		have.Add(whole)
+		known[k] = have
 	}
 	return skip, nil
 }

@@ -1,12 +1,11 @@
 package eventstore
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
-	"slices"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -17,11 +16,11 @@ type sequence struct {
 	StreamLane
 }
 
-// spans are the events of a file, or of many. Unlike Ranges it forgets nothing.
-type spans map[sequence][]Range
+// spans are the events of a file, or of many. They forget nothing.
+type spans map[sequence]seq.Set
 
 // AppendSpan adds one range of an answer to an inspection to the payload of WriteRows.
-func AppendSpan(b []byte, t tenant.ID, h event.HostID, k StreamLane, r Range) []byte {
+func AppendSpan(b []byte, t tenant.ID, h event.HostID, k StreamLane, r seq.Range) []byte {
 	b = append(append(b, t[:]...), h[:]...)
 	b = append(binary.BigEndian.AppendUint64(b, k.Stream), byte(k.Lane))
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, r.First), r.Last)
@@ -39,24 +38,15 @@ func (s spans) read(b []byte) error {
 		copy(k.tenant[:], b)
 		copy(k.host[:], b[16:])
 		k.Stream, k.Lane = binary.BigEndian.Uint64(b[32:]), event.Lane(b[40])
-		s[k] = append(s[k], Range{binary.BigEndian.Uint64(b[41:]), binary.BigEndian.Uint64(b[49:])})
+		s[k] = append(s[k], seq.Range{First: binary.BigEndian.Uint64(b[41:]), Last: binary.BigEndian.Uint64(b[49:])})
 	}
 	return nil
 }
 
-// tidy sorts the ranges and joins those that touch.
+// tidy makes sets of what was read.
 func (s spans) tidy() {
-	for k, rs := range s {
-		slices.SortFunc(rs, func(a, b Range) int { return cmp.Compare(a.First, b.First) })
-		out := rs[:0]
-		for _, r := range rs {
-			if n := len(out); n > 0 && r.First <= out[n-1].Last+1 {
-				out[n-1].Last = max(out[n-1].Last, r.Last)
-				continue
-			}
-			out = append(out, r)
-		}
-		s[k] = out
+	for k, x := range s {
+		s[k] = seq.Join(x)
 	}
 }
 
@@ -70,28 +60,16 @@ func (s spans) add(o spans) {
 
 // count gives how many events there are.
 func (s spans) count() (n uint64) {
-	for _, rs := range s {
-		for _, r := range rs {
-			n += r.Last - r.First + 1
-		}
+	for _, x := range s {
+		n += x.Count()
 	}
 	return n
 }
 
 // common counts the events that are in both.
 func (s spans) common(o spans) (n uint64) {
-	for k, a := range s {
-		b := o[k]
-		for i, j := 0, 0; i < len(a) && j < len(b); {
-			if first, last := max(a[i].First, b[j].First), min(a[i].Last, b[j].Last); first <= last {
-				n += last - first + 1
-			}
-			if a[i].Last < b[j].Last {
-				i++
-			} else {
-				j++
-			}
-		}
+	for k, x := range s {
+		n += x.Common(o[k])
 	}
 	return n
 }

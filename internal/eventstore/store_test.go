@@ -17,6 +17,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -242,7 +243,7 @@ func TestPoisonBatchGoesToQuarantineAndTheRestIsStored(t *testing.T) {
 			t.Errorf("quarantine: %v", err)
 		}
 	}
-	if len(told) != 2 || told[0].Range != (eventstore.Range{First: 1, Last: 3}) || told[1].Stream != 78 || !strings.Contains(told[1].Reason, "UTF-8") {
+	if len(told) != 2 || told[0].Range != (seq.Range{First: 1, Last: 3}) || told[1].Stream != 78 || !strings.Contains(told[1].Reason, "UTF-8") {
 		t.Errorf("told of %+v; want events 1-3 of stream 77 and the one that is not UTF-8", told)
 	}
 	if got := s.find(eventstore.Query{Tenant: tenantA}).Events; len(got) != 1 || got[0].ID != ids[0].ID {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -68,7 +69,7 @@ func pack(b stream.Batch, events []*event.Event, first uint64) ([]stream.Batch, 
 	case !errors.Is(err, event.ErrTooBig):
 		return nil, fmt.Errorf("pack batch: %w", err)
 	case len(events) == 1:
-		return pack(b, []*event.Event{notice(b, Range{first, first}, "too big as text")}, first)
+		return pack(b, []*event.Event{notice(b, seq.Range{First: first, Last: first}, "too big as text")}, first)
 	}
 	half := len(events) / 2
 	one, err := pack(b, events[:half], first)
@@ -81,7 +82,7 @@ func pack(b stream.Batch, events []*event.Event, first uint64) ([]stream.Batch, 
 
 // notice is the server's word, in the place of the first event of a range, that the range is lost. It is
 // kept, counted and shown like a sensor's own.
-func notice(b stream.Batch, x Range, reason string) *event.Event {
+func notice(b stream.Batch, x seq.Range, reason string) *event.Event {
 	return &event.Event{
 		Kind: event.Dropped, OS: event.Linux, Time: b.Received, Received: b.Received, HostTime: b.Received,
 		Stream: b.Stream, Lane: uint64(b.Lane), First: x.First, Last: x.Last, Count: x.Last - x.First + 1, Reason: event.Text("in quarantine: " + reason),

@@ -9,6 +9,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fleet"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
+	"github.com/yagura-edr/yagura/internal/seq"
 )
 
 // Sequences have no holes: what was numbered comes, or is told as dropped. A sensor that says so is not believed, the
@@ -62,7 +63,7 @@ func (src *source) measure(stream uint64, produced []*sensorv1.StreamState, at i
 			}
 			if at-g.since > gone && g.last != 0 && !src.held[k.stream] {
 				begin := src.first[k.stream]
-				lost = append(lost, loss{k, Range{g.first, g.last}, min(g.last-g.first+1, made(at-begin)), begin})
+				lost = append(lost, loss{k, seq.Range{First: g.first, Last: g.last}, min(g.last-g.first+1, made(at-begin)), begin})
 				delete(src.gaps, k) // told; the stream has ended, so it is not measured again
 				continue
 			}
@@ -77,7 +78,7 @@ func (src *source) measure(stream uint64, produced []*sensorv1.StreamState, at i
 // loss is a range of a stream that ended which will not come.
 type loss struct {
 	lane
-	Range
+	seq.Range
 	n     uint64
 	begin int64
 }

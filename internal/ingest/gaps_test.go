@@ -6,6 +6,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
+	"github.com/yagura-edr/yagura/internal/seq"
 )
 
 const second = int64(1e6)
@@ -17,19 +18,19 @@ func numbered(stream uint64, l event.Lane, last uint64) []*sensorv1.StreamState 
 // The server held what was numbered and what came, and never compared: 997 events were missing for good, lost 0.
 func TestAHoleThatStaysIsSeen(t *testing.T) {
 	for name, c := range map[string]struct {
-		accepted ranges
+		accepted seq.Set
 		produced uint64
 		silence  bool  // between two heartbeats
 		after    int64 // seconds
 		want     string
 	}{
-		"1-2, then 1000":             {ranges{{1, 2}, {1000, 1000}}, 1000, false, 61, "stream 0000000000000007, lane 1, 3 to 999"},
-		"the first is missing":       {ranges{{2, 9}}, 9, false, 61, "1 to 1"},
-		"for less than a minute":     {ranges{{1, 2}, {1000, 1000}}, 1000, false, 60, ""},
-		"not while it was connected": {ranges{{1, 2}, {1000, 1000}}, 1000, true, 90, ""},
-		"nothing is missing":         {ranges{{1, 1000}}, 1000, false, 3600, ""},
-		"a slow line":                {ranges{{1, 2}}, 1000, false, 590, ""},
-		"the rest never comes":       {ranges{{1, 2}}, 1000, false, 615, "none of them comes"},
+		"1-2, then 1000":             {seq.Set{{First: 1, Last: 2}, {First: 1000, Last: 1000}}, 1000, false, 61, "stream 0000000000000007, lane 1, 3 to 999"},
+		"the first is missing":       {seq.Set{{First: 2, Last: 9}}, 9, false, 61, "1 to 1"},
+		"for less than a minute":     {seq.Set{{First: 1, Last: 2}, {First: 1000, Last: 1000}}, 1000, false, 60, ""},
+		"not while it was connected": {seq.Set{{First: 1, Last: 2}, {First: 1000, Last: 1000}}, 1000, true, 90, ""},
+		"nothing is missing":         {seq.Set{{First: 1, Last: 1000}}, 1000, false, 3600, ""},
+		"a slow line":                {seq.Set{{First: 1, Last: 2}}, 1000, false, 590, ""},
+		"the rest never comes":       {seq.Set{{First: 1, Last: 2}}, 1000, false, 615, "none of them comes"},
 		"nothing ever comes":         {nil, 5, false, 615, "none of them comes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +53,7 @@ func TestAHoleThatStaysIsSeen(t *testing.T) {
 			if got := open["network"]; (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 				t.Errorf("%q; want %q", got, c.want)
 			}
-			src.lanes[k].accepted = ranges{{1, max(c.produced, 1000)}} // filled, or told as dropped
+			src.lanes[k].accepted = seq.Set{{First: 1, Last: max(c.produced, 1000)}} // filled, or told as dropped
 			if open, _ = src.measure(7, numbered(7, event.Network, c.produced), at+c.after*second+second); len(open) > 0 {
 				t.Errorf("filled: %v", open)
 			}
@@ -66,7 +67,7 @@ func TestALaneThatMovesIsNoHole(t *testing.T) {
 	k := lane{7, event.Bulk}
 	src.lanes[k] = &sequence{}
 	for i := range uint64(1000) {
-		src.lanes[k].accepted = ranges{{1, i + 1}, {i + 5, i + 9}}
+		src.lanes[k].accepted = seq.Set{{First: 1, Last: i + 1}, {First: i + 5, Last: i + 9}}
 		if open, _ := src.measure(7, numbered(7, event.Bulk, 1<<40), int64(i)*15*second); len(open) > 0 {
 			t.Fatalf("after %d: %v", i, open)
 		}
@@ -78,7 +79,7 @@ func TestAHoleOfAStreamThatEndedIsLoss(t *testing.T) {
 	for _, c := range []struct{ from, want uint64 }{{1000, 997}, {1 << 61, 1 << 30}} {
 		src := &source{lanes: map[lane]*sequence{}, greeted: map[uint64]string{8: ""}}
 		k := lane{7, event.Critical}
-		src.lanes[k] = &sequence{accepted: ranges{{1, 2}, {c.from, c.from}}}
+		src.lanes[k] = &sequence{accepted: seq.Set{{First: 1, Last: 2}, {First: c.from, Last: c.from}}}
 		at := 1000 * second
 		src.measure(7, nil, at)
 		var all []loss

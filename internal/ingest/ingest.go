@@ -28,6 +28,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/fleet"
 	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
 	"github.com/yagura-edr/yagura/internal/response"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -55,7 +56,7 @@ type Manifest interface {
 type Settled struct {
 	Stream uint64
 	Lane   event.Lane
-	Ranges []Range
+	Ranges seq.Set
 }
 
 // Quarantined is a batch that was taken and not believed.
@@ -115,7 +116,7 @@ type Service struct {
 
 	mu      sync.Mutex // guards sources and the rebuilt; never held across I/O
 	sources map[event.HostID]*source
-	rebuilt map[event.HostID]map[lane]ranges // read from the log at start, until its host is loaded
+	rebuilt map[event.HostID]map[lane]seq.Set // read from the log at start, until its host is loaded
 }
 
 // New makes the service and reads from the log what was accepted beyond the manifest's cursors, so that
@@ -132,7 +133,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the decompressor: %w", err)
 	}
-	s := &Service{o: o, log: o.Logger, zstd: d, decode: make(chan struct{}, slots), stop: make(chan struct{}), calls: map[event.HostID][]*call{}, sources: map[event.HostID]*source{}, rebuilt: map[event.HostID]map[lane]ranges{}}
+	s := &Service{o: o, log: o.Logger, zstd: d, decode: make(chan struct{}, slots), stop: make(chan struct{}), calls: map[event.HostID][]*call{}, sources: map[event.HostID]*source{}, rebuilt: map[event.HostID]map[lane]seq.Set{}}
 	for i := range s.shards {
 		s.shards[i] = make(chan submission, 64) // full: the upload waits, and its sensor keeps the batch
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -53,18 +54,20 @@ shards:
 }
 
 func (s *Service) recall(ctx context.Context, b *stream.Batch) {
-	note := func(k lane, x Range) {
+	note := func(k lane, x seq.Range) {
 		m := s.rebuilt[b.Host]
 		if m == nil {
-			m = map[lane]ranges{}
+			m = map[lane]seq.Set{}
 			s.rebuilt[b.Host] = m
 		}
 		if _, known := m[k]; !known && len(m) >= maxLanes {
 			return // sent again it is found by the seal
 		}
-		m[k] = m[k].add(x)
+		have := m[k]
+		have.Add(x)
+		m[k] = have
 	}
-	note(lane{b.Stream, b.Lane}, Range{b.First, b.First + uint64(b.Count) - 1})
+	note(lane{b.Stream, b.Lane}, seq.Range{First: b.First, Last: b.First + uint64(b.Count) - 1})
 	// A notice of dropped ranges is critical, or stands alone in the place of a quarantined batch.
 	if b.Lane != event.Critical && b.Count != 1 {
 		return
@@ -108,9 +111,9 @@ func (s *Service) recalled(h event.HostID, stream uint64) bool {
 }
 
 // dropped reads a notice that a range will never come.
-func dropped(e *event.Event) (lane, Range, bool) {
+func dropped(e *event.Event) (lane, seq.Range, bool) {
 	if e.Kind != event.Dropped || e.First == 0 || e.Last < e.First || e.Last > maxSequence || e.Lane > 255 {
-		return lane{}, Range{}, false
+		return lane{}, seq.Range{}, false
 	}
-	return lane{e.Stream, event.Lane(e.Lane)}, Range{e.First, e.Last}, true
+	return lane{e.Stream, event.Lane(e.Lane)}, seq.Range{First: e.First, Last: e.Last}, true
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fleet"
+	"github.com/yagura-edr/yagura/internal/seq"
 )
 
 // lane names one sequence of a host.
@@ -60,12 +61,16 @@ type source struct {
 	refused  int64            // when the log last took nothing of it
 }
 
+// maxRanges bounds the holes of one stream and lane. Beyond it batches that make another hole are refused until the
+// sensor has sent what is missing.
+const maxRanges = 1024
+
 // sequence is one stream and lane: what was accepted, what is on its way to the log, and the content of
 // the last batches.
 type sequence struct {
 	key      lane
 	place    *list.Element // in source.order
-	accepted ranges
+	accepted seq.Set
 	sealed   uint64    // everything up to it is in a segment
 	read     time.Time // when sealed was last read from the manifest; zero: never
 	flights  []*flight
@@ -76,16 +81,16 @@ type sequence struct {
 // flight is a range on its way to the log. done is closed by the gatherer once the range is accepted or
 // is not.
 type flight struct {
-	Range
+	seq.Range
 	done chan struct{}
 }
 
 type remembered struct {
-	Range
+	seq.Range
 	sum [sha256.Size]byte
 }
 
-func (q *sequence) remember(x Range, sum [sha256.Size]byte) {
+func (q *sequence) remember(x seq.Range, sum [sha256.Size]byte) {
 	if len(q.recent) < maxRecent {
 		q.recent = append(q.recent, remembered{x, sum})
 	} else {
@@ -95,7 +100,7 @@ func (q *sequence) remember(x Range, sum [sha256.Size]byte) {
 }
 
 // contradicts says whether the same range came before with other content.
-func (q *sequence) contradicts(x Range, sum [sha256.Size]byte) bool {
+func (q *sequence) contradicts(x seq.Range, sum [sha256.Size]byte) bool {
 	for i := range q.recent {
 		if r := &q.recent[i]; r.Range == x && r.sum != sum {
 			return true
@@ -134,7 +139,7 @@ func (s *Service) source(ctx context.Context, id fleet.Identity) (*source, error
 	for k, r := range rebuilt {
 		q := src.sequence(k)
 		for _, x := range r {
-			q.accepted = q.accepted.add(x)
+			q.accepted.Add(x)
 		}
 	}
 	at, back := s.wall.now()
@@ -218,9 +223,9 @@ func (s *Service) learn(ctx context.Context, id fleet.Identity, src *source, key
 			continue
 		}
 		q := src.sequence(k)
-		q.sealed, q.read = ranges(x.Ranges).through(), at
+		q.sealed, q.read = x.Ranges.Through(), at
 		for _, r := range x.Ranges {
-			q.accepted = q.accepted.add(r)
+			q.accepted.Add(r)
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fleet"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -44,7 +45,7 @@ func (s *Service) Upload(ctx context.Context, req *connect.Request[sensorv1.Uplo
 	if err != nil {
 		return nil, s.internal(ctx, id, err)
 	}
-	u := &upload{s: s, id: id, src: src, m: m, key: lane{m.Stream, event.Lane(m.Lane)}, whole: Range{m.First, m.First + uint64(m.Count) - 1}, sum: [sha256.Size]byte(m.Sha256), received: at, back: back}
+	u := &upload{s: s, id: id, src: src, m: m, key: lane{m.Stream, event.Lane(m.Lane)}, whole: seq.Range{First: m.First, Last: m.First + uint64(m.Count) - 1}, sum: [sha256.Size]byte(m.Sha256), received: at, back: back}
 	why, err := u.take(ctx)
 	if err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ type upload struct {
 	src      *source
 	m        *sensorv1.UploadRequest
 	key      lane
-	whole    Range
+	whole    seq.Range
 	sum      [sha256.Size]byte
 	received int64
 	back     int64 // of the server's clock, by (*wall).now
@@ -193,9 +194,9 @@ func (u *upload) claim(ctx context.Context) (mine []*flight, contradicts bool, e
 			}
 		}
 		if busy == nil {
-			missing := q.accepted.missing(u.whole)
-			if len(missing) > 0 && len(q.accepted) >= maxRanges && q.accepted.widens(missing[len(missing)-1]) {
-				through := q.accepted.through()
+			missing := q.accepted.Missing(u.whole)
+			if len(missing) > 0 && len(q.accepted) >= maxRanges && q.accepted.Widens(missing[len(missing)-1]) {
+				through := q.accepted.Through()
 				u.src.mu.Unlock()
 				return nil, false, retry(holesRetry, fmt.Errorf("this stream and lane has %d holes: send what follows %d first, or report it as dropped", maxRanges, through))
 			}
@@ -262,7 +263,7 @@ func (u *upload) prepare(ctx context.Context, mine []*flight) (batches []stream.
 func (u *upload) land(mine []*flight, batches []stream.Batch, err error) {
 	var gone []struct {
 		lane
-		Range
+		seq.Range
 	}
 	if err == nil && (u.key.lane == event.Critical || slices.ContainsFunc(batches, func(b stream.Batch) bool { return b.Count == 1 })) {
 		for i := range batches {
@@ -274,7 +275,7 @@ func (u *upload) land(mine []*flight, batches []stream.Batch, err error) {
 				if k, x, ok := dropped(e.Event); ok {
 					gone = append(gone, struct {
 						lane
-						Range
+						seq.Range
 					}{k, x})
 				}
 			}
@@ -285,7 +286,7 @@ func (u *upload) land(mine []*flight, batches []stream.Batch, err error) {
 	q := u.src.sequence(u.key)
 	for _, f := range mine {
 		if err == nil {
-			q.accepted = q.accepted.add(f.Range)
+			q.accepted.Add(f.Range)
 			u.s.events.Add(f.Last - f.First + 1)
 		}
 		q.flights = slices.DeleteFunc(q.flights, func(x *flight) bool { return x == f })
@@ -300,8 +301,8 @@ func (u *upload) land(mine []*flight, batches []stream.Batch, err error) {
 			continue // nothing of it was ever here: there is nothing to settle
 		}
 		o := u.src.sequence(g.lane)
-		if len(o.accepted) < maxRanges || !o.accepted.widens(g.Range) {
-			o.accepted = o.accepted.add(g.Range)
+		if len(o.accepted) < maxRanges || !o.accepted.Widens(g.Range) {
+			o.accepted.Add(g.Range)
 		}
 	}
 }
@@ -321,7 +322,7 @@ func (src *source) watermark(k lane) *sensorv1.Watermark {
 	defer src.mu.Unlock()
 	w := &sensorv1.Watermark{Stream: k.stream, Lane: uint32(k.lane)}
 	if q := src.lanes[k]; q != nil {
-		w.AcceptedThrough, w.SealedThrough = q.accepted.through(), q.sealed
+		w.AcceptedThrough, w.SealedThrough = q.accepted.Through(), q.sealed
 	}
 	return w
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
 	"github.com/yagura-edr/yagura/internal/ingest"
+	"github.com/yagura-edr/yagura/internal/seq"
 )
 
 func TestAcceptedBatchIsInTheLogWithServerTime(t *testing.T) {
@@ -292,7 +293,7 @@ func TestRestartRemembersWhatWasAcceptedAndSealed(t *testing.T) {
 	}
 	// All is sealed, the log is lost whole: nothing is taken twice, and the sensor may free its spool.
 	s.manifest.mu.Lock()
-	s.manifest.settled[x.host] = []ingest.Settled{{Stream: x.stream, Lane: event.Bulk, Ranges: []ingest.Range{{First: 1, Last: 30}}}}
+	s.manifest.settled[x.host] = []ingest.Settled{{Stream: x.stream, Lane: event.Bulk, Ranges: seq.Set{{First: 1, Last: 30}}}}
 	s.manifest.mu.Unlock()
 	s.stop()
 	if err := os.RemoveAll(filepath.Join(s.dir, "log")); err != nil {

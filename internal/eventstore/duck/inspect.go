@@ -12,6 +12,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
 	"github.com/yagura-edr/yagura/internal/eventstore/segment"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -159,7 +160,7 @@ func (s *session) spans(ctx context.Context, f *eventstore.Frames, name string) 
 				return err
 			}
 			b = eventstore.AppendSpan(b, t, h, eventstore.StreamLane{Stream: numbers[0].Value(i), Lane: event.Lane(numbers[1].Value(i))},
-				eventstore.Range{First: numbers[2].Value(i), Last: numbers[3].Value(i)})
+				seq.Range{First: numbers[2].Value(i), Last: numbers[3].Value(i)})
 			if len(b) > rowsPerFrame {
 				if err := f.WriteRows(b); err != nil {
 					return &brokenPipe{err}

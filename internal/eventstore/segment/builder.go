@@ -9,6 +9,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -17,7 +18,7 @@ import (
 type Builder struct {
 	fields  table
 	rows    []row
-	covered map[streamKey]eventstore.Ranges
+	covered map[streamKey]seq.Set
 	order   []streamKey
 	// Bad are the batches that could not be read; Raw their bytes, in the same order.
 	Bad []eventstore.Quarantined
@@ -34,7 +35,7 @@ type streamKey struct {
 
 // NewBuilder gives an empty one.
 func NewBuilder() *Builder {
-	return &Builder{fields: newTable(), covered: map[streamKey]eventstore.Ranges{}}
+	return &Builder{fields: newTable(), covered: map[streamKey]seq.Set{}}
 }
 
 // Rows gives how many events are held.
@@ -46,7 +47,7 @@ func (b *Builder) Add(e eventstore.Entry) {
 	for i := range e.Batches {
 		x := &e.Batches[i]
 		key := streamKey{x.Tenant, x.Host, x.Stream, x.Lane, false}
-		whole := eventstore.Range{First: x.First, Last: x.First + uint64(x.Count) - 1}
+		whole := seq.Range{First: x.First, Last: x.First + uint64(x.Count) - 1}
 		b.cover(key, whole)
 		wires, err := x.Wires()
 		at := len(b.rows)
@@ -80,7 +81,7 @@ func (b *Builder) Add(e eventstore.Entry) {
 		for _, d := range dropped {
 			if d.Last>>62 == 0 && d.Lane <= uint64(event.Bulk) {
 				// What a sensor says it dropped will never come: it is settled.
-				b.cover(streamKey{x.Tenant, x.Host, d.Stream, event.Lane(d.Lane), true}, eventstore.Range{First: max(d.First, 1), Last: d.Last})
+				b.cover(streamKey{x.Tenant, x.Host, d.Stream, event.Lane(d.Lane), true}, seq.Range{First: max(d.First, 1), Last: d.Last})
 			}
 		}
 	}
@@ -95,11 +96,14 @@ func skipped(skip []eventstore.Skip, batch int, seq uint64) bool {
 	return false
 }
 
-func (b *Builder) cover(k streamKey, r eventstore.Range) {
-	if _, ok := b.covered[k]; !ok {
+func (b *Builder) cover(k streamKey, r seq.Range) {
+	have, ok := b.covered[k]
+	if !ok {
 		b.order = append(b.order, k)
 	}
-	b.covered[k] = b.covered[k].Add(r)
+	have.Add(r)
+	have.Limit(eventstore.MaxRanges)
+	b.covered[k] = have
 }
 
 // Covered gives what the records settle, once sealed: first what they hold, then what they tell of.

@@ -38,7 +38,7 @@ func FuzzName(f *testing.F) {
 	f.Add(rangeName(2, 1<<63, 1, 9))
 	f.Add("0-1-2")
 	f.Fuzz(func(t *testing.T, s string) {
-		if lane, stream, n, ok := parseName(s); ok && (n.from == 0 || n.to < n.from) {
+		if lane, stream, n, ok := parseName(s); ok && (n.First == 0 || n.Last < n.First) {
 			t.Errorf("parseName(%q) = %d %d %v", s, lane, stream, n)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/seq"
 )
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
@@ -37,19 +38,19 @@ type queue struct {
 	old      []*Batch   // read from a file of the backlog
 	inMemory []*Batch   // no disk took them; always newer than the segments
 	sending  map[key]bool
-	acked    map[uint64]*spans // by stream: accepted by the server
-	sealed   map[uint64]uint64 // by stream
+	acked    map[uint64]*seq.Set // by stream: accepted by the server
+	sealed   map[uint64]uint64   // by stream
 	bytes    int64
 	memory   int
 }
 
-func (q *queue) accepted(stream uint64) *spans {
+func (q *queue) accepted(stream uint64) *seq.Set {
 	if q.acked == nil {
-		q.acked, q.sealed, q.sending = map[uint64]*spans{}, map[uint64]uint64{}, map[key]bool{}
+		q.acked, q.sealed, q.sending = map[uint64]*seq.Set{}, map[uint64]uint64{}, map[key]bool{}
 	}
 	a := q.acked[stream]
 	if a == nil {
-		a = new(spans)
+		a = new(seq.Set)
 		q.acked[stream] = a
 	}
 	return a
@@ -70,13 +71,13 @@ func (q *queue) dropMemory(b *Batch) {
 func (q *queue) events() (n uint64) {
 	for _, seg := range q.segments {
 		if seg.last >= seg.first && !seg.freed {
-			for _, m := range q.accepted(seg.stream).missing(seg.span()) {
-				n += m.to - m.from + 1
+			for _, m := range q.accepted(seg.stream).Missing(seg.span()) {
+				n += m.Last - m.First + 1
 			}
 		}
 	}
 	for _, b := range q.inMemory {
-		if !q.accepted(b.Stream).has(b.span()) {
+		if !q.accepted(b.Stream).Has(b.span()) {
 			n += uint64(b.Count)
 		}
 	}
@@ -158,7 +159,7 @@ func (q *queue) pick() *Batch {
 			b := (*list)[0]
 			*list = slices.Delete(*list, 0, 1)
 			k := key{b.Stream, b.First}
-			if b.gone || q.accepted(b.Stream).has(b.span()) || q.sending[k] || b.seg != nil && !slices.Contains(q.segments, b.seg) {
+			if b.gone || q.accepted(b.Stream).Has(b.span()) || q.sending[k] || b.seg != nil && !slices.Contains(q.segments, b.seg) {
 				continue
 			}
 			q.sending[k] = true
@@ -206,8 +207,8 @@ func (s *Spool) list(seg *segment) {
 		}
 	}
 	for _, r := range records {
-		n := span{r.first, r.last()}
-		if listed[r.first] || q.sending[key{seg.stream, r.first}] || q.accepted(seg.stream).has(n) || s.stateOf(seg.stream).gone(seg.lane, n) {
+		n := seq.Range{First: r.first, Last: r.last()}
+		if listed[r.first] || q.sending[key{seg.stream, r.first}] || q.accepted(seg.stream).Has(n) || s.stateOf(seg.stream).gone(seg.lane, n) {
 			continue
 		}
 		q.old = append(q.old, &Batch{Stream: r.stream, Lane: r.lane, First: r.first, Count: int(r.count), Boot: r.boot, seg: seg, at: r.at, size: r.size, sum: r.sum})
@@ -282,7 +283,7 @@ func (s *Spool) Again(b *Batch) {
 func (s *Spool) Accept(b *Batch, w Watermark) {
 	s.finish(b)
 	s.mu.Lock()
-	s.lane[b.Lane].accepted(b.Stream).add(b.span())
+	s.lane[b.Lane].accepted(b.Stream).Add(b.span())
 	s.mu.Unlock()
 	s.Advance(w)
 }
@@ -296,10 +297,10 @@ func (s *Spool) Advance(ws ...Watermark) {
 		}
 		q := &s.lane[w.Lane]
 		if w.Accepted > 0 {
-			q.accepted(w.Stream).add(span{1, w.Accepted})
+			q.accepted(w.Stream).Add(seq.Range{First: 1, Last: w.Accepted})
 		}
 		if w.Sealed > q.sealedOf(w.Stream) {
-			q.accepted(w.Stream).add(span{1, w.Sealed})
+			q.accepted(w.Stream).Add(seq.Range{First: 1, Last: w.Sealed})
 			q.sealed[w.Stream] = w.Sealed
 		}
 	}
@@ -317,9 +318,9 @@ func (s *Spool) Reset(ws []Watermark) {
 		q := &s.lane[l]
 		q.accepted(s.stream)
 		for stream := range q.acked {
-			q.acked[stream] = new(spans)
+			q.acked[stream] = new(seq.Set)
 			if n := q.sealed[stream]; n > 0 {
-				q.acked[stream].add(span{1, n})
+				q.acked[stream].Add(seq.Range{First: 1, Last: n})
 			}
 		}
 		q.fresh, q.old = nil, nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/seq"
 )
 
 // segment is one file of records of one stream and lane, with growing numbers.
@@ -25,7 +26,7 @@ type segment struct {
 	sending int      // batches under way
 }
 
-func (s *segment) span() span { return span{s.first, s.last} }
+func (s *segment) span() seq.Range { return seq.Range{First: s.first, Last: s.last} }
 
 const (
 	extSegment = ".spool"
@@ -42,7 +43,7 @@ func rangeName(lane event.Lane, stream, first, last uint64) string {
 }
 
 // parseName reads LANE-STREAM-FIRST[-LAST] from a file's name without its extension.
-func parseName(s string) (lane event.Lane, stream uint64, n span, ok bool) {
+func parseName(s string) (lane event.Lane, stream uint64, n seq.Range, ok bool) {
 	part := strings.Split(s, "-")
 	if len(part) != 3 && len(part) != 4 {
 		return 0, 0, n, false
@@ -57,7 +58,7 @@ func parseName(s string) (lane event.Lane, stream uint64, n span, ok bool) {
 	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || l > uint64(event.Bulk) || first == 0 || last < first {
 		return 0, 0, n, false
 	}
-	return event.Lane(l), stream, span{first, last}, true
+	return event.Lane(l), stream, seq.Range{First: first, Last: last}, true
 }
 
 // appendDisk writes one batch and, in the critical lane, syncs it. flush is held.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/seq"
 )
 
 // room makes place for need bytes of a lane, or says errFull or errCrowded. flush is held.
@@ -97,7 +98,7 @@ func (s *Spool) oldest(lane event.Lane, accepted bool) *segment {
 	for _, seg := range q.segments {
 		switch {
 		case seg.file != nil || seg.freed:
-		case accepted && !q.accepted(seg.stream).has(seg.span()):
+		case accepted && !q.accepted(seg.stream).Has(seg.span()):
 		case seg.sending > 0:
 			if busy == nil && !accepted {
 				busy = seg
@@ -136,11 +137,11 @@ func (s *Spool) giveUpSegment(seg *segment) error {
 		reclaimed = s.reportsIn(seg) // streams.json may say that they are reported: their markers outrank it
 	}
 	s.mu.Lock()
-	missing := s.lane[seg.lane].accepted(seg.stream).missing(seg.span())
+	missing := s.lane[seg.lane].accepted(seg.stream).Missing(seg.span())
 	s.mu.Unlock()
 	var lost []Range
 	for _, m := range missing {
-		lost = append(lost, Range{Stream: seg.stream, Lane: seg.lane, First: m.from, Last: m.to, Reason: ReasonBudget})
+		lost = append(lost, Range{Stream: seg.stream, Lane: seg.lane, First: m.First, Last: m.Last, Reason: ReasonBudget})
 	}
 	s.mark(lost)
 	s.mark(reclaimed)
@@ -196,7 +197,7 @@ func (s *Spool) reportsIn(seg *segment) (out []Range) {
 	have := s.lane[seg.lane].accepted(seg.stream)
 	s.mu.Unlock()
 	for _, r := range records {
-		if have.has(span{r.first, r.last()}) {
+		if have.Has(seq.Range{First: r.first, Last: r.last()}) {
 			continue
 		}
 		content := make([]byte, r.size)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/seq"
 )
 
 // streamState is what is remembered of a stream beside its files: streams.json. It is a help, never the
@@ -22,8 +23,8 @@ type streamState struct {
 	Reported [3][][2]uint64 `json:"reported"` // dropped events for these are on disk
 	Closed   bool           `json:"closed"`   // its closed events are on disk
 	durable  [3]uint64      // of Given, what streams.json knew: what a tally adds to it was never written
-	pending  [3]spans       // lost in this run, dropped event on its way
-	reported [3]spans
+	pending  [3]seq.Set     // lost in this run, dropped event on its way
+	reported [3]seq.Set
 }
 
 // maxStreams bounds streams.json; the oldest without files are forgotten.
@@ -34,10 +35,10 @@ func (t *streamState) seal(lane event.Lane, n uint64) {
 	t.Sealed[lane] = max(t.Sealed[lane], n)
 	t.through(lane, n)
 }
-func (t *streamState) report(lane event.Lane, n span)  { t.reported[lane].add(n) }
-func (t *streamState) lostNow(lane event.Lane, n span) { t.pending[lane].add(n) }
-func (t *streamState) gone(lane event.Lane, n span) bool {
-	return t.reported[lane].has(n) || t.pending[lane].has(n)
+func (t *streamState) report(lane event.Lane, n seq.Range)  { t.reported[lane].Add(n) }
+func (t *streamState) lostNow(lane event.Lane, n seq.Range) { t.pending[lane].Add(n) }
+func (t *streamState) gone(lane event.Lane, n seq.Range) bool {
+	return t.reported[lane].Has(n) || t.pending[lane].Has(n)
 }
 
 // stateOf gives the state of a stream, made when it is new. mu is held.
@@ -82,7 +83,7 @@ func (s *Spool) saveState() error {
 		for l := range t.reported {
 			t.Reported[l] = nil
 			for _, r := range t.reported[l] {
-				t.Reported[l] = append(t.Reported[l], [2]uint64{r.from, r.to})
+				t.Reported[l] = append(t.Reported[l], [2]uint64{r.First, r.Last})
 			}
 		}
 		list = append(list, t)
@@ -124,7 +125,7 @@ func (s *Spool) readState() {
 		for l := range t.Reported {
 			for _, r := range t.Reported[l] {
 				if r[0] > 0 && r[0] <= r[1] {
-					t.reported[l].add(span{r[0], r[1]})
+					t.reported[l].Add(seq.Range{First: r[0], Last: r[1]})
 				}
 			}
 		}
@@ -163,11 +164,11 @@ func (s *Spool) readFolder() error {
 		}
 		switch ext {
 		case extShed:
-			shed = append(shed, Range{Stream: stream, Lane: lane, First: n.from, Last: n.to, Reason: ReasonBudget, marker: path})
+			shed = append(shed, Range{Stream: stream, Lane: lane, First: n.First, Last: n.Last, Reason: ReasonBudget, marker: path})
 		case extFreed:
-			all = append(all, aged{&segment{path: path, lane: lane, stream: stream, first: n.from, last: n.to, freed: true}, info.ModTime().UnixNano()})
+			all = append(all, aged{&segment{path: path, lane: lane, stream: stream, first: n.First, last: n.Last, freed: true}, info.ModTime().UnixNano()})
 		case extSegment:
-			all = append(all, aged{&segment{path: path, lane: lane, stream: stream, first: n.from, last: n.from - 1, size: info.Size(), backlog: true}, info.ModTime().UnixNano()})
+			all = append(all, aged{&segment{path: path, lane: lane, stream: stream, first: n.First, last: n.First - 1, size: info.Size(), backlog: true}, info.ModTime().UnixNano()})
 		}
 	}
 	// Within a stream by number, streams by the age of their first file.
@@ -206,12 +207,12 @@ func (s *Spool) readFolder() error {
 		// Also when streams.json has it as reported: the report may have been given up since.
 		a := seen[key{r.Stream, uint64(r.Lane)}]
 		if a != nil {
-			a.have.add(span{r.First, r.Last})
+			a.have.Add(seq.Range{First: r.First, Last: r.Last})
 		}
 		s.stats.Dropped += r.Last - r.First + 1
 		s.loseLocked(r)
 		s.stateOf(r.Stream).through(r.Lane, r.Last)
-		s.stateOf(r.Stream).report(r.Lane, span{r.First, r.Last}) // no hole to be reported once more
+		s.stateOf(r.Stream).report(r.Lane, seq.Range{First: r.First, Last: r.Last}) // no hole to be reported once more
 	}
 	for k, a := range seen {
 		s.holes(k.stream, event.Lane(k.first), a)
@@ -240,7 +241,7 @@ func (s *Spool) within(seg *segment, r Range) bool {
 
 // account is which numbers of a stream and lane are here, and where damage was seen.
 type account struct {
-	have    spans
+	have    seq.Set
 	damaged bool
 }
 
@@ -249,8 +250,8 @@ func (s *Spool) readSegment(seg *segment, a *account) error {
 	q := &s.lane[seg.lane]
 	q.accepted(seg.stream)
 	if seg.freed {
-		a.have.add(seg.span())
-		q.accepted(seg.stream).add(seg.span())
+		a.have.Add(seg.span())
+		q.accepted(seg.stream).Add(seg.span())
 		q.segments = append(q.segments, seg)
 		return nil
 	}
@@ -269,14 +270,14 @@ func (s *Spool) readSegment(seg *segment, a *account) error {
 	}
 	for _, r := range records {
 		if r.stream == seg.stream && r.lane == seg.lane {
-			a.have.add(span{r.first, r.last()})
+			a.have.Add(seq.Range{First: r.first, Last: r.last()})
 			seg.last = max(seg.last, r.last())
 		}
 	}
 	if seg.last < seg.first {
 		_ = os.Remove(seg.path) // nothing left to send; its bytes are in quarantine
 		if len(holes) > 0 {
-			a.have.add(span{seg.first, seg.first}) // the name says that this number was given out
+			a.have.Add(seq.Range{First: seg.first, Last: seg.first}) // the name says that this number was given out
 			s.loseLocked(Range{Stream: seg.stream, Lane: seg.lane, First: seg.first, Last: seg.first, Reason: ReasonDamaged})
 			s.stats.Dropped++
 		}
@@ -294,10 +295,10 @@ func (s *Spool) holes(stream uint64, lane event.Lane, a *account) {
 	from := t.Sealed[lane] + 1
 	durable := max(t.Sealed[lane], t.durable[lane])
 	if len(a.have) > 0 {
-		durable = max(durable, a.have[len(a.have)-1].to)
+		durable = max(durable, a.have[len(a.have)-1].Last)
 		last = max(last, durable)
 		if t.Sealed[lane] == 0 && !s.remembers {
-			from = a.have[0].from // what came before may have been freed in its time
+			from = a.have[0].First // what came before may have been freed in its time
 		}
 	}
 	t.through(lane, last)
@@ -308,19 +309,19 @@ func (s *Spool) holes(stream uint64, lane event.Lane, a *account) {
 	if a.damaged {
 		reason = ReasonDamaged
 	}
-	lose := func(n span, reason string) {
-		for _, m := range a.have.missing(n) {
-			for _, r := range t.reported[lane].missing(m) {
-				s.stats.Dropped += r.to - r.from + 1
-				s.loseLocked(Range{Stream: stream, Lane: lane, First: r.from, Last: r.to, Reason: reason})
+	lose := func(n seq.Range, reason string) {
+		for _, m := range a.have.Missing(n) {
+			for _, r := range t.reported[lane].Missing(m) {
+				s.stats.Dropped += r.Last - r.First + 1
+				s.loseLocked(Range{Stream: stream, Lane: lane, First: r.First, Last: r.Last, Reason: reason})
 			}
 		}
 	}
 	if from <= min(last, durable) {
-		lose(span{from, min(last, durable)}, reason)
+		lose(seq.Range{First: from, Last: min(last, durable)}, reason)
 	}
 	if from = max(from, durable+1); from <= last {
-		lose(span{from, last}, ReasonKilled)
+		lose(seq.Range{First: from, Last: last}, ReasonKilled)
 	}
 }
 

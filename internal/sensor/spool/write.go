@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/seq"
 )
 
 // Batch is a run of events of one stream and lane, as it is sent.
@@ -27,8 +28,8 @@ type Batch struct {
 	gone    bool    // given up; guarded by Spool.mu
 }
 
-func (b *Batch) last() uint64 { return b.First + uint64(b.Count) - 1 }
-func (b *Batch) span() span   { return span{b.First, b.last()} }
+func (b *Batch) last() uint64    { return b.First + uint64(b.Count) - 1 }
+func (b *Batch) span() seq.Range { return seq.Range{First: b.First, Last: b.last()} }
 
 func (b *Batch) header() *header {
 	return &header{lane: b.Lane, stream: b.Stream, first: b.First, count: uint32(b.Count), boot: b.Boot, size: uint32(len(b.Content)), sum: checksum(b.Content)}
@@ -165,7 +166,7 @@ func (s *Spool) settled(b *Batch) {
 			_ = os.Remove(r.marker) // left over: reported once more after a restart
 		}
 		s.mu.Lock()
-		s.stateOf(r.Stream).report(r.Lane, span{r.First, r.Last})
+		s.stateOf(r.Stream).report(r.Lane, seq.Range{First: r.First, Last: r.Last})
 		s.dirty = true
 		s.mu.Unlock()
 	}
@@ -193,7 +194,7 @@ func (s *Spool) appendMemory(b *Batch) bool {
 		}
 		s.lane[v.Lane].dropMemory(v)
 		v.gone = true
-		if !s.lane[v.Lane].accepted(v.Stream).has(v.span()) {
+		if !s.lane[v.Lane].accepted(v.Stream).Has(v.span()) {
 			out = append(out, v)
 		}
 	}
@@ -230,7 +231,7 @@ func (s *Spool) memory() (n int) {
 func (s *Spool) memoryVictim(lane event.Lane) *Batch {
 	for l := len(s.lane) - 1; l >= 0; l-- {
 		for _, b := range s.lane[l].inMemory {
-			if s.lane[l].accepted(b.Stream).has(b.span()) {
+			if s.lane[l].accepted(b.Stream).Has(b.span()) {
 				return b
 			}
 		}
