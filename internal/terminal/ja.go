@@ -37,7 +37,15 @@ var Shared = Sentences{
 	"%s is required":                                             "%s が必要です",
 
 	// the kernel and the standard library
+	"stat /%s":   "/%s の確認",
+	"lstat /%s":  "/%s の確認",
+	"open /%s":   "/%s を開く操作",
+	"write /%s":  "/%s への書き込み",
+	"mkdir /%s":  "/%s の作成",
+	"remove /%s": "/%s の削除",
+
 	"permission denied":                  "権限がありません",
+	"too many open files":                "開いているファイルが多すぎます",
 	"operation not permitted":            "許可されていない操作です",
 	"no such file or directory":          "ファイルまたはディレクトリーがありません",
 	"file already exists":                "すでに存在します",

@@ -40,7 +40,13 @@ var table = terminal.Sentences{
 	"no host is called %q: see %s": "%q というホストはありません: %s を参照",
 	"line %d of %s is wrong":       "%[2]s の %[1]d 行目が誤りです",
 	"%d hosts":                     "ホスト %d 台",
-	"host":                         "ホスト",
+	"renew the list: %w":           "一覧の更新: %s",
+	"open the key: %w":             "鍵を開けません: %s",
+	"key %s is not PEM":            "%s は鍵ではありません",
+	"folder %s is refused: %w":     "フォルダー %s は使えません: %s",
+
+	"others can write in %s: run `chmod %s`": "%s にはほかのユーザーも書き込めます。`chmod %s` を実行してください",
+	"host":                                   "ホスト",
 }
 
 func TestSay(t *testing.T) {
@@ -61,11 +67,14 @@ func TestTextReadsErrorsBack(t *testing.T) {
 	ja := terminal.NewTongue("ja", table, terminal.Shared)
 	for english, want := range map[string]string{
 		"list hosts: permission denied":        "ホストの一覧: 権限がありません",
-		"list hosts: open /x: a b: is odd":     "ホストの一覧: open /x: a b: is odd",
+		"list hosts: open /x: a b: is odd":     "ホストの一覧: /x を開く操作: a b: is odd",
 		"read /etc/x: permission denied":       "/etc/x を読む: 権限がありません",
 		`no host is called "a: b": see yagura`: `"a: b" というホストはありません: yagura を参照`,
 		"line 3 of host is wrong":              "host の 3 行目が誤りです", // a value is never taken for a word of ours
 		"list hosts\nread x":                   "ホストの一覧\nx を読む",
+		// what is wrapped is a chain of its own: its first part is known by what stands behind it, or holds a colon itself
+		"renew the list: open the key: key /k is not PEM":                          "一覧の更新: 鍵を開けません: /k は鍵ではありません",
+		"folder /f is refused: others can write in /f: run `chmod /f`":             "フォルダー /f は使えません: /f にはほかのユーザーも書き込めます。`chmod /f` を実行してください",
 		`unexpected argument hst, did you mean "hosts"?: see ` + "`yagura --help`": "hst という引数は使えません。\"hosts\" ではありませんか: `yagura --help` を参照してください",
 	} {
 		if got := ja.Text(english); got != want {

@@ -73,6 +73,12 @@ func newPattern(en, ja string) (pattern, bool) {
 	if len(strings.Fields(fixed)) == 0 || !strings.Contains(strings.TrimSpace(en), " ") {
 		return pattern{}, false
 	}
+	lead := false // the sentence only says what was being done: why it failed is said by the parts behind it
+	if head, ok := cutReason(en); ok {
+		if said, ok := cutReason(ja); ok {
+			en, ja, lead = head, said, true
+		}
+	}
 	var re strings.Builder
 	at := 0
 	for _, m := range verb.FindAllStringIndex(en, -1) {
@@ -100,9 +106,23 @@ func newPattern(en, ja string) (pattern, bool) {
 		}
 		return "%s"
 	})
+	end := `(: |\n|\z)`
+	if lead {
+		end = `(: )`
+	}
 	return pattern{
-		re: regexp.MustCompile(`(?s)\A` + re.String() + `(: |\n|\z)`), ja: strings.TrimRight(filled, "\n"), letters: len(fixed),
+		re: regexp.MustCompile(`(?s)\A` + re.String() + end), ja: strings.TrimRight(filled, "\n"), letters: len(fixed),
 	}, true
+}
+
+// cutReason takes the wrapped error off the end of a sentence, where it has one there.
+func cutReason(sentence string) (string, bool) {
+	for _, end := range []string{": %w", ": %s", ": %v"} {
+		if head, ok := strings.CutSuffix(sentence, end); ok {
+			return head, true
+		}
+	}
+	return sentence, false
 }
 
 // longest is how long a text may be that is looked for in the table: no sentence of ours is, and trying them all on
