@@ -72,7 +72,7 @@ var japanese = terminal.Sentences{
 	"cannot be used as second means: %v": "第二の手段として使えません: %s",
 
 	// status
-	"%s (pid %d, %s, up %s)":       "%s(pid %d、%s、稼働 %s)",
+	"%s (pid %d, %s, up %s)":       "%s (pid %d、%s、稼働 %s)",
 	"%s, connected for %s":         "%s、接続中(%s)",
 	"%s, NOT connected for %s: %s": "%s、未接続(%s): %s",
 	"%d seen, %d accepted by the server, %d in the spool, %d dropped": "観測 %d、サーバー受信済み %d、未送信 %d、廃棄 %d",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -57,7 +58,7 @@ func (s *shell) print(st agent.Status) {
 		line("", "no tally: a kill would lose the last moment without a count; look at the sensor's log for the reason")
 	}
 	for _, c := range st.Capabilities {
-		line(c.Class, "%s %s", s.say(c.State), event.Show(s.tongue.Text(c.Reason)))
+		line(c.Class, "%s", strings.TrimSpace(s.say(c.State)+" "+event.Show(s.tongue.Text(c.Reason))))
 	}
 	switch is := st.Isolation; {
 	case is.Active:

@@ -78,6 +78,7 @@ type parts struct {
 func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Config) (p *parts, err error) {
 	defer saveMemory()()
 	p = &parts{log: log, dir: dir, hub: console.NewHub(), faults: fault.NewBoard(log)}
+	p.faults.Japanese = inJapaneseText
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -125,7 +126,7 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 	}
 	if p.ingest, err = ingest.New(ctx, ingest.Options{
 		Fleet: p.fleet, Coverage: p.coverage, Relay: p.relay, Log: p.stream, Manifest: watermarks{p.db}, Cellar: p.db.Ingest(),
-		Quarantine: dir.file("quarantine"), Version: version, Logger: log, Faults: p.faults, OnChange: changed,
+		Quarantine: dir.file("quarantine"), Version: version, Logger: log, Faults: p.faults, OnChange: changed, Japanese: inJapaneseText,
 	}); err != nil {
 		return p, err
 	}

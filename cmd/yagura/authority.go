@@ -190,7 +190,7 @@ func (v authorityMoveVerb) Run(s *shell) error {
 	}
 	// A disk that is not mounted must not become a file of that name on the server's own.
 	if st, err := os.Stat(v.To); (err != nil || !st.IsDir()) && filepath.Ext(v.To) != ".key" {
-		return fmt.Errorf("there is no folder %s: make it, or mount the disk; a file is meant when its name ends in .key", v.To)
+		return noFolder(v.To)
 	}
 	move, name := command.MoveAuthority, command.AuthorityFile
 	if v.Operator {
@@ -274,6 +274,10 @@ func (v authorityRenewVerb) Run(s *shell) error {
 	return nil
 }
 
+func noFolder(path string) error {
+	return fmt.Errorf("there is no folder %s: make it, or mount the disk; a file is meant when its name ends in .key", path)
+}
+
 // within says whether a path that may not be there yet lies in a folder, by whatever names.
 func within(path, folder string) (bool, error) {
 	path, err := filepath.Abs(path)
@@ -288,8 +292,10 @@ func within(path, folder string) (bool, error) {
 	if st, err := os.Stat(path); err != nil || !st.IsDir() {
 		dir = filepath.Dir(path)
 	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return false, fmt.Errorf("%w: make the folder first", err)
+	if dir, err = filepath.EvalSymlinks(dir); errors.Is(err, fs.ErrNotExist) {
+		return false, noFolder(filepath.Dir(path))
+	} else if err != nil {
+		return false, fmt.Errorf("look at %s: %w", path, err)
 	}
 	for ; ; dir = filepath.Dir(dir) {
 		if st, err := os.Stat(dir); err == nil && os.SameFile(st, in) {

@@ -5,15 +5,15 @@ import "github.com/yagura-edr/yagura/internal/terminal"
 // jaAuthority holds what is said of the keys that sign, and of folders that are not this user's alone. It is read only.
 var jaAuthority = terminal.Sentences{
 	// help
-	"Who may sign orders: show, move the keys to a safe place, renew.":                       "命令に署名できる人と鍵: 表示、安全な場所への移動、更新。",
+	"Who may sign orders: show, move the keys to a safe place, renew.":                       "指示に署名できる人と鍵: 表示、安全な場所への移動、更新。",
 	"Say who may sign what, until when, and where the keys are (default).":                   "誰が何にいつまで署名できるか、鍵がどこにあるかを表示する(既定)。",
 	"Move the authority key off this server, or the operator key.":                           "権限鍵(または運用者鍵)をこのサーバーの外へ移す。",
 	"Sign the operator list for another 30 days.":                                            "運用者の一覧に署名し直す(30 日間有効)。",
 	"Folder or file on a disk that you take away, or that the server's machine cannot read.": "移動先のフォルダーまたはファイル。取り外せるディスクなど、サーバーのマシンから読めない場所がよい。",
-	"Move the operator key instead: orders are then signed with --operator-key FILE.":        "代わりに運用者鍵を移す。以後の命令には --operator-key ファイル を付けて署名する。",
+	"Move the operator key instead: orders are then signed with --operator-key FILE.":        "代わりに運用者鍵を移す。以後の指示には --operator-key ファイル を付けて署名する。",
 	"Authority key, where it was moved away.":                                                "移した権限鍵のファイル。",
 	"Operator key, where it was moved away from the server.":                                 "サーバーの外へ移した運用者鍵のファイル。",
-	"The authority key signs the list of operators, an operator key signs orders. Hosts take only orders that a key of the newest list signed. No secret is printed.":                                                                                                                                                                           "権限鍵は運用者の一覧に、運用者鍵は命令に署名します。ホストは、最新の一覧にある鍵が署名した命令だけを受け付けます。秘密の値は表示しません。",
+	"The authority key signs the list of operators, an operator key signs orders. Hosts take only orders that a key of the newest list signed. No secret is printed.":                                                                                                                                                                           "権限鍵は運用者の一覧に、運用者鍵は指示に署名します。ホストは、最新の一覧にある鍵が署名した指示だけを受け付けます。秘密の値は表示しません。",
 	"Who has the authority key can make anybody an operator: it is needed once a month, to renew, and nowhere else. The key is copied, read back and tried before the old file is written over and removed; nothing is written over at the new place. Flash disks may keep old bytes: if this server was ever stolen, make a new installation.": "権限鍵を持つ人は誰でも運用者にできます。必要なのは月に一度の更新のときだけです。鍵を写し、読み戻して署名を試してから、元のファイルを上書きして消します。移動先にあるものは上書きしません。フラッシュ型のディスクには古い内容が残ることがあります。このサーバーが盗まれたことがあるなら、新しく構築し直してください。",
 	"Every key that ended with the list goes on with it. Home, doctor and notices tell a week before the list ends.":                                                                                                                                                                                                                            "一覧と同時に期限が切れる鍵は、まとめて延長されます。期限の 1 週間前から、ホーム画面、doctor、通知でお知らせします。",
 	"the authority key, to a disk that you take away": "権限鍵を、取り外すディスクへ",
@@ -26,7 +26,7 @@ var jaAuthority = terminal.Sentences{
 	"%s: beside the server. Move it before you enrol hosts that matter: `yagura authority move DIR`": "%s(サーバーと同じ場所)。重要なホストを登録する前に移してください: `yagura authority move DIR`",
 	"not beside the server; moved to %s": "サーバーの外。移動先は %s",
 	"not beside the server":              "サーバーの外",
-	"not here: orders are signed with `yagura respond … --operator-key FILE`": "ここにはありません。命令は `yagura respond … --operator-key FILE` で署名します",
+	"not here: orders are signed with `yagura respond … --operator-key FILE`": "ここにはありません。指示は `yagura respond … --operator-key FILE` で署名します",
 	"number %d, until %s": "第 %d 版、%s まで有効",
 	"WHO MAY SIGN":        "署名できる人", "KEY": "鍵", "ROLE": "役割", "PERSON": "人", "MAY SIGN": "署名できる種類", "UNTIL": "期限",
 	"role %s": "役割 %s", "role cli": "コマンドライン", "role console": "画面", "role automation": "自動化", "role relay": "サーバー",
@@ -44,13 +44,12 @@ var jaAuthority = terminal.Sentences{
 	"the authority key is not here any more: it was moved to %s":                                                                                                                   "権限鍵はもうここにはありません。移動先は %s です",
 	"%s is not there: it was moved before, or this is not the server's data folder":                                                                                                "%s がありません。すでに移したか、サーバーのデータディレクトリーではありません",
 	"Moved to %s, read back and tried; the old file is written over and removed.":                                                                                                  "%s へ移し、読み戻して署名を試しました。元のファイルは上書きして消しました。",
-	"The operator list and the authority's public key are beside it. Orders from now on, HOST replaced:":                                                                           "運用者の一覧と権限の公開鍵もそこへ置きました。以後の命令は次のようにします(HOST は置き換え):",
-	"From another machine: take the folder of the key there, and let ssh bring the server's socket (docs/authority.md).":                                                           "ほかのマシンから命令するには、鍵のフォルダーをそのマシンへ移し、サーバーのソケットを ssh で届けます(docs/authority.md)。",
+	"The operator list and the authority's public key are beside it. Orders from now on, HOST replaced:":                                                                           "運用者の一覧と権限の公開鍵もそこへ置きました。以後の指示は次のようにします(HOST は置き換え):",
+	"From another machine: take the folder of the key there, and let ssh bring the server's socket (docs/authority.md).":                                                           "ほかのマシンから指示を出すには、鍵のフォルダーをそのマシンへ移し、サーバーのソケットを ssh で届けます(docs/ja/authority.md)。",
 	"It is still on a disk of this machine: who takes the machine has it. Carry it away, and remove it here.":                                                                      "まだこのマシンのディスク上にあります。マシンを奪った人の手に渡ります。別の場所へ持ち出し、ここからは消してください。",
-	"Keep a second copy in another place: a lost authority key cannot be made again. Orders go on as before. Once within 30 days bring it back for a moment, wherever it then is:": "別の場所にもう一つ写しを保管してください。失った権限鍵は作り直せません。命令はこれまでどおり使えます。30 日以内に一度だけ鍵を持ってきて、そのときの場所を指定して実行します:",
+	"Keep a second copy in another place: a lost authority key cannot be made again. Orders go on as before. Once within 30 days bring it back for a moment, wherever it then is:": "別の場所にもう一つ写しを保管してください。失った権限鍵は作り直せません。指示はこれまでどおり使えます。30 日以内に一度だけ鍵を持ってきて、そのときの場所を指定して実行します:",
 
-	"look at %s: %w":            "%s の確認: %s",
-	"%w: make the folder first": "%s。先にフォルダーを作ってください",
+	"look at %s: %w": "%s の確認: %s",
 
 	"it is there already, and nothing is written over it": "すでにあります。上書きはしません",
 	"it is not here: %w":                                    "ここにありません: %s",
@@ -76,13 +75,13 @@ var jaAuthority = terminal.Sentences{
 	"open the operator list: there is none beside %s, and the server has none":                              "運用者の一覧が %s の隣にも、サーバーにもありません",
 	"key %q is not in operator list %d":                                                                     "鍵 %s は運用者の一覧(第 %s 版)にありません",
 
-	"no operator list is known yet, so nobody may command: set one with `yagura authority renew`":                  "運用者の一覧がまだないため、誰も命令できません。`yagura authority renew` で作ってください",
+	"no operator list is known yet, so nobody may command: set one with `yagura authority renew`":                  "運用者の一覧がまだないため、誰も指示を出せません。`yagura authority renew` で作ってください",
 	"the operator list has generation %d, %d is already known: sign a newer one with `yagura authority renew`: %w": "運用者の一覧は第 %s 版ですが、すでに第 %s 版があります。`yagura authority renew` で新しい版に署名してください: %s",
 
 	// Home and doctor
-	"there is no operator list: no host takes an order":                                                                              "運用者の一覧がありません。どのホストも命令を受け付けません",
-	"the operator list ended at %s: no host takes an order":                                                                          "運用者の一覧は %s に期限が切れました。どのホストも命令を受け付けません",
-	"the operator list ends at %s: from then on no host takes an order":                                                              "運用者の一覧は %s に期限が切れます。以後、どのホストも命令を受け付けません",
+	"there is no operator list: no host takes an order":                                                                              "運用者の一覧がありません。どのホストも指示を受け付けません",
+	"the operator list ended at %s: no host takes an order":                                                                          "運用者の一覧は %s に期限が切れました。どのホストも指示を受け付けません",
+	"the operator list ends at %s: from then on no host takes an order":                                                              "運用者の一覧は %s に期限が切れます。以後、どのホストも指示を受け付けません",
 	"run `yagura authority renew`, with --key FILE where the authority key was moved away: `yagura authority show` says where to":    "`yagura authority renew` を実行してください。権限鍵を移した場合は --key ファイル を付けます(移動先は `yagura authority show`)",
 	"the authority key does not lie beside the server":                                                                               "権限鍵はサーバーと同じ場所にはありません",
 	"the authority key lies beside the server, and no other host is enrolled: %s":                                                    "権限鍵はサーバーと同じ場所にあります。ほかのホストは登録されていません: %s",

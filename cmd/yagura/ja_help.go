@@ -80,7 +80,7 @@ var jaHelp = terminal.Sentences{
 	"Cut a host off the network, except from this server; ends by itself.":  "このサーバーとの通信だけを残して、ホストをネットワーク隔離する。期限が来ると自動で解除される。",
 	"Say that a host's sensor may be stopped for a while without an alarm.": "ホストのセンサーをしばらく止めても警報を出さないと告げる。",
 	"For so long from now (at most 24h).":                                   "今からの長さ(最長 24 時間)。",
-	"A sensor that stops without such an order is told as an alarm. The host must be there to take the order; the newest one counts.": "この命令なしにセンサーが止まると警報になる。ホストが命令を受け取れるときに出すこと。最も新しい命令が有効。",
+	"A sensor that stops without such an order is told as an alarm. The host must be there to take the order; the newest one counts.": "この予告なしにセンサーが止まると警報になる。ホストが指示を受け取れるときに出すこと。最も新しい予告が有効。",
 	"before the work": "作業の前に", "the work is done": "作業が終わったとき",
 	"End an isolation.":    "ネットワーク隔離を解除する。",
 	"Why, for the record.": "記録に残す理由。",

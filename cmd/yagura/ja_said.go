@@ -43,7 +43,7 @@ var jaSaid = terminal.Sentences{
 
 	"no token is open: make one with `yagura enroll token`":        "使えるトークンはありません。`yagura enroll token` で作成してください",
 	"%s (%s) is revoked: its sensor can no longer connect":         "%s(%s)を失効させました。このホストのセンサーは接続できません",
-	"there are more: ask for them with --limit or --to":            "続きがあります。--limit または --to で指定してください",
+	"there are more: ask for them with --limit or --to":            "続きがあります。--limit で件数を増やすか、--to で時刻をさかのぼってください",
 	"no host is enrolled: make a token with `yagura enroll token`": "登録されたホストはありません。`yagura enroll token` でトークンを作成してください",
 	"%d events replayed as %s (%s)":                                "%d 件のイベントを %s(%s)として再生しました",
 
@@ -150,11 +150,12 @@ var jaSaid = terminal.Sentences{
 	"read coverage: %w": "カバレッジの読み取り: %s", "read stored events: %w": "保存済みイベントの読み取り: %s",
 	"nothing is stored about %s: %w": "%s については何も保存されていません: %s",
 	"notify.min_severity: %w":        "notify.min_severity: %s", "notify.smtp: %w": "notify.smtp: %s", "notify.timezone %q: %w": "notify.timezone %q: %s", "notify.webhooks %s: %w": "notify.webhooks %s: %s",
+	"%s: nothing will answer: %s is a recording that was replayed; try it on a host with a sensor (`yagura hosts`)": "%s: 応答はありません。%s は再生した記録です。センサーのあるホスト(`yagura hosts`)で試してください",
 	"(+%s late)":        "(%s 遅れ)",
 	"maintenance of %s": "%s の保守の予告",
 	"%s: waiting: %s never reported; `yagura actions show %s` tells when it has answered":                                                                            "%s: 送信待ちです。%s は一度も報告していません。応答すると `yagura actions show %s` に結果が出ます",
 	"%s: waiting: %s was not heard since the server started; `yagura actions show %s` tells when it has answered":                                                    "%s: 送信待ちです。%s はサーバーの起動後、まだ報告していません。応答すると `yagura actions show %s` に結果が出ます",
-	"CAUTION: two machines use the identity of %s. This order goes to both, both obey, and only the answer of one is kept: look at both. `yagura doctor` says more.": "注意: 二台のマシンが %s の ID を使っています。この命令は両方に届いて両方が従い、記録に残る結果は一方だけです。両方を確かめてください。詳しくは `yagura doctor` で。",
+	"CAUTION: two machines use the identity of %s. This order goes to both, both obey, and only the answer of one is kept: look at both. `yagura doctor` says more.": "注意: 二台のマシンが %s の ID を使っています。この指示は両方に届いて両方が従い、記録に残る結果は一方だけです。両方を確かめてください。詳しくは `yagura doctor` で。",
 	"%s: waiting: %s is silent since %s; `yagura actions show %s` tells when it has answered":                                                                        "%s: 送信待ちです。%s は %s から応答がありません。応答すると `yagura actions show %s` に結果が出ます",
 	"ACT":                 "アクション",
 	"ACTION":              "アクション ID",

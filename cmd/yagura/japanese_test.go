@@ -118,6 +118,11 @@ func TestNothingIsEnglishOnAJapaneseScreen(t *testing.T) {
 		{"config", "check", "--listen", "0.0.0.0:1"},
 		{"config", "print", "--retention-days", "x"},
 		{"server"},
+		{"authority", "show"},
+		{"authority", "renew", "--key", "/nonexistent/authority.key"},
+		{"respond", "isolate", "web-07", "--operator-key", "/nonexistent/operator.key"},
+		{"config", "check", "--config", "/nonexistent.yaml"},
+		{"config", "check", "--config", "/proc/version/server.yaml"},
 		{"sign-in"},
 		{"version"},
 	} {
@@ -126,6 +131,14 @@ func TestNothingIsEnglishOnAJapaneseScreen(t *testing.T) {
 	// a person gave the host by its name, and the answer spoke of an id
 	if out, errOut, _ := c.here(t, "respond", "suspend", process, "--wait", "300ms", "--reason", "確認中"); !strings.Contains(out, process) || !strings.Contains(errOut, "web-07") || strings.Contains(out+errOut, "h-") {
 		t.Errorf("respond suspend %s: %s%s", process, out, errOut)
+	}
+	// an order to a recording was said to wait for an answer that nothing will give
+	if out, errOut, code := c.here(t, "respond", "isolate", "web-07", "--wait", "300ms"); code != exitPartial || !strings.Contains(errOut, "再生した記録") {
+		t.Errorf("an order to a recording: exit %d, %s%s", code, out, errOut)
+	}
+	// a folder that is not there, two levels deep: its advice was cut off from its error and stayed English
+	if out, errOut, _ := c.here(t, "authority", "move", nowhere+"/no/usb"); !strings.Contains(errOut, "フォルダーを作るか、ディスクをマウント") {
+		t.Errorf("authority move into nothing: %s%s", out, errOut)
 	}
 	// doctor --notify said nothing at all of notices when no channel is set up
 	if out, _, _ := c.here(t, "doctor", "--notify"); !strings.Contains(out, "誰にも通知されません") {

@@ -9,7 +9,7 @@ import (
 // TestReasonsReadAsJapanese takes reasons as sensors, the coverage table and the console's forms really write
 // them: on a Japanese screen nothing of them stays English but names, paths and numbers.
 func TestReasonsReadAsJapanese(t *testing.T) {
-	names := regexp.MustCompile(`SIG[A-Z]+|"[^"]*"|/\S+|[0-9a-f]{16}|[0-9T:-]+Z|PID|pid|settings|handlers|ring_bulk|stranger|buckets|isolate_out|nftables|yagura_isolation|python3|ms|p-[a-z0-9]+|KiB|UTC|DNS|ptrace|lockdown|init|root|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
+	names := regexp.MustCompile(`SIG[A-Z]+|"[^"]*"|/\S+|[0-9a-f]{16}|[0-9T:-]+Z|PID|pid|settings|handlers|ring_bulk|stranger|buckets|isolate_out|nftables|yagura_isolation|python3|ms|p-[a-z0-9]+|KiB|UTC|DNS|[0-9a-f]{32}|stream_max_bytes|seccomp|ptrace|lockdown|init|root|local:|\x60[^\x60]*\x60|new、triaging、closed、open|"[^"]*"`)
 	latin := regexp.MustCompile(`[A-Za-z]{2,}`)
 	for _, en := range []string{
 		"no sign of life from the sensor",
@@ -67,6 +67,23 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 		"local:root took it meanwhile, and nothing was changed: ask, then decide again",
 		"it was given back or opened again meanwhile, and nothing was changed: look at it, then decide again",
 		"no session: sign in",
+		"renew the operator list: open authority: read key: stat /media/usb/authority.key: no such file or directory",
+		"release /web: open the operator key: read key: lstat /media/usb/authority.key: permission denied",
+		"data directory /a/b is refused: others can write in /a and exchange what lies in it: run `chmod go-w /a`, or choose a folder elsewhere: it is not this user's alone",
+		"two sensors speak at once in one boot, streams c9cdd883f6fcb3e6 and ac14edfc675eb383",
+		"two boots are alive at once, streams c9cdd883f6fcb3e6 and ac14edfc675eb383",
+		"a boot that had ended came back",
+		"it signed off at 2026-11-30 10:38:15 UTC and went on",
+		"write /var/lib/yagura-sensor/spool/1: no space left on device",
+		"the sensor done command 052db51a1e28e7431422b7f19279ebb8, which this server never relayed to it: pid 12 is stopped (1 reached) after 6.7 ms",
+		"the disk has 30679040 bytes free and 67108864 are kept in reserve: free space under /var/lib/yagura/log",
+		"the file system has 12 inodes free and 1024 are kept in reserve: remove files on the file system of /var/lib/yagura/log",
+		"it holds 4096 of 4096 bytes: raise stream_max_bytes, or see why it is not sealed",
+		"no connection can be taken: too many open files",
+		"512 connections are open, no more are taken",
+		"20 connections that had not shown who they are were ended so far, the last from 192.0.2.7",
+		"no filter of system calls (seccomp)",
+		"3 records or batches",
 		"the reason has 2001 characters, at most 2000 are kept",
 	} {
 		ja := inJapaneseText(en)

@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
 
 	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/coverage"
 	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/terminal"
@@ -263,6 +265,9 @@ func (s *shell) waiting(doing string, a *consolev1.Action) error {
 	for _, h := range hosts {
 		if h.Id != a.HostId {
 			continue
+		}
+		if slices.ContainsFunc(h.Coverage, func(c *consolev1.CoverageCell) bool { return c.Reason == coverage.ReasonReplayed }) {
+			return partialf("%s: nothing will answer: %s is a recording that was replayed; try it on a host with a sensor (`yagura hosts`)", doing, h.Name)
 		}
 		switch h.State {
 		case "silent":

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"gopkg.in/yaml.v3"
 )
@@ -129,7 +130,14 @@ func setFlag(v reflect.Value, k Key, texts []string) (errs []error) {
 
 func (c *Config) readFile(path string, root reflect.Value) error {
 	f, err := os.Open(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return wrong("there is no configuration %s: correct --config or remove it", "設定ファイル %s がありません。--config を確かめてください", path)
+	case errors.Is(err, fs.ErrPermission):
+		return wrong("this user may not read the configuration %s", "設定ファイル %s を読む権限がありません", path)
+	case errors.Is(err, syscall.ENOTDIR):
+		return wrong("there is no configuration %s: something in that path is no folder; correct --config or --data", "設定ファイル %s がありません。途中にフォルダーでないものがあります。--config と --data を確かめてください", path)
+	case err != nil:
 		return wrong("read configuration: %v: correct --config or remove it", "設定ファイルを読み取れません: %v。--config を確かめてください", err)
 	}
 	defer f.Close()

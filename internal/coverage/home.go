@@ -418,7 +418,7 @@ func strip(rows []Row, at int64) []Mark {
 			case r.State == Full:
 				seen = true
 			case upgraded(r, at):
-			case r.State != Silent || r.Reason != reasonPlanned && r.Reason != reasonRequested && r.Reason != reasonReplayed:
+			case r.State != Silent || r.Reason != reasonPlanned && r.Reason != reasonRequested && r.Reason != ReasonReplayed:
 				missed = true
 			}
 		}

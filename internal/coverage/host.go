@@ -18,7 +18,7 @@ const (
 	reasonSignedOff = "the sensor was stopped" // who did it follows, when that is known
 	reasonPlanned   = "the sensor was stopped during a maintenance that was ordered"
 	reasonRequested = "the sensor was stopped on request" // as an older server wrote it
-	reasonReplayed  = "a recording that was replayed: nothing is watched there"
+	ReasonReplayed  = "a recording that was replayed: nothing is watched there"
 	missedPrefix    = "the canary's "
 )
 
@@ -222,7 +222,7 @@ func (c *Coverage) evaluate(h *host, at int64) {
 		since, reason := h.heard, reasonSilent
 		switch until, _ := c.planned(h.tenant, h.id); {
 		case h.recording:
-			reason = reasonReplayed
+			reason = ReasonReplayed
 		case until > at:
 			h.until, reason = until, reasonPlanned
 		default:

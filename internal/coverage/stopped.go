@@ -47,7 +47,7 @@ func whoStopped(reason string) (who string, ok bool) {
 // restore takes an open row that says the host is silent.
 func (h *host) restore(r *Row) {
 	who, off := whoStopped(r.Reason)
-	if r.State == Silent && (off || r.Reason == reasonReplayed || r.Reason == reasonPlanned) {
+	if r.State == Silent && (off || r.Reason == ReasonReplayed || r.Reason == reasonPlanned) {
 		h.off, h.who = r.From, who
 	}
 	if r.State == Silent && r.Reason == reasonPlanned {
@@ -158,7 +158,7 @@ func (c *Coverage) raiseStop(h *host, s *stop, dark int64) {
 
 var stopDetection = detection.Detection{
 	RuleID: "yagura-sensor-stopped", RuleVersion: "1",
-	Title: detection.Said{En: "The sensor was stopped, and nobody had ordered it", Ja: "命令のないセンサーの停止"},
+	Title: detection.Said{En: "The sensor was stopped, and nobody had ordered it", Ja: "予告のないセンサーの停止"},
 	Why: detection.Said{
 		En: "Whoever wants to work unseen stops the sensor first. No operator had signed a maintenance of this host. What the matched field says is the sensor's own last word: the process that stopped it, or that nobody knows.",
 		Ja: "見られずに動こうとする者は、まずセンサーを止めます。このホストの保守を命じた運用者の署名はありません。一致した値はセンサー自身の最後の言葉で、停止させたプロセスを示します(不明の場合もあります)。",
@@ -178,7 +178,7 @@ func saidSilent(name string, r Row, at int64, p plan, ja func(string) string) (s
 	case r.Reason == reasonPlanned && p.until > at:
 		severity = detection.Low
 		what.En = fmt.Sprintf("%s: the sensor is stopped since %s, in a maintenance that %s ordered until %s; the host is unwatched.", name, clock(r.From), p.by, clock(p.until))
-		what.Ja = fmt.Sprintf("%s: %s の命令による保守(%s まで)のため、センサーは %s から停止しています。このホストは監視されていません。", name, p.by, clock(p.until), clock(r.From))
+		what.Ja = fmt.Sprintf("%s: %s の予告による保守(%s まで)のため、センサーは %s から停止しています。このホストは監視されていません。", name, p.by, clock(p.until), clock(r.From))
 		fix.En = "Nothing until then. A host that is still silent afterwards is told like any other."
 		fix.Ja = "それまで対応は不要です。期限後も報告がなければ、ほかのホストと同様に通知します。"
 	case off && at-r.From < patience(who).Microseconds():
@@ -193,7 +193,7 @@ func saidSilent(name string, r Row, at int64, p plan, ja func(string) string) (s
 			severity = detection.Medium
 		}
 		what.En = fmt.Sprintf("%s: the sensor was stopped at %s, and nobody had ordered it (%s). The host is unwatched since.", name, clock(r.From), who)
-		what.Ja = fmt.Sprintf("%s: 命令がないのに、センサーが %s に停止しました(%s)。以後このホストは監視されていません。", name, clock(r.From), ja(who))
+		what.Ja = fmt.Sprintf("%s: 予告がないのに、センサーが %s に停止しました(%s)。以後このホストは監視されていません。", name, clock(r.From), ja(who))
 		fix.En = "Find out who stopped it and why, then start it: `systemctl start yagura-sensor`. Before a stop that is meant sign `yagura respond maintenance HOST --for 1h`."
 		fix.Ja = "誰がなぜ止めたかを調べ、`systemctl start yagura-sensor` で起動してください。意図した停止の前には `yagura respond maintenance HOST --for 1h` で署名してください。"
 	default:

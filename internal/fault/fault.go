@@ -20,7 +20,7 @@ type Fault struct {
 	Cause   Cause
 	Subject string // which of them: a shard's number, a file; "" where there is only one
 	Detail  string // what went wrong last, in English: an error's text
-	Ja      string // the same in Japanese, where it was given with Told
+	Ja      string // the same in Japanese, where it was given with Told or the board speaks it
 	Count   uint64 // how often it was raised since Since
 	Since   time.Time
 	Last    time.Time // raised for the last time
@@ -61,6 +61,9 @@ const (
 
 // Board is where faults stand. The methods of a nil board do nothing. It is safe for many goroutines.
 type Board struct {
+	// Japanese says an error's text in Japanese; nil leaves it as it is. It is set before the board is used.
+	Japanese func(english string) string
+
 	log *slog.Logger
 
 	mu       sync.Mutex // guards what follows; never held across I/O
@@ -119,6 +122,8 @@ func (b *Board) Raise(cause Cause, subject string, err error) {
 		e.Detail, e.Ja = err.Error(), ""
 		if t, ok := errors.AsType[*told](err); ok {
 			e.Ja = t.ja
+		} else if b.Japanese != nil {
+			e.Ja = b.Japanese(e.Detail)
 		}
 	}
 	tell := e.shows(now) && now.Sub(e.logged) >= again

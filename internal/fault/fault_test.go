@@ -125,3 +125,16 @@ func ExampleBoard() {
 	// log-full high
 	// 0
 }
+
+// TestADetailIsSaidInJapanese: the reason of a fault is an error's text, and stood in English in the Japanese sentence.
+func TestADetailIsSaidInJapanese(t *testing.T) {
+	b := fault.NewBoard(nil)
+	b.Japanese = func(english string) string {
+		return strings.ReplaceAll(english, "no space left on device", "ディスクに空きがありません")
+	}
+	b.Raise(fault.DiskFull, "", errors.New("no space left on device"))
+	got := b.Standing()
+	if len(got) != 1 || !strings.Contains(got[0].What().Ja, "(ディスクに空きがありません)") || !strings.Contains(got[0].What().En, "(no space left on device)") {
+		t.Errorf("the fault reads %+v", got)
+	}
+}

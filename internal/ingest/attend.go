@@ -196,12 +196,12 @@ func (s *Service) outcome(ctx context.Context, id fleet.Identity, src *source, x
 	var foreign *response.Foreign
 	switch {
 	case errors.As(err, &foreign):
-		s.o.Coverage.Report(ctx, faultForeign(id, foreign.Error()))
+		s.o.Coverage.Report(ctx, faultForeign(id, s.said(foreign.Error())))
 	case err != nil && s.mayLog(ctx, id, src):
 		s.log.WarnContext(ctx, "outcome refused", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Any("err", err))
 	case err != nil:
 	case o.State == command.Refused && refusedForTime(o.Proof):
-		s.o.Coverage.Report(ctx, faultOrderClock(id, event.Text(o.Detail)))
+		s.o.Coverage.Report(ctx, faultOrderClock(id, s.said(event.Text(o.Detail))))
 	case o.State == command.Done:
 		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "order-clock")
 	}
@@ -252,7 +252,7 @@ const maxProblem = 512
 // disk notes whether the sensor can keep events while it cannot send them.
 func (s *Service) disk(ctx context.Context, id fleet.Identity, m *sensorv1.ReportRequest) {
 	if len(m.SpoolProblem) > 0 && !m.GoingDown {
-		s.o.Coverage.Report(ctx, faultDisk(id, string(m.SpoolProblem[:min(len(m.SpoolProblem), maxProblem)])))
+		s.o.Coverage.Report(ctx, faultDisk(id, s.said(event.Text(string(m.SpoolProblem)))))
 	} else {
 		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "spool")
 	}

@@ -32,12 +32,12 @@ const (
 	kindRenamed = "renamed"
 )
 
-func faultClone(id fleet.Identity, why string) coverage.Fault {
+func faultClone(id fleet.Identity, why detection.Said) coverage.Fault {
 	return coverage.Fault{
 		Tenant: id.Tenant, Host: id.Host, Kind: kindClone, Class: coverage.ClassTamper, Severity: detection.High,
 		What: detection.Said{
-			En: "Two machines, or two programs, use one identity: " + why + ". Orders go to both, events of both stand under one name, and one hides the silence of the other.",
-			Ja: "二台のマシン、または二つのプログラムが一つの ID を使っています(" + why + ")。命令は両方に届き、両方のイベントが一つの名前に並び、一方の途絶を他方が隠します。",
+			En: "Two machines, or two programs, use one identity: " + why.En + ". Orders go to both, events of both stand under one name, and one hides the silence of the other.",
+			Ja: "二台のマシン、または二つのプログラムが一つの ID を使っています(" + why.Ja + ")。指示は両方に届き、両方のイベントが一つの名前に並び、一方の途絶を他方が隠します。",
 		},
 		Fix: detection.Said{
 			En: "Remove the sensor's data folder on the copy and enrol it with a new token; the alarm goes out ten minutes after the last word of the second one. If no copy is known, somebody holds the host's key: revoke this host and enrol it anew.",
@@ -107,12 +107,12 @@ func faultBootClock(id fleet.Identity, by int64) coverage.Fault {
 	}
 }
 
-func faultDisk(id fleet.Identity, why string) coverage.Fault {
+func faultDisk(id fleet.Identity, why detection.Said) coverage.Fault {
 	return coverage.Fault{
 		Tenant: id.Tenant, Host: id.Host, Kind: "spool", Class: coverage.ClassSensorDegraded, Severity: detection.Medium,
 		What: detection.Said{
-			En: "The sensor cannot use its disk (" + event.Show(why) + "). It goes on from memory: while the server is out of reach, events will be lost.",
-			Ja: "センサーがディスクを使えません(" + event.Show(why) + ")。メモリーで動作を続けていますが、サーバーに届かない間のイベントは失われます。",
+			En: "The sensor cannot use its disk (" + why.En + "). It goes on from memory: while the server is out of reach, events will be lost.",
+			Ja: "センサーがディスクを使えません(" + why.Ja + ")。メモリーで動作を続けていますが、サーバーに届かない間のイベントは失われます。",
 		},
 		Fix: detection.Said{
 			En: "Free space below the sensor's data folder, or mend its file system; the sensor uses it again by itself.",
@@ -121,26 +121,36 @@ func faultDisk(id fleet.Identity, why string) coverage.Fault {
 	}
 }
 
-func faultForeign(id fleet.Identity, why string) coverage.Fault {
+func faultForeign(id fleet.Identity, why detection.Said) coverage.Fault {
 	return coverage.Fault{
 		Tenant: id.Tenant, Host: id.Host, Kind: "foreign-command", Class: coverage.ClassTamper, Severity: detection.High,
-		What: detection.Said{En: "A command reached the sensor that did not come through this server's queue: " + event.Show(why) + ".", Ja: "このサーバーの待ち行列を経ていないコマンドがセンサーに届きました(" + event.Show(why) + ")。"},
+		What: detection.Said{En: "A command reached the sensor that did not come through this server's queue: " + why.En + ".", Ja: "このサーバーの待ち行列を経ていない指示がセンサーに届きました(" + why.Ja + ")。"},
 		Fix:  detection.Said{En: "Somebody may hold the server's listener or its data. Compare the actions with the audit, and replace the server's keys.", Ja: "第三者がサーバーの受け口かデータを握っている可能性があります。操作の一覧を監査記録と照合し、サーバーの鍵を交換してください。"},
 	}
 }
 
-func faultOrderClock(id fleet.Identity, why string) coverage.Fault {
+func faultOrderClock(id fleet.Identity, why detection.Said) coverage.Fault {
 	return coverage.Fault{
 		Tenant: id.Tenant, Host: id.Host, Kind: "order-clock", Class: coverage.ClassTamper, Severity: detection.High,
 		What: detection.Said{
-			En: "The host refused an order for its time, so it obeys none: " + event.Show(clipped(why)) + ".",
-			Ja: "ホストが時刻を理由に命令を拒否しました。このままではどの命令にも従いません(" + event.Show(clipped(why)) + ")。",
+			En: "The host refused an order for its time, so it obeys none: " + why.En + ".",
+			Ja: "ホストが時刻を理由に指示を拒否しました。このままではどの指示にも従いません(" + why.Ja + ")。",
 		},
 		Fix: detection.Said{
 			En: "Two of three clocks are wrong there: the server's, the host's, and what the sensor remembers of the server's. Set the server's clock by NTP, then the host's; if nobody moved them, look for who did.",
 			Ja: "サーバーの時計、ホストの時計、センサーが覚えているサーバー時刻の三つのうち二つが誤っています。まずサーバー、次にホストの時計を NTP で合わせてください。心当たりがなければ、誰が動かしたかを調べてください。",
 		},
 	}
+}
+
+// said gives a reason, which may be a host's word, in both languages as a fault may hold it.
+func (s *Service) said(why string) detection.Said {
+	why = clipped(why)
+	out := detection.Said{En: event.Show(why), Ja: event.Show(why)}
+	if s.o.Japanese != nil {
+		out.Ja = event.Show(s.o.Japanese(why))
+	}
+	return out
 }
 
 // clipped bounds what a host says in a fault.
@@ -151,12 +161,12 @@ func clipped(s string) string {
 	return strings.ToValidUTF8(s, "")
 }
 
-func faultNumbers(id fleet.Identity, why string) coverage.Fault {
+func faultNumbers(id fleet.Identity, why detection.Said) coverage.Fault {
 	return coverage.Fault{
 		Tenant: id.Tenant, Host: id.Host, Kind: "numbers", Class: coverage.ClassDrops, Severity: detection.Medium,
 		What: detection.Said{
-			En: "Events are missing that the sensor numbered and did not tell as lost: " + why + ".",
-			Ja: "センサーが番号を付けたのに、欠損とも告げずに届いていないイベントがあります(" + why + ")。",
+			En: "Events are missing that the sensor numbered and did not tell as lost: " + why.En + ".",
+			Ja: "センサーが番号を付けたのに、欠損とも告げずに届いていないイベントがあります(" + why.Ja + ")。",
 		},
 		Fix: detection.Said{
 			En: "This goes out when they come or are told as lost. If it stays, somebody lets part of the events not pass, or speaks for the sensor: look at what is between the host and this server, and at the host.",

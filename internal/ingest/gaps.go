@@ -163,5 +163,5 @@ func (s *Service) numbers(ctx context.Context, id fleet.Identity, src *source, m
 		return
 	}
 	slices.Sort(why)
-	s.o.Coverage.Report(ctx, faultNumbers(id, strings.Join(why, "; ")))
+	s.o.Coverage.Report(ctx, faultNumbers(id, s.said(strings.Join(why, "; "))))
 }

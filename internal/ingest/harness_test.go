@@ -134,6 +134,7 @@ func (s *server) open(t testing.TB, maxBytes int64) {
 	s.service, err = ingest.New(ctx, ingest.Options{
 		Fleet: s.fleet, Coverage: s.coverage, Relay: s.relay, Log: s.log, Manifest: s.manifest, Cellar: s.db.Ingest(),
 		Quarantine: filepath.Join(s.dir, "quarantine"), Gather: 2 * time.Millisecond, Version: "test", Logger: log,
+		Japanese: func(english string) string { return "〔" + english + "〕" },
 	})
 	must(err)
 	if s.listen == "" {

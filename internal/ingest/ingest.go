@@ -93,6 +93,8 @@ type Options struct {
 	Logger     *slog.Logger
 	Faults     *fault.Board      // told of crowds before the listener; may be nil
 	OnChange   func(what string) // hosts; may be nil
+
+	Japanese func(english string) string // what a sensor or this package says, in Japanese; nil: it stays English
 }
 
 // Service implements sensorv1connect.SensorsHandler. Serve runs it.

@@ -138,7 +138,7 @@ func (s *Service) doubled(ctx context.Context, id fleet.Identity, src *source, w
 	src.mu.Unlock()
 	s.o.Fleet.Doubled(id.Host)
 	if news { // the first words stand: those that follow say the same
-		s.o.Coverage.Report(ctx, faultClone(id, why))
+		s.o.Coverage.Report(ctx, faultClone(id, s.said(why)))
 		s.changed()
 	}
 }

@@ -22,6 +22,9 @@ func (s *server) failure(t testing.TB, x *sensor, kind string) string {
 	}
 	for _, f := range list {
 		if f.ID == x.host.String()+"/"+kind {
+			if reason := map[string]bool{"clone": true, "spool": true, "numbers": true, "order-clock": true, "foreign-command": true}; reason[kind] && !strings.Contains(f.What.Ja, "〔") {
+				t.Errorf("the reason of %s is in English for those who read Japanese: %s", kind, f.What.Ja)
+			}
 			return fmt.Sprintf("%s: %s", f.Severity, f.What.En)
 		}
 	}
