@@ -125,15 +125,19 @@ func rulesMessage(set *sigma.Ruleset, hits map[string]uint64, fleet []event.OS) 
 		r.Rules = append(r.Rules, m)
 	}
 	for _, x := range set.Rejected() {
-		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: ruleReason(x.Reason)})
+		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: oneSentence(x.Reason)})
 	}
 	for _, x := range set.Warnings() {
-		r.Warnings = append(r.Warnings, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: ruleReason(x.Reason)})
+		r.Warnings = append(r.Warnings, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: oneSentence(x.Reason)})
 	}
 	return r
 }
 
-// ruleReason says a reason of package sigma in both languages. It is one sentence, whatever semicolons it holds.
-func ruleReason(english string) *consolev1.Said {
-	return &consolev1.Said{En: english, Ja: tongueOf(terminal.Japanese).Text(english)}
+// oneSentence says a reason in both languages that is one sentence, whatever semicolons it holds.
+func oneSentence(english string) *consolev1.Said {
+	s := &consolev1.Said{En: english, Ja: tongueOf(terminal.Japanese).Text(english)}
+	if s.Ja == s.En {
+		s.Ja = "" // nobody has said it in Japanese
+	}
+	return s
 }

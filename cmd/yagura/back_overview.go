@@ -66,6 +66,9 @@ func (b *overviewBack) Home(ctx context.Context, t tenant.ID) (*consolev1.Home, 
 		if f.Host != (event.HostID{}) {
 			x.HostId = f.Host.String()
 		}
+		if f.Store {
+			x.Page = pageStore
+		}
 		h.SilentFailures = append(h.SilentFailures, x)
 	}
 	for _, c := range sum.Cells {
@@ -124,6 +127,9 @@ func (b *overviewBack) lastEvent(ctx context.Context, t tenant.ID) int64 {
 	return b.rate.newest()
 }
 
+// pageStore is the console's page of what the event store holds.
+const pageStore = "store"
+
 // healedShown is how long doctor still tells of a fault of the server that is over.
 const healedShown = time.Hour
 
@@ -165,7 +171,11 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 			state = "warn" // such as a maintenance that was ordered
 		case detection.Medium, detection.High, detection.Critical:
 		}
-		out = append(out, &consolev1.Check{Name: f.Class, State: state, What: said(named(f)), Fix: said(f.Fix)})
+		c := &consolev1.Check{Name: f.Class, State: state, What: said(named(f)), Fix: said(f.Fix)}
+		if f.Store {
+			c.Page = pageStore
+		}
+		out = append(out, c)
 	}
 	for _, f := range b.faults.Healed(time.Now().Add(-healedShown)) {
 		add(coverage.ClassServer, "ok", f.What())

@@ -24,7 +24,8 @@ func (b *overviewBack) Quarantine(_ context.Context, t tenant.ID) (*consolev1.Qu
 }
 
 func (b *overviewBack) keptItem(t tenant.ID, k eventstore.Detained) *consolev1.QuarantineItem {
-	x := &consolev1.QuarantineItem{Id: k.ID, Time: k.At.UnixMicro(), Events: k.Events, Bytes: k.Bytes, Reason: event.Text(k.Reason), Damaged: k.Damaged}
+	x := &consolev1.QuarantineItem{Id: k.ID, Time: k.At.UnixMicro(), Events: k.Events, Bytes: k.Bytes, Damaged: k.Damaged}
+	keptFor(x, k.Reason)
 	for _, h := range k.Hosts {
 		name := h.String()
 		if known, ok := b.fleet.Host(t, h); ok {
@@ -33,6 +34,12 @@ func (b *overviewBack) keptItem(t tenant.ID, k eventstore.Detained) *consolev1.Q
 		x.Hosts = append(x.Hosts, name)
 	}
 	return x
+}
+
+// keptFor says why in both languages.
+func keptFor(x *consolev1.QuarantineItem, reason string) {
+	x.Reason = event.Text(reason)
+	x.Why = oneSentence(x.Reason)
 }
 
 // Retry tries to store one thing that lies there, or all that can be read.
@@ -55,7 +62,7 @@ func (b *overviewBack) Retry(ctx context.Context, t tenant.ID, id string) (*cons
 		}
 		if err != nil {
 			x := b.keptItem(t, k)
-			x.Reason = event.Text(err.Error())
+			keptFor(x, err.Error())
 			m.Failed = append(m.Failed, x)
 		}
 	}

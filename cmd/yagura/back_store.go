@@ -10,6 +10,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/eventstore"
 	"github.com/yagura-edr/yagura/internal/fault"
+	"github.com/yagura-edr/yagura/internal/fleet"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/tenant"
 	"github.com/yagura-edr/yagura/internal/terminal"
@@ -80,6 +81,7 @@ func (b *overviewBack) Store(ctx context.Context, t tenant.ID) (*consolev1.Store
 	m := &consolev1.Store{
 		Segments: int64(st.Segments), Rows: st.Rows, Bytes: st.Bytes, Checked: int64(scrub.Checked), OldestCheck: scrub.Oldest,
 		Expiring: int64(wait.Segments), ExpiringRows: wait.Events, ExpiringFrom: wait.Oldest, ExpiringTo: wait.Newest,
+		Days: uint32(st.Days), From: st.From, To: st.To,
 		Clock: at.Wall.UnixMicro(), Believed: at.Believed.UnixMicro(), ClockJumped: at.Jumped, RetentionDays: uint32(b.store.Retention() / (24 * time.Hour)),
 	}
 	due, err := b.store.Due(ctx, at.Wall)
@@ -87,17 +89,44 @@ func (b *overviewBack) Store(ctx context.Context, t tenant.ID) (*consolev1.Store
 		return nil, err
 	}
 	m.Due, m.DueRows = int64(due.Segments), due.Events
+	hosts := b.fleet.Hosts(t)
 	for _, d := range b.store.Damaged() {
-		if !d.Hot && d.Tenant == t && len(m.Files) < maxStoreFiles {
-			m.Files = append(m.Files, &consolev1.StoreFile{Path: d.Path, State: d.Reason, Rows: d.Rows, Bytes: d.Bytes, From: d.MinTime, To: d.MaxTime})
+		switch {
+		case d.Hot:
+			m.UnreadNewest++
+		case d.Tenant == t && len(m.Files) < maxStoreFiles:
+			f := &consolev1.StoreFile{
+				Path: d.Path, State: d.Reason, Rows: d.Rows, Bytes: d.Bytes, From: d.MinTime, To: d.MaxTime, Group: d.Group, Since: d.Found.UnixMicro(),
+			}
+			concerns(f, d, hosts)
+			m.Files = append(m.Files, f)
 		}
 	}
 	for _, o := range b.store.Orphans() {
 		if len(m.Files) < maxStoreFiles {
-			m.Files = append(m.Files, &consolev1.StoreFile{Path: o.Path, State: o.Verdict, Why: o.Why, Bytes: o.Bytes})
+			f := &consolev1.StoreFile{Path: o.Path, State: o.Verdict, Why: o.Why, Bytes: o.Bytes, Since: o.Found.UnixMicro()}
+			if o.Why != "" {
+				f.WhySaid = oneSentence(o.Why)
+			}
+			m.Files = append(m.Files, f)
 		}
 	}
 	return m, nil
+}
+
+// maxFileHosts bounds the names of one file; their number is of all.
+const maxFileHosts = 20
+
+// concerns names the hosts that events of a file may be of: the manifest keeps the first and the last of them.
+func concerns(f *consolev1.StoreFile, d eventstore.Damaged, hosts []fleet.Host) {
+	for _, h := range hosts {
+		if !d.Overlaps(h.ID, 0, 0) {
+			continue
+		}
+		if f.HostCount++; len(f.Hosts) < maxFileHosts {
+			f.Hosts = append(f.Hosts, h.Name)
+		}
+	}
 }
 
 // ConfirmExpiry believes the machine's clock and lets what is past the retention go.

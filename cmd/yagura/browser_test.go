@@ -55,6 +55,10 @@ func TestEveryButtonAndKeyInChromium(t *testing.T) { inChromium(t, "e2e/clicks.m
 // console's own port while the server is down (web/e2e/theft.mjs). A cookie gave them the session.
 func TestNoSessionForAnotherPortInChromium(t *testing.T) { inChromium(t, "e2e/theft.mjs") }
 
+// TestStoreThatIsNotWholeInChromium reads the Store screen over a missing segment, a file that nobody names and a
+// quarantine, and takes in again what lies there (web/e2e/store.mjs). The console had no word of any of them.
+func TestStoreThatIsNotWholeInChromium(t *testing.T) { inChromium(t, "e2e/store.mjs") }
+
 // webTools gives the folder of the console's tests, or skips where there is no browser or no tools for it.
 func webTools(t *testing.T) string {
 	t.Helper()

@@ -55,6 +55,9 @@ func (v doctorVerb) Run(s *shell) error {
 			if fix := s.said(c.Fix); fix != "" && c.State != "ok" {
 				lines = append(lines, terminal.Wrap("→ "+event.Show(fix), max(s.width(), 80)-checkIndent)...)
 			}
+			if c.Page != "" && c.State != "ok" {
+				lines = append(lines, "→ "+s.say("in the console: %s", "/"+c.Page))
+			}
 			head := mark + " " + s.checkName(c.Name)
 			if terminal.Width(head)+1 >= checkIndent { // a long name has a line of its own
 				s.printf("%s\n", head)

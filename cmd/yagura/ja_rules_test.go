@@ -113,7 +113,7 @@ func TestRefusedRulesReadAsJapanese(t *testing.T) {
 		t.Errorf("%d of %d wrong rules were refused:\n%s", refused, len(files), out)
 	}
 	for _, r := range []string{"correlation rules are not judged yet; only single-event rules are"} {
-		if ja := ruleReason(r).Ja; latin.MatchString(ja) {
+		if ja := oneSentence(r).Ja; latin.MatchString(ja) {
 			t.Errorf("the console says %q in Japanese", ja)
 		}
 	}

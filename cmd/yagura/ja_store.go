@@ -34,10 +34,32 @@ var jaStore = terminal.Sentences{
 
 	"%d records in %d of %d parts": "%d 件の記録、%d / %d 区画",
 
+	// why something lies in quarantine or was set aside
+	"%s worker crashed (%s)": "%s ワーカーがクラッシュしました(%s)", "%s worker crashed": "%s ワーカーがクラッシュしました",
+	"%s worker passed its memory (%s)": "%s ワーカーがメモリーの上限を超えました(%s)", "%s worker passed its memory": "%s ワーカーがメモリーの上限を超えました",
+	"%s worker did not answer in its time (%s)": "%s ワーカーが時間内に応答しませんでした(%s)", "%s worker did not answer in its time": "%s ワーカーが時間内に応答しませんでした",
+	"%s worker was killed from outside (%s)": "%s ワーカーが外部から強制終了されました(%s)", "%s worker lacked memory or threads (%s)": "%s ワーカーにメモリーまたはスレッドが足りません(%s)",
+	"%d of %d batches of %s: it cannot be stored yet":                                                           "%[3]s のイベントのまとまり %[2]d 個のうち %[1]d 個は、まだ保存できません",
+	"stored files cannot be read that may hold it: `yagura store` names them":                                   "すでに入っているかもしれない、読み取れない保存済みファイルがあります。`yagura store` で確認できます",
+	"look what is stored of it":                                                                                 "保存済みの分の確認",
+	"%s: its bytes are damaged: nothing can read them: sensors that still held its events have sent them again": "%s は壊れていて、読み取れません。まだ保持していたセンサーは、イベントを送り直しています",
+	"it is a hot file whose events were not found in the log":                                                   "ログに見つからないイベントを含む、シール前のファイルです",
+	"it holds one event more than once":                                                                         "同じイベントを重複して含んでいます",
+	"a segment of the same time cannot be read, so nothing can be proven":                                       "同じ時間帯のセグメントを読み取れないため、判断できません",
+	"inspect %s":   "%s の検査",
+	"take %s back": "%s の取り込み",
+	"log record of %d bytes, its header says %d":    "ログの記録は %d バイトですが、ヘッダーには %d とあります",
+	"log record with a wrong checksum":              "ログの記録のチェックサムが一致しません",
+	"log record has no magic":                       "ログの記録の形式ではありません",
+	"%d bytes after the last batch of a log record": "ログの記録の末尾に余分なデータが %d バイトあります",
+
 	// yagura store
 	"look at the store":                 "ストアの確認",
 	"remove what is past the retention": "保存期間を過ぎたイベントの削除",
 	"%d files with %d events, %d bytes; %d compared with their sums within a week; kept for %d days": "ファイル %d 個、イベント %d 件、%d バイト。この 1 週間に %d 個をチェックサムと照合。保存期間 %d 日",
+	"%d days of events, from %s to %s": "イベント %d 日分(%s から %s まで)",
+	"hosts that may be affected: %s":   "影響しうるホスト: %s", "hosts that may be affected: %s and %d more": "影響しうるホスト: %s、ほか %d 台", "found %s": "%s に確認",
+	"in the console: %s":                   "コンソール: %s",
 	"%d events of %s to %s":                "イベント %d 件(%s から %s まで)",
 	"stored files that cannot be read: %d": "読み取れない保存済みファイル: %d 個",
 	"the clock of the server's host says %s; by the time that has passed it is %s, and that is what retention goes by":                                                                                     "サーバーのホストの時計は %s ですが、経過時間による推定は %s です。保存期間の計算には推定を使います",

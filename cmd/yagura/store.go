@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -44,17 +45,39 @@ func (storeShowVerb) Run(s *shell) error {
 		return errors.Join(s.printJSON(m), partial)
 	}
 	s.printf("%s\n", s.say("%d files with %d events, %d bytes; %d compared with their sums within a week; kept for %d days", m.Segments, m.Rows, m.Bytes, m.Checked, m.RetentionDays))
+	if m.Days > 0 {
+		s.printf("%s\n", s.say("%d days of events, from %s to %s", m.Days, terminal.Clock(m.From), terminal.Clock(m.To)))
+	}
 	for _, f := range m.Files {
 		s.printf("%s  %s\n", terminal.Pad(s.say(f.State), 12), event.Show(f.Path))
 		if f.Rows > 0 {
-			s.printf("%14s%s\n", "", s.say("%d events of %s to %s", f.Rows, terminal.Clock(f.From), terminal.Clock(f.To)))
+			s.below(s.say("%d events of %s to %s", f.Rows, terminal.Clock(f.From), terminal.Clock(f.To)))
+		}
+		switch names := event.Show(strings.Join(f.Hosts, ", ")); {
+		case int(f.HostCount) > len(f.Hosts):
+			s.below(s.say("hosts that may be affected: %s and %d more", names, int(f.HostCount)-len(f.Hosts)))
+		case f.HostCount > 0:
+			s.below(s.say("hosts that may be affected: %s", names))
+		}
+		if f.Since > 0 {
+			s.below(s.say("found %s", terminal.Clock(f.Since)))
 		}
 		if f.Why != "" {
-			s.printf("%14s%s\n", "", event.Show(s.tongue.Text(f.Why)))
+			s.below(s.tongue.Text(f.Why))
 		}
+	}
+	if m.UnreadNewest > 0 {
+		s.printf("%s\n", s.say("Some of the newest events cannot be read until they are sealed, mostly within a minute (%d files).", m.UnreadNewest))
 	}
 	s.expiring(m)
 	return partial
+}
+
+// below prints a sentence under the name of a file.
+func (s *shell) below(text string) {
+	for _, line := range terminal.Wrap(event.Show(text), max(s.width(), 80)-14) {
+		s.printf("%14s%s\n", "", line)
+	}
 }
 
 // expiring says what of the clock and the retention waits for a person.

@@ -38,6 +38,7 @@ type SilentFailure struct {
 	Fix      detection.Said
 	Since    int64
 	Severity detection.Severity
+	Store    bool // what the event store holds is to be looked at
 }
 
 // HostHealth is the state of one host: reporting, degraded, silent, never, revoked, or waiting for its first word since
@@ -162,7 +163,7 @@ func (c *Coverage) ofServer() []SilentFailure {
 	var out []SilentFailure
 	for _, f := range c.o.Faults.Standing() {
 		f.Detail, f.Ja = event.Show(f.Detail), event.Show(f.Ja)
-		out = append(out, SilentFailure{ID: "server/" + f.ID(), Class: ClassServer, What: f.What(), Fix: f.Fix(), Since: f.Since.UnixMicro(), Severity: f.Severity()})
+		out = append(out, SilentFailure{ID: "server/" + f.ID(), Class: ClassServer, What: f.What(), Fix: f.Fix(), Since: f.Since.UnixMicro(), Severity: f.Severity(), Store: f.OfStore()})
 	}
 	return out
 }
@@ -327,6 +328,7 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(
 	for class, l := range detained {
 		what, fix := saidDetained(name, class, l.n, l.since)
 		add(ClassServer, "quarantine/"+class, l.since, detection.Medium, what, fix)
+		out[len(out)-1].Store = true
 	}
 	for class, l := range holds {
 		what, fix := saidHeld(name, class, l.n, l.since, loudest(l.reason))

@@ -32,6 +32,7 @@ type Damaged struct {
 	File
 	Reason string
 	Hot    bool // its events stand in the log, and come back when they are sealed
+	Found  time.Time
 
 	why   error     // what was found wrong with it, where that is known of this file alone
 	stamp time.Time // when the file was last written, as it was found
@@ -68,6 +69,7 @@ func (s *Store) mark(ctx context.Context, found []Damaged, why error) {
 	}
 	s.mu.Lock()
 	for _, d := range found {
+		d.Found = s.opts.Now()
 		s.bad[d.Path] = d
 	}
 	s.mu.Unlock()

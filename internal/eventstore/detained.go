@@ -100,7 +100,7 @@ func (s *Store) Detained(t tenant.ID) ([]Detained, error) {
 func (s *Store) tellKept() {
 	names, err := filepath.Glob(filepath.Join(s.dir, "quarantine", "*-*.bin"))
 	if err == nil && len(names) > 0 {
-		err = fmt.Errorf("%d records or batches", len(names))
+		err = fault.Told(fmt.Sprintf("%d records or batches", len(names)), fmt.Sprintf("%d 個", len(names)))
 	}
 	s.opts.Faults.Report(fault.Quarantine, "", err)
 }

@@ -37,6 +37,7 @@ type Orphan struct {
 	Bytes   int64
 	Verdict string
 	Why     string // of Kept
+	Found   time.Time
 }
 
 // Orphans gives the files that the manifest does not name.
@@ -49,7 +50,7 @@ func (s *Store) Orphans() []Orphan {
 func (s *Store) listOrphans(ctx context.Context) {
 	var out []Orphan
 	for _, rel := range s.filesBelow(ctx, orphanFolder) {
-		o := Orphan{Path: filepath.ToSlash(rel), Verdict: Unjudged}
+		o := Orphan{Path: filepath.ToSlash(rel), Verdict: Unjudged, Found: s.opts.Now()}
 		if st, err := os.Stat(filepath.Join(s.dir, rel)); err == nil {
 			o.Bytes = st.Size()
 		}

@@ -14,6 +14,8 @@ type Stats struct {
 	Segments int
 	Rows     int64 // sealed
 	Bytes    int64
+	Days     int   // of events
+	From, To int64 // of the events, µs UTC; 0: there is none
 	HotFiles int
 	HotRows  int64
 	// Searchable is the delay from the server's receipt of a batch to its events being searchable, over
@@ -36,11 +38,17 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		return Stats{}, fmt.Errorf("count segments: %w", err)
 	}
 	var out Stats
-	for _, f := range files {
+	days := map[string]bool{}
+	for i, f := range files {
+		if days[f.Day] = true; i == 0 {
+			out.From = f.MinTime
+		}
+		out.From, out.To = min(out.From, f.MinTime), max(out.To, f.MaxTime)
 		out.Segments++
 		out.Rows += f.Rows
 		out.Bytes += f.Bytes
 	}
+	out.Days = len(days)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.hot {

@@ -35,6 +35,15 @@ func (f Fault) ID() string {
 	return string(f.Cause) + " " + f.Subject
 }
 
+// OfStore says whether it is about what the event store holds, which `yagura store` and `yagura quarantine` show.
+func (f Fault) OfStore() bool {
+	switch f.Cause { //nolint:exhaustive // the others are of something else
+	case Quarantine, Segments, HotFile, Orphans, RetentionWaits, ClockJumped:
+		return true
+	}
+	return false
+}
+
 // Severity says how bad it is.
 func (f Fault) Severity() detection.Severity { return causes[f.Cause].severity }
 

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { transformWithOxc } from 'vite';
+import { detain } from './detain.mjs';
 import { mailbox } from './mailbox.mjs';
 import { launch, newPage, totp, user, violations } from './session.mjs';
 import { controls, keys, selected, shell, states } from './table.mjs';
@@ -127,6 +128,7 @@ try {
     writeFileSync(file, events);
     yagura('replay', '--now', '--host', story, file);
   }
+  detain(join(data, 'server'));
   const listed = () => JSON.parse(yagura('incidents', '--json')) ?? [];
   await until('four incidents', () => listed().length >= 4, 30_000);
   const incident = (host) => listed().find((i) => i.hostnames.includes(host)).id;
@@ -408,7 +410,10 @@ try {
         for (const id of ids) {
           if (keys[id].last || id === 'showNew') continue;
           // where the go-to keys lead does not depend on the list that is open: pressed on a page and on the story
-          if (!['home', 'incident'].includes(name) && /^(home|queue|incidents|hosts|events|rules|response)$/.test(id))
+          if (
+            !['home', 'incident'].includes(name) &&
+            /^(home|queue|incidents|hosts|events|rules|response|store)$/.test(id)
+          )
             continue;
           await test(`${language} ${name}: key ${id}`, async () => {
             await enter(name, language);

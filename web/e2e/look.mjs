@@ -30,6 +30,7 @@ const screens = [
   ['events', 'events'],
   ['rules', 'rules'],
   ['response', 'response'],
+  ['store', 'store'],
 ];
 if (first) screens.push(['incident', `incidents/${first}`]);
 for (const language of ['en', 'ja']) {

@@ -93,6 +93,8 @@ export const states = {
     filter: 'nosuchword',
     until: '[data-empty=filter]',
   },
+  store: { path: 'store', ready: '[data-detained]' },
+  'store/take-in': { path: 'store', ready: '[data-detained]', keys: ['r'], until: 'dialog[open]' },
   help: { path: 'home', keys: ['?'], until: 'dialog[open]' },
   missing: { path: 'no-such-page', ready: '#main h1' },
 };
@@ -117,7 +119,7 @@ export const shell = [
     does: shows('html[data-theme=light]'),
   },
   { css: (t) => `button[aria-label="${t.help}"]`, does: opens('keysTitle') },
-  ...['home', 'detections', 'incidents', 'hosts', 'events', 'rules', 'response'].map((p) => ({
+  ...['home', 'detections', 'incidents', 'hosts', 'events', 'rules', 'response', 'store'].map((p) => ({
     css: `nav a[href$="/${p}"]`,
     does: goes(new RegExp(`/${p}$`)),
   })),
@@ -156,6 +158,7 @@ const story = [
 /** Controls of a page or of the dialog that is open. The first row that fits a control is the one that speaks for it. */
 export const controls = {
   home: [
+    { css: '[data-failure] a[href$="/store"]', does: goes(/\/store$/) },
     { css: '[data-failure] a', does: goes(/\/hosts\?sel=/) },
     { css: '#main section button[aria-expanded]', does: shows('[data-failure]:nth-of-type(4)') },
     { css: '#main table a', does: goes(/\/hosts\?sel=/) },
@@ -259,6 +262,23 @@ export const controls = {
   'rules/nothing': [filter('cron'), clear],
   response: [filter('isolate')],
   'response/nothing': [filter('isolate'), clear],
+  store: [
+    { css: '#main section header button', does: opens('takeInTitle') },
+    { css: '[data-detained] button', does: opens('takeInTitle') },
+  ],
+  'store/take-in': [
+    close,
+    { name: 'cancel', does: gone('dialog[open]') },
+    {
+      name: 'takeInGo', // all of it is stored already: it is told and leaves the list
+      last: true,
+      does: async ({ page }) => {
+        await shows('[data-taken-in]')({ page });
+        await page.locator('dialog[open] [data-taken-in] button').click();
+        await gone('[data-detained^=record-3]')({ page });
+      },
+    },
+  ],
   help: [
     close,
     {
@@ -280,6 +300,8 @@ export const keys = {
   events: { press: ['g', 'e'], does: goes(/\/events/) },
   rules: { press: ['g', 'r'], does: goes(/\/rules/) },
   response: { press: ['g', 'a'], does: goes(/\/response/) },
+  store: { press: ['g', 's'], does: goes(/\/store$/) },
+  takeIn: { press: ['r'], does: opens('takeInTitle') },
   filter: {
     press: ['/'],
     does: async ({ page, until }) => {

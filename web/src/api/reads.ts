@@ -68,6 +68,18 @@ export const reads = {
       queryKey: ['actions'],
       queryFn: async ({ signal }) => (await api.listActions({ limit: 200 }, { signal })).actions,
     }),
+  store: () =>
+    queryOptions({
+      queryKey: ['store'],
+      queryFn: ({ signal }) => api.getStore({}, { signal }),
+      refetchInterval: 15_000,
+    }),
+  quarantine: () =>
+    queryOptions({
+      queryKey: ['quarantine'],
+      queryFn: async ({ signal }) => (await api.getQuarantine({}, { signal })).items,
+      refetchInterval: 15_000,
+    }),
   rules: () => queryOptions({ queryKey: ['rules'], queryFn: ({ signal }) => api.listRules({}, { signal }) }),
 };
 

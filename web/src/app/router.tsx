@@ -50,6 +50,7 @@ const short = (
     ['/events', '/t/$tenant/events'],
     ['/rules', '/t/$tenant/rules'],
     ['/response', '/t/$tenant/response'],
+    ['/store', '/t/$tenant/store'],
     ['/home', '/t/$tenant/home'],
   ] as const
 ).map(([path, to]) =>
@@ -176,6 +177,11 @@ const response = createRoute({
   path: '/response',
   component: lazyRouteComponent(() => import('../features/response/page'), 'ResponsePage'),
 });
+const store = createRoute({
+  getParentRoute: () => tenant,
+  path: '/store',
+  component: lazyRouteComponent(() => import('../features/store/page'), 'StorePage'),
+});
 
 const tree = root.addChildren([
   signInRoute,
@@ -183,7 +189,7 @@ const tree = root.addChildren([
   ...short,
   shortHost,
   shortDetection,
-  tenant.addChildren([home, queue, incidents, incident, hosts, events, rules, response]),
+  tenant.addChildren([home, queue, incidents, incident, hosts, events, rules, response, store]),
 ]);
 
 export function makeRouter(client: QueryClient) {

@@ -41,7 +41,8 @@ function Frame() {
       | '/t/$tenant/hosts'
       | '/t/$tenant/events'
       | '/t/$tenant/rules'
-      | '/t/$tenant/response',
+      | '/t/$tenant/response'
+      | '/t/$tenant/store',
   ) => void navigate({ to, params: { tenant } });
   useKeys({
     help: () => setHelp(true),
@@ -52,6 +53,7 @@ function Frame() {
     events: () => go('/t/$tenant/events'),
     rules: () => go('/t/$tenant/rules'),
     response: () => go('/t/$tenant/response'),
+    store: () => go('/t/$tenant/store'),
     nextPane: (e) => nextPane(e.key === '[' ? -1 : 1),
   });
   return (
@@ -224,6 +226,7 @@ function Rail() {
       <Item to="/t/$tenant/events" icon="events" label={t.navEvents} />
       <Item to="/t/$tenant/rules" icon="rule" label={t.navRules} />
       <Item to="/t/$tenant/response" icon="response" label={t.navResponse} />
+      <Item to="/t/$tenant/store" icon="store" label={t.navStore} />
     </nav>
   );
 }
@@ -240,7 +243,8 @@ function Item({
     | '/t/$tenant/hosts'
     | '/t/$tenant/events'
     | '/t/$tenant/rules'
-    | '/t/$tenant/response';
+    | '/t/$tenant/response'
+    | '/t/$tenant/store';
   icon: IconName;
   label: ReactNode;
 }) {

@@ -803,6 +803,7 @@ type SilentFailure struct {
 	Fix           *Said                  `protobuf:"bytes,6,opt,name=fix,proto3" json:"fix,omitempty"`
 	Since         int64                  `protobuf:"varint,7,opt,name=since,proto3" json:"since,omitempty"`
 	Severity      string                 `protobuf:"bytes,8,opt,name=severity,proto3" json:"severity,omitempty"`
+	Page          string                 `protobuf:"bytes,9,opt,name=page,proto3" json:"page,omitempty"` // of the console, that shows what it is about: store; empty: none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -889,6 +890,13 @@ func (x *SilentFailure) GetSince() int64 {
 func (x *SilentFailure) GetSeverity() string {
 	if x != nil {
 		return x.Severity
+	}
+	return ""
+}
+
+func (x *SilentFailure) GetPage() string {
+	if x != nil {
+		return x.Page
 	}
 	return ""
 }
@@ -4369,6 +4377,10 @@ type Store struct {
 	RetentionDays uint32                 `protobuf:"varint,14,opt,name=retention_days,json=retentionDays,proto3" json:"retention_days,omitempty"`
 	Due           int64                  `protobuf:"varint,15,opt,name=due,proto3" json:"due,omitempty"` // segments past the retention if the clock is right
 	DueRows       int64                  `protobuf:"varint,16,opt,name=due_rows,json=dueRows,proto3" json:"due_rows,omitempty"`
+	Days          uint32                 `protobuf:"varint,17,opt,name=days,proto3" json:"days,omitempty"` // of events that are held
+	From          int64                  `protobuf:"varint,18,opt,name=from,proto3" json:"from,omitempty"` // of all events that are held, µs UTC; 0: none
+	To            int64                  `protobuf:"varint,19,opt,name=to,proto3" json:"to,omitempty"`
+	UnreadNewest  uint32                 `protobuf:"varint,20,opt,name=unread_newest,json=unreadNewest,proto3" json:"unread_newest,omitempty"` // files of the newest events that cannot be read; they come back with their seal
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4511,6 +4523,34 @@ func (x *Store) GetDue() int64 {
 func (x *Store) GetDueRows() int64 {
 	if x != nil {
 		return x.DueRows
+	}
+	return 0
+}
+
+func (x *Store) GetDays() uint32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+func (x *Store) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Store) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *Store) GetUnreadNewest() uint32 {
+	if x != nil {
+		return x.UnreadNewest
 	}
 	return 0
 }
@@ -4664,6 +4704,7 @@ type QuarantineItem struct {
 	Hosts         []string               `protobuf:"bytes,5,rep,name=hosts,proto3" json:"hosts,omitempty"` // names
 	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	Damaged       bool                   `protobuf:"varint,7,opt,name=damaged,proto3" json:"damaged,omitempty"` // its bytes cannot be read: a retry is of no use
+	Why           *Said                  `protobuf:"bytes,8,opt,name=why,proto3" json:"why,omitempty"`          // reason in both languages
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4747,6 +4788,13 @@ func (x *QuarantineItem) GetDamaged() bool {
 	return false
 }
 
+func (x *QuarantineItem) GetWhy() *Said {
+	if x != nil {
+		return x.Why
+	}
+	return nil
+}
+
 type StoreFile struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
@@ -4756,6 +4804,11 @@ type StoreFile struct {
 	Bytes         int64                  `protobuf:"varint,5,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	From          int64                  `protobuf:"varint,6,opt,name=from,proto3" json:"from,omitempty"` // of its events, µs UTC
 	To            int64                  `protobuf:"varint,7,opt,name=to,proto3" json:"to,omitempty"`
+	Since         int64                  `protobuf:"varint,8,opt,name=since,proto3" json:"since,omitempty"`                           // when the running server found it so, µs UTC
+	Hosts         []string               `protobuf:"bytes,9,rep,name=hosts,proto3" json:"hosts,omitempty"`                            // names of the hosts that its events may be of, at most 20
+	HostCount     uint32                 `protobuf:"varint,10,opt,name=host_count,json=hostCount,proto3" json:"host_count,omitempty"` // all of them
+	WhySaid       *Said                  `protobuf:"bytes,11,opt,name=why_said,json=whySaid,proto3" json:"why_said,omitempty"`        // why, in both languages
+	Group         string                 `protobuf:"bytes,12,opt,name=group,proto3" json:"group,omitempty"`                           // process, network, file, other
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4839,12 +4892,48 @@ func (x *StoreFile) GetTo() int64 {
 	return 0
 }
 
+func (x *StoreFile) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *StoreFile) GetHosts() []string {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *StoreFile) GetHostCount() uint32 {
+	if x != nil {
+		return x.HostCount
+	}
+	return 0
+}
+
+func (x *StoreFile) GetWhySaid() *Said {
+	if x != nil {
+		return x.WhySaid
+	}
+	return nil
+}
+
+func (x *StoreFile) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
 type Check struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
 	What          *Said                  `protobuf:"bytes,3,opt,name=what,proto3" json:"what,omitempty"`
 	Fix           *Said                  `protobuf:"bytes,4,opt,name=fix,proto3" json:"fix,omitempty"`
+	Page          string                 `protobuf:"bytes,5,opt,name=page,proto3" json:"page,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4905,6 +4994,13 @@ func (x *Check) GetFix() *Said {
 		return x.Fix
 	}
 	return nil
+}
+
+func (x *Check) GetPage() string {
+	if x != nil {
+		return x.Page
+	}
+	return ""
 }
 
 type CreateSignInLinkRequest struct {
@@ -5249,7 +5345,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\n" +
 	"HealthMark\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x14\n" +
-	"\x05state\x18\x02 \x01(\tR\x05state\"\xf4\x01\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\"\x88\x02\n" +
 	"\rSilentFailure\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\tR\x05class\x12\x17\n" +
@@ -5258,7 +5354,8 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x04what\x18\x05 \x01(\v2\x17.yagura.console.v1.SaidR\x04what\x12)\n" +
 	"\x03fix\x18\x06 \x01(\v2\x17.yagura.console.v1.SaidR\x03fix\x12\x14\n" +
 	"\x05since\x18\a \x01(\x03R\x05since\x12\x1a\n" +
-	"\bseverity\x18\b \x01(\tR\bseverity\"\xf0\x01\n" +
+	"\bseverity\x18\b \x01(\tR\bseverity\x12\x12\n" +
+	"\x04page\x18\t \x01(\tR\x04page\"\xf0\x01\n" +
 	"\fCoverageCell\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\tR\x06hostId\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x14\n" +
@@ -5565,7 +5662,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x10DiagnoseResponse\x120\n" +
 	"\x06checks\x18\x01 \x03(\v2\x18.yagura.console.v1.CheckR\x06checks\"\x11\n" +
 	"\x0fGetStoreRequest\"\x16\n" +
-	"\x14ConfirmExpiryRequest\"\xee\x03\n" +
+	"\x14ConfirmExpiryRequest\"\xcb\x04\n" +
 	"\x05Store\x12\x1a\n" +
 	"\bsegments\x18\x01 \x01(\x03R\bsegments\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x14\n" +
@@ -5584,7 +5681,11 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\fclock_jumped\x18\r \x01(\bR\vclockJumped\x12%\n" +
 	"\x0eretention_days\x18\x0e \x01(\rR\rretentionDays\x12\x10\n" +
 	"\x03due\x18\x0f \x01(\x03R\x03due\x12\x19\n" +
-	"\bdue_rows\x18\x10 \x01(\x03R\adueRows\"\x16\n" +
+	"\bdue_rows\x18\x10 \x01(\x03R\adueRows\x12\x12\n" +
+	"\x04days\x18\x11 \x01(\rR\x04days\x12\x12\n" +
+	"\x04from\x18\x12 \x01(\x03R\x04from\x12\x0e\n" +
+	"\x02to\x18\x13 \x01(\x03R\x02to\x12#\n" +
+	"\runread_newest\x18\x14 \x01(\rR\funreadNewest\"\x16\n" +
 	"\x14GetQuarantineRequest\"(\n" +
 	"\x16RetryQuarantineRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x98\x01\n" +
@@ -5592,7 +5693,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"Quarantine\x127\n" +
 	"\x05items\x18\x01 \x03(\v2!.yagura.console.v1.QuarantineItemR\x05items\x12\x16\n" +
 	"\x06stored\x18\x02 \x01(\x03R\x06stored\x129\n" +
-	"\x06failed\x18\x03 \x03(\v2!.yagura.console.v1.QuarantineItemR\x06failed\"\xaa\x01\n" +
+	"\x06failed\x18\x03 \x03(\v2!.yagura.console.v1.QuarantineItemR\x06failed\"\xd5\x01\n" +
 	"\x0eQuarantineItem\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x16\n" +
@@ -5600,7 +5701,8 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x05bytes\x18\x04 \x01(\x03R\x05bytes\x12\x14\n" +
 	"\x05hosts\x18\x05 \x03(\tR\x05hosts\x12\x16\n" +
 	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x18\n" +
-	"\adamaged\x18\a \x01(\bR\adamaged\"\x95\x01\n" +
+	"\adamaged\x18\a \x01(\bR\adamaged\x12)\n" +
+	"\x03why\x18\b \x01(\v2\x17.yagura.console.v1.SaidR\x03why\"\xaa\x02\n" +
 	"\tStoreFile\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x10\n" +
@@ -5608,12 +5710,20 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x04rows\x18\x04 \x01(\x03R\x04rows\x12\x14\n" +
 	"\x05bytes\x18\x05 \x01(\x03R\x05bytes\x12\x12\n" +
 	"\x04from\x18\x06 \x01(\x03R\x04from\x12\x0e\n" +
-	"\x02to\x18\a \x01(\x03R\x02to\"\x89\x01\n" +
+	"\x02to\x18\a \x01(\x03R\x02to\x12\x14\n" +
+	"\x05since\x18\b \x01(\x03R\x05since\x12\x14\n" +
+	"\x05hosts\x18\t \x03(\tR\x05hosts\x12\x1d\n" +
+	"\n" +
+	"host_count\x18\n" +
+	" \x01(\rR\thostCount\x122\n" +
+	"\bwhy_said\x18\v \x01(\v2\x17.yagura.console.v1.SaidR\awhySaid\x12\x14\n" +
+	"\x05group\x18\f \x01(\tR\x05group\"\x9d\x01\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12+\n" +
 	"\x04what\x18\x03 \x01(\v2\x17.yagura.console.v1.SaidR\x04what\x12)\n" +
-	"\x03fix\x18\x04 \x01(\v2\x17.yagura.console.v1.SaidR\x03fix\"\x19\n" +
+	"\x03fix\x18\x04 \x01(\v2\x17.yagura.console.v1.SaidR\x03fix\x12\x12\n" +
+	"\x04page\x18\x05 \x01(\tR\x04page\"\x19\n" +
 	"\x17CreateSignInLinkRequest\"F\n" +
 	"\x18CreateSignInLinkResponse\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x18\n" +
@@ -5795,73 +5905,75 @@ var file_console_v1_console_proto_depIdxs = []int32{
 	62, // 38: yagura.console.v1.Store.files:type_name -> yagura.console.v1.StoreFile
 	61, // 39: yagura.console.v1.Quarantine.items:type_name -> yagura.console.v1.QuarantineItem
 	61, // 40: yagura.console.v1.Quarantine.failed:type_name -> yagura.console.v1.QuarantineItem
-	8,  // 41: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
-	8,  // 42: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
-	0,  // 43: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
-	2,  // 44: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
-	3,  // 45: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
-	4,  // 46: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
-	6,  // 47: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
-	9,  // 48: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
-	14, // 49: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
-	17, // 50: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
-	21, // 51: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
-	24, // 52: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
-	27, // 53: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
-	28, // 54: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
-	29, // 55: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
-	32, // 56: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
-	35, // 57: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
-	36, // 58: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
-	38, // 59: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
-	43, // 60: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
-	44, // 61: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
-	47, // 62: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
-	49, // 63: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
-	52, // 64: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
-	53, // 65: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
-	55, // 66: yagura.console.v1.Console.GetStore:input_type -> yagura.console.v1.GetStoreRequest
-	56, // 67: yagura.console.v1.Console.ConfirmExpiry:input_type -> yagura.console.v1.ConfirmExpiryRequest
-	58, // 68: yagura.console.v1.Console.GetQuarantine:input_type -> yagura.console.v1.GetQuarantineRequest
-	59, // 69: yagura.console.v1.Console.RetryQuarantine:input_type -> yagura.console.v1.RetryQuarantineRequest
-	66, // 70: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
-	68, // 71: yagura.console.v1.Console.GetAuthority:input_type -> yagura.console.v1.GetAuthorityRequest
-	64, // 72: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
-	1,  // 73: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
-	7,  // 74: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
-	7,  // 75: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
-	5,  // 76: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
-	7,  // 77: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
-	10, // 78: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
-	15, // 79: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
-	18, // 80: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
-	22, // 81: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
-	25, // 82: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
-	25, // 83: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
-	25, // 84: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
-	30, // 85: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
-	33, // 86: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
-	34, // 87: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
-	37, // 88: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
-	39, // 89: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
-	46, // 90: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
-	45, // 91: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
-	48, // 92: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
-	50, // 93: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
-	16, // 94: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
-	54, // 95: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
-	57, // 96: yagura.console.v1.Console.GetStore:output_type -> yagura.console.v1.Store
-	57, // 97: yagura.console.v1.Console.ConfirmExpiry:output_type -> yagura.console.v1.Store
-	60, // 98: yagura.console.v1.Console.GetQuarantine:output_type -> yagura.console.v1.Quarantine
-	60, // 99: yagura.console.v1.Console.RetryQuarantine:output_type -> yagura.console.v1.Quarantine
-	67, // 100: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
-	69, // 101: yagura.console.v1.Console.GetAuthority:output_type -> yagura.console.v1.Authority
-	65, // 102: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
-	73, // [73:103] is the sub-list for method output_type
-	43, // [43:73] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	8,  // 41: yagura.console.v1.QuarantineItem.why:type_name -> yagura.console.v1.Said
+	8,  // 42: yagura.console.v1.StoreFile.why_said:type_name -> yagura.console.v1.Said
+	8,  // 43: yagura.console.v1.Check.what:type_name -> yagura.console.v1.Said
+	8,  // 44: yagura.console.v1.Check.fix:type_name -> yagura.console.v1.Said
+	0,  // 45: yagura.console.v1.SignIn.Begin:input_type -> yagura.console.v1.BeginRequest
+	2,  // 46: yagura.console.v1.SignIn.Finish:input_type -> yagura.console.v1.FinishRequest
+	3,  // 47: yagura.console.v1.SignIn.Open:input_type -> yagura.console.v1.OpenRequest
+	4,  // 48: yagura.console.v1.SignIn.Close:input_type -> yagura.console.v1.CloseRequest
+	6,  // 49: yagura.console.v1.SignIn.Who:input_type -> yagura.console.v1.WhoRequest
+	9,  // 50: yagura.console.v1.Console.GetHome:input_type -> yagura.console.v1.GetHomeRequest
+	14, // 51: yagura.console.v1.Console.ListHosts:input_type -> yagura.console.v1.ListHostsRequest
+	17, // 52: yagura.console.v1.Console.ListDetections:input_type -> yagura.console.v1.ListDetectionsRequest
+	21, // 53: yagura.console.v1.Console.ListIncidents:input_type -> yagura.console.v1.ListIncidentsRequest
+	24, // 54: yagura.console.v1.Console.GetIncident:input_type -> yagura.console.v1.GetIncidentRequest
+	27, // 55: yagura.console.v1.Console.SetIncidentState:input_type -> yagura.console.v1.SetIncidentStateRequest
+	28, // 56: yagura.console.v1.Console.AddIncidentNote:input_type -> yagura.console.v1.AddIncidentNoteRequest
+	29, // 57: yagura.console.v1.Console.GetTree:input_type -> yagura.console.v1.GetTreeRequest
+	32, // 58: yagura.console.v1.Console.ListEvents:input_type -> yagura.console.v1.ListEventsRequest
+	35, // 59: yagura.console.v1.Console.TailEvents:input_type -> yagura.console.v1.TailEventsRequest
+	36, // 60: yagura.console.v1.Console.Watch:input_type -> yagura.console.v1.WatchRequest
+	38, // 61: yagura.console.v1.Console.ListRules:input_type -> yagura.console.v1.ListRulesRequest
+	43, // 62: yagura.console.v1.Console.SubmitCommand:input_type -> yagura.console.v1.SubmitCommandRequest
+	44, // 63: yagura.console.v1.Console.ListActions:input_type -> yagura.console.v1.ListActionsRequest
+	47, // 64: yagura.console.v1.Console.CreateEnrolToken:input_type -> yagura.console.v1.CreateEnrolTokenRequest
+	49, // 65: yagura.console.v1.Console.ListEnrolTokens:input_type -> yagura.console.v1.ListEnrolTokensRequest
+	52, // 66: yagura.console.v1.Console.RevokeHost:input_type -> yagura.console.v1.RevokeHostRequest
+	53, // 67: yagura.console.v1.Console.Diagnose:input_type -> yagura.console.v1.DiagnoseRequest
+	55, // 68: yagura.console.v1.Console.GetStore:input_type -> yagura.console.v1.GetStoreRequest
+	56, // 69: yagura.console.v1.Console.ConfirmExpiry:input_type -> yagura.console.v1.ConfirmExpiryRequest
+	58, // 70: yagura.console.v1.Console.GetQuarantine:input_type -> yagura.console.v1.GetQuarantineRequest
+	59, // 71: yagura.console.v1.Console.RetryQuarantine:input_type -> yagura.console.v1.RetryQuarantineRequest
+	66, // 72: yagura.console.v1.Console.SetOperatorList:input_type -> yagura.console.v1.SetOperatorListRequest
+	68, // 73: yagura.console.v1.Console.GetAuthority:input_type -> yagura.console.v1.GetAuthorityRequest
+	64, // 74: yagura.console.v1.Console.CreateSignInLink:input_type -> yagura.console.v1.CreateSignInLinkRequest
+	1,  // 75: yagura.console.v1.SignIn.Begin:output_type -> yagura.console.v1.BeginResponse
+	7,  // 76: yagura.console.v1.SignIn.Finish:output_type -> yagura.console.v1.SessionResponse
+	7,  // 77: yagura.console.v1.SignIn.Open:output_type -> yagura.console.v1.SessionResponse
+	5,  // 78: yagura.console.v1.SignIn.Close:output_type -> yagura.console.v1.CloseResponse
+	7,  // 79: yagura.console.v1.SignIn.Who:output_type -> yagura.console.v1.SessionResponse
+	10, // 80: yagura.console.v1.Console.GetHome:output_type -> yagura.console.v1.Home
+	15, // 81: yagura.console.v1.Console.ListHosts:output_type -> yagura.console.v1.ListHostsResponse
+	18, // 82: yagura.console.v1.Console.ListDetections:output_type -> yagura.console.v1.ListDetectionsResponse
+	22, // 83: yagura.console.v1.Console.ListIncidents:output_type -> yagura.console.v1.ListIncidentsResponse
+	25, // 84: yagura.console.v1.Console.GetIncident:output_type -> yagura.console.v1.Incident
+	25, // 85: yagura.console.v1.Console.SetIncidentState:output_type -> yagura.console.v1.Incident
+	25, // 86: yagura.console.v1.Console.AddIncidentNote:output_type -> yagura.console.v1.Incident
+	30, // 87: yagura.console.v1.Console.GetTree:output_type -> yagura.console.v1.Tree
+	33, // 88: yagura.console.v1.Console.ListEvents:output_type -> yagura.console.v1.ListEventsResponse
+	34, // 89: yagura.console.v1.Console.TailEvents:output_type -> yagura.console.v1.EventRow
+	37, // 90: yagura.console.v1.Console.Watch:output_type -> yagura.console.v1.Change
+	39, // 91: yagura.console.v1.Console.ListRules:output_type -> yagura.console.v1.ListRulesResponse
+	46, // 92: yagura.console.v1.Console.SubmitCommand:output_type -> yagura.console.v1.Action
+	45, // 93: yagura.console.v1.Console.ListActions:output_type -> yagura.console.v1.ListActionsResponse
+	48, // 94: yagura.console.v1.Console.CreateEnrolToken:output_type -> yagura.console.v1.CreateEnrolTokenResponse
+	50, // 95: yagura.console.v1.Console.ListEnrolTokens:output_type -> yagura.console.v1.ListEnrolTokensResponse
+	16, // 96: yagura.console.v1.Console.RevokeHost:output_type -> yagura.console.v1.Host
+	54, // 97: yagura.console.v1.Console.Diagnose:output_type -> yagura.console.v1.DiagnoseResponse
+	57, // 98: yagura.console.v1.Console.GetStore:output_type -> yagura.console.v1.Store
+	57, // 99: yagura.console.v1.Console.ConfirmExpiry:output_type -> yagura.console.v1.Store
+	60, // 100: yagura.console.v1.Console.GetQuarantine:output_type -> yagura.console.v1.Quarantine
+	60, // 101: yagura.console.v1.Console.RetryQuarantine:output_type -> yagura.console.v1.Quarantine
+	67, // 102: yagura.console.v1.Console.SetOperatorList:output_type -> yagura.console.v1.SetOperatorListResponse
+	69, // 103: yagura.console.v1.Console.GetAuthority:output_type -> yagura.console.v1.Authority
+	65, // 104: yagura.console.v1.Console.CreateSignInLink:output_type -> yagura.console.v1.CreateSignInLinkResponse
+	75, // [75:105] is the sub-list for method output_type
+	45, // [45:75] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_console_v1_console_proto_init() }

@@ -48,7 +48,7 @@ export function SilentFailures({
           <li
             key={f.id}
             data-failure={f.class}
-            className="grid grid-cols-[auto_1fr] gap-x-3 md:grid-cols-[auto_1fr_auto] border-b border-line px-3 py-2 last:border-0"
+            className="grid grid-cols-[7rem_1fr] gap-x-3 md:grid-cols-[7rem_1fr_auto] border-b border-line px-3 py-2 last:border-0"
           >
             <div>
               <Severity level={f.severity} />
@@ -61,6 +61,13 @@ export function SilentFailures({
                 <span className="text-muted">{t.silentFix}: </span>
                 <Told text={pick(f.fix, language)} full />
               </p>
+              {f.page === 'store' && (
+                <p>
+                  <Link to="/t/$tenant/store" params={{ tenant }} className="text-accent underline">
+                    {t.silentStore}
+                  </Link>
+                </p>
+              )}
             </div>
             <div className="text-xs text-text-2 max-md:col-start-2 md:text-right">
               {f.hostId !== '' && (

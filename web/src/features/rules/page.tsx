@@ -140,7 +140,7 @@ function Documents({ title, list }: { title: string; list: RejectedRule[] }) {
                 </td>
                 <td className="tnum pr-3">{r.line || ''}</td>
                 <td className="pr-3">
-                  <Told text={pick(r.why, language) || r.reason} full />
+                  <Told text={pick(r.why, language) || r.reason} english={onlyEnglish(r.why, language)} full />
                 </td>
               </tr>
             ))}
