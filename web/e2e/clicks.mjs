@@ -306,7 +306,7 @@ try {
   const english = () =>
     page.evaluate(() => {
       const names =
-        /\b(Yagura|ATT&CK|CLI|PID|UTC|DNS|URL|ID|SHA-256|TOTP|QR|Critical|High|Medium|Low|Info|EN|English|Tab|Enter|Esc|DIR|DHCP|J|K|ms|eBPF|yagura-sensor|main)\b/g;
+        /\b(Yagura|ATT&CK|CLI|PID|UTC|DNS|URL|ID|SHA-256|TOTP|QR|Critical|High|Medium|Low|Info|EN|English|Tab|Enter|Esc|DIR|DHCP|KiB|MiB|GiB|J|K|ms|eBPF|yagura-sensor|main)\b/g;
       const found = [];
       const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
       for (let node = walk.nextNode(); node; node = walk.nextNode()) {
