@@ -69,6 +69,7 @@ type parts struct {
 	sensors net.Listener
 	// hostname is the name that sensors of other hosts know this server by, when one is configured.
 	hostname string
+	people   *access.Desk
 	admin    *console.AdminSocket
 	signIn   string
 }
@@ -85,6 +86,9 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 			p = nil
 		}
 	}()
+	if err = dir.whole(); err != nil {
+		return p, err
+	}
 	if p.pages, err = console.Listen(ctx, c.Listen); err != nil {
 		return p, err
 	}
@@ -217,6 +221,7 @@ func (p *parts) openConsole(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
+	p.people = people
 	link, err := people.NewLink(ctx)
 	if err != nil {
 		return err
@@ -329,7 +334,10 @@ func openTenant(ctx context.Context, db *controldb.DB, dir *dataDir) (controldb.
 	if err != nil || ok {
 		return t, err
 	}
-	if _, err := os.Lstat(dir.file("authority")); err == nil {
+	for _, name := range []string{"authority", "ca", "access.key"} { // all made after the database
+		if _, err := os.Lstat(dir.file(name)); err != nil {
+			continue
+		}
 		return t, fmt.Errorf("the control database %s is new or empty, and this data folder is not: put the newest backup of control.db back, an older one will do; without one begin with a new folder, `mv %s %s.old`, and enrol the hosts again: nothing was changed in segments, log and keys",
 			dir.file("control.db"), terminal.Quote(dir.path), terminal.Quote(dir.path))
 	}

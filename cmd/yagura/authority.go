@@ -240,7 +240,7 @@ func (v authorityRenewVerb) Run(s *shell) error {
 		return err
 	}
 	dir := s.authorityDir()
-	if !isFile(filepath.Join(dir, "operators.list")) || private.Check(dir) != nil {
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() || private.Check(dir) != nil {
 		dir = "" // not kept here: the server is elsewhere, or it is not ours to write in
 	}
 	key := v.Key
@@ -263,6 +263,14 @@ func (v authorityRenewVerb) Run(s *shell) error {
 	list, ops := owner.List()
 	if _, err := s.console().SetOperatorList(s.ctx, connect.NewRequest(&consolev1.SetOperatorListRequest{List: list})); err != nil {
 		return s.explain(doing, err)
+	}
+	if dir != "" && v.Key != "" {
+		file, err := filepath.Abs(v.Key)
+		if in, _ := within(v.Key, dir); err == nil && !in {
+			if err := command.NoteMoved(dir, owner.Public(), file); err != nil {
+				return fmt.Errorf("%s: %w", doing, err)
+			}
+		}
 	}
 	if s.json {
 		return s.printJSON(map[string]any{"generation": ops.Generation, "expires": ops.Expiry.UTC().Format(time.RFC3339)})

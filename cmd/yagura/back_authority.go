@@ -60,6 +60,7 @@ func (p *parts) watchAuthority(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		p.checkAuthority(ctx, time.Now())
+		p.checkKeys(ctx)
 		select {
 		case <-ctx.Done():
 			return nil

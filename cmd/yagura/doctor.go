@@ -93,6 +93,9 @@ func (s *shell) keyChecks() []*consolev1.Check {
 		return nil // the server's own checks say what is wrong with it
 	}
 	file := filepath.Join(s.authorityDir(), command.AuthorityFile)
+	if lost, _ := command.Astray(s.authorityDir()); lost && isFile(filepath.Join(s.data, "control.db")) {
+		return nil // a fault of the server, which says what to do
+	}
 	c := &consolev1.Check{Name: "authority", State: "ok", What: said(both("the authority key does not lie beside the server"))}
 	if isFile(file) {
 		c.State, c.What = "ok", said(both("the authority key lies beside the server, and no other host is enrolled: %s", file))

@@ -22,7 +22,7 @@ func tongueOf(language string) *terminal.Tongue {
 var (
 	inEnglish  = sync.OnceValue(func() *terminal.Tongue { return terminal.NewTongue(terminal.English) })
 	inJapanese = sync.OnceValue(func() *terminal.Tongue {
-		return terminal.NewTongue(terminal.Japanese, terminal.Shared, configHelp(), closeHelp(), jaReasons, jaRules, jaElsewhere, jaHelp, jaSaid, jaReplay, jaAuthority, jaStore, jaDoctor)
+		return terminal.NewTongue(terminal.Japanese, terminal.Shared, configHelp(), closeHelp(), jaReasons, jaRules, jaElsewhere, jaHelp, jaSaid, jaReplay, jaAuthority, jaStore, jaDoctor, jaStart)
 	})
 )
 

@@ -15,7 +15,7 @@ import (
 func TestEverySentenceHasItsJapanese(t *testing.T) {
 	source := terminaltest.Read(t, ".")
 	known := terminal.Sentences{}
-	for _, table := range []terminal.Sentences{terminal.Shared, jaHelp, jaSaid, jaElsewhere, jaReasons, jaRules, jaReplay, jaAuthority, jaStore, jaDoctor} {
+	for _, table := range []terminal.Sentences{terminal.Shared, jaHelp, jaSaid, jaElsewhere, jaReasons, jaRules, jaReplay, jaAuthority, jaStore, jaDoctor, jaStart} {
 		maps.Copy(known, table)
 	}
 	for _, en := range slices.Sorted(maps.Keys(source.Said)) {

@@ -32,7 +32,7 @@ func LoadKey(path string) (Key, error) {
 		copy(k[:], b)
 		return k, nil
 	case err == nil:
-		return k, fmt.Errorf("key file %s holds %d bytes instead of %d: restore it from a backup, or remove it and reset every user", path, len(b), len(k))
+		return k, fmt.Errorf("%s is damaged, it holds %d bytes instead of %d: put it back from a backup; without one move it aside, start again, and let every user sign in anew with `yagura sign-in`", path, len(b), len(k))
 	case !errors.Is(err, fs.ErrNotExist):
 		return k, fmt.Errorf("read key file: %w", err)
 	}

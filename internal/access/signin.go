@@ -29,6 +29,28 @@ func (d *Desk) NewLink(ctx context.Context) (string, error) {
 	return d.putLink(ctx, false)
 }
 
+// ShutOut names the users whose one-time codes this desk's key does not open: they were sealed with another one.
+func (d *Desk) ShutOut(ctx context.Context) ([]string, error) {
+	names, err := d.store.UserNames(ctx, d.tenant)
+	if err != nil {
+		return nil, fmt.Errorf("read users: %w", err)
+	}
+	var out []string
+	for _, name := range names {
+		u, err := d.store.UserByName(ctx, d.tenant, name)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read user %s: %w", name, err)
+		}
+		if _, err := d.key.open(u.TOTPSealed, u.ID.String()); err != nil {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
 // ResetLink makes a one-time link for the operator of this machine. Who holds it signs in as from a known browser, or,
 // when password or code are lost, becomes the user; until then everything stays as it was. Without a user it is NewLink.
 func (d *Desk) ResetLink(ctx context.Context) (string, error) {

@@ -53,19 +53,52 @@ func readKey(path string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// movedTo is the header of a pinned public key that says where its private half was moved.
-const movedTo = "Moved-To"
+// Headers of a pinned public key: where its private half was moved, and where the operator key that lay beside it was.
+const (
+	movedTo    = "Moved-To"
+	operatorTo = "Operator-Moved-To"
+)
 
-// pin writes an authority's public key into dir, with the place to which the private one was moved, if it was.
+// pin writes an authority's public key into dir, with the place to which the private one was moved, if it was. What
+// was known of the operator key stays.
 func pin(dir string, key ed25519.PublicKey, moved string) error {
+	headers := map[string]string{}
+	if b, err := os.ReadFile(filepath.Join(dir, publicFile)); err == nil {
+		if old, _ := pem.Decode(b); old != nil && old.Headers[operatorTo] != "" {
+			headers[operatorTo] = old.Headers[operatorTo]
+		}
+	}
+	if moved != "" {
+		headers[movedTo] = strconv.Quote(moved)
+	}
+	return writePin(dir, key, headers)
+}
+
+// NoteMoved writes down in an authority directory where its authority key was met last.
+func NoteMoved(dir string, key ed25519.PublicKey, file string) error { return pin(dir, key, file) }
+
+// noteOperator writes down where the operator key went; empty: it is here.
+func noteOperator(dir, file string) error {
+	public, moved, err := Pinned(dir)
+	if err != nil || public == nil {
+		return err
+	}
+	headers := map[string]string{}
+	if moved != "" {
+		headers[movedTo] = strconv.Quote(moved)
+	}
+	if file != "" {
+		headers[operatorTo] = strconv.Quote(file)
+	}
+	return writePin(dir, public, headers)
+}
+
+func writePin(dir string, key ed25519.PublicKey, headers map[string]string) error {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", publicFile, err)
 	}
-	block := &pem.Block{Type: "PUBLIC KEY", Bytes: der}
-	if moved != "" {
-		block.Headers = map[string]string{movedTo: strconv.Quote(moved)}
-	}
+	block := &pem.Block{Type: "PUBLIC KEY", Headers: headers, Bytes: der}
 	return durable.Replace(filepath.Join(dir, publicFile), pem.EncodeToMemory(block))
 }
 
@@ -134,6 +167,9 @@ func MoveOperator(dir, to string) (file string, err error) {
 		}
 		if err == nil && public != nil {
 			err = pin(beside, public, moved)
+		}
+		if err == nil {
+			err = noteOperator(dir, file)
 		}
 		if err != nil {
 			return fmt.Errorf("put the operator list beside it: %w", err)
@@ -233,4 +269,19 @@ func wipe(path string, size int64) error {
 		return fmt.Errorf("remove key %s: %w", path, err)
 	}
 	return nil
+}
+
+// Astray says which private keys are not in a directory that never saw them moved away. It reads no private key.
+func Astray(dir string) (authority, operator bool) {
+	gone := func(name string) bool {
+		st, err := os.Lstat(filepath.Join(dir, name))
+		return err != nil && !errors.Is(err, fs.ErrPermission) || err == nil && !st.Mode().IsRegular()
+	}
+	moved := map[string]string{}
+	if b, err := os.ReadFile(filepath.Join(dir, publicFile)); err == nil {
+		if block, _ := pem.Decode(b); block != nil {
+			moved = block.Headers
+		}
+	}
+	return gone(AuthorityFile) && moved[movedTo] == "", gone(OperatorFile) && moved[operatorTo] == ""
 }

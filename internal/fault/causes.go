@@ -36,6 +36,9 @@ const (
 	SensorDoor      Cause = "sensor-listener"  // strangers crowd the listener of the sensors
 	ConsoleDoor     Cause = "console-listener" // strangers crowd the listener of the console
 	Enrolments      Cause = "enrolments"       // many attempts to enrol are refused
+	AuthorityKey    Cause = "authority-key"    // the authority key is gone
+	OperatorKey     Cause = "operator-key"     // the operator key is gone
+	AccessKey       Cause = "access-key"       // users cannot sign in: the key of their secrets is another one
 )
 
 // words of one cause. {subject} and {detail} stand for what a fault carries.
@@ -153,6 +156,21 @@ var causes = map[Cause]words{
 		detection.High, 0,
 		detection.Said{En: "The event log lost accepted events that were not sealed yet: {detail}. Sensors that still hold them send them again by themselves; of hosts that are gone they are lost.", Ja: "イベントログから、受け付け済みでシール前のイベントが失われました({detail})。まだ保持しているセンサーは自動的に送り直します。接続のなくなったホストの分は失われています。"},
 		detection.Said{En: "Look for errors of the disk (`dmesg`, `smartctl -a`), and whether somebody touched `log/` in the data folder. This is told until the next start of the server.", Ja: "ディスクの異常(`dmesg`、`smartctl -a`)と、データディレクトリーの `log/` に手が加えられていないかを確認してください。この表示はサーバーの次の起動まで続きます。"},
+	},
+	AuthorityKey: {
+		detection.Critical, 0,
+		detection.Said{En: "The authority key is gone, and nothing says that it was moved away ({detail}): without it the operator list cannot be renewed, and when the list ends no host takes an order. Watching goes on.", Ja: "権限鍵がありません。移した記録もありません({detail})。この鍵がないと運用者の一覧を更新できず、一覧の期限が切れるとどのホストも命令を受け付けなくなります。監視は続いています。"},
+		detection.Said{En: "Put authority.key back from a copy. If it lies elsewhere: `mkdir -p -m 700` the folder named here, then `yagura authority renew --key FILE`. Without a copy enrol the hosts with a new installation before the list ends (`yagura authority show`).", Ja: "authority.key を写しから戻してください。別の場所にあるときは、ここに示すフォルダーを `mkdir -p -m 700` で作り、`yagura authority renew --key FILE` を実行してください。写しがないときは、一覧の期限(`yagura authority show`)までに新しいサーバーを構築し、ホストを登録し直してください。"},
+	},
+	OperatorKey: {
+		detection.High, 0,
+		detection.Said{En: "The operator key is gone, and nothing says that it was moved away ({detail}): orders are signed only with --operator-key FILE, and somebody else may have the key. Watching goes on.", Ja: "運用者鍵がありません。移した記録もありません({detail})。命令には --operator-key FILE が必要です。ほかの人が鍵を持っているおそれもあります。監視は続いています。"},
+		detection.Said{En: "Put operator.key back from a copy. Without one, or when somebody took it: `yagura authority show` names the key, and `yagura authority remove KEY --new FILE` takes it off the list and makes another.", Ja: "operator.key を写しから戻してください。写しがないとき、または誰かが持ち出したときは、`yagura authority show` で鍵を確認し、`yagura authority remove KEY --new FILE` で一覧から外して新しい鍵を作ってください。"},
+	},
+	AccessKey: {
+		detection.Critical, 0,
+		detection.Said{En: "Users cannot sign in, because the key of their one-time codes is gone or another one ({detail}). Watching goes on.", Ja: "ワンタイムコードを保護する鍵がないか、別の鍵になっているため、利用者がサインインできません({detail})。監視は続いています。"},
+		detection.Said{En: "Stop the server, put access.key back from a backup and start again. Without one `yagura sign-in` makes a link that sets a new password and code.", Ja: "サーバーを止め、access.key をバックアップから戻して起動し直してください。バックアップがないときは、`yagura sign-in` のリンクで新しいパスワードとコードを設定してください。"},
 	},
 	ClockJumped: {
 		detection.High, 0,

@@ -272,17 +272,25 @@ func load(base string) (keyPair, error) {
 		case "PRIVATE KEY":
 			key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 			if err != nil {
-				return keyPair{}, fmt.Errorf("read key %s: %w", path, err)
+				return keyPair{}, damaged(path)
 			}
 			p.key, _ = key.(*ecdsa.PrivateKey)
 		case "CERTIFICATE":
 			if p.cert, err = x509.ParseCertificate(block.Bytes); err != nil {
-				return keyPair{}, fmt.Errorf("read certificate %s: %w", path, err)
+				return keyPair{}, damaged(path)
 			}
 		}
 	}
 	if p.key == nil || p.cert == nil {
-		return keyPair{}, fmt.Errorf("%s holds no key with certificate: restore it from a backup; hosts enrolled with it must enrol again if it is lost", path)
+		return keyPair{}, damaged(path)
+	}
+	if !p.key.PublicKey.Equal(p.cert.PublicKey) {
+		return keyPair{}, damaged(path)
 	}
 	return p, nil
+}
+
+// damaged says what to do with a key file that holds no key; what the parser of its bytes said helps nobody.
+func damaged(path string) error {
+	return fmt.Errorf("%s is damaged, it holds no key with its certificate: put it back from a backup; without one move it aside and start again, which then says what that costs", path)
 }
