@@ -13,8 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/event/registry"
@@ -121,7 +120,7 @@ func (x *sensor) make(ctx context.Context, rate float64) {
 		}
 		x.mu.Lock()
 		for due := int(time.Since(begin).Seconds() * rate); x.made < due; x.made++ {
-			now := bootNow()
+			now := boot.Now()
 			e := &event.Event{Kind: kinds[x.made%len(kinds)], BootNS: now, HostTime: time.Now().UnixMicro()}
 			pid := uint64(1000 + x.made%30000)
 			e.Actor = event.Process{PID: pid, StartNS: now, Key: event.LinuxKey(now, uint32(pid), 1), Path: "/usr/bin/true", CommandLine: "true", Cwd: nameOf(x.name, x.made)}
@@ -137,12 +136,6 @@ func (x *sensor) count() int {
 	return x.made
 }
 
-func bootNow() uint64 {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t)
-	return uint64(t.Nano())
-}
-
 func (x *sensor) capabilities() (out []*sensorv1.Capability) {
 	for _, c := range []string{"process", "file", "network", "dns", "memory"} {
 		out = append(out, &sensorv1.Capability{Class: c, State: "full"})
@@ -153,13 +146,13 @@ func (x *sensor) capabilities() (out []*sensorv1.Capability) {
 // Hello and the rest make x the uplink's host.
 func (x *sensor) Hello() *sensorv1.HelloRequest {
 	return &sensorv1.HelloRequest{
-		Version: "soak", Os: "linux", Hostname: []byte(x.name), Kernel: "6.1.0", BootId: x.boot[:], BootNs: bootNow(), WallTime: time.Now().UnixMicro(),
+		Version: "soak", Os: "linux", Hostname: []byte(x.name), Kernel: "6.1.0", BootId: x.boot[:], BootNs: boot.Now(), WallTime: time.Now().UnixMicro(),
 		Registry: registry.Version, Capabilities: x.capabilities(),
 	}
 }
 
 func (x *sensor) Report() *sensorv1.ReportRequest {
-	return &sensorv1.ReportRequest{BootNs: bootNow(), WallTime: time.Now().UnixMicro(), Capabilities: x.capabilities()}
+	return &sensorv1.ReportRequest{BootNs: boot.Now(), WallTime: time.Now().UnixMicro(), Capabilities: x.capabilities()}
 }
 
 func (x *sensor) Outcomes() []*sensorv1.Outcome           { return nil }

@@ -36,7 +36,8 @@ var mayImport = map[string]string{
 	"internal/durable": "",
 	// Who owns a folder; both programs ask before they write.
 	"internal/private": "",
-	"internal/clock":   "internal/durable",
+	"internal/clock":   "internal/boot internal/durable",
+	"internal/boot":    "",
 
 	// A parser of outside bytes with a fuzz target of its own.
 	"internal/recording": "internal/event",
@@ -73,7 +74,7 @@ var mayImport = map[string]string{
 
 	"cmd/yagura": "*",
 	// A soak of the server, with sensors that are real from their spool on.
-	"dev/faults": words + " " + gen + " internal/sensor/spool internal/sensor/uplink",
+	"dev/faults": words + " " + gen + " internal/boot internal/sensor/spool internal/sensor/uplink",
 }
 
 const (
@@ -92,7 +93,7 @@ func allowed(pkg string) (list string, ok bool) {
 	case strings.HasPrefix(pkg, "internal/sensor/"), pkg == "cmd/yagura-sensor":
 		return "sensor", true
 	case strings.HasPrefix(pkg, "dev/"):
-		return words + " " + gen, true
+		return words + " internal/boot " + gen, true
 	case pkg == "internal/arch", strings.HasPrefix(pkg, "internal/config/"):
 		return words + " internal/config", true
 	case strings.HasPrefix(pkg, "scenario"):
@@ -104,7 +105,7 @@ func allowed(pkg string) (list string, ok bool) {
 // sensorMayImport holds for everything that is linked into the sensor.
 func sensorMayImport(imp string) bool {
 	return strings.HasPrefix(imp, "internal/sensor/") || strings.HasPrefix(imp, "internal/gen/") ||
-		imp == "internal/terminal" || imp == "internal/durable" || imp == "internal/private" || imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/seq" || imp == "internal/sigma"
+		imp == "internal/terminal" || imp == "internal/durable" || imp == "internal/private" || imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/seq" || imp == "internal/boot" || imp == "internal/sigma"
 }
 
 // TestImports must run with -count=1: go list reads the source in a child process, so the test cache

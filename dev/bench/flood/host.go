@@ -17,8 +17,8 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/sys/unix"
 
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/event"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
@@ -52,13 +52,6 @@ type source interface {
 	next(bootNS uint64) *event.Event
 }
 
-// bootNow is the kernel's clock that events carry.
-func bootNow() uint64 {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t)
-	return uint64(t.Nano())
-}
-
 // enrol makes a host of the server that the token names, as `yagura-sensor enroll` does.
 func enrol(ctx context.Context, token command.Token, number int, count *counts, pack *zstd.Encoder) (*host, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -82,7 +75,7 @@ func enrol(ctx context.Context, token command.Token, number int, count *counts, 
 	for i := range h.lanes {
 		h.lanes[i].next, h.lanes[i].busy = 1, make(chan struct{}, 1)
 	}
-	h.source = newShapes(uint64(number)+1, bootNow())
+	h.source = newShapes(uint64(number)+1, boot.Now())
 	return h, nil
 }
 
@@ -104,7 +97,7 @@ func believe(ca [32]byte, own *tls.Certificate) *tls.Config {
 
 func (h *host) hello(ctx context.Context) error {
 	_, err := h.Hello(ctx, connect.NewRequest(&sensorv1.HelloRequest{
-		Protocol: 1, Version: "flood", Os: "linux", Hostname: []byte(h.name), Kernel: "6.1.0", BootId: h.boot[:], BootNs: bootNow(), WallTime: time.Now().UnixMicro(), Stream: h.stream, Registry: 1,
+		Protocol: 1, Version: "flood", Os: "linux", Hostname: []byte(h.name), Kernel: "6.1.0", BootId: h.boot[:], BootNs: boot.Now(), WallTime: time.Now().UnixMicro(), Stream: h.stream, Registry: 1,
 		Capabilities: []*sensorv1.Capability{{Class: "process", State: "full"}, {Class: "file", State: "full"}, {Class: "network", State: "full"}, {Class: "dns", State: "full"}, {Class: "memory", State: "full"}},
 	}))
 	if err != nil {
@@ -133,7 +126,7 @@ func (h *host) run(ctx context.Context, rate float64) {
 		case now = <-tick.C:
 		}
 		for due := int(now.Sub(begin).Seconds() * rate); made < due; made++ {
-			e := h.source.next(bootNow())
+			e := h.source.next(boot.Now())
 			l := &h.lanes[e.Kind.Lane()]
 			if len(l.events) == 0 {
 				l.since = now
@@ -204,7 +197,7 @@ func (h *host) report(ctx context.Context) {
 	tick := time.NewTicker(15 * time.Second)
 	defer tick.Stop()
 	for {
-		if _, err := h.Report(ctx, connect.NewRequest(&sensorv1.ReportRequest{BootNs: bootNow(), WallTime: time.Now().UnixMicro(), Stream: h.stream})); err != nil && ctx.Err() == nil {
+		if _, err := h.Report(ctx, connect.NewRequest(&sensorv1.ReportRequest{BootNs: boot.Now(), WallTime: time.Now().UnixMicro(), Stream: h.stream})); err != nil && ctx.Err() == nil {
 			h.count.fail(err)
 		}
 		select {

@@ -13,8 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/probe"
@@ -247,10 +246,7 @@ func (a *Agent) emit(e *event.Event) {
 
 // put takes an event of the sensor itself.
 func (a *Agent) put(e *event.Event) {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) == nil {
-		e.BootNS = uint64(ts.Nano())
-	}
+	e.BootNS = boot.Now()
 	e.HostTime = time.Now().UnixMicro()
 	if e.Actor.PID == 0 {
 		e.Actor = a.facts.self

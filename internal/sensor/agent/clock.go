@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/durable"
 )
 
@@ -50,7 +51,7 @@ func (c *clock) since() time.Duration {
 	if c.boot != nil {
 		return c.boot()
 	}
-	return time.Duration(bootNow())
+	return time.Duration(boot.Now())
 }
 
 func (c *clock) host() time.Time {

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"os"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -31,18 +31,14 @@ func readFacts(version string) facts {
 	if unix.Uname(&u) == nil {
 		f.kernel = unix.ByteSliceToString(u.Release[:])
 	}
-	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if b, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(string(boot)), "-", "")); err == nil && len(b) == 16 {
+	if b, err := hex.DecodeString(strings.ReplaceAll(boot.ID(), "-", "")); err == nil && len(b) == 16 {
 		f.bootID = [16]byte(b)
 	}
-	machine, _ := os.ReadFile("/etc/machine-id")
-	if id := strings.TrimSpace(string(machine)); id != "" {
+	if id, _ := boot.Machine(); id != "" { // a host without one is told apart by its other facts
 		sum := sha256.Sum256([]byte("yagura-machine-v1\n" + id))
 		f.machineID = sum[:]
 	}
-	// The tag that process keys of this boot carry, as the probes make it.
-	sum := sha256.Sum256([]byte(strings.TrimSpace(string(boot)) + "\n" + strings.TrimSpace(string(machine))))
-	f.bootTag = binary.BigEndian.Uint32(sum[:])
+	f.bootTag, _ = boot.Tag() // 0: the probes say why they cannot start
 	f.self = event.Process{PID: uint64(os.Getpid()), UserID: strconv.Itoa(os.Getuid()), EffectiveUserID: strconv.Itoa(os.Geteuid())}
 	f.self.Path, _ = os.Executable()
 	f.self.CommandLine = strings.Join(os.Args, " ")

@@ -6,8 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/event/registry"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
@@ -17,19 +16,11 @@ import (
 // host is the agent as the uplink sees it.
 type host Agent
 
-func bootNow() uint64 {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
-		return 0
-	}
-	return uint64(ts.Nano())
-}
-
 // Hello says what this host is.
 func (h *host) Hello() *sensorv1.HelloRequest {
 	f := &h.facts
 	return &sensorv1.HelloRequest{
-		Version: f.version, Os: "linux", Hostname: []byte(f.hostname), Kernel: f.kernel, BootId: f.bootID[:], BootNs: bootNow(),
+		Version: f.version, Os: "linux", Hostname: []byte(f.hostname), Kernel: f.kernel, BootId: f.bootID[:], BootNs: boot.Now(),
 		WallTime: time.Now().UnixMicro(), Registry: registry.Version, Capabilities: (*Agent)(h).capabilities(), Addresses: uplink.Addresses(),
 	}
 }
@@ -50,7 +41,7 @@ func (a *Agent) capabilities() (out []*sensorv1.Capability) {
 // Report gives the counters.
 func (h *host) Report() *sensorv1.ReportRequest {
 	a := (*Agent)(h)
-	r := &sensorv1.ReportRequest{BootNs: bootNow(), WallTime: time.Now().UnixMicro(), Capabilities: a.capabilities()}
+	r := &sensorv1.ReportRequest{BootNs: boot.Now(), WallTime: time.Now().UnixMicro(), Capabilities: a.capabilities()}
 	add := func(name string, n uint64) {
 		r.Counters = append(r.Counters, &sensorv1.Counter{Name: name, Value: n})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -106,7 +107,7 @@ func (c *culprit) name(ctx context.Context) (who string, by event.Process) {
 	if shuttingDown(ctx) {
 		who = saidShutDown + ": " + who
 	}
-	if asked > 0 && bootNow()-asked < uint64(askedLife) {
+	if asked > 0 && boot.Now()-asked < uint64(askedLife) {
 		return who + ", asked by " + named(&asker), asker
 	}
 	return who, sender

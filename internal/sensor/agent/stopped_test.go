@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -26,8 +27,8 @@ func TestWhoStoppedTheSensor(t *testing.T) {
 		"a shell":                      {[]*event.Event{signal(shell, unix.SIGTERM)}, `SIGTERM from "bash -c 'kill -TERM 99'\x1b[2J" (pid 4711, mallory)`, 4711},
 		"frozen first, then ended":     {[]*event.Event{signal(first, unix.SIGSTOP), signal(shell, unix.SIGINT)}, "SIGINT from", 4711},
 		"only frozen":                  {[]*event.Event{signal(shell, unix.SIGSTOP)}, "nobody knows who", 0},
-		"the first process, asked":     {[]*event.Event{{Kind: event.ProcessExec, BootNS: bootNow(), Actor: asks}, signal(first, unix.SIGTERM)}, `asked by "systemctl stop yagura-sensor" (pid 12, root)`, 12},
-		"the first process, not asked": {[]*event.Event{{Kind: event.ProcessExec, BootNS: bootNow() - uint64(2*askedLife), Actor: asks}, signal(first, unix.SIGTERM)}, `SIGTERM from "/sbin/init" (pid 1, root)`, 1},
+		"the first process, asked":     {[]*event.Event{{Kind: event.ProcessExec, BootNS: boot.Now(), Actor: asks}, signal(first, unix.SIGTERM)}, `asked by "systemctl stop yagura-sensor" (pid 12, root)`, 12},
+		"the first process, not asked": {[]*event.Event{{Kind: event.ProcessExec, BootNS: boot.Now() - uint64(2*askedLife), Actor: asks}, signal(first, unix.SIGTERM)}, `SIGTERM from "/sbin/init" (pid 1, root)`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			who := newCulprit()

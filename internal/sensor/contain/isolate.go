@@ -10,12 +10,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/durable"
 )
 
@@ -202,7 +200,7 @@ func (i *Isolator) Isolate(ctx context.Context, d time.Duration, allow []string)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	s := saved{Until: time.Now().Add(d).Truncate(time.Millisecond), UntilBoot: bootNow() + uint64(d), Boot: bootID(), Denied: i.saved.Denied}
+	s := saved{Until: time.Now().Add(d).Truncate(time.Millisecond), UntilBoot: boot.Now() + uint64(d), Boot: boot.ID(), Denied: i.saved.Denied}
 	for _, a := range keep {
 		s.Allow = append(s.Allow, a.String())
 	}
@@ -215,7 +213,7 @@ func (i *Isolator) Isolate(ctx context.Context, d time.Duration, allow []string)
 		return Proof{}, errors.Join(err, i.unsaved())
 	}
 	p, leaks := i.prove(ctx, reach.Probe)
-	i.proven, i.notProven, i.problem, i.looked = p.Proven, p.NotProven, "", bootNow()
+	i.proven, i.notProven, i.problem, i.looked = p.Proven, p.NotProven, "", boot.Now()
 	i.frames = packetSockets()
 	p.Packet = holders(i.frames)
 	p.FellBack = fell
@@ -333,15 +331,15 @@ func (i *Isolator) raise(ctx context.Context, s saved, keep []allowed) (fellBack
 
 // untilSlack is 0 in the boot that isolated; in a later one the end is reckoned by the wall clock.
 func untilSlack(s saved) uint64 {
-	if s.Boot == bootID() {
+	if s.Boot == boot.ID() {
 		return 0
 	}
-	return bootNow() + uint64(max(time.Until(s.Until), 0)) - s.UntilBoot
+	return boot.Now() + uint64(max(time.Until(s.Until), 0)) - s.UntilBoot
 }
 
 func remaining(s saved) time.Duration {
-	if s.Boot == bootID() {
-		return time.Duration(int64(s.UntilBoot) - int64(bootNow()))
+	if s.Boot == boot.ID() {
+		return time.Duration(int64(s.UntilBoot) - int64(boot.Now()))
 	}
 	return time.Until(s.Until)
 }
@@ -377,22 +375,6 @@ func (i *Isolator) save(s saved) error {
 	}
 	i.written = b
 	return nil
-}
-
-func bootNow() uint64 {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
-		return 0
-	}
-	return uint64(ts.Nano())
-}
-
-func bootID() string {
-	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(b))
 }
 
 func (i *Isolator) besideState(name string) string {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/yagura-edr/yagura/internal/boot"
 )
 
 // vigilEvery is how often an isolation is proven again, and tellAgain for how long the same is not told again.
@@ -24,7 +26,7 @@ type Tamper struct {
 }
 
 func (i *Isolator) tell(ctx context.Context, subject, state, reason string) {
-	now := bootNow()
+	now := boot.Now()
 	from := i.looked
 	if from == 0 {
 		from = now
@@ -70,7 +72,7 @@ func (i *Isolator) check(ctx context.Context) {
 	}
 	i.keepState(ctx)
 	i.packets(ctx)
-	i.looked = bootNow()
+	i.looked = boot.Now()
 }
 
 // mend puts the isolation up again and tells how that went. mu is held.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/probe/bpf"
 )
@@ -51,7 +52,7 @@ func BenchmarkFlood(b *testing.B) {
 					b.Errorf("record %d says %d: out of order or missing", came, e.ExitCode)
 				}
 				if came++; came%60 == 0 {
-					lag = append(lag, time.Duration(bootNow()-e.BootNS))
+					lag = append(lag, time.Duration(boot.Now()-e.BootNS))
 				}
 			}
 			p.Free(e)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -93,12 +94,12 @@ type lossMeter struct {
 }
 
 func newLossMeter(p *Probe) *lossMeter {
-	return &lossMeter{p: p, before: map[loss]uint64{}, since: bootNow()}
+	return &lossMeter{p: p, before: map[loss]uint64{}, since: boot.Now()}
 }
 
 // report emits one sensor.loss for each class, and each way, in which something was lost since the last report.
 func (m *lossMeter) report(ctx context.Context, emit func(*event.Event)) {
-	now := bootNow()
+	now := boot.Now()
 	counters, err := m.p.Counters()
 	if err != nil {
 		m.p.log.ErrorContext(ctx, "loss not countable", slog.Any("err", err))

@@ -10,13 +10,11 @@ package probe
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +24,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/aside"
 )
@@ -112,7 +111,7 @@ func Open(ctx context.Context, opts Options) (*Probe, error) {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
 		return nil, ErrNoBTF
 	}
-	tag, err := bootTag()
+	tag, err := boot.Tag()
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +198,7 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 	defer p.sleep.until(ctx)()
 	d := newDrain(p, emit)
 	p.run = d
-	second := bootNow()
+	second := boot.Now()
 	p.watch.last = second
 	for {
 		p.moves.Add(1)
@@ -422,15 +421,6 @@ func (d *drain) next(ctx context.Context, i int) {
 	}
 }
 
-// bootNow gives the time since boot, suspend included, in the units of the kernel side.
-func bootNow() uint64 {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return 0
-	}
-	return uint64(ts.Nano())
-}
-
 // clock turns time since boot into what the host's clock says, and reads it without a system call.
 type clock struct {
 	host0 atomic.Int64 // what is added to boot time for the host's clock
@@ -445,7 +435,7 @@ func newClock() *clock {
 }
 
 func (c *clock) set() {
-	boot := int64(bootNow())
+	boot := int64(boot.Now())
 	c.boot0.Store(boot - int64(time.Since(c.begin)))
 	c.host0.Store(time.Now().UnixNano() - boot)
 }
@@ -453,20 +443,6 @@ func (c *clock) set() {
 func (c *clock) boot() uint64 { return uint64(c.boot0.Load() + int64(time.Since(c.begin))) }
 
 func (c *clock) host(bootNS uint64) int64 { return (int64(bootNS) + c.host0.Load()) / 1000 }
-
-// bootTag tells this boot of this machine from every other: 4 bytes of a hash over both ids.
-func bootTag() (uint32, error) {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return 0, fmt.Errorf("boot id: %w", err)
-	}
-	machine, err := os.ReadFile("/etc/machine-id")
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return 0, fmt.Errorf("machine id: %w", err)
-	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(string(boot)) + "\n" + strings.TrimSpace(string(machine))))
-	return binary.BigEndian.Uint32(sum[:]), nil
-}
 
 // Now gives the time since boot in ns and what the host's clock says in µs, for events the sensor makes itself.
 func (p *Probe) Now() (bootNS uint64, hostTime int64) {

@@ -26,6 +26,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
 
+	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -177,10 +178,7 @@ func defaults(o *Options) {
 }
 
 func stamp(e *event.Event) {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) == nil {
-		e.BootNS = uint64(ts.Nano())
-	}
+	e.BootNS = boot.Now()
 	e.HostTime = time.Now().UnixMicro()
 }
 

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package clock
-
-func machine() Reading { return process() }
