@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strings"
-	"unicode/utf8"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -64,7 +63,7 @@ func harmlessError(err error) error {
 		return err
 	}
 	text := ce.Message()
-	if shown := cutText(event.Show(text)); shown != text {
+	if shown := event.Clip(event.Show(text), maxRefusal); shown != text {
 		return connect.NewError(ce.Code(), plainError(shown))
 	}
 	return err
@@ -74,17 +73,6 @@ func harmlessError(err error) error {
 type plainError string
 
 func (e plainError) Error() string { return string(e) }
-
-func cutText(text string) string {
-	if len(text) <= maxRefusal {
-		return text
-	}
-	n := maxRefusal
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n] + "…"
-}
 
 func (d door) message(m any) {
 	if p, ok := m.(proto.Message); ok && !d.exact {

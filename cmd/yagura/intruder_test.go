@@ -138,7 +138,7 @@ func random() uint64 {
 // greeting is a Hello as a whole sensor's, up for an hour.
 func (x *intruder) greeting() *sensorv1.HelloRequest {
 	m := &sensorv1.HelloRequest{Protocol: 1, Version: "v", Os: "linux", Hostname: []byte("h"), BootId: x.boot, BootNs: 3600e9, WallTime: time.Now().UnixMicro(), Stream: x.stream, Registry: 1}
-	for _, class := range []string{"process", "file", "network", "dns", "memory"} {
+	for _, class := range event.Classes() {
 		m.Capabilities = append(m.Capabilities, &sensorv1.Capability{Class: class, State: "full"})
 	}
 	return m

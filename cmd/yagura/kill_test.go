@@ -190,7 +190,7 @@ func (b *books) settle(t *testing.T, within time.Duration) account {
 	t.Helper()
 	var a account
 	deadline := time.Now().Add(within)
-	b.note() // once: what a busy host gives out while everything is read would be a goal that moves away
+	b.note()                                                                   // once: what a busy host gives out while everything is read would be a goal that moves away
 	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) { // every look reads everything
 		start := time.Now()
 		var err error

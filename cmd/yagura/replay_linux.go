@@ -109,7 +109,7 @@ type replayedHost struct {
 
 func (h replayedHost) Hello() *sensorv1.HelloRequest {
 	m := &sensorv1.HelloRequest{Hostname: h.name, Os: h.os.String(), Version: version, BootId: make([]byte, 16), WallTime: time.Now().UnixMicro()}
-	for _, class := range []string{"process", "file", "network", "dns", "memory"} {
+	for _, class := range event.Classes() {
 		m.Capabilities = append(m.Capabilities, &sensorv1.Capability{Class: class, State: "blind", Reason: []byte("a replayed recording: nothing is watched")})
 	}
 	return m

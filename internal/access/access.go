@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -190,16 +191,9 @@ func hashOf(purpose, secret string) Hash {
 
 // Note writes a row of the audit.
 func (d *Desk) Note(ctx context.Context, actor, verb, target, detail, peer string) error {
-	e := Entry{Tenant: d.tenant, Time: d.micros(), Actor: clip(actor), Verb: clip(verb), Target: clip(target), Detail: clip(detail), Peer: clip(peer)}
+	e := Entry{Tenant: d.tenant, Time: d.micros(), Actor: event.Cut(actor, maxAuditText), Verb: event.Cut(verb, maxAuditText), Target: event.Cut(target, maxAuditText), Detail: event.Cut(detail, maxAuditText), Peer: event.Cut(peer, maxAuditText)}
 	if err := d.store.AppendAudit(ctx, e); err != nil {
 		return fmt.Errorf("write audit %s: %w", verb, err)
 	}
 	return nil
-}
-
-func clip(s string) string {
-	if len(s) > maxAuditText {
-		return s[:maxAuditText]
-	}
-	return s
 }

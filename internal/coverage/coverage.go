@@ -33,15 +33,15 @@ const (
 	Unknown     State = "unknown"
 )
 
-// Classes that every host should have. CanaryClass is the row that says whether the canary came through.
-var mandatory = [...]string{"process", "file", "network", "dns", "memory"}
+// mandatory are the classes that every host should have.
+var mandatory = event.Classes()
 
 // Classes gives the names of all classes that a sensor may declare: there are no others, so that a host can make
 // no columns on Home and no words on anybody's screen.
-func Classes() []string { return mandatory[:] }
+func Classes() []string { return slices.Clone(mandatory) }
 
 // IsClass says whether a class exists.
-func IsClass(class string) bool { return slices.Contains(mandatory[:], class) }
+func IsClass(class string) bool { return slices.Contains(mandatory, class) }
 
 // Declarable says whether a sensor may give a state to one of its classes.
 func Declarable(s State) bool {

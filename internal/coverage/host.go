@@ -23,6 +23,9 @@ const (
 )
 
 // host is what is known of one host's sight. All times are µs UTC by the server's clock.
+// maxReason bounds, in bytes, a reason that a host sent.
+const maxReason = 300
+
 type host struct {
 	tenant    tenant.ID
 	id        event.HostID
@@ -169,7 +172,7 @@ func (c *Coverage) Gap(ctx context.Context, t tenant.ID, id event.HostID, class,
 		c.mu.Unlock()
 		return
 	}
-	if h.gaps[class] = clip(reason); reason == "" {
+	if h.gaps[class] = event.Clip(reason, maxReason); reason == "" {
 		delete(h.gaps, class)
 	}
 	c.evaluate(h, now())
@@ -208,7 +211,7 @@ func (h *host) declare(caps []Capability, at int64) {
 			continue
 		}
 		if h.declared[p.Class].at <= at {
-			h.declared[p.Class] = declared{p.State, clip(p.Reason), at}
+			h.declared[p.Class] = declared{p.State, event.Clip(p.Reason, maxReason), at}
 		}
 	}
 }
@@ -310,17 +313,4 @@ func (c *Coverage) close(h *host, class string, at int64) {
 	r.To = max(at, r.From+1) // an open row has To 0: a closed one must differ from it and have a width
 	c.dirty[r.ID] = *r
 	delete(h.open, class)
-}
-
-// clip bounds a reason that a host sent.
-func clip(s string) string {
-	if len(s) <= 300 {
-		return s
-	}
-	for i := range s { // by character, so that text stays text
-		if i > 296 {
-			return s[:i] + "…"
-		}
-	}
-	return s
 }

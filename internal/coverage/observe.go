@@ -36,7 +36,7 @@ func (c *Coverage) Observe(ctx context.Context, t tenant.ID, events []event.Stam
 					c.lost(h, e.ID, class(v), v.Count, span(v, v.FromNS), span(v, v.ToNS), held(v))
 				}
 			} else {
-				h.throttled[class(v)] = clip(held(v))
+				h.throttled[class(v)] = event.Clip(held(v), maxReason)
 			}
 			c.evaluate(h, at)
 		case event.SensorStart:
@@ -62,7 +62,7 @@ func (c *Coverage) Observe(ctx context.Context, t tenant.ID, events []event.Stam
 func (c *Coverage) Quarantined(ctx context.Context, t tenant.ID, first event.ID, count uint64, at int64, reason string) {
 	c.mu.Lock()
 	h := c.host(t, first.Host)
-	c.lost(h, first, laneClass(uint64(first.Lane)), count, at, at, clip(quarantinePrefix+reason))
+	c.lost(h, first, laneClass(uint64(first.Lane)), count, at, at, event.Clip(quarantinePrefix+reason, maxReason))
 	c.mu.Unlock()
 	c.flush(ctx)
 }
@@ -115,7 +115,7 @@ func (c *Coverage) lost(h *host, source event.ID, class string, n uint64, from, 
 		to = max(to, from+1)
 		name = fmt.Sprintf("%s\n%d", h.id, h.hour)
 	}
-	r := Row{Tenant: h.tenant, Host: h.id, ID: lossID(name, class), Class: class, From: min(from, to), To: max(from, to, min(from, to)+1), State: Partial, Lost: n, Reason: clip(reason)}
+	r := Row{Tenant: h.tenant, Host: h.id, ID: lossID(name, class), Class: class, From: min(from, to), To: max(from, to, min(from, to)+1), State: Partial, Lost: n, Reason: event.Clip(reason, maxReason)}
 	c.dirty[r.ID] = r
 }
 

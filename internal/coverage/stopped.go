@@ -33,7 +33,7 @@ func signedOff(who string) string {
 	if who == "" {
 		return reasonSignedOff
 	}
-	return clip(reasonSignedOff + ": " + who)
+	return event.Clip(reasonSignedOff+": "+who, maxReason)
 }
 
 // whoStopped gives who a row says stopped the sensor; ok is false when the row is of another silence.

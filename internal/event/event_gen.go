@@ -221,6 +221,11 @@ func (k Kind) Lane() Lane {
 	return Bulk
 }
 
+// Classes gives the classes of what happens on a host, in the order in which people read them.
+func Classes() []string {
+	return []string{"process", "file", "network", "dns", "memory"}
+}
+
 // Class gives the class that coverage is kept for.
 func (k Kind) Class() string {
 	switch k {

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -154,8 +153,8 @@ func (f *Fleet) Enroll(ctx context.Context, e Enrolment) (Enrolled, error) {
 		return Enrolled{}, ErrTokenUsed
 	}
 	h := Host{
-		Tenant: token.Tenant, ID: event.HostID(uuid.Must(uuid.NewV7())), Name: clip(event.Text(string(e.Hostname)), maxName),
-		OS: clip(event.Text(e.OS), 32), Version: clip(event.Text(e.Version), 64), Machine: hex.EncodeToString(e.Machine), Enrolled: now(), Recording: token.Recording,
+		Tenant: token.Tenant, ID: event.HostID(uuid.Must(uuid.NewV7())), Name: event.Cut(event.Text(string(e.Hostname)), maxName),
+		OS: event.Cut(event.Text(e.OS), 32), Version: event.Cut(event.Text(e.Version), 64), Machine: hex.EncodeToString(e.Machine), Enrolled: now(), Recording: token.Recording,
 	}
 	der, err := f.ca.leaf(h.Tenant, h.ID, public)
 	if err != nil {
@@ -218,15 +217,4 @@ func checkRequest(der []byte) (any, error) {
 		return nil, fmt.Errorf("its signature does not match its key: %w", ErrRequest)
 	}
 	return csr.PublicKey, nil
-}
-
-// clip shortens text to n bytes at a character's edge.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
 }

@@ -38,10 +38,10 @@ func (f *Fleet) Arrive(id Identity, g Greeting) (was Host) {
 	}
 	was = m.Host
 	m.Boot = hex.EncodeToString(g.BootID)
-	m.Name = clip(event.Text(string(g.Hostname)), maxName)
-	m.OS = clip(event.Text(g.OS), 32)
-	m.Kernel = clip(event.Text(g.Kernel), 128)
-	m.Version = clip(event.Text(g.Version), 64)
+	m.Name = event.Cut(event.Text(string(g.Hostname)), maxName)
+	m.OS = event.Cut(event.Text(g.OS), 32)
+	m.Kernel = event.Cut(event.Text(g.Kernel), 128)
+	m.Version = event.Cut(event.Text(g.Version), 64)
 	m.ClockSkew = g.ClockSkew
 	m.Addresses = nil
 	for _, a := range g.Addresses[:min(len(g.Addresses), maxAddresses)] {

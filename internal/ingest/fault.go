@@ -145,20 +145,12 @@ func faultOrderClock(id fleet.Identity, why detection.Said) coverage.Fault {
 
 // said gives a reason, which may be a host's word, in both languages as a fault may hold it.
 func (s *Service) said(why string) detection.Said {
-	why = clipped(why)
+	why = event.Clip(strings.ToValidUTF8(why, ""), maxProblem)
 	out := detection.Said{En: event.Show(why), Ja: event.Show(why)}
 	if s.o.Japanese != nil {
 		out.Ja = event.Show(s.o.Japanese(why))
 	}
 	return out
-}
-
-// clipped bounds what a host says in a fault.
-func clipped(s string) string {
-	if len(s) > maxProblem {
-		s = s[:maxProblem] + "…"
-	}
-	return strings.ToValidUTF8(s, "")
 }
 
 func faultNumbers(id fleet.Identity, why detection.Said) coverage.Fault {

@@ -107,7 +107,7 @@ func shown(a Act) *Act {
 	if a.Key == "" {
 		return nil
 	}
-	a.Host, a.User, a.Path, a.CommandLine = event.Show(a.Host), event.Show(a.User), event.Show(a.Path), clip(event.Show(a.CommandLine), 4096)
+	a.Host, a.User, a.Path, a.CommandLine = event.Show(a.Host), event.Show(a.User), event.Show(a.Path), event.Clip(event.Show(a.CommandLine), 4096)
 	addresses := []string{}
 	for _, x := range a.Addresses {
 		addresses = append(addresses, event.Show(x))

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
@@ -43,7 +42,7 @@ func said(s detection.Said, lang string) string {
 	if lang == "ja" && s.Ja == "" && s.En != "" {
 		t += "(原文は英語)"
 	}
-	return clip(event.Show(t), 1000)
+	return event.Clip(event.Show(t), 1000)
 }
 
 func (v Voice) languages() []string {
@@ -100,9 +99,9 @@ func (v Voice) subject(notices []Notice, lang string) string {
 		return fmt.Sprintf("[Yagura] %d notices, highest severity %s", len(notices), severity(worst, lang))
 	}
 	n := notices[0]
-	title, host := clip(said(n.Title, lang), 150), ""
+	title, host := event.Clip(said(n.Title, lang), 150), ""
 	if len(n.Hosts) > 0 && !v.HideHosts && !strings.Contains(title, event.Show(n.Hosts[0])) {
-		host = clip(event.Show(n.Hosts[0]), 64)
+		host = event.Clip(event.Show(n.Hosts[0]), 64)
 		if more := len(n.Hosts) - 1; more > 0 && lang == "ja" {
 			host += fmt.Sprintf(" ほか %d 台", more)
 		} else if more > 0 {
@@ -195,16 +194,16 @@ func (v Voice) rows(b *strings.Builder, n Notice, lang string, label map[string]
 		row("hosts", v.hosts(n, lang))
 	}
 	if n.Act.Key != "" && !v.HideHosts {
-		row("user", clip(event.Show(n.Act.User), 64))
+		row("user", event.Clip(event.Show(n.Act.User), 64))
 		row("process", process(n.Act))
-		row("command", clip(event.Show(n.Act.CommandLine), maxCommand))
+		row("command", event.Clip(event.Show(n.Act.CommandLine), maxCommand))
 	}
 	row("time", v.time(n.Time, lang))
 	row("summary", said(n.Summary, lang))
 	row("todo", said(n.Todo, lang))
 	row("link", v.link(n))
 	for _, c := range n.Credits[:min(len(n.Credits), maxHosts)] {
-		row("credits", clip(event.Show(c), 300))
+		row("credits", event.Clip(event.Show(c), 300))
 	}
 }
 
@@ -214,7 +213,7 @@ func (v Voice) hosts(n Notice, lang string) string {
 	}
 	var names []string
 	for _, h := range n.Hosts[:min(len(n.Hosts), maxHosts)] {
-		name := clip(event.Show(h), 255)
+		name := event.Clip(event.Show(h), 255)
 		if at := n.Act.addresses(); at != "" && h == n.Act.Host {
 			name += " (" + at + ")"
 		}
@@ -233,13 +232,13 @@ func (v Voice) hosts(n Notice, lang string) string {
 func (a Act) addresses() string {
 	var out []string
 	for _, x := range a.Addresses[:min(len(a.Addresses), 3)] {
-		out = append(out, clip(event.Show(x), 64))
+		out = append(out, event.Clip(event.Show(x), 64))
 	}
 	return strings.Join(out, " ")
 }
 
 func process(a Act) string {
-	return fmt.Sprintf("%s (pid %d)", clip(event.Show(a.Path), 255), a.PID)
+	return fmt.Sprintf("%s (pid %d)", event.Clip(event.Show(a.Path), 255), a.PID)
 }
 
 // Chat gives a message for a chat, where people read on a phone: a few lines a notice, nothing said twice.
@@ -274,9 +273,9 @@ func (v Voice) chat(n Notice, lang string) string {
 	}
 	add("Host", "ホスト", v.hosts(n, lang))
 	if n.Act.Key != "" && !v.HideHosts {
-		add("User", "ユーザー", clip(event.Show(n.Act.User), 64))
+		add("User", "ユーザー", event.Clip(event.Show(n.Act.User), 64))
 		add("Process", "プロセス", process(n.Act))
-		add("Command line", "コマンドライン", clip(event.Show(n.Act.CommandLine), maxCommand))
+		add("Command line", "コマンドライン", event.Clip(event.Show(n.Act.CommandLine), maxCommand))
 	}
 	if n.Kind != Trial {
 		add("When", "発生日時", v.time(n.Time, lang))
@@ -322,18 +321,6 @@ func inUTC(t time.Time) string {
 	return " (" + t.UTC().Format("15:04:05 UTC") + ")"
 }
 
-// clip cuts s to at most n bytes, between characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	cut := max(n-len("…"), 0)
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
-}
-
 func trialNotice() Notice {
 	return Notice{
 		Key: "test", Kind: Trial, Severity: detection.Informational, Time: time.Now(),
@@ -344,7 +331,7 @@ func trialNotice() Notice {
 // failedFinding says what fails; what to do about it is the same for every channel, and stands beside it
 // on Home.
 func failedFinding(channel string, err error) detection.Said {
-	reason := clip(err.Error(), 300)
+	reason := event.Clip(err.Error(), 300)
 	return detection.Said{
 		En: fmt.Sprintf("Notifications cannot be delivered through %s: %s", channel, reason),
 		Ja: fmt.Sprintf("%s へ通知を送信できません: %s", channel, reason),
@@ -353,8 +340,8 @@ func failedFinding(channel string, err error) detection.Said {
 
 func expiredFinding(channel string, d Delivery) detection.Said {
 	return detection.Said{
-		En: fmt.Sprintf("A notice for %s was given up after %v: %s. Read it on the console (%s).", channel, expireAfter, clip(d.Error, 200), said(d.Notice.Title, "en")),
-		Ja: fmt.Sprintf("%s への通知は %d 時間送信できず、取りやめました: %s。内容はコンソールで確認してください(%s)。", channel, int(expireAfter.Hours()), clip(d.Error, 200), said(d.Notice.Title, "ja")),
+		En: fmt.Sprintf("A notice for %s was given up after %v: %s. Read it on the console (%s).", channel, expireAfter, event.Clip(d.Error, 200), said(d.Notice.Title, "en")),
+		Ja: fmt.Sprintf("%s への通知は %d 時間送信できず、取りやめました: %s。内容はコンソールで確認してください(%s)。", channel, int(expireAfter.Hours()), event.Clip(d.Error, 200), said(d.Notice.Title, "ja")),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // worker serves one channel, so that a mail server that hangs does not hold up a webhook.
@@ -95,7 +96,7 @@ func (w *worker) failed(ctx context.Context, live []Delivery, cause error) {
 	oldest := now
 	for _, d := range live {
 		d.Attempts++
-		d.Error = clip(cause.Error(), 500)
+		d.Error = event.Clip(cause.Error(), 500)
 		d.Due = now.Add(backoff(d.Attempts, lasting)).Truncate(time.Microsecond)
 		if d.Created.Before(oldest) {
 			oldest = d.Created

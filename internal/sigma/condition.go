@@ -1,6 +1,10 @@
 package sigma
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/yagura-edr/yagura/internal/event"
+)
 
 // cond is the parse tree of a condition, before identifiers are bound to detections.
 type cond struct {
@@ -50,7 +54,7 @@ func (p *condParser) lex(text string) error {
 			p.tok = append(p.tok, string(c))
 			i++
 		case c == '|':
-			return refuse(Obsolete, p.line, "condition: the pipe (%s) is obsolete; write a correlation rule", strings.TrimSpace(cut(text[i:], 60)))
+			return refuse(Obsolete, p.line, "condition: the pipe (%s) is obsolete; write a correlation rule", strings.TrimSpace(event.Cut(text[i:], 60)))
 		case identChar(c):
 			j := i
 			for j < len(text) && identChar(text[j]) {
@@ -63,13 +67,6 @@ func (p *condParser) lex(text string) error {
 		}
 	}
 	return nil
-}
-
-func cut(s string, n int) string {
-	if len(s) > n {
-		return s[:n]
-	}
-	return s
 }
 
 func (p *condParser) peek() string {

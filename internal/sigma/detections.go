@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // interner gives each field name a small number, the same for every rule of a set.
@@ -74,7 +76,7 @@ func readDetections(m *yaml.Node, slots *interner, skip ...string) (*detections,
 		}
 		// Identifiers that a condition cannot spell, such as filter_a.conf, still count for its patterns.
 		if k.Value == "" || len(k.Value) > 256 {
-			return nil, refuse(BadDocument, k.Line, "identifier %q: 1 to 256 characters", cut(k.Value, 80))
+			return nil, refuse(BadDocument, k.Line, "identifier %q: 1 to 256 characters", event.Cut(k.Value, 80))
 		}
 		n, err := d.read(v, slots, 0)
 		if err != nil {
@@ -156,7 +158,7 @@ func (d *detections) item(k, v *yaml.Node, slots *interner) (out sides, err erro
 	if v.Kind == yaml.SequenceNode {
 		vals = v.Content
 		if len(vals) == 0 {
-			return out, refuse(BadValue, v.Line, "the list of %s is empty", cut(k.Value, 80))
+			return out, refuse(BadValue, v.Line, "the list of %s is empty", event.Cut(k.Value, 80))
 		}
 	}
 	return d.values(c, slot, strings.ReplaceAll(parts[0], " ", ""), vals, slots)

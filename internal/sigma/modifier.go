@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // chain is the parsed list of modifiers of one field.
@@ -78,7 +80,7 @@ func parseChain(names []string, line int) (chain, error) {
 		case "":
 			return c, refuse(BadModifier, line, "empty modifier")
 		default:
-			return c, refuse(BadModifier, line, "unknown modifier %q%s", cut(n, 80), instead[strings.ToLower(n)])
+			return c, refuse(BadModifier, line, "unknown modifier %q%s", event.Cut(n, 80), instead[strings.ToLower(n)])
 		}
 	}
 	if has("expand") {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // node is a part of a condition. Verdicts do not depend on the order of children, so they are sorted
@@ -190,7 +191,7 @@ func (n *item) explain(s *Scratch, out []detection.Match, sel string) []detectio
 	for i, v := range c.texts() {
 		one := cell{epoch: s.epoch, value: TextValue(v)}
 		if len(c.raw) == 1 || (n.all || n.other) && i == 0 || n.touches(s, &one) {
-			m.Value = textCut(v)
+			m.Value = event.Clip(v, maxMatchText)
 			break
 		}
 	}
@@ -206,16 +207,4 @@ func (n *item) touches(s *Scratch, c *cell) bool {
 		}
 	}
 	return false
-}
-
-// textCut shortens at a character.
-func textCut(s string) string {
-	if len(s) <= maxMatchText {
-		return s
-	}
-	i := maxMatchText
-	for i > 0 && s[i]&0xC0 == 0x80 {
-		i--
-	}
-	return s[:i] + "…"
 }

@@ -6,6 +6,8 @@ import (
 	"regexp/syntax"
 	"strconv"
 	"strings"
+
+	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // RE2 counts to 1,000. A larger count is written as several: x{1001} is (?:x){1000}(?:x){1}.
@@ -42,7 +44,7 @@ func regexWhy(err error) string {
 	if !ok {
 		return "cannot be read: " + err.Error()
 	}
-	at := " at " + strconv.Quote(cut(e.Expr, 80))
+	at := " at " + strconv.Quote(event.Cut(e.Expr, 80))
 	switch e.Code {
 	case syntax.ErrInvalidRepeatSize, syntax.ErrLarge, syntax.ErrNestingDepth:
 		return "repeats more than RE2 can follow" + at + ": counts up to " + strconv.Itoa(maxRepeat) + ", and nested counts whose product is up to " + strconv.Itoa(re2Repeat)

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // readRule reads a rule document. version is the hash of its bytes.
@@ -109,7 +110,7 @@ func taxonomy(doc *yaml.Node) error {
 	if n.Kind != yaml.ScalarNode {
 		name = "that is no text"
 	}
-	return refuse(OtherTaxonomy, n.Line, "taxonomy %s: only Sigma's own taxonomy is read here; convert the field names and log source to it", cut(name, 80))
+	return refuse(OtherTaxonomy, n.Line, "taxonomy %s: only Sigma's own taxonomy is read here; convert the field names and log source to it", event.Cut(name, 80))
 }
 
 func level(doc *yaml.Node) (detection.Severity, error) {
@@ -226,7 +227,7 @@ func hashOf(b ...[]byte) string {
 func rejected(file string, doc *yaml.Node, err error) RejectedRule {
 	r := RejectedRule{File: file, Line: 1, Class: NotYAML, Reason: err.Error()}
 	if doc != nil {
-		r.Line, r.ID = doc.Line, cut(str(get(doc, "id")), 128)
+		r.Line, r.ID = doc.Line, event.Cut(str(get(doc, "id")), 128)
 	}
 	if ref, ok := errors.AsType[*refusal](err); ok {
 		r.Class, r.Reason = ref.class, ref.why

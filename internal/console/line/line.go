@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
@@ -185,16 +184,16 @@ func who(p *event.Process) string {
 	if name == "" {
 		return "pid " + strconv.FormatUint(p.PID, 10)
 	}
-	return clip(name) + " (" + strconv.FormatUint(p.PID, 10) + ")"
+	return event.Clip(name, maxQuote) + " (" + strconv.FormatUint(p.PID, 10) + ")"
 }
 
 func pid(p *event.Process) string { return strconv.FormatUint(p.PID, 10) }
 
 func user(p *event.Process) string {
 	if p.UserName != "" {
-		return clip(p.UserName)
+		return event.Clip(p.UserName, maxQuote)
 	}
-	return "uid " + clip(p.UserID)
+	return "uid " + event.Clip(p.UserID, maxQuote)
 }
 
 func commandLine(p *event.Process) string {
@@ -217,21 +216,9 @@ func address(a netip.Addr, port uint64, name string) string {
 		s = netip.AddrPortFrom(a, uint16(port)).String()
 	}
 	if name != "" {
-		return clip(name) + " [" + s + "]"
+		return event.Clip(name, maxQuote) + " [" + s + "]"
 	}
 	return s
 }
 
-func quote(s string) string { return "“" + clip(s) + "”" }
-
-// clip cuts s between characters.
-func clip(s string) string {
-	if len(s) <= maxQuote {
-		return s
-	}
-	cut := maxQuote
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
-}
+func quote(s string) string { return "“" + event.Clip(s, maxQuote) + "”" }

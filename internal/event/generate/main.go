@@ -107,6 +107,7 @@ func writeGo(b *bytes.Buffer) {
 		p("case %s: return %s", strings.Join(names, ", "), strings.ToUpper(lane[:1])+lane[1:])
 	}
 	p("}\nreturn Bulk\n}\n")
+	p("// Classes gives the classes of what happens on a host, in the order in which people read them.\nfunc Classes() []string {\nreturn %#v\n}\n", registry.Classes)
 	for _, str := range []struct{ fn, doc string }{{"Class", "the class that coverage is kept for"}, {"Group", "the group of files that holds it in the store"}, {"Sigma", "the Sigma logsource category, empty when none"}} {
 		p("// %s gives %s.\nfunc (k Kind) %s() string {\nswitch k {", str.fn, str.doc, str.fn)
 		for _, k := range registry.Kinds {

@@ -85,12 +85,19 @@ type Place struct {
 	En, Ja string
 }
 
+// Classes are the classes of what happens on a host, in the order in which people read them. Coverage is kept for each.
+// A kind of no such class is of ClassSensor: the sensor's word on itself.
+var Classes = []string{"process", "file", "network", "dns", "memory"}
+
+// ClassSensor is the class of what a sensor tells of itself.
+const ClassSensor = "sensor"
+
 // Kind is one kind of event.
 type Kind struct {
 	Number int
 	Name   string // "process.exec"
 	Go     string // "ProcessExec"
-	Class  string // coverage class: process, file, network, dns, memory, sensor
+	Class  string // one of Classes, or ClassSensor
 	Group  string // segment group: process, network, file, other
 	Lane   string // critical, network, bulk
 	Since  int

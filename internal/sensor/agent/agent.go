@@ -235,7 +235,7 @@ func (a *Agent) see(ctx context.Context) error {
 }
 
 // classes of events that coverage is kept for.
-var classes = []string{"process", "file", "network", "dns", "memory"}
+var classes = event.Classes()
 
 func (a *Agent) emit(e *event.Event) {
 	a.seen.Add(1)

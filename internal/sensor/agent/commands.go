@@ -189,7 +189,7 @@ func (a *Agent) finish(ctx context.Context, n command.Nonce, o command.Outcome) 
 
 func (a *Agent) queue(ctx context.Context, n command.Nonce, o command.Outcome) {
 	o.Time = o.Time.Truncate(time.Microsecond)
-	o.Detail = clip(o.Detail)
+	o.Detail = event.Clip(strings.ToValidUTF8(o.Detail, "?"), maxDetail)
 	if len(o.Proof) > maxProof {
 		o.Proof = nil
 	}
@@ -218,14 +218,6 @@ const (
 	maxDetail = 1900
 	maxProof  = 60 << 10
 )
-
-// clip shortens a sentence and keeps it text.
-func clip(s string) string {
-	if len(s) > maxDetail {
-		s = s[:maxDetail] + "…"
-	}
-	return strings.ToValidUTF8(s, "?")
-}
 
 // maxReported bounds what one heartbeat carries of outcomes; the server reads at most 512 KiB of a heartbeat.
 const (

@@ -122,9 +122,7 @@ func named(p *event.Process) string {
 	if words == "" {
 		words = p.Comm
 	}
-	if len(words) > maxWords {
-		words = strings.ToValidUTF8(words[:maxWords], "") + "…"
-	}
+	words = event.Clip(words, maxWords)
 	user := p.UserName
 	if user == "" {
 		user = "uid " + p.UserID
