@@ -157,10 +157,11 @@ func (s *shell) tellAuthority(a *shownAuthority) {
 		if len(k.Verbs) > 0 {
 			may += ": " + strings.Join(k.Verbs, " ")
 		}
-		rows = append(rows, []string{k.ID, s.say("role " + k.Role), k.Person, may, terminal.Clock(a.listed[i].UnixMicro())})
+		rows = append(rows, []string{k.ID, strings.TrimPrefix(s.say("role "+k.Role), "role "), k.Person, may, terminal.Clock(a.listed[i].UnixMicro())})
 	}
 	s.table([]string{"KEY", "ROLE", "PERSON", "MAY SIGN", "UNTIL"}, rows)
-	s.printf("\n%s\n", s.say("C0 reads; C1 can be undone (kill, suspend, isolate); C2 collects; C3 and C4 (scripts, more than %d hosts at once) need two persons.", a.HostCap))
+	s.printf("\n")
+	s.wrapped(s.say("C0 reads; C1 can be undone (kill, suspend, isolate); C2 collects; C3 and C4 (scripts, more than %d hosts at once) need two persons.", a.HostCap))
 }
 
 // authorityIndent is where the values of show begin.

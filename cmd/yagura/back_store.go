@@ -161,18 +161,24 @@ func (b *overviewBack) checkStore(ctx context.Context, t tenant.ID, deep bool) (
 		return nil, err
 	}
 	c := &consolev1.Check{Name: "store", State: "ok"}
+	bad := 0
 	for _, f := range m.Files {
 		if f.State == eventstore.Missing || f.State == eventstore.Altered || f.State == eventstore.Unreadable {
-			c.State = "fail"
+			bad++
 		}
 	}
 	switch {
+	case bad > 0 && deep:
+		c.What = said(both("%d stored files cannot be read; all %d were compared with their sums now", bad, looked))
+	case bad > 0:
+		c.What = said(both("%d of %d stored files cannot be read; %d were compared with their sums within a week", bad, m.Segments, m.Checked))
 	case deep:
 		c.What = said(both("all %d stored files were compared with their sums now", looked))
 	default:
 		c.What = said(both("%d of %d stored files were compared with their sums within a week", m.Checked, m.Segments))
 	}
-	if c.State != "ok" {
+	if bad > 0 {
+		c.State, c.Page = "fail", pageStore
 		c.Fix = said(both("`yagura store` names the files that are not whole"))
 	}
 	return c, nil

@@ -25,6 +25,8 @@ var jaStore = terminal.Sentences{
 	"%d of %d stored files were compared with their sums within a week":                                                               "保存済みファイル %d / %d 個を、この 1 週間にチェックサムと照合しました",
 	"all %d stored files were compared with their sums now":                                                                           "保存済みファイル %d 個すべてを、いまチェックサムと照合しました",
 	"%d stored files were compared with their sums, then it ended: %v":                                                                "保存済みファイル %d 個をチェックサムと照合したところで終わりました: %s",
+	"%d stored files cannot be read; all %d were compared with their sums now":                                                        "読み取れない保存済みファイルが %d 個あります。%d 個すべてを、いまチェックサムと照合しました",
+	"%d of %d stored files cannot be read; %d were compared with their sums within a week":                                            "保存済みファイル %[2]d 個のうち %[1]d 個を読み取れません。この 1 週間に %[3]d 個をチェックサムと照合しました",
 	"`yagura store` names the files that are not whole":                                                                               "`yagura store` で、完全でないファイルを確認できます",
 	"the list of stored files cannot be read: %v":                                                                                     "保存済みファイルの一覧を読み取れません: %s",
 	"it says %s; by the time that has passed it is %s":                                                                                "時計は %s、経過時間による推定は %s です",
@@ -53,10 +55,14 @@ var jaStore = terminal.Sentences{
 	"log record has no magic":                       "ログの記録の形式ではありません",
 	"%d bytes after the last batch of a log record": "ログの記録の末尾に余分なデータが %d バイトあります",
 
+	"nothing could be taken out of quarantine":                     "検査保留から保存できたものはありません",
+	"%d event was taken out of quarantine and can be searched now": "検査保留から %d 件のイベントを保存しました。検索できます",
+
 	// yagura store
 	"look at the store":                 "ストアの確認",
 	"remove what is past the retention": "保存期間を過ぎたイベントの削除",
 	"%d files with %d events, %d bytes; %d compared with their sums within a week; kept for %d days": "ファイル %d 個、イベント %d 件、%d バイト。この 1 週間に %d 個をチェックサムと照合。保存期間 %d 日",
+	"%d day of events, from %s to %s": "イベント %d 日分(%s から %s まで)", "%d event of %s to %s": "イベント %d 件(%s から %s まで)",
 	"%d days of events, from %s to %s": "イベント %d 日分(%s から %s まで)",
 	"hosts that may be affected: %s":   "影響しうるホスト: %s", "hosts that may be affected: %s and %d more": "影響しうるホスト: %s、ほか %d 台", "found %s": "%s に確認",
 	"in the console: %s":                   "コンソール: %s",

@@ -76,7 +76,11 @@ func (v quarantineRetryVerb) Run(s *shell) error {
 		}
 		return partial
 	}
-	s.printf("%s\n", s.say("%d events were taken out of quarantine and can be searched now", r.Msg.Stored))
+	if r.Msg.Stored == 0 {
+		s.wrapped(s.say("nothing could be taken out of quarantine"))
+	} else {
+		s.wrapped(s.say(many(uint64(r.Msg.Stored), "%d event was taken out of quarantine and can be searched now", "%d events were taken out of quarantine and can be searched now"), r.Msg.Stored))
+	}
 	s.kept(r.Msg.Failed)
 	return partial
 }

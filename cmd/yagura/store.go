@@ -44,14 +44,14 @@ func (storeShowVerb) Run(s *shell) error {
 	if s.json {
 		return errors.Join(s.printJSON(m), partial)
 	}
-	s.printf("%s\n", s.say("%d files with %d events, %d bytes; %d compared with their sums within a week; kept for %d days", m.Segments, m.Rows, m.Bytes, m.Checked, m.RetentionDays))
+	s.wrapped(s.say("%d files with %d events, %d bytes; %d compared with their sums within a week; kept for %d days", m.Segments, m.Rows, m.Bytes, m.Checked, m.RetentionDays))
 	if m.Days > 0 {
-		s.printf("%s\n", s.say("%d days of events, from %s to %s", m.Days, terminal.Clock(m.From), terminal.Clock(m.To)))
+		s.wrapped(s.say(many(m.Days, "%d day of events, from %s to %s", "%d days of events, from %s to %s"), m.Days, terminal.Clock(m.From), terminal.Clock(m.To)))
 	}
 	for _, f := range m.Files {
 		s.printf("%s  %s\n", terminal.Pad(s.say(f.State), 12), event.Show(f.Path))
 		if f.Rows > 0 {
-			s.below(s.say("%d events of %s to %s", f.Rows, terminal.Clock(f.From), terminal.Clock(f.To)))
+			s.below(s.say(many(uint64(f.Rows), "%d event of %s to %s", "%d events of %s to %s"), f.Rows, terminal.Clock(f.From), terminal.Clock(f.To)))
 		}
 		switch names := event.Show(strings.Join(f.Hosts, ", ")); {
 		case int(f.HostCount) > len(f.Hosts):
@@ -67,7 +67,7 @@ func (storeShowVerb) Run(s *shell) error {
 		}
 	}
 	if m.UnreadNewest > 0 {
-		s.printf("%s\n", s.say("Some of the newest events cannot be read until they are sealed, mostly within a minute (%d files).", m.UnreadNewest))
+		s.wrapped(s.say("Some of the newest events cannot be read until they are sealed, mostly within a minute (%d files).", m.UnreadNewest))
 	}
 	s.expiring(m)
 	return partial
@@ -80,13 +80,20 @@ func (s *shell) below(text string) {
 	}
 }
 
+// wrapped prints a sentence in the width of the terminal.
+func (s *shell) wrapped(text string) {
+	for _, line := range terminal.Wrap(event.Show(text), max(s.width(), 80)) {
+		s.printf("%s\n", line)
+	}
+}
+
 // expiring says what of the clock and the retention waits for a person.
 func (s *shell) expiring(m *consolev1.Store) {
 	if m.ClockJumped {
-		s.printf("%s\n", s.say("the clock of the server's host says %s; by the time that has passed it is %s, and that is what retention goes by", terminal.Clock(m.Clock), terminal.Clock(m.Believed)))
+		s.wrapped(s.say("the clock of the server's host says %s; by the time that has passed it is %s, and that is what retention goes by", terminal.Clock(m.Clock), terminal.Clock(m.Believed)))
 	}
 	if m.Expiring > 0 {
-		s.printf("%s\n", s.say("%d files with %d events are past the retention and wait, received from %s to %s", m.Expiring, m.ExpiringRows, terminal.Clock(m.ExpiringFrom), terminal.Clock(m.ExpiringTo)))
+		s.wrapped(s.say("%d files with %d events are past the retention and wait, received from %s to %s", m.Expiring, m.ExpiringRows, terminal.Clock(m.ExpiringFrom), terminal.Clock(m.ExpiringTo)))
 	}
 }
 
@@ -116,12 +123,12 @@ func (v storeExpireVerb) Run(s *shell) error {
 		return s.printJSON(m)
 	}
 	if v.Yes {
-		s.printf("%s\n", s.say("%d files with %d events were removed; the clock is believed: %s", m.Expiring, m.ExpiringRows, terminal.Clock(m.Clock)))
+		s.wrapped(s.say("%d files with %d events were removed; the clock is believed: %s", m.Expiring, m.ExpiringRows, terminal.Clock(m.Clock)))
 		return nil
 	}
 	s.expiring(m)
 	before := time.UnixMicro(m.Clock).Add(-time.Duration(m.RetentionDays) * 24 * time.Hour)
-	s.printf("%s\n", s.say("the server's clock says %s; kept for %d days, what was received before %s would be removed with --yes: %d files with %d events",
+	s.wrapped(s.say("the server's clock says %s; kept for %d days, what was received before %s would be removed with --yes: %d files with %d events",
 		terminal.Clock(m.Clock), m.RetentionDays, terminal.Clock(before.UnixMicro()), m.Due, m.DueRows))
 	return nil
 }

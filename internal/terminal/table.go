@@ -160,7 +160,7 @@ func wrap(text string, width int) []string {
 
 // closing may not begin a line, opening may not end one.
 const (
-	closing = "、。,.:;!?)]}」』】）］｝》〉〕：；！？・ー々ゃゅょっャュョッ〜%%"
+	closing = "、。,.:;!?)]}」』】）］｝》〉〕：；！？・ー々ぁぃぅぇぉゃゅょっァィゥェォャュョッ〜%%"
 	opening = "([{「『【（［｛《〈〔"
 )
 
@@ -180,6 +180,9 @@ func pieces(text string) []string {
 		}
 		if r == '`' && whole <= 0 {
 			whole = quoted(runes[i:])
+		}
+		if katakana(r) && (i == 0 || !katakana(runes[i-1])) {
+			whole = max(whole, foreign(runes[i:]))
 		}
 		if whole--; whole > 0 {
 			continue
@@ -206,6 +209,20 @@ func quoted(runes []rune) int {
 	}
 	return 0
 }
+
+// foreign gives the length of a word in katakana that is at most eight characters long, 0 of others.
+func foreign(runes []rune) int {
+	n := 0
+	for n < len(runes) && katakana(runes[n]) {
+		n++
+	}
+	if n > 8 {
+		return 0
+	}
+	return n
+}
+
+func katakana(r rune) bool { return r >= 'ァ' && r <= 'ヺ' || r == 'ー' }
 
 // remark gives the length of a parenthesis that is at most eight characters long, 0 of others.
 func remark(runes []rune) int {

@@ -183,6 +183,22 @@ func TestJapaneseParentheses(t *testing.T) {
 	}
 }
 
+// A line ended within ファイル and within システムコール.
+func TestWrapKeepsAWordInKatakana(t *testing.T) {
+	for width := 20; width < 70; width++ {
+		for _, l := range terminal.Wrap("ユーザーで動作し、許可されたシステムコールは 101 個です。該当ファイルをバックアップから戻すと、データディレクトリーから再び読み取られます", width) {
+			if terminal.Width(l) > width {
+				t.Errorf("width %d: line %q", width, l)
+			}
+			for word := range strings.SplitSeq("ユーザー システムコール ファイル バックアップ", " ") {
+				if runes := []rune(word); strings.HasSuffix(l, string(runes[:2])) || strings.HasPrefix(l, string(runes[2:])) {
+					t.Errorf("width %d: %s is cut: %q", width, word, l)
+				}
+			}
+		}
+	}
+}
+
 // A wide parenthesis that opens ended a line, and one that closes began the next; an entry of a list hung under nothing.
 func TestWrapKeepsWideParenthesesAndHangsLists(t *testing.T) {
 	for width := 12; width < 60; width++ {
