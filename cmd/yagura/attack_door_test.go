@@ -3,7 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +25,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
+	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
 )
 
 func (c *counter) sensorAddr() string { return strings.TrimPrefix(c.ready.SensorURL, "https://") }
@@ -329,5 +334,73 @@ func TestRefusedEnrolmentsAreFewLines(t *testing.T) {
 		if said := flat(c.faults(language)); !strings.Contains(said, flat(want)) {
 			t.Errorf("doctor does not tell of it: %s", said)
 		}
+	}
+}
+
+// What a flood of frames may not do to others it may not do with the key of a host either: calls taken back at once,
+// and certificates asked for without end.
+func TestAFloodWithAKeyKeepsNobodyOut(t *testing.T) {
+	c := newSiege(t, "")
+	x, other := c.intrude(t, "flood"), c.intrude(t, "other")
+	headers := []byte{0x83, 0x87, 0x04, 0x24} // POST https, a path
+	const path = sensorv1connect.SensorsUploadProcedure
+	headers = append(headers, path...)
+	headers[3] = byte(len(path))
+	headers = append(headers, 0x41, 0x01, 'x')
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	defer stop()
+	var resets, renewed atomic.Int64
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				conf := x.tls.Clone()
+				conf.NextProtos = []string{"h2"}
+				conn, err := tls.Dial("tcp", c.sensorAddr(), conf)
+				if err != nil {
+					continue
+				}
+				_ = conn.SetDeadline(time.Now().Add(8 * time.Second))
+				_, _ = io.WriteString(conn, http2.ClientPreface)
+				go func() { _, _ = io.Copy(io.Discard, conn) }()
+				f := http2.NewFramer(conn, nil)
+				_ = f.WriteSettings()
+				for i := uint32(0); ctx.Err() == nil; i++ {
+					if f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: headers, EndHeaders: true}) != nil || f.WriteRSTStream(2*i+1, http2.ErrCodeCancel) != nil {
+						break
+					}
+					resets.Add(1)
+				}
+				_ = conn.Close()
+			}
+		})
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := x.Renew(ctx, connect.NewRequest(&sensorv1.RenewRequest{Csr: csr})); err == nil {
+					renewed.Add(1)
+				}
+			}
+		})
+	}
+	time.Sleep(2 * time.Second)
+	if err := other.lives(t, 10*time.Second); err != nil {
+		t.Errorf("another host beside it: %v", err)
+	}
+	stop()
+	wg.Wait()
+	t.Logf("%d calls taken back, %d certificates given, the server %d MiB", resets.Load(), renewed.Load(), c.peak(t))
+	if n := c.peak(t); n > 600 {
+		t.Errorf("the server took %d MiB", n)
+	}
+	if err := x.lives(t, 10*time.Second); err != nil {
+		t.Errorf("the sensor of that host afterwards: %v", err)
 	}
 }

@@ -1,16 +1,17 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Link, Outlet, useLocation, useNavigate, useParams } from '@tanstack/react-router';
-import { type ReactNode, useEffect, useState } from 'react';
-import { signIn } from '../api/client';
+import { type Query, type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link, Outlet, useLocation, useNavigate, useParams, useRouter } from '@tanstack/react-router';
+import { type ReactNode, useCallback, useEffect, useState, useSyncExternalStore } from 'react';
+import { isNotFound, isSignedOut, reasonOf, signIn } from '../api/client';
 import { login } from '../api/login';
 import { reads } from '../api/reads';
+import { dropDrafts } from '../features/incident/drafts';
 import { languages, useSpeech, useText } from '../i18n/language';
 import { KeyHelp } from '../keys/help';
-import { focusContent, useKeys } from '../keys/keys';
+import { focusContent, focusPane, useKeys } from '../keys/keys';
 import { Button, Key } from '../ui/button';
 import { Icon, type IconName, Tower } from '../ui/icon';
 import { Raw } from '../ui/raw';
-import { useNow, useSpan, useZone } from '../ui/time';
+import { clockText, useNow, useSpan, useZone } from '../ui/time';
 import { LiveProvider, useLive } from './live';
 import { useTheme } from './theme';
 
@@ -29,6 +30,13 @@ function Frame() {
   const navigate = useNavigate();
   const { tenant } = useParams({ from: '/t/$tenant' });
   const { pathname } = useLocation();
+  const router = useRouter();
+  const { state } = useLive();
+  useEffect(() => {
+    // A page that is opened for the first time while the server is down must still say so, not be a dead tab.
+    if (state === 'live')
+      for (const route of Object.values(router.routesById)) void router.loadRouteChunk(route)?.catch(() => undefined);
+  }, [state, router]);
   useEffect(() => {
     void pathname; // a new screen is read from its content on, unless the reader holds the focus elsewhere
     if (document.activeElement === null || document.activeElement === document.body) focusContent();
@@ -54,7 +62,7 @@ function Frame() {
     rules: () => go('/t/$tenant/rules'),
     response: () => go('/t/$tenant/response'),
     store: () => go('/t/$tenant/store'),
-    nextPane: (e) => nextPane(e.key === '[' ? -1 : 1),
+    nextPane: (e) => focusPane(e.key === '[' ? -1 : 1),
   });
   return (
     <div className="flex h-full flex-col">
@@ -63,23 +71,16 @@ function Frame() {
       </a>
       <TopBar onHelp={() => setHelp(true)} />
       <LostBanner />
+      <StaleBanner />
       <div className="flex min-h-0 flex-1">
         <Rail />
-        <main id="main" tabIndex={-1} className="min-w-0 flex-1 overflow-hidden outline-none">
+        <main id="main" tabIndex={-1} className="min-w-0 flex-1 overflow-hidden outline-offset-[-2px]">
           <Outlet />
         </main>
       </div>
       {help && <KeyHelp onClose={() => setHelp(false)} />}
     </div>
   );
-}
-
-function nextPane(step: 1 | -1) {
-  const panes = [...document.querySelectorAll<HTMLElement>('[data-pane]')];
-  const at = panes.findIndex((p) => p.contains(document.activeElement));
-  const pane = panes[(at + step + panes.length) % panes.length];
-  const inside = pane?.querySelector<HTMLElement>('[tabindex="0"], button, a[href], input');
-  (inside ?? pane)?.focus();
 }
 
 function TopBar({ onHelp }: { onHelp: () => void }) {
@@ -143,6 +144,7 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
             const token = login.token();
             void signIn.close({}).finally(() => {
               login.end(token);
+              dropDrafts();
               client.clear();
               void navigate({ to: '/sign-in', search: { next: undefined } });
             });
@@ -191,19 +193,60 @@ function LostBanner() {
   );
 }
 
+/** A read that failed while its page stands: what is shown is the answer before, so it is said, and asked for again. */
+function StaleBanner() {
+  const { t, language } = useSpeech();
+  const client = useQueryClient();
+  const { state } = useLive();
+  const { zone } = useZone();
+  const failed = useSyncExternalStore(
+    useCallback((tell) => client.getQueryCache().subscribe(tell), [client]),
+    () => failedRead(client),
+  );
+  const again = failed !== undefined;
+  useEffect(() => {
+    if (!again) return undefined;
+    const timer = setInterval(() => {
+      const q = failedRead(client);
+      if (q) void client.refetchQueries({ type: 'active', predicate: (x) => x.state.status === 'error' });
+    }, 5000);
+    return () => clearInterval(timer);
+  }, [again, client]);
+  if (failed?.state.data === undefined || state === 'lost') return null;
+  return (
+    <div data-stale role="alert" className="border-b border-warn bg-warn-bg px-3 py-1 font-semibold text-warn">
+      {t.staleRead(
+        clockText(failed.state.dataUpdatedAt * 1000, language, zone),
+        reasonOf(failed.state.error, language),
+      )}
+    </div>
+  );
+}
+
+function failedRead(client: QueryClient): Query | undefined {
+  return client
+    .getQueryCache()
+    .findAll({ type: 'active' })
+    .find((q) => q.state.status === 'error' && !isNotFound(q.state.error) && !isSignedOut(q.state.error));
+}
+
 /** Health in one mark: how many silent failures, none, or not known. It leads to Home. */
 function HealthDot() {
   const t = useText();
-  const { data } = useQuery(reads.home());
+  const { state } = useLive();
+  const { data, isError } = useQuery(reads.home());
   const { tenant } = useParams({ from: '/t/$tenant' });
   // What is only held back, counted and named is told on Home; nothing has failed.
   const failures = data?.silentFailures.filter((f) => f.severity !== 'informational').length ?? 0;
-  const proven = data !== undefined && data.hosts > 0 && data.canaryOldestUs >= 0n && data.hostsReporting > 0;
+  // What was good a while ago proves nothing while the server is not heard.
+  const heard = state !== 'lost' && !isError;
+  const proven = heard && data !== undefined && data.hosts > 0 && data.canaryOldestUs >= 0n && data.hostsReporting > 0;
   const tone = failures > 0 ? 'bg-critical-bg text-critical' : proven ? 'bg-ok-bg text-ok' : 'bg-warn-bg text-warn';
   return (
     <Link
       to="/t/$tenant/home"
       params={{ tenant }}
+      data-health={failures > 0 ? 'bad' : proven ? 'good' : 'unknown'}
       className={`ml-2 rounded-sm px-2 py-0.5 text-xs font-semibold ${tone}`}
     >
       <span aria-hidden="true">{failures > 0 ? '▲ ' : proven ? '✓ ' : '? '}</span>

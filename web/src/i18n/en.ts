@@ -29,6 +29,7 @@ export const en = {
   // live
   live: 'Live',
   liveLost: (age: string) => `Connection lost. Data is ${age} old; asking every 5 s.`,
+  staleRead: (at: string, why: string) => `Could not be read again; shown as of ${at}, asking every 5 s: ${why}`,
   liveConnecting: 'Connecting…',
   newItems: (x: number) => `${s(x, 'new item', 'new items')}: show`,
   updating: 'updating',

@@ -27,6 +27,7 @@ export const ja: Messages = {
   signedInAs: (who) => `${who} としてサインイン中`,
   live: 'ライブ',
   liveLost: (age) => `接続が切れました。表示は ${age}前のものです。5 秒ごとに問い合わせています。`,
+  staleRead: (at, why) => `更新できませんでした。表示は ${at} 時点のものです。5 秒ごとに問い合わせています: ${why}`,
   liveConnecting: '接続中…',
   newItems: (x) => `新着 ${n(x)} 件を表示`,
   updating: '更新中',

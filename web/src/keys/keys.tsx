@@ -40,10 +40,51 @@ function leaveField(target: EventTarget | null): boolean {
   return true;
 }
 
-/** Puts the focus where the page is read: its first list, else the content itself. */
+const lists = '[role=grid], [role=treegrid]';
+
+/** Puts the focus where the page is read: its first list, else what scrolls, else the content itself. */
 export function focusContent(): void {
-  const list = document.querySelector<HTMLElement>('#main [role=grid], #main [role=treegrid]');
-  (list ?? document.getElementById('main'))?.focus({ preventScroll: true });
+  const main = document.getElementById('main');
+  const at = main?.querySelector<HTMLElement>(lists) ?? main?.querySelector<HTMLElement>('[data-pane][tabindex="0"]');
+  (at ?? main)?.focus({ preventScroll: true });
+}
+
+/** Where a pane is read: its list, else itself where it scrolls, else its first control, but no field that would swallow the next key. */
+function into(pane: HTMLElement): HTMLElement | null {
+  const list = pane.querySelector<HTMLElement>(lists);
+  if (list || pane.tabIndex === 0) return list ?? pane;
+  return pane.querySelector<HTMLElement>('button:enabled, a[href], [tabindex="0"]');
+}
+
+/** Goes to the pane after the one that has the focus, or before it. */
+export function focusPane(step: 1 | -1): void {
+  const panes = [...document.querySelectorAll<HTMLElement>('#main [data-pane]')].filter(into);
+  const at = panes.findLastIndex((p) => p.contains(document.activeElement));
+  const pane = panes[(Math.max(at, step === 1 ? -1 : 0) + step + panes.length) % panes.length];
+  if (pane) into(pane)?.focus();
+}
+
+/** A control that leaves the page with the focus leaves it nowhere: it goes to the open dialog, else to the content. */
+function useKeptFocus(): void {
+  useEffect(() => {
+    let last: Node | null = null;
+    const took = (e: FocusEvent) => {
+      last = e.target instanceof Node ? e.target : null;
+    };
+    const changed = new MutationObserver(() => {
+      if (last === null || last.isConnected || document.activeElement !== document.body) return;
+      last = null;
+      const dialog = document.querySelector<HTMLElement>('dialog[open]');
+      if (dialog) dialog.querySelector<HTMLElement>('button, [href], input, textarea')?.focus();
+      else focusContent();
+    });
+    document.addEventListener('focusin', took);
+    changed.observe(document.body, { childList: true, subtree: true });
+    return () => {
+      document.removeEventListener('focusin', took);
+      changed.disconnect();
+    };
+  }, []);
 }
 
 /** Listens once for the whole page. The newest handlers that know a key get it. */
@@ -51,6 +92,7 @@ export function KeysProvider({ children }: { children: ReactNode }) {
   const [enabled, set] = useState(() => localStorage.getItem(stored) !== 'off');
   const layers = useRef<{ current: Handlers }[]>([]);
   const prefix = useRef({ key: '', at: 0 });
+  useKeptFocus();
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {

@@ -40,6 +40,14 @@ export function Rows<T>({
   const base = useId();
   const one = useNarrow();
   const at = items.findIndex((i) => idOf(i) === selected);
+  // Where the chosen row stood when it left the list, as an incident does that was closed: J goes on from there.
+  const place = useRef(-1);
+  useEffect(() => {
+    if (at >= 0) place.current = at;
+    else if (selected === undefined) place.current = -1;
+  }, [at, selected]);
+  const below = () => (at >= 0 ? at + 1 : Math.max(0, place.current));
+  const above = () => Math.max(0, (at >= 0 ? at : place.current) - 1);
   const virtual = useVirtualizer({
     count: items.length,
     getScrollElement: () => box.current,
@@ -63,8 +71,8 @@ export function Rows<T>({
     box.current?.focus({ preventScroll: true });
   };
   useKeys({
-    down: () => walk(at + 1),
-    up: () => walk(at < 0 ? 0 : at - 1),
+    down: () => walk(below()),
+    up: () => walk(above()),
     open: onOpen && at >= 0 ? () => selected && onOpen(selected) : undefined,
   });
   useEffect(() => {
@@ -73,8 +81,8 @@ export function Rows<T>({
   }, []);
   const onKeyDown = (e: KeyboardEvent) => {
     const steps: Record<string, number> = {
-      ArrowDown: at + 1,
-      ArrowUp: at - 1,
+      ArrowDown: below(),
+      ArrowUp: above(),
       Home: 0,
       End: items.length - 1,
       PageDown: at + 15,

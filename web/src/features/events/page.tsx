@@ -131,23 +131,32 @@ function useTail(kind: string | undefined, host: string | undefined, paused: boo
   const [error, setError] = useState<unknown>(undefined);
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
+    void kind;
+    void host;
+    setRows([]); // of another question
+    setError(undefined);
+  }, [kind, host]);
+  useEffect(() => {
     void attempt;
     const stop = new AbortController();
     let fresh: EventRow[] = [];
     let frame = 0;
+    let again: ReturnType<typeof setTimeout> | undefined;
+    let known = true; // what is shown is of the tail before this one, until this one has said something
     const flush = () => {
       frame = 0;
       const batch = fresh.reverse();
       fresh = [];
-      setRows((old) => [...batch, ...old].slice(0, most));
+      const old = known;
+      known = false;
+      setError(undefined);
+      setRows((rows) => (old ? batch : [...batch, ...rows]).slice(0, most));
     };
-    setRows([]);
-    setError(undefined);
     void (async () => {
       try {
         for await (const e of api.tailEvents(
           { kinds: kind ? [kind] : [], hostId: host ?? '', backlog: 200 },
-          { signal: stop.signal },
+          { signal: stop.signal, onHeader: () => setError(undefined) },
         )) {
           if (e.id === '') e.id = `skipped ${performance.now()}`;
           fresh.push(e);
@@ -157,9 +166,12 @@ function useTail(kind: string | undefined, host: string | undefined, paused: boo
       } catch (reason) {
         if (!stop.signal.aborted && !isSignedOut(reason)) setError(reason);
       }
+      // Broken or ended by the server: what is not followed any more would look like a quiet fleet.
+      if (!stop.signal.aborted) again = setTimeout(() => setAttempt((n) => n + 1), 3000);
     })();
     return () => {
       stop.abort();
+      clearTimeout(again);
       cancelAnimationFrame(frame);
     };
   }, [kind, host, attempt]);

@@ -17,12 +17,18 @@ export function HomePage() {
   const t = useText();
   const { data, error, isPending, refetch } = useQuery(reads.home());
   return (
-    <div className="flex h-full flex-col gap-3 overflow-auto p-3" data-pane>
+    <section
+      aria-label={t.homeTitle}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+      tabIndex={0}
+      className="flex h-full flex-col gap-3 overflow-auto p-3 outline-offset-[-2px]"
+      data-pane
+    >
       <h1 className="sr-only">{t.homeTitle}</h1>
       {isPending && <Loading rows={10} />}
       {error && !data && <Failure error={error} retry={() => void refetch()} />}
       {data && <Board home={data} />}
-    </div>
+    </section>
   );
 }
 

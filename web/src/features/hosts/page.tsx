@@ -128,7 +128,9 @@ export function HostsPage() {
       <aside
         aria-label={t.details}
         data-pane
-        className={`max-h-1/2 shrink-0 overflow-auto border-line bg-surface-1 p-4 max-md:border-t md:max-h-none md:w-80 md:border-l xl:w-96 ${chosen || sel ? '' : 'max-md:hidden'}`}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+        tabIndex={0}
+        className={`outline-offset-[-2px] max-h-1/2 shrink-0 overflow-auto border-line bg-surface-1 p-4 max-md:border-t md:max-h-none md:w-80 md:border-l xl:w-96 ${chosen || sel ? '' : 'max-md:hidden'}`}
       >
         {chosen ? (
           <Details host={chosen} />

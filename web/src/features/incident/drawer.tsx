@@ -95,7 +95,8 @@ export function EventFields({ event }: { event: EventRow }) {
       aria-label={t.eventFields}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
       tabIndex={0}
-      className="shrink-0 overflow-auto border-line p-3 max-md:max-h-48 max-md:border-t md:w-1/2 md:max-w-[44rem] md:border-l"
+      data-pane
+      className="shrink-0 overflow-auto border-line p-3 outline-offset-[-2px] max-md:max-h-48 max-md:border-t md:w-1/2 md:max-w-[44rem] md:border-l"
     >
       <p className="mb-2 font-semibold">
         <Told text={pick(event.line, language)} full />

@@ -11,14 +11,13 @@ import { Chip } from '../../ui/panel';
 import { Raw, Told } from '../../ui/raw';
 import { Severity } from '../../ui/severity';
 import { Moment } from '../../ui/time';
+import { drafts } from './drafts';
 import { NotesSheet, useSetState, VerdictSheet, verdictWord } from './verdict';
 
 export function IncidentHeader({ row, history }: { row: IncidentRow | undefined; history: IncidentChange[] }) {
   const { t, language } = useSpeech();
   const { tenant } = useParams({ from: '/t/$tenant' });
   const [sheet, setSheet] = useState<'verdict' | 'notes' | undefined>(undefined);
-  const [reasons] = useState(() => new Map<string, string>());
-  const [notes] = useState(() => new Map<string, string>());
   const set = useSetState(row?.id ?? '');
   const claim = row?.state === 'new' ? () => set.mutate({ state: 'triaging', from: 'new' }) : undefined;
   useKeys({
@@ -87,12 +86,12 @@ export function IncidentHeader({ row, history }: { row: IncidentRow | undefined;
           id={row.id}
           state={row.state}
           title={pick(row.title, language)}
-          written={reasons}
+          written={drafts.reasons}
           onClose={() => setSheet(undefined)}
         />
       )}
       {sheet === 'notes' && (
-        <NotesSheet id={row.id} history={history} written={notes} onClose={() => setSheet(undefined)} />
+        <NotesSheet id={row.id} history={history} written={drafts.notes} onClose={() => setSheet(undefined)} />
       )}
     </header>
   );

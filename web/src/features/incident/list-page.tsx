@@ -17,6 +17,7 @@ import { Rows } from '../../ui/rows';
 import { levels, Severity } from '../../ui/severity';
 import { Empty, Failure, Loading } from '../../ui/states';
 import { Moment } from '../../ui/time';
+import { drafts } from './drafts';
 import { useSetState, VerdictSheet, verdictWord } from './verdict';
 
 const idOf = (i: IncidentRow) => i.id;
@@ -29,7 +30,6 @@ export function IncidentsPage() {
   const navigate = useNavigate({ from: '/t/$tenant/incidents' });
   const [over, setOver] = useState(false);
   const [closing, setClosing] = useState<IncidentRow | undefined>(undefined); // as it was when its sheet was opened
-  const [reasons] = useState(() => new Map<string, string>());
   const [typed, setTyped] = useState(search.q ?? '');
   const q = useDeferredValue(typed);
   const { data, error, isPending, isPlaceholderData, refetch } = useQuery({
@@ -211,7 +211,7 @@ export function IncidentsPage() {
           id={closing.id}
           state={closing.state}
           title={pick(closing.title, language)}
-          written={reasons}
+          written={drafts.reasons}
           onClose={() => setClosing(undefined)}
         />
       )}

@@ -143,7 +143,9 @@ function Workbench({ data }: { data: Data }) {
         <aside
           aria-label={t.details}
           data-pane
-          className="shrink-0 overflow-auto border-line bg-surface-1 max-md:border-t md:w-72 md:border-l xl:w-80 2xl:w-[22rem]"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+          tabIndex={0}
+          className="outline-offset-[-2px] shrink-0 overflow-auto border-line bg-surface-1 max-md:border-t md:w-72 md:border-l xl:w-80 2xl:w-[22rem]"
         >
           <Details
             story={story}

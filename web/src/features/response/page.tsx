@@ -87,7 +87,9 @@ export function ResponsePage() {
         <aside
           aria-label={t.details}
           data-pane
-          className="w-96 shrink-0 overflow-auto border-l border-line bg-surface-1 p-4"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+          tabIndex={0}
+          className="outline-offset-[-2px] w-96 shrink-0 overflow-auto border-l border-line bg-surface-1 p-4"
         >
           <Proof action={chosen} />
         </aside>

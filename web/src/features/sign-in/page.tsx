@@ -85,6 +85,7 @@ function Open({ note, link = '', lost }: { note?: string; link?: string; lost?: 
   );
   const submit = (e: FormEvent<HTMLFormElement>) => {
     e.preventDefault();
+    if (busy) return; // not a disabled button: that would lose the focus
     const f = new FormData(e.currentTarget);
     setBusy(true);
     setError('');
@@ -116,7 +117,7 @@ function Open({ note, link = '', lost }: { note?: string; link?: string; lost?: 
       <Field label={t.code} name="code" autoComplete="one-time-code" numeric hint={t.codeHint} />
       {two && <Field label={t.nextCode} name="nextCode" autoComplete="off" numeric hint={t.nextCodeHint} focus />}
       <Problem text={error} />
-      <Button type="submit" tone="primary" disabled={busy}>
+      <Button type="submit" tone="primary">
         {t.signIn}
       </Button>
       {lost && <Button onClick={lost}>{t.lostCredentials}</Button>}
@@ -161,6 +162,7 @@ function SetUp({ link, begun }: { link: string; begun: BeginResponse }) {
   const { replaces } = begun;
   const submit = (e: FormEvent<HTMLFormElement>) => {
     e.preventDefault();
+    if (busy) return; // not a disabled button: that would lose the focus
     const f = new FormData(e.currentTarget);
     setBusy(true);
     setError('');
@@ -202,7 +204,7 @@ function SetUp({ link, begun }: { link: string; begun: BeginResponse }) {
       </div>
       <Field label={t.code} name="code" autoComplete="one-time-code" numeric hint={t.codeHint} />
       <Problem text={error} />
-      <Button type="submit" tone="primary" disabled={busy}>
+      <Button type="submit" tone="primary">
         {replaces === '' ? t.setUpSubmit : t.resetSubmit}
       </Button>
     </form>

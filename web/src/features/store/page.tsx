@@ -24,7 +24,13 @@ export function StorePage() {
   const readable = (kept.data ?? []).filter((k) => !k.damaged).map((k) => k.id);
   useKeys({ takeIn: readable.length > 0 ? () => setChosen(readable) : undefined });
   return (
-    <div className="flex h-full flex-col gap-3 overflow-auto p-3" data-pane>
+    <section
+      aria-label={t.storeTitle}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+      tabIndex={0}
+      className="flex h-full flex-col gap-3 overflow-auto p-3 outline-offset-[-2px]"
+      data-pane
+    >
       <h1 className="text-base font-semibold">{t.storeTitle}</h1>
       {store.isPending && <Loading rows={6} />}
       {store.error && !store.data && <Failure error={store.error} retry={() => void store.refetch()} />}
@@ -42,7 +48,7 @@ export function StorePage() {
       {chosen && (
         <TakeIn items={(kept.data ?? []).filter((k) => chosen.includes(k.id))} onClose={() => setChosen(undefined)} />
       )}
-    </div>
+    </section>
   );
 }
 
