@@ -53,8 +53,11 @@ type State struct {
 
 // Clock is safe for many goroutines.
 type Clock struct {
-	file string
-	read func() Reading
+	file    string
+	read    func() Reading
+	replace func(path string, b []byte) error
+
+	saving sync.Mutex // held while what is believed is read and written: the newest is written last
 
 	mu sync.Mutex // guards b
 	b  belief
@@ -66,7 +69,7 @@ func Open(file string, floor time.Time, read func() Reading) (*Clock, error) {
 	if read == nil {
 		read = machine
 	}
-	c := &Clock{file: file, read: read}
+	c := &Clock{file: file, read: read, replace: durable.Replace}
 	text, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the time that was believed last: %w", err)
@@ -122,6 +125,8 @@ func (c *Clock) Confirm() error {
 }
 
 func (c *Clock) save() error {
+	c.saving.Lock()
+	defer c.saving.Unlock()
 	r := c.read()
 	s := c.State()
 	c.mu.Lock()
@@ -134,7 +139,7 @@ func (c *Clock) save() error {
 	if err != nil {
 		return fmt.Errorf("keep the time that is believed: %w", err)
 	}
-	if err := durable.Replace(c.file, text); err != nil {
+	if err := c.replace(c.file, text); err != nil {
 		return fmt.Errorf("keep the time that is believed: %w", err)
 	}
 	return nil

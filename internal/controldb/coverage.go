@@ -40,7 +40,7 @@ const coverageColumns = `SELECT tenant_id, host_id, coverage_id, class, from_tim
 
 // OpenCoverage reads the open rows of every tenant.
 func (c *Coverage) OpenCoverage(ctx context.Context) ([]coverage.Row, error) {
-	return c.rows(ctx, coverageColumns+`WHERE to_time = 0 ORDER BY from_time`)
+	return c.rows(ctx, coverageColumns+`WHERE to_time = 0 ORDER BY from_time, coverage_id`)
 }
 
 // Coverage reads the rows of a tenant that touch [from, to), oldest first; to 0 means no end.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -176,7 +177,11 @@ func New(ctx context.Context, o Options) (*Coverage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read open coverage: %w", err)
 	}
-	for _, r := range rows {
+	newest, err := c.shut(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range newest {
 		if h := c.hosts[r.Host]; h != nil {
 			h.open[r.Class] = &r
 			h.silent = h.silent || r.State == Silent
@@ -208,6 +213,44 @@ func New(ctx context.Context, o Options) (*Coverage, error) {
 		c.faults[f.key()] = f
 	}
 	return c, nil
+}
+
+// shut gives the newest open row of each host and class, and ends those before it where the row after them begins. A
+// build that wrote rows in another order than it took them left such rows, and nothing else would ever end them.
+func (c *Coverage) shut(ctx context.Context, open []Row) (newest []Row, err error) {
+	type place struct {
+		host  event.HostID
+		class string
+	}
+	last := map[place]Row{}
+	var stuck []Row
+	for _, r := range open { // oldest first
+		p := place{r.Host, r.Class}
+		if old, twice := last[p]; twice {
+			stuck = append(stuck, old)
+		}
+		last[p] = r
+	}
+	for i, r := range stuck {
+		to := last[place{r.Host, r.Class}].From
+		after, err := c.o.Store.Coverage(ctx, r.Tenant, r.From, to)
+		if err != nil {
+			return nil, fmt.Errorf("read coverage: %w", err)
+		}
+		for _, n := range after {
+			if n.Host == r.Host && n.Class == r.Class && n.From > r.From && !strings.HasPrefix(n.ID, lossPrefix) {
+				to = min(to, n.From)
+			}
+		}
+		stuck[i].To = max(to, r.From+1)
+	}
+	if len(stuck) > 0 {
+		if err := c.o.Store.SaveCoverage(ctx, stuck, nil); err != nil {
+			return nil, fmt.Errorf("end open coverage: %w", err)
+		}
+		c.o.Log.InfoContext(ctx, "coverage that an older build had left open is ended", slog.Int("rows", len(stuck)))
+	}
+	return slices.Collect(maps.Values(last)), nil
 }
 
 // Run looks once a second for hosts that fell silent and canaries that did not come, and writes what

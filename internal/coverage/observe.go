@@ -92,10 +92,13 @@ func (c *Coverage) Returned(ctx context.Context, t tenant.ID, first event.ID, at
 	c.flush(ctx)
 }
 
+// lossPrefix tells the row of a loss from one that says how a class stood.
+const lossPrefix = "l-"
+
 // lossID names the row of a loss by what told of it.
 func lossID(name, class string) string {
 	sum := sha256.Sum256([]byte(fmt.Sprintf("yagura-loss-v1\n%s\n%s", name, class)))
-	return "l-" + hex.EncodeToString(sum[:16])
+	return lossPrefix + hex.EncodeToString(sum[:16])
 }
 
 // lost writes a closed row for events that are gone. Its id comes from the event that told of it, so

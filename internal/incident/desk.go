@@ -48,6 +48,10 @@ type Desk struct {
 	o    Options
 	wake chan struct{} // of one: something to do
 
+	// Held while an incident is written, and while a state that a person sets is written and taken up: else an incident
+	// that was closed in that moment grows and stays closed, or a state that was set first is taken up last.
+	setting sync.Mutex
+
 	mu      sync.Mutex // guards all below
 	tenants map[tenant.ID]*floor
 	inbox   []detection.Detection
@@ -410,6 +414,8 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, c Context, now ti
 			holes = append(holes, hs...)
 		}
 	}
+	d.setting.Lock()
+	defer d.setting.Unlock()
 	d.mu.Lock()
 	c.Holes = holes
 	b := storyBuilder(f.graph, st, c)

@@ -123,21 +123,35 @@ func (d *Desk) SetStateFrom(ctx context.Context, t tenant.ID, id ID, from, to St
 	case to == StateClosed && k.Row.Owner != "":
 		owner = k.Row.Owner
 	}
-	err = d.o.Store.SetIncidentState(ctx, t, k.Row.ID, from, owner, Change{At: d.o.Now().UnixMicro(), Who: by, State: to, Verdict: verdict, Text: reason})
+	err = d.set(ctx, t, k.Row.ID, from, owner, Change{At: d.o.Now().UnixMicro(), Who: by, State: to, Verdict: verdict, Text: reason})
 	if errors.Is(err, ErrMoved) {
 		return d.SetStateFrom(ctx, t, id, from, to, verdict, reason, by) // somebody was faster after the reading: what became of it is read anew
 	}
 	if err != nil {
 		return fmt.Errorf("set state of %s: %w", k.Row.ID, err)
 	}
+	d.changed(ctx, t)
+	return nil
+}
+
+// set writes a state and takes it up.
+func (d *Desk) set(ctx context.Context, t tenant.ID, id ID, from State, owner string, c Change) error {
+	d.setting.Lock()
+	defer d.setting.Unlock()
+	if err := d.o.Store.SetIncidentState(ctx, t, id, from, owner, c); err != nil {
+		return err
+	}
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, st := range d.floor(t).open {
-		if st.row.ID == k.Row.ID {
-			st.row.State, st.row.Verdict, st.row.Reason, st.row.Owner, st.row.Unseen = to, verdict, reason, owner, 0
+		if st.row.ID != id {
+			continue
+		}
+		st.row.State, st.row.Verdict, st.row.Reason, st.row.Owner, st.row.Unseen = c.State, c.Verdict, c.Text, owner, len(st.added)
+		if c.State == StateClosed && len(st.added) > 0 { // what nobody could see yet is no part of the verdict
+			st.row.State, st.reopen = StateNew, true
 		}
 	}
-	d.mu.Unlock()
-	d.changed(ctx, t)
 	return nil
 }
 

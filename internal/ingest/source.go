@@ -37,6 +37,7 @@ const (
 type source struct {
 	load sync.Mutex // held while the host is read from the manifest, which happens once
 	save sync.Mutex // held while the clock of a boot is written to the control database
+	tell sync.Mutex // held while it is told that two use the identity, or one alone: what was found last is told last
 
 	mu      sync.Mutex // guards all below; never held across I/O
 	loaded  bool

@@ -115,14 +115,31 @@ func (l *lives) open(stream uint64, at int64) (why string) {
 func (s *Service) meet(ctx context.Context, id fleet.Identity, src *source, stream uint64, boot []byte, b uint64, wall, at int64) {
 	src.mu.Lock()
 	why := src.lives.meet(stream, hex.EncodeToString(boot), int64(b/1000), wall, at)
-	single := why == "" && src.lives.twice != 0 && at-src.lives.twice > together.Microseconds()
-	if single {
-		src.lives.twice = 0
-	}
+	single := src.lives.single(at)
 	src.mu.Unlock()
 	if why != "" {
 		s.doubled(ctx, id, src, why)
 	} else if single {
+		s.single(ctx, id, src, at)
+	}
+}
+
+// single says whether one alone has used the identity for long enough since there were two.
+func (l *lives) single(at int64) bool {
+	return l.twice != 0 && at-l.twice > together.Microseconds()
+}
+
+// single tells that one machine alone uses an identity.
+func (s *Service) single(ctx context.Context, id fleet.Identity, src *source, at int64) {
+	src.tell.Lock()
+	defer src.tell.Unlock()
+	src.mu.Lock()
+	over := src.lives.single(at) // a second one may have been seen meanwhile
+	if over {
+		src.lives.twice = 0
+	}
+	src.mu.Unlock()
+	if over {
 		s.o.Fleet.Single(id.Host)
 		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, kindClone)
 		s.changed()
@@ -131,6 +148,8 @@ func (s *Service) meet(ctx context.Context, id fleet.Identity, src *source, stre
 
 // doubled tells that two machines use an identity.
 func (s *Service) doubled(ctx context.Context, id fleet.Identity, src *source, why string) {
+	src.tell.Lock()
+	defer src.tell.Unlock()
 	at := now()
 	src.mu.Lock()
 	news := at-src.lives.twice > together.Microseconds()

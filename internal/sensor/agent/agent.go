@@ -64,6 +64,7 @@ type Agent struct {
 	clock   *clock
 	culprit *culprit
 	chain   chain
+	lists   sync.Mutex // held while a list is adopted and kept
 
 	mu       sync.Mutex // guards what follows
 	outcomes []*pendingOutcome

@@ -22,6 +22,9 @@ type clock struct {
 	wall func() time.Time     // nil: the host's
 	boot func() time.Duration // since the boot, sleep included; nil: the kernel's
 
+	replace func(path string, b []byte) error
+	writing sync.Mutex // held while the memory is read and written: the newest is written last
+
 	mu     sync.Mutex // guards all below
 	at     time.Duration
 	server time.Time // as of at; zero before the first word
@@ -37,7 +40,7 @@ const (
 
 // openClock reads the memory. A file that cannot be read is no memory.
 func openClock(file string) *clock {
-	c := &clock{file: file}
+	c := &clock{file: file, replace: durable.Replace}
 	if b, err := os.ReadFile(file); err == nil {
 		if us, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && us > 0 {
 			c.memory, c.at = time.UnixMicro(us), c.since()
@@ -74,7 +77,7 @@ func (c *clock) set(server time.Time) error {
 		memory = server
 	}
 	c.server, c.memory, c.at = server, memory, now
-	keep := c.file != "" && memory.Sub(c.kept).Abs() >= keepAfter
+	keep := memory.Sub(c.kept).Abs() >= keepAfter
 	if keep {
 		c.kept = memory
 	}
@@ -82,11 +85,14 @@ func (c *clock) set(server time.Time) error {
 	if !keep {
 		return nil
 	}
-	return c.write(memory)
+	return c.keep()
 }
 
-// keep writes the memory at the end of a run.
+// keep writes the memory as it is now. An order's word on the time and a heartbeat's come at once: an older memory must
+// not come to lie over a newer one.
 func (c *clock) keep() error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	c.mu.Lock()
 	memory := c.memory
 	if !memory.IsZero() {
@@ -96,11 +102,7 @@ func (c *clock) keep() error {
 	if memory.IsZero() || c.file == "" {
 		return nil
 	}
-	return c.write(memory)
-}
-
-func (c *clock) write(memory time.Time) error {
-	if err := durable.Replace(c.file, fmt.Appendf(nil, "%d\n", memory.UnixMicro())); err != nil {
+	if err := c.replace(c.file, fmt.Appendf(nil, "%d\n", memory.UnixMicro())); err != nil {
 		return fmt.Errorf("keep the server's time: %w", err)
 	}
 	return nil

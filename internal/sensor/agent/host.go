@@ -87,6 +87,8 @@ func (h *host) Clock(server time.Time) {
 
 // List takes an operator list; one that is not newer or not the authority's changes nothing.
 func (h *host) List(ctx context.Context, list []byte) {
+	h.lists.Lock() // two that come at once are kept in the order in which they were adopted
+	defer h.lists.Unlock()
 	fresh, err := h.chain.adopt(list)
 	if err != nil {
 		h.log.ErrorContext(ctx, "operator list refused", slog.Any("err", err))

@@ -53,7 +53,10 @@ type Identity struct {
 	Authority ed25519.PublicKey
 	Key       *ecdsa.PrivateKey
 
-	dir  string
+	dir     string
+	replace func(path string, b []byte) error // nil: durable.Replace
+	saving  sync.Mutex                        // held while what is known is read and written: the newest is written last
+
 	mu   sync.Mutex // guards cert and list
 	cert *x509.Certificate
 	list []byte
@@ -254,6 +257,8 @@ func LoadIdentity(dir string) (*Identity, error) {
 }
 
 func (id *Identity) save() error {
+	id.saving.Lock()
+	defer id.saving.Unlock()
 	id.mu.Lock()
 	j := identityJSON{URL: id.URL, Tenant: id.Tenant.String(), Host: id.Host.String(), CA: id.CA.Raw, Authority: id.Authority, Certificate: id.cert.Raw}
 	list := id.list
@@ -267,23 +272,33 @@ func (id *Identity) save() error {
 		return fmt.Errorf("encode key: %w", err)
 	}
 	// The identity last: it is what says that the host is enrolled.
-	if err := durable.Replace(filepath.Join(id.dir, keyFile), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+	if err := id.write(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return err
 	}
 	if len(list) > 0 {
-		if err := durable.Replace(filepath.Join(id.dir, listFile), list); err != nil {
+		if err := id.write(listFile, list); err != nil {
 			return err
 		}
 	}
-	return durable.Replace(filepath.Join(id.dir, identityFile), append(b, '\n'))
+	return id.write(identityFile, append(b, '\n'))
+}
+
+func (id *Identity) write(name string, b []byte) error {
+	replace := id.replace
+	if replace == nil {
+		replace = durable.Replace
+	}
+	return replace(filepath.Join(id.dir, name), b)
 }
 
 // KeepList keeps a list that the chain adopted, for the next start.
 func (id *Identity) KeepList(list []byte) error {
+	id.saving.Lock()
+	defer id.saving.Unlock()
 	id.mu.Lock()
 	id.list = bytes.Clone(list)
 	id.mu.Unlock()
-	return durable.Replace(filepath.Join(id.dir, listFile), list)
+	return id.write(listFile, list)
 }
 
 // Chain gives what commands are checked against, with the list kept so far if it is whole.
