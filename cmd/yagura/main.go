@@ -16,6 +16,7 @@ import (
 var version = "dev" //nolint:gochecknoglobals // -ldflags -X needs a variable
 
 func main() {
+	name(os.Args[1:])
 	private.Umask()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Getenv) //nolint:forbidigo // the environment enters here and nowhere else

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/coverage"
+	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/fleet"
 )
 
@@ -31,4 +32,6 @@ func (m *Meeting) One(ctx context.Context) {
 }
 
 // Disk tells of another fault of the host.
-func (m *Meeting) Disk(ctx context.Context) { m.s.o.Coverage.Report(ctx, faultDisk(m.id, "full")) }
+func (m *Meeting) Disk(ctx context.Context) {
+	m.s.o.Coverage.Report(ctx, faultNumbers(m.id, detection.Said{}))
+}

@@ -32,7 +32,7 @@ func (b *blocked) SaveFault(ctx context.Context, f coverage.Fault) error {
 func TestTheEndOfAnAlarmDoesNotLieOverANewOne(t *testing.T) {
 	ctx, s := t.Context(), start(t)
 	id := fleet.Identity{Tenant: s.tenant, Host: s.enrol(t).host}
-	store := &blocked{Store: s.db.Coverage(), kind: "spool", writing: make(chan struct{}), gate: make(chan struct{})}
+	store := &blocked{Store: s.db.Coverage(), kind: "numbers", writing: make(chan struct{}), gate: make(chan struct{})}
 	c, err := coverage.New(ctx, coverage.Options{Store: store, SecretFile: filepath.Join(s.dir, "canary.key")})
 	if err != nil {
 		t.Fatal(err)
