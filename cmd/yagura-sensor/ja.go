@@ -105,8 +105,15 @@ var japanese = terminal.Sentences{
 	"the sensor may not load BPF programs: run it as root (CAP_BPF and CAP_PERFMON)": "BPF プログラムを読み込む権限がありません。root(CAP_BPF と CAP_PERFMON)で実行してください",
 
 	// the way to the server
-	"proxy %s answers %s: set proxy_user and proxy_password_file in the sensor's configuration":                                                                                                       "プロキシ %s の応答は %s です。センサーの設定に proxy_user と proxy_password_file を書いてください",
-	"proxy %s answers %s to CONNECT: allow the server's address there, or set another proxy":                                                                                                          "プロキシ %s の CONNECT への応答は %s です。プロキシでサーバーのアドレスを許可するか、別のプロキシを設定してください",
+	"proxy %s answers %s: set proxy_user and proxy_password_file in the sensor's configuration":                                                   "プロキシ %s の応答は %s です。センサーの設定に proxy_user と proxy_password_file を書いてください",
+	"proxy %s answers %s to CONNECT: allow the server's address there, or set another proxy":                                                      "プロキシ %s の CONNECT への応答は %s です。プロキシでサーバーのアドレスを許可するか、別のプロキシを設定してください",
+	"the identity of this host is damaged; put %s back from a backup, or remove it and enrol again with a new token of `yagura enroll token`: %w": "このホストの識別情報が破損しています。%s をバックアップから戻すか、削除して、サーバーの `yagura enroll token` の新しいトークンで登録し直してください: %s",
+	"read identity %s: %w":               "%s の読み取り: %s",
+	"read identity: %w":                  "識別情報の読み取り: %s",
+	"read key: %w":                       "鍵の読み取り: %s",
+	"key %s is not PEM":                  "%s は鍵のファイル(PEM)ではありません",
+	"key %s is not ECDSA":                "%s は ECDSA の鍵ではありません",
+	"identity %s holds no authority key": "%s に権限の公開鍵がありません",
 	"the server's certificate is not signed by the CA of the enrolment token (another server, or a proxy that opens TLS): enrol again with a token of this server, or let the proxy pass TLS through": "サーバーの証明書が、登録トークンの CA の署名ではありません(別のサーバーか、TLS を開くプロキシ)。このサーバーのトークンで登録し直すか、プロキシが TLS をそのまま通すようにしてください",
 	"the server's certificate is for another name: use the address that the token names, or start the server with --hostname":                                                                         "サーバーの証明書の名前が違います。トークンにあるアドレスを使うか、サーバーを --hostname 付きで起動してください",
 	"the server's certificate is not valid at %s, which is what this host's clock says: compare the clocks":                                                                                           "サーバーの証明書は %s(このホストの時計)には有効ではありません。時計を確かめてください",

@@ -61,6 +61,29 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// TestADamagedIdentitySaysWhatToDo: what was wrong with it was said in English only, and mostly without a way on.
+func TestADamagedIdentitySaysWhatToDo(t *testing.T) {
+	for name, content := range map[string]string{"cut off": "{", "emptied": "", "no JSON": "garbage", "of nobody": `{"url":"https://127.0.0.1:1"}`} {
+		t.Run(name, func(t *testing.T) {
+			data := t.TempDir()
+			folder := filepath.Join(data, "identity")
+			if err := os.MkdirAll(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(folder, "identity.json"), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for language, want := range map[string]string{"en_US.UTF-8": "put " + folder + " back from a backup", "ja_JP.UTF-8": folder + " をバックアップから戻すか"} {
+				var out bytes.Buffer
+				code := run(t.Context(), []string{"--data", data, "run"}, strings.NewReader(""), &out, &out, func(k string) string { return map[string]string{"LANG": language}[k] })
+				if code != 1 || !strings.Contains(out.String(), want) || strings.Count(strings.TrimSpace(out.String()), "\n") != 0 {
+					t.Errorf("%s: exit %d: %s; want one sentence with %q", language, code, out.String(), want)
+				}
+			}
+		})
+	}
+}
+
 func TestVersionAndCheckAsJSON(t *testing.T) {
 	code, out, _ := call(t, "version", "--json")
 	var v map[string]any

@@ -133,6 +133,10 @@ const pageStore = "store"
 // healedShown is how long doctor still tells of a fault of the server that is over.
 const healedShown = time.Hour
 
+func howToStart() detection.Said {
+	return both("`yagura hosts` shows which; start the sensor there (`sudo yagura-sensor run`), and see `sudo yagura-sensor status` and `sudo yagura-sensor check`")
+}
+
 // Diagnose checks what only the server can see.
 func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep bool) ([]*consolev1.Check, error) {
 	var out []*consolev1.Check
@@ -151,10 +155,12 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 		add("hosts", "unknown", both("no host is enrolled but recordings that were replayed (%d)", sum.Recordings))
 	case watched == 1 && sum.Reporting == 0:
 		add("hosts", "warn", both("the one host that is enrolled does not report"))
+		out[len(out)-1].Fix = said(howToStart())
 	case watched == 1:
 		add("hosts", "ok", both("the one host that is enrolled reports"))
 	case sum.Reporting < watched:
 		add("hosts", "warn", both("%d of %d hosts report", sum.Reporting, watched))
+		out[len(out)-1].Fix = said(howToStart())
 	default:
 		add("hosts", "ok", both("every host reports (%d)", watched))
 	}

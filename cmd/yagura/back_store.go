@@ -50,6 +50,9 @@ func partialSaid(missing []eventstore.Damaged) *consolev1.Said {
 			for i, r := range reasons {
 				words[i] = t.Say(r)
 			}
+			if t.Language() == terminal.Japanese {
+				return strings.Join(words, "、")
+			}
 			return strings.Join(words, ", ")
 		}
 		const text = "This answer is not whole: %d stored files cannot be read (%s) that hold up to %d events of %s to %s. `yagura store` names them."

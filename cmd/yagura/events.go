@@ -127,6 +127,9 @@ func (v eventsListVerb) Run(s *shell) error {
 		if said := s.said(r.Msg.NoteSaid); said != "" {
 			note = said
 		}
+		if len(boundary) == 0 && printed == 0 && len(v.IDs) == 0 && !s.json {
+			s.warn(s.say("no event is stored that fits: `yagura hosts` shows who reports, and docs/events.md which kinds there are"))
+		}
 		left -= min(left, printed)
 		switch {
 		case !r.Msg.Truncated || len(v.IDs) > 0:

@@ -24,6 +24,7 @@ var jaReplay = terminal.Sentences{
 	"event %d: %w": "%d 件目のイベント: %s",
 	"replay -: %w": "標準入力の再生: %s",
 	"line %d: %w":  "%d 行目: %s",
+	"field %s: %w": "項目 %s: %s",
 
 	"line %d is longer than %d bytes":                          "%d 行目が %d バイトを超えています",
 	"more than %d events: split the recording":                 "イベントが %d 件を超えています。記録を分けてください",

@@ -41,11 +41,13 @@ var jaSaid = terminal.Sentences{
 	"+%d more of this story: %s": "ほか %d 個もこの攻撃ストーリーの一部: %s", "+%d not part of this story: %s": "ほか %d 個はこの攻撃ストーリーの対象外: %s",
 	"%s of %s is %s from %s to %s: %s": "%[2]s の%[1]sは %[4]s から %[5]s まで%[3]s: %[6]s",
 
-	"no token is open: make one with `yagura enroll token`":        "使えるトークンはありません。`yagura enroll token` で作成してください",
-	"%s (%s) is revoked: its sensor can no longer connect":         "%s(%s)を失効させました。このホストのセンサーは接続できません",
-	"there are more: ask for them with --limit or --to":            "続きがあります。--limit で件数を増やすか、--to で時刻をさかのぼってください",
-	"no host is enrolled: make a token with `yagura enroll token`": "登録されたホストはありません。`yagura enroll token` でトークンを作成してください",
-	"%d events replayed as %s (%s)":                                "%d 件のイベントを %s(%s)として再生しました",
+	"no token is open: make one with `yagura enroll token`":                                                                                             "使えるトークンはありません。`yagura enroll token` で作成してください",
+	"%s (%s) is revoked: its sensor can no longer connect":                                                                                              "%s(%s)を失効させました。このホストのセンサーは接続できません",
+	"no event is stored that fits: `yagura hosts` shows who reports, and docs/events.md which kinds there are":                                          "該当するイベントは保存されていません。報告中のホストは `yagura hosts` で、イベントの種類は docs/events.md で確かめられます",
+	"`yagura hosts` shows which; start the sensor there (`sudo yagura-sensor run`), and see `sudo yagura-sensor status` and `sudo yagura-sensor check`": "該当するホストは `yagura hosts` で分かります。そのホストでセンサーを起動し(`sudo yagura-sensor run`)、`sudo yagura-sensor status` と `sudo yagura-sensor check` で確かめてください",
+	"there are more: ask for them with --limit or --to":                                                                                                 "続きがあります。--limit で件数を増やすか、--to で時刻をさかのぼってください",
+	"no host is enrolled: make a token with `yagura enroll token`":                                                                                      "登録されたホストはありません。`yagura enroll token` でトークンを作成してください",
+	"%d events replayed as %s (%s)":                                                                                                                     "%d 件のイベントを %s(%s)として再生しました",
 
 	"%d of them can fire on this fleet (%s)": "そのうちこの環境(%[2]s)で検知しうるもの %[1]d 件",
 	"%d warnings about filters":              "フィルターについての警告が %d 件あります",

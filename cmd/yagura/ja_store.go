@@ -4,7 +4,7 @@ import "github.com/yagura-edr/yagura/internal/terminal"
 
 // jaStore is what is said of stored events that are not whole, of the clock and of the retention. It is read only.
 var jaStore = terminal.Sentences{
-	"store": "ストア", "missing": "なし", "altered": "改変", "unreadable": "読み取り不可", "unjudged": "確認待ち", "redundant": "重複", "unfinished": "書きかけ", "kept": "退避中",
+	"store": "ストア", "missing": "ファイルなし", "altered": "改変", "unreadable": "読み取り不可", "unjudged": "確認待ち", "redundant": "重複", "unfinished": "書きかけ", "kept": "退避中",
 
 	// answers and doctor
 	// a damaged data folder

@@ -122,6 +122,20 @@ func TestAReplayedRecordingHasItsOwnTimes(t *testing.T) {
 }
 
 // Each replayed recording stood in doctor as a failure: a sensor that somebody had stopped.
+// TestSilenceSaysWhatToDo: doctor said that the one host does not report, and events list nothing at all.
+func TestSilenceSaysWhatToDo(t *testing.T) {
+	c := ownCounter(t)
+	c.enrolled("quiet", strings.Repeat("cd", 32))
+	for language, words := range map[string][2]string{"en": {"start the sensor there", "no event is stored that fits"}, "ja": {"センサーを起動し", "該当するイベントは保存されていません"}} {
+		if out, _, _ := c.in(language, nil, "doctor"); !strings.Contains(strings.Join(strings.Fields(out), " "), words[0]) {
+			t.Errorf("%s: doctor with a host that does not report: %s", language, out)
+		}
+		if out, errOut, code := c.in(language, nil, "events", "list"); out != "" || !strings.Contains(errOut, words[1]) || code != exitOK {
+			t.Errorf("%s: events list of nothing: exit %d, %s%s", language, code, out, errOut)
+		}
+	}
+}
+
 func TestDoctorKnowsARecording(t *testing.T) {
 	c := newCounter(t)
 	var checks []struct {

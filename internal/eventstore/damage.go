@@ -123,7 +123,7 @@ func (s *Store) changed() {
 		}
 		return fault.Told(
 			fmt.Sprintf("%d missing, %d altered, %d unreadable; %d events of %s to %s; the first: %s", n[Missing], n[Altered], n[Unreadable], rows, clock(from), clock(to), bad[0].Path),
-			fmt.Sprintf("なし %d、改変 %d、読み取り不可 %d。イベント %d 件、%s から %s まで。最初のファイル: %s", n[Missing], n[Altered], n[Unreadable], rows, clock(from), clock(to), bad[0].Path))
+			fmt.Sprintf("ファイルなし %d、改変 %d、読み取り不可 %d。イベント %d 件、%s から %s まで。最初のファイル: %s", n[Missing], n[Altered], n[Unreadable], rows, clock(from), clock(to), bad[0].Path))
 	})
 	s.report(fault.HotFile, len(hot) > 0, func() error {
 		return fault.Told(fmt.Sprintf("%d files, the first: %s", len(hot), hot[0].Path), fmt.Sprintf("ファイル %d 個、最初は %s", len(hot), hot[0].Path))

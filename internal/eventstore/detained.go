@@ -23,7 +23,7 @@ import (
 
 // Errors of Retry.
 var (
-	ErrNotKept  = errors.New("there is no such thing in quarantine")
+	ErrNotKept  = errors.New("there is no such thing in quarantine: `yagura quarantine list` shows what is there")
 	ErrDamaged  = errors.New("its bytes are damaged: nothing can read them")
 	ErrStillBad = errors.New("it cannot be stored yet")
 )

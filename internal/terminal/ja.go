@@ -64,6 +64,7 @@ var Shared = Sentences{
 	"context deadline exceeded":          "時間内に終わりませんでした",
 	"context canceled":                   "中断されました",
 	"unexpected EOF":                     "途中で終わっています",
+	"unexpected end of JSON input":       "JSON が途中で終わっています",
 	"executable file not found in $PATH": "$PATH にプログラムがありません",
 
 	// folders of others (internal/private)

@@ -66,12 +66,13 @@ func TestSay(t *testing.T) {
 func TestTextReadsErrorsBack(t *testing.T) {
 	ja := terminal.NewTongue("ja", table, terminal.Shared)
 	for english, want := range map[string]string{
-		"list hosts: permission denied":        "ホストの一覧: 権限がありません",
-		"list hosts: open /x: a b: is odd":     "ホストの一覧: /x を開く操作: a b: is odd",
-		"read /etc/x: permission denied":       "/etc/x を読む: 権限がありません",
-		`no host is called "a: b": see yagura`: `"a: b" というホストはありません: yagura を参照`,
-		"line 3 of host is wrong":              "host の 3 行目が誤りです", // a value is never taken for a word of ours
-		"list hosts\nread x":                   "ホストの一覧\nx を読む",
+		"list hosts: permission denied":                                            "ホストの一覧: 権限がありません",
+		"list hosts: open /x: a b: is odd":                                         "ホストの一覧: /x を開く操作: a b: is odd",
+		"read /etc/x: permission denied":                                           "/etc/x を読む: 権限がありません",
+		`no host is called "a: b": see yagura`:                                     `"a: b" というホストはありません: yagura を参照`,
+		"line 3 of host is wrong":                                                  "host の 3 行目が誤りです",                      // a value is never taken for a word of ours
+		`--for: expected duration but got "2": time: missing unit in duration "2"`: `--for: "2" は時間として読めません（例: 30s、5m、24h）`, // it ended in %!(EXTRA
+		"list hosts\nread x":                                                       "ホストの一覧\nx を読む",
 		// what is wrapped is a chain of its own: its first part is known by what stands behind it, or holds a colon itself
 		"renew the list: open the key: key /k is not PEM":                          "一覧の更新: 鍵を開けません: /k は鍵ではありません",
 		"folder /f is refused: others can write in /f: run `chmod /f`":             "フォルダー /f は使えません: /f にはほかのユーザーも書き込めます。`chmod /f` を実行してください",

@@ -63,6 +63,7 @@ type pattern struct {
 	re      *regexp.Regexp
 	ja      string
 	letters int // of fixed text: the more, the more specific
+	values  int // that the Japanese says, -1: all
 }
 
 var verb = regexp.MustCompile(`%(\[\d+\])?[-+# 0-9.]*[a-zA-Z%]`)
@@ -73,6 +74,7 @@ func newPattern(en, ja string) (pattern, bool) {
 	if len(strings.Fields(fixed)) == 0 || !strings.Contains(strings.TrimSpace(en), " ") {
 		return pattern{}, false
 	}
+	drops := -1   // it says only so many of the values, the first ones
 	lead := false // the sentence only says what was being done: why it failed is said by the parts behind it
 	if head, ok := cutReason(en); ok {
 		if said, ok := cutReason(ja); ok {
@@ -107,11 +109,14 @@ func newPattern(en, ja string) (pattern, bool) {
 		return "%s"
 	})
 	end := `(: |\n|\z)`
-	if lead {
+	switch said := len(verb.FindAllString(ja, -1)); {
+	case lead:
 		end = `(: )`
+	case said < len(verb.FindAllString(en, -1)) && !strings.Contains(ja, "%["): // it leaves out the reason, and all that is behind it
+		drops, end = said, `(\n|\z)`
 	}
 	return pattern{
-		re: regexp.MustCompile(`(?s)\A` + re.String() + end), ja: strings.TrimRight(filled, "\n"), letters: len(fixed),
+		re: regexp.MustCompile(`(?s)\A` + re.String() + end), ja: strings.TrimRight(filled, "\n"), letters: len(fixed), values: drops,
 	}, true
 }
 
@@ -161,6 +166,9 @@ func (t *Tongue) first(text string) (said string, length int, sep string) {
 				arg = t.Text(arg)
 			}
 			args = append(args, arg)
+		}
+		if p.values >= 0 {
+			args = args[:p.values]
 		}
 		said = p.ja
 		if len(args) > 0 {

@@ -207,6 +207,15 @@ func (id *Identity) Follow(token command.Token) (bool, error) {
 
 // LoadIdentity reads what Enroll left.
 func LoadIdentity(dir string) (*Identity, error) {
+	id, err := readIdentity(dir)
+	var path *fs.PathError // of the disk or of rights: the identity itself may be whole
+	if err != nil && !errors.Is(err, ErrNotEnrolled) && (!errors.As(err, &path) || errors.Is(err, fs.ErrNotExist)) {
+		return nil, fmt.Errorf("the identity of this host is damaged; put %s back from a backup, or remove it and enrol again with a new token of `yagura enroll token`: %w", dir, err)
+	}
+	return id, err
+}
+
+func readIdentity(dir string) (*Identity, error) {
 	b, err := os.ReadFile(filepath.Join(dir, identityFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: run `sudo yagura-sensor enroll` first", ErrNotEnrolled)
@@ -220,7 +229,7 @@ func LoadIdentity(dir string) (*Identity, error) {
 	}
 	id := &Identity{URL: j.URL, Authority: j.Authority, dir: dir}
 	if len(j.Authority) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("identity %s holds no authority key: enrol again", filepath.Join(dir, identityFile))
+		return nil, fmt.Errorf("identity %s holds no authority key", filepath.Join(dir, identityFile))
 	}
 	if id.Tenant, err = tenant.Parse(j.Tenant); err != nil {
 		return nil, fmt.Errorf("read identity: %w", err)
@@ -237,7 +246,7 @@ func LoadIdentity(dir string) (*Identity, error) {
 	}
 	block, _ := pem.Decode(kb)
 	if block == nil {
-		return nil, fmt.Errorf("key %s is not PEM: enrol again", filepath.Join(dir, keyFile))
+		return nil, fmt.Errorf("key %s is not PEM", filepath.Join(dir, keyFile))
 	}
 	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -245,7 +254,7 @@ func LoadIdentity(dir string) (*Identity, error) {
 	}
 	var ok bool
 	if id.Key, ok = k.(*ecdsa.PrivateKey); !ok {
-		return nil, fmt.Errorf("key %s is not ECDSA: enrol again", filepath.Join(dir, keyFile))
+		return nil, fmt.Errorf("key %s is not ECDSA", filepath.Join(dir, keyFile))
 	}
 	if err := id.take(j.Certificate); err != nil {
 		return nil, fmt.Errorf("read identity: %w", err)
