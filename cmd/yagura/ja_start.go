@@ -13,7 +13,7 @@ var jaStart = terminal.Sentences{
 	"events that were taken and not stored yet are lost, unless their sensors still hold them": "受け付け済みで未保存のイベントは、センサーに残っていなければ失われます",
 	"the events in quarantine are lost":                "検査保留のイベントは失われます",
 	"every host must enrol again":                      "すべてのホストの再登録が必要になります",
-	"orders need the keys from where their copies are": "命令には別の場所にある鍵の写しが必要になります",
+	"orders need the keys from where their copies are": "指示には別の場所にある鍵の写しが必要になります",
 	"%s is damaged, it holds %d bytes instead of %d: put it back from a backup; without one move it aside, start again, and let every user sign in anew with `yagura sign-in`": "%s が壊れています(%s バイト。正しくは %s バイト)。バックアップから戻してください。バックアップがないときは別名にしてから起動し直し、利用者ごとに `yagura sign-in` で設定し直してください",
 	"%s is damaged, it holds no key with its certificate: put it back from a backup; without one move it aside and start again, which then says what that costs":               "%s が壊れており、鍵と証明書を読み取れません。バックアップから戻してください。バックアップがないときは別名にしてから起動し直すと、失われるものを表示します",
 	"open sensor authority %s: %w":             "センサーの認証局 %s を開けません: %s",

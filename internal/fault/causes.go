@@ -159,12 +159,12 @@ var causes = map[Cause]words{
 	},
 	AuthorityKey: {
 		detection.Critical, 0,
-		detection.Said{En: "The authority key is gone, and nothing says that it was moved away ({detail}): without it the operator list cannot be renewed, and when the list ends no host takes an order. Watching goes on.", Ja: "権限鍵がありません。移した記録もありません({detail})。この鍵がないと運用者の一覧を更新できず、一覧の期限が切れるとどのホストも命令を受け付けなくなります。監視は続いています。"},
+		detection.Said{En: "The authority key is gone, and nothing says that it was moved away ({detail}): without it the operator list cannot be renewed, and when the list ends no host takes an order. Watching goes on.", Ja: "権限鍵がありません。移した記録もありません({detail})。この鍵がないと運用者の一覧を更新できず、一覧の期限が切れるとどのホストも指示を受け付けなくなります。監視は続いています。"},
 		detection.Said{En: "Put authority.key back from a copy. If it lies elsewhere: `mkdir -p -m 700` the folder named here, then `yagura authority renew --key FILE`. Without a copy enrol the hosts with a new installation before the list ends (`yagura authority show`).", Ja: "authority.key を写しから戻してください。別の場所にあるときは、ここに示すフォルダーを `mkdir -p -m 700` で作り、`yagura authority renew --key FILE` を実行してください。写しがないときは、一覧の期限(`yagura authority show`)までに新しいサーバーを構築し、ホストを登録し直してください。"},
 	},
 	OperatorKey: {
 		detection.High, 0,
-		detection.Said{En: "The operator key is gone, and nothing says that it was moved away ({detail}): orders are signed only with --operator-key FILE, and somebody else may have the key. Watching goes on.", Ja: "運用者鍵がありません。移した記録もありません({detail})。命令には --operator-key FILE が必要です。ほかの人が鍵を持っているおそれもあります。監視は続いています。"},
+		detection.Said{En: "The operator key is gone, and nothing says that it was moved away ({detail}): orders are signed only with --operator-key FILE, and somebody else may have the key. Watching goes on.", Ja: "運用者鍵がありません。移した記録もありません({detail})。指示には --operator-key FILE が必要です。ほかの人が鍵を持っているおそれもあります。監視は続いています。"},
 		detection.Said{En: "Put operator.key back from a copy. Without one, or when somebody took it: `yagura authority show` names the key, and `yagura authority remove KEY --new FILE` takes it off the list and makes another.", Ja: "operator.key を写しから戻してください。写しがないとき、または誰かが持ち出したときは、`yagura authority show` で鍵を確認し、`yagura authority remove KEY --new FILE` で一覧から外して新しい鍵を作ってください。"},
 	},
 	AccessKey: {
