@@ -264,10 +264,15 @@ const newcomer = time.Minute
 // recent is how long after a loss it stands among the silent failures; the table keeps it for good.
 const recent = time.Hour
 
+// withHost puts a host's id into the commands of an advice, so that they can be pasted as they are.
+func withHost(s detection.Said, h event.HostID) detection.Said {
+	return detection.Said{En: strings.ReplaceAll(s.En, " HOST", " "+h.String()), Ja: strings.ReplaceAll(s.Ja, " HOST", " "+h.String())}
+}
+
 func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(string) string) []SilentFailure {
 	var out []SilentFailure
 	add := func(class, kind string, since int64, severity detection.Severity, what, fix detection.Said) {
-		out = append(out, SilentFailure{ID: k.Host.String() + "/" + kind, Class: class, Host: k.Host, Name: k.Name, What: what, Fix: fix, Since: since, Severity: severity})
+		out = append(out, SilentFailure{ID: k.Host.String() + "/" + kind, Class: class, Host: k.Host, Name: k.Name, What: what, Fix: withHost(fix, k.Host), Since: since, Severity: severity})
 	}
 	name := event.Show(k.Name)
 	if k.Recording {

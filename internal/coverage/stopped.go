@@ -149,6 +149,7 @@ func (c *Coverage) raiseStop(h *host, s *stop, dark int64) {
 		d.Severity = detection.Medium
 	}
 	d.ID, d.Tenant, d.Event, d.Detected = detection.NewID(d.RuleID, d.RuleVersion, e.ID), h.tenant, e, now()
+	d.Todo = withHost(d.Todo, h.id)
 	d.Matched = []detection.Match{{Field: "reason", Value: who, Selection: "stop"}}
 	if dark > 0 {
 		d.Matched = append(d.Matched, detection.Match{Field: "unwatched", Value: time.Duration(dark * 1000).Round(time.Millisecond).String(), Selection: "stop"})
@@ -161,11 +162,11 @@ var stopDetection = detection.Detection{
 	Title: detection.Said{En: "The sensor was stopped, and nobody had ordered it", Ja: "予告のないセンサーの停止"},
 	Why: detection.Said{
 		En: "Whoever wants to work unseen stops the sensor first. No operator had signed a maintenance of this host. What the matched field says is the sensor's own last word: the process that stopped it, or that nobody knows.",
-		Ja: "見られずに動こうとする者は、まずセンサーを止めます。このホストの保守を命じた運用者の署名はありません。一致した値はセンサー自身の最後の言葉で、停止させたプロセスを示します(不明の場合もあります)。",
+		Ja: "見られずに動こうとする者は、まずセンサーを止めます。このホストの保守は、どの運用者の署名でも予告されていません。一致した値はセンサーが停止の直前に報告したもので、停止させたプロセスを示します(不明の場合もあります)。",
 	},
 	Todo: detection.Said{
 		En: "Ask the user who is named. If it was no upgrade and no administrator, take what the host did in that time as unknown: look at what ran before and after, and isolate it. Next time sign it first: `yagura respond maintenance HOST --for 1h`.",
-		Ja: "示されたユーザーに確かめてください。更新でも管理者の操作でもなければ、その間の動作は不明とみなし、前後に動いたものを調べ、ホストをネットワーク隔離してください。次からは先に `yagura respond maintenance HOST --for 1h` で署名してください。",
+		Ja: "示されたユーザーに確かめてください。更新でも管理者の操作でもなければ、その間の動作は不明とみなし、前後に動いたものを調べ、ホストをネットワーク隔離してください。次からは先に `yagura respond maintenance HOST --for 1h` で予告してください。",
 	},
 	ATTACK: []string{"T1562.001", "T1489", "tactic:defense-evasion"}, Author: "Yagura", Licence: "Apache-2.0",
 }
@@ -195,7 +196,7 @@ func saidSilent(name string, r Row, at int64, p plan, ja func(string) string) (s
 		what.En = fmt.Sprintf("%s: the sensor was stopped at %s, and nobody had ordered it (%s). The host is unwatched since.", name, clock(r.From), who)
 		what.Ja = fmt.Sprintf("%s: 予告がないのに、センサーが %s に停止しました(%s)。以後このホストは監視されていません。", name, clock(r.From), ja(who))
 		fix.En = "Find out who stopped it and why, then start it: `systemctl start yagura-sensor`. Before a stop that is meant sign `yagura respond maintenance HOST --for 1h`."
-		fix.Ja = "誰がなぜ止めたかを調べ、`systemctl start yagura-sensor` で起動してください。意図した停止の前には `yagura respond maintenance HOST --for 1h` で署名してください。"
+		fix.Ja = "誰がなぜ止めたかを調べ、`systemctl start yagura-sensor` で起動してください。意図した停止の前には `yagura respond maintenance HOST --for 1h` で予告してください。"
 	default:
 		severity = detection.High
 		what.En = fmt.Sprintf("%s is silent: no sign of life since %s. What happened there since cannot be known.", name, clock(r.From))

@@ -52,6 +52,13 @@ func TestAStopThatNobodyOrderedIsToldAndNamed(t *testing.T) {
 		if len(w.desk.list) != 1 || w.desk.list[0].Severity != detection.High || w.desk.list[0].Matched[0].Value != "SIGTERM of bash (pid 4711, uid 0)" {
 			t.Errorf("detections %+v", w.desk.list)
 		}
+		// the order of a maintenance was printed for HOST, where the host is known
+		order := "`yagura respond maintenance " + w.host.String() + " --for 1h`"
+		for _, advice := range []detection.Said{w.summary().SilentFailures[0].Fix, w.desk.list[0].Todo} {
+			if !strings.Contains(advice.En, order) || !strings.Contains(advice.Ja, order) {
+				t.Errorf("the advice cannot be pasted: %+v; want %s", advice, order)
+			}
+		}
 		w.stop()
 		w.table.known[0].LastSeen = time.Now().UnixMicro()
 		w.start()
