@@ -129,3 +129,19 @@ func TestServerNeverOpensTheAuthority(t *testing.T) {
 		t.Error("the server made the authority again")
 	}
 }
+
+// Who pressed Ctrl+C while an order waited for a silent host read "context canceled", and the order was carried out
+// when the host came back.
+func TestWhoStopsWaitingIsToldThatTheOrderStands(t *testing.T) {
+	c := newSiege(t, "")
+	host := c.intrude(t, "asleep").host.String()
+	for _, signal := range []string{"INT", "TERM"} {
+		said, code := c.shell(fmt.Sprintf("timeout --preserve-status -s %s 4 %s --data %s respond isolate %s --reason drill", signal, c.program, c.data, host))
+		if code != exitPartial || strings.Contains(said, "context") || !strings.Contains(said, "the order stands") || !strings.Contains(said, "actions show a-") {
+			t.Errorf("SIG%s: exit %d: %s", signal, code, said)
+		}
+	}
+	if listed, _, _ := c.in("en", nil, "actions"); strings.Count(listed, "queued") != 2 {
+		t.Errorf("the orders are not listed:\n%s", listed)
+	}
+}

@@ -275,6 +275,7 @@ func (s *shell) history(m *consolev1.Incident) {
 		return
 	}
 	s.heading("HISTORY")
+	closed := false
 	for _, c := range m.History {
 		who := c.Who
 		if who == "" {
@@ -284,10 +285,15 @@ func (s *shell) history(m *consolev1.Incident) {
 		switch {
 		case c.Verdict != "":
 			what = s.say(c.State) + ": " + s.verdictWord(c.Verdict)
+		case c.State != "" && closed:
+			what = s.say("reopened")
 		case c.State == string(incident.StateTriaging):
 			what = s.say("claimed")
 		case c.State != "":
 			what = s.say(c.State)
+		}
+		if c.State != "" {
+			closed = c.State == string(incident.StateClosed)
 		}
 		s.printf("%s  %s  %s\n", terminal.Clock(c.At), event.Show(who), what)
 		if c.Text != "" {

@@ -74,6 +74,9 @@ func TestIncidentsAreWorkedOnFromTheCommandLine(t *testing.T) {
 		do(exitFailed, "claim", id)
 		do(exitOK, "reopen", id, "--reason", "seen again")
 		do(exitFailed, "reopen", id)
+		if shown := do(exitOK, "show", id); !strings.Contains(shown, "reopened\n") {
+			t.Errorf("show does not tell that it was opened again:\n%s", shown)
+		}
 	}
 	do(exitOK, "unclaim", id)
 

@@ -231,11 +231,15 @@ func (s *shell) await(doing string, a *consolev1.Action, wait time.Duration) err
 	for !finalState(a.State) && time.Now().Before(deadline) {
 		select {
 		case <-s.ctx.Done():
-			return s.ctx.Err()
+			return left(doing, a)
 		case <-tick.C:
 		}
 		r, err := s.console().ListActions(s.ctx, connect.NewRequest(&consolev1.ListActionsRequest{Limit: 1, Id: a.Id}))
+		if s.ctx.Err() != nil {
+			return left(doing, a)
+		}
 		if err != nil {
+			s.warn(s.say("The order was taken and stands; `yagura actions show %s` tells what became of it.", a.Id))
 			return s.explain(doing, err)
 		}
 		if len(r.Msg.Actions) == 1 {
@@ -254,6 +258,11 @@ func (s *shell) await(doing string, a *consolev1.Action, wait time.Duration) err
 		return s.waiting(doing, a)
 	}
 	return nil
+}
+
+// left says that who stops waiting takes no order back.
+func left(doing string, a *consolev1.Action) error {
+	return partialf("%s: you no longer wait, and the order stands: the host carries it out when it hears it within %d minutes; `yagura actions show %s` tells what became of it", doing, int(command.Life.Minutes()), a.Id)
 }
 
 // waiting says that the host has not answered, and since when it is silent if it is.
