@@ -284,6 +284,20 @@ await test('keyboard: letters typed into a field or composed by an IME move noth
   await page.locator('[role=row][data-id]').first().waitFor();
 });
 
+await test('the health mark is not good while the server is not heard', async () => {
+  await page.goto(at('hosts'));
+  const mark = page.locator('[data-health]');
+  await page.locator('[data-health=good], [data-health=bad]').waitFor();
+  const before = await mark.getAttribute('data-health');
+  await page.route('**/GetHome', (r) => r.abort());
+  if (before === 'good') await page.locator('[data-health=unknown]').waitFor({ timeout: 30_000 });
+  await page.locator('[data-stale]').waitFor({ timeout: 30_000 });
+  await page.unroute('**/GetHome');
+  await page.locator('[data-stale]').waitFor({ state: 'detached', timeout: 30_000 });
+  await page.locator(`[data-health=${before}]`).waitFor();
+  assert.equal(before, 'good', 'the mark was not good to begin with');
+});
+
 await test('hostile strings: nothing from a host becomes markup, script or direction', async () => {
   await page.goto(at('detections'));
   await page.locator('[role=row][data-id]').first().waitFor();
