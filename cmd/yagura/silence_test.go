@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -9,7 +10,7 @@ import (
 )
 
 // TestAFrozenSensorIsSeen stops the sensor without ending it, as an attacker would: within 90 s the host is
-// silent, with the time since when, and it reports again once the sensor goes on.
+// silent, with the time since when, and once the sensor goes on it reports again, and a detection names who froze it.
 func TestAFrozenSensorIsSeen(t *testing.T) {
 	needRoot(t)
 	t.Parallel() // it only waits
@@ -39,8 +40,20 @@ func TestAFrozenSensorIsSeen(t *testing.T) {
 	if out, _, _ := h.try("doctor"); !strings.Contains(out, "✗") {
 		t.Errorf("doctor sees nothing wrong:\n%s", out)
 	}
+	time.Sleep(time.Until(frozen.Add(65 * time.Second)))
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	h.reporting()
+	h.eventually(time.Minute, "a detection names who froze it", func() error {
+		var all []stopTold
+		h.json(&all, "detections", "--limit", "200")
+		for _, d := range all {
+			if d.RuleID == "yagura-sensor-frozen" && d.Severity == "high" && strings.HasPrefix(d.Matched[0].Value, "SIGSTOP from ") && strings.Contains(d.Matched[0].Value, fmt.Sprintf("(pid %d, ", os.Getpid())) {
+				t.Logf("%+v", d.Matched)
+				return nil
+			}
+		}
+		return fmt.Errorf("%+v", all)
+	})
 }

@@ -43,6 +43,10 @@ func (c *Coverage) Observe(ctx context.Context, t tenant.ID, events []event.Stam
 			c.started(h, e)
 		case event.SensorStop:
 			c.stopped(h, e, at)
+		case event.SensorTamper:
+			if v.Subject == event.TamperFrozen {
+				c.frozen(h, e)
+			}
 		case event.SensorCapability:
 			h.declare([]Capability{{Class: v.Subject, State: State(v.State), Reason: v.Reason}}, v.Time)
 			c.evaluate(h, at)

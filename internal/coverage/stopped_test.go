@@ -248,3 +248,31 @@ func TestFaultsOfARevokedHostStayAway(t *testing.T) {
 		}
 	})
 }
+
+// A sensor that was frozen for minutes and went on was an event among others.
+func TestAFrozenSensorThatGoesOnIsADetection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.whole()
+		thaws := func(dark time.Duration) {
+			w.seq++
+			w.c.Observe(t.Context(), w.tenant, []event.Stamped{{ID: event.ID{Host: w.host, Stream: 7, Seq: w.seq}, Event: &event.Event{
+				Kind: event.SensorTamper, Subject: event.TamperFrozen, State: "restored", Time: time.Now().UnixMicro(), BootNS: 1e15, FromNS: 1e15 - uint64(dark), ToNS: 1e15, Reason: `SIGSTOP from "bash" (pid 4711, mallory)`,
+			}}})
+		}
+		thaws(20 * time.Second)
+		thaws(3 * time.Minute)
+		if len(w.desk.list) != 2 || w.desk.list[0].Severity != detection.Low || w.desk.list[1].Severity != detection.High {
+			t.Fatalf("detections %+v; want a low one and a high one", w.desk.list)
+		}
+		if m := w.desk.list[1].Matched; !strings.Contains(m[0].Value, "mallory") || m[1].Value != "3m0s" {
+			t.Errorf("matched %+v", m)
+		}
+		w.until = time.Now().Add(time.Hour).UnixMicro()
+		thaws(5 * time.Minute)
+		if len(w.desk.list) != 2 {
+			t.Errorf("a maintenance that was ordered makes a detection: %+v", w.desk.list[2])
+		}
+	})
+}

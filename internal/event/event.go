@@ -95,6 +95,10 @@ const (
 	ReasonHungFiles = "a file system does not answer, programs on it have no hash: find the mount, bring its server back or unmount it with `umount -f`"
 )
 
+// TamperFrozen is the subject of a sensor.tamper by which a sensor tells that it was stopped for a while (from_ns to to_ns)
+// and went on. The server makes a detection of it (package coverage).
+const TamperFrozen = "frozen"
+
 // Lane orders what is kept when not all can be. Numbers are on the wire.
 type Lane uint8
 

@@ -154,7 +154,7 @@ func sensor(e *event.Event) detection.Said {
 var words = map[string]string{
 	"process": "プロセス", "file": "ファイル", "network": "ネットワーク", "dns": "DNS", "memory": "メモリー",
 	"full": "完全", "partial": "一部", "blind": "監視不可", "unprotected": "保護なし", "start": "開始", "stop": "終了",
-	"isolation": "ネットワーク隔離", "packet socket": "パケットソケット",
+	"isolation": "ネットワーク隔離", "packet socket": "パケットソケット", event.TamperFrozen: "一時停止",
 }
 
 func word(s string) string {

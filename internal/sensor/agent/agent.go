@@ -166,6 +166,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	part(&workWait, work, "commands", a.obey)
 	part(&workWait, work, "canary", a.runCanaries)
 	part(&workWait, work, "status", a.keepStatus)
+	part(&workWait, work, "watch over itself", a.watchFreeze)
 	if a.o.Source != nil {
 		part(&workWait, work, "sight", a.see)
 		part(&workWait, work, "watch over the sight", a.watch)

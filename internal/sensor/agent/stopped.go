@@ -43,8 +43,13 @@ type culprit struct {
 	signal uint64
 	sender event.Process // empty: none was seen
 	asker  event.Process
-	asked  uint64        // boot time of its exec
-	told   chan struct{} // closed when a signal that ends the sensor was seen
+	asked  uint64 // boot time of its exec
+
+	freeze   uint64 // the last signal that stopped the sensor for a while
+	freezer  event.Process
+	frozenAt uint64 // boot time
+
+	told chan struct{} // closed when a signal that ends the sensor was seen
 }
 
 func newCulprit() *culprit { return &culprit{told: make(chan struct{})} }
@@ -66,6 +71,10 @@ func (c *culprit) look(e *event.Event) {
 		default:
 			close(c.told)
 		}
+		c.mu.Unlock()
+	case e.Kind == event.SensorSignal && unix.Signal(e.Request) != unix.SIGCONT:
+		c.mu.Lock()
+		c.freeze, c.freezer, c.frozenAt = e.Request, clone(&e.Actor), e.BootNS
 		c.mu.Unlock()
 	case e.Kind == event.ProcessExec && slices.Contains(askers, event.Base(event.Linux, e.Actor.Path)):
 		c.mu.Lock()

@@ -43,3 +43,20 @@ func TestWhoStoppedTheSensor(t *testing.T) {
 		})
 	}
 }
+
+// Who froze the sensor is named when it goes on, and nobody for a signal of another time.
+func TestWhoFrozeTheSensor(t *testing.T) {
+	shell := event.Process{Key: event.Key{1}, PID: 4711, CommandLine: "bash", UserName: "mallory"}
+	who := newCulprit()
+	if says, by := who.froze(10e9, 90e9); says != saidNoSignal || by.PID != 0 {
+		t.Errorf("%q by %d; want that no signal was seen", says, by.PID)
+	}
+	who.look(&event.Event{Kind: event.SensorSignal, Request: uint64(unix.SIGSTOP), Actor: shell, BootNS: 9500e6})
+	who.look(&event.Event{Kind: event.SensorSignal, Request: uint64(unix.SIGCONT), Actor: event.Process{PID: 1}, BootNS: 90e9})
+	if says, by := who.froze(10e9, 90e9); says != `SIGSTOP from "bash" (pid 4711, mallory)` || by.PID != 4711 {
+		t.Errorf("%q by %d", says, by.PID)
+	}
+	if says, _ := who.froze(200e9, 300e9); says != saidNoSignal {
+		t.Errorf("a signal of another time is blamed: %q", says)
+	}
+}
