@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -104,6 +105,14 @@ func (b *actionsBack) Actions(ctx context.Context, t tenant.ID, limit int, id st
 	return out, nil
 }
 
+// notProven says whether a sensor's proof of an isolation, or of its end, says that it could not be shown to work.
+func notProven(proof string) bool {
+	var p struct {
+		NotProven string `json:"not_proven"`
+	}
+	return json.Unmarshal([]byte(proof), &p) == nil && p.NotProven != ""
+}
+
 func (b *actionsBack) action(ctx context.Context, t tenant.ID, a response.Action) *consolev1.Action {
 	host, _ := b.fleet.Host(t, a.Host)
 	target := a.Target
@@ -115,6 +124,7 @@ func (b *actionsBack) action(ctx context.Context, t tenant.ID, a response.Action
 		State: string(a.State), Actor: a.Actor, KeyId: a.KeyID, Created: a.Created, Updated: a.Updated, Expiry: a.Expiry,
 		Detail: a.Detail, Proof: a.Proof, ProofSigned: a.ProofSigned, Inverse: string(a.Inverse()), Reason: a.Reason,
 		DetailSaid: inBoth(a.Detail), IncidentId: a.Incident,
+		NotProven: a.State == response.Done && notProven(a.Proof),
 	}
 	if p := b.process(ctx, t, target); p != nil {
 		m.TargetName, m.TargetPid, m.TargetCommandLine = event.Base(event.Linux, p.Path), p.PID, p.CommandLine

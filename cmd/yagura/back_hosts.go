@@ -114,13 +114,26 @@ func inBoth(english string) *consolev1.Said {
 	return &consolev1.Said{En: english, Ja: inJapaneseText(english)}
 }
 
-// inJapaneseText says a finished English sentence, or several with semicolons between them, in Japanese.
+// inJapaneseText says a finished English sentence, or several with semicolons between them, in Japanese. A sentence may
+// have a semicolon of its own: what leaves less English is right.
 func inJapaneseText(english string) string {
-	parts := strings.Split(english, "; ")
+	whole, parts := tongueOf(terminal.Japanese).Text(english), strings.Split(english, "; ")
 	for i, p := range parts {
 		parts[i] = tongueOf(terminal.Japanese).Text(p)
 	}
-	return strings.Join(parts, "。")
+	if split := strings.Join(parts, "。"); latin(split) < latin(whole) {
+		return split
+	}
+	return whole
+}
+
+func latin(s string) (n int) {
+	for _, r := range s {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			n++
+		}
+	}
+	return n
 }
 
 func said(s detection.Said) *consolev1.Said { return &consolev1.Said{En: s.En, Ja: s.Ja} }

@@ -3675,6 +3675,7 @@ type Action struct {
 	TargetCommandLine string                 `protobuf:"bytes,20,opt,name=target_command_line,json=targetCommandLine,proto3" json:"target_command_line,omitempty"` // of target, as far as events tell
 	DetailSaid        *Said                  `protobuf:"bytes,21,opt,name=detail_said,json=detailSaid,proto3" json:"detail_said,omitempty"`
 	IncidentId        string                 `protobuf:"bytes,22,opt,name=incident_id,json=incidentId,proto3" json:"incident_id,omitempty"`
+	NotProven         bool                   `protobuf:"varint,23,opt,name=not_proven,json=notProven,proto3" json:"not_proven,omitempty"` // done, and the proof says that it could not be shown to work
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -3861,6 +3862,13 @@ func (x *Action) GetIncidentId() string {
 		return x.IncidentId
 	}
 	return ""
+}
+
+func (x *Action) GetNotProven() bool {
+	if x != nil {
+		return x.NotProven
+	}
+	return false
 }
 
 type CreateEnrolTokenRequest struct {
@@ -5603,7 +5611,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x05limit\x18\x01 \x01(\rR\x05limit\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"J\n" +
 	"\x13ListActionsResponse\x123\n" +
-	"\aactions\x18\x01 \x03(\v2\x19.yagura.console.v1.ActionR\aactions\"\xec\x04\n" +
+	"\aactions\x18\x01 \x03(\v2\x19.yagura.console.v1.ActionR\aactions\"\x8b\x05\n" +
 	"\x06Action\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04verb\x18\x02 \x01(\tR\x04verb\x12\x17\n" +
@@ -5631,7 +5639,9 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\vdetail_said\x18\x15 \x01(\v2\x17.yagura.console.v1.SaidR\n" +
 	"detailSaid\x12\x1f\n" +
 	"\vincident_id\x18\x16 \x01(\tR\n" +
-	"incidentId\"l\n" +
+	"incidentId\x12\x1d\n" +
+	"\n" +
+	"not_proven\x18\x17 \x01(\bR\tnotProven\"l\n" +
 	"\x17CreateEnrolTokenRequest\x12\x12\n" +
 	"\x04uses\x18\x01 \x01(\rR\x04uses\x12\x1f\n" +
 	"\vttl_seconds\x18\x02 \x01(\x03R\n" +

@@ -40,7 +40,7 @@ function HostState({ state }: { state: string }) {
           : 'bad';
   const mark = { reporting: '●', degraded: '◐', silent: '✕', never: '○', revoked: '–', waiting: '…' }[state] ?? '?';
   return (
-    <Chip tone={tone}>
+    <Chip whole tone={tone}>
       <span aria-hidden="true">{mark}</span> {hostStateWord(t, state)}
     </Chip>
   );
@@ -102,7 +102,7 @@ export function HostsPage() {
             selected={sel}
             onSelect={select}
             narrow={{ line: [0, 6], below: 1 }}
-            columns="minmax(9rem,1.6fr) minmax(7rem,1fr) minmax(4.5rem,0.9fr) minmax(4.5rem,0.7fr) 6.5rem 6.5rem 6.5rem 5.5rem"
+            columns="minmax(8rem,1.6fr) minmax(15rem,1.4fr) minmax(4.5rem,0.9fr) minmax(4rem,0.7fr) 5.5rem 5.5rem 5.5rem 5rem"
             heads={[t.hostName, t.hostState, t.hostOs, t.hostVersion, t.hostSeen, t.hostCanary, t.hostLost, t.hostHeld]}
             row={(h) => [
               <span key="n" className="font-semibold">
@@ -110,8 +110,12 @@ export function HostsPage() {
               </span>,
               <span key="s" className="flex gap-1">
                 <HostState state={h.state} />
-                {h.twice > 0n && <Chip tone="bad">{t.hostTwice}</Chip>}
-                <Isolation host={h} />
+                <Isolation host={h} short />
+                {h.twice > 0n && (
+                  <Chip whole tone="bad">
+                    {t.hostTwice}
+                  </Chip>
+                )}
               </span>,
               <Raw key="o" text={`${h.os} ${h.kernel}`} />,
               <Raw key="v" text={h.version} />,
@@ -130,7 +134,7 @@ export function HostsPage() {
         data-pane
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
         tabIndex={0}
-        className={`outline-offset-[-2px] max-h-1/2 shrink-0 overflow-auto border-line bg-surface-1 p-4 max-md:border-t md:max-h-none md:w-80 md:border-l xl:w-96 ${chosen || sel ? '' : 'max-md:hidden'}`}
+        className={`outline-offset-[-2px] max-h-1/2 shrink-0 overflow-auto border-line bg-surface-1 p-4 max-md:border-t md:max-h-none md:w-80 md:border-l min-[90rem]:w-96 ${chosen || sel ? '' : 'max-md:hidden'}`}
       >
         {chosen ? (
           <Details host={chosen} />
@@ -143,10 +147,19 @@ export function HostsPage() {
 }
 
 /** What the host's sensor says of its isolation, not what was once ordered. */
-function Isolation({ host }: { host: Host }) {
+function Isolation({ host, short = false }: { host: Host; short?: boolean }) {
   const { t } = useSpeech();
-  if (host.isolationBroken) return <Chip tone="bad">{t.hostIsolationBroken}</Chip>;
-  return host.isolated ? <Chip tone="warn">{t.hostIsolated}</Chip> : null;
+  if (host.isolationBroken)
+    return (
+      <Chip whole tone="bad" title={t.hostIsolationBroken}>
+        {short ? t.hostIsolationLost : t.hostIsolationBroken}
+      </Chip>
+    );
+  return host.isolated ? (
+    <Chip whole tone="warn">
+      {t.hostIsolated}
+    </Chip>
+  ) : null;
 }
 
 /** Loss of a host that never reported is not zero: it is not known. */
@@ -167,7 +180,7 @@ function Details({ host }: { host: Host }) {
       <h2 className="text-base font-semibold">
         <Raw text={host.name || host.id} full />
       </h2>
-      <p className="mt-1 flex gap-1">
+      <p className="mt-1 flex flex-wrap gap-1">
         <HostState state={host.state} />
         {host.twice > 0n && <Chip tone="bad">{t.hostTwice}</Chip>}
         <Isolation host={host} />

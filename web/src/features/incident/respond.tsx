@@ -64,7 +64,7 @@ export function Respond({
       <ul>
         {here.map((a) => (
           <li key={a.id} className="flex items-center gap-3 border-b border-line py-1 last:border-0">
-            <ActionState state={a.state} />
+            <ActionState state={a.state} notProven={a.notProven} />
             <span className="font-semibold">{verbWord(t, a.verb)}</span>
             <span className="min-w-0 flex-1 truncate">
               <Target action={a} />

@@ -68,13 +68,13 @@ export function ResponsePage() {
             selected={sel}
             onSelect={setSel}
             narrow={{ line: [0, 5, 1], below: 3 }}
-            columns="9rem 9rem minmax(6rem,0.8fr) minmax(12rem,2.4fr) minmax(7rem,1fr) 7rem"
+            columns="12rem 9.5rem minmax(6rem,1fr) minmax(8rem,2.4fr) minmax(7rem,1fr) 7rem"
             heads={[t.actionVerb, t.actionState, t.host, t.actionTarget, t.actionBy, t.actionUpdated]}
             row={(a) => [
               <span key="v" className="font-semibold">
                 {verbWord(t, a.verb)}
               </span>,
-              <ActionState key="s" state={a.state} />,
+              <ActionState key="s" state={a.state} notProven={a.notProven} />,
               <Raw key="h" text={a.hostname || a.hostId} />,
               <Target key="t" action={a} />,
               <Raw key="b" text={a.actor || a.keyId} />,
@@ -103,7 +103,7 @@ function Proof({ action: a }: { action: Action }) {
   return (
     <>
       <h2 className="mb-2 flex items-center gap-2 text-base font-semibold">
-        {verbWord(t, a.verb)} <ActionState state={a.state} />
+        {verbWord(t, a.verb)} <ActionState state={a.state} notProven={a.notProven} />
       </h2>
       <dl>
         <Fact name={t.host}>

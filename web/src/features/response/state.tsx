@@ -5,16 +5,16 @@ import { Chip } from '../../ui/panel';
 import { Raw } from '../../ui/raw';
 
 /** Where a command stands: word and mark, and "unknown" never looks like done. */
-export function ActionState({ state }: { state: string }) {
+export function ActionState({ state, notProven }: { state: string; notProven: boolean }) {
   const t = useText();
   const words: Record<string, [string, string, 'plain' | 'ok' | 'warn' | 'bad']> = {
     queued: [t.actionQueued, '…', 'plain'],
     delivered: [t.actionDelivered, '→', 'plain'],
     running: [t.actionRunning, '↻', 'plain'],
-    done: [t.actionDone, '✓', 'ok'],
+    done: notProven ? [t.actionNotProven, '!', 'warn'] : [t.actionDone, '✓', 'ok'],
     failed: [t.actionFailed, '✕', 'bad'],
     refused: [t.actionRefused, '⊘', 'bad'],
-    expired: [t.actionExpired, '⌛', 'warn'],
+    expired: [t.actionExpired, '⊖', 'warn'],
   };
   const [word, mark, tone] = words[state] ?? [t.actionUnknown, '?', 'warn'];
   return (
