@@ -193,10 +193,10 @@ function Details({ host }: { host: Host }) {
         {host.coverage.map((c) => (
           <li key={c.class} className="border-b border-line py-1.5 last:border-0">
             <div className="flex items-center gap-2">
-              <span className="w-24">{classWord(t, c.class)}</span>
+              <span className="w-20 shrink-0">{classWord(t, c.class)}</span>
               <Sight state={c.state} />
               {c.since > 0n && (
-                <span className="ml-auto text-xs text-muted">
+                <span className="ml-auto text-xs whitespace-nowrap text-muted">
                   <Since at={micros(c.since)} />
                 </span>
               )}
