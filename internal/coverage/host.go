@@ -90,7 +90,7 @@ func (c *Coverage) Connected(ctx context.Context, t tenant.ID, id event.HostID, 
 	c.mu.Lock()
 	h := c.host(t, id)
 	at := now()
-	h.name, h.heard, h.off, h.who, h.until, h.revoked, h.recording = name, at, 0, "", 0, false, recording
+	h.name, h.heard, h.off, h.who, h.until, h.recording = name, at, 0, "", 0, recording
 	clear(h.throttled)
 	h.back(at)
 	h.declare(caps, at)
@@ -221,6 +221,9 @@ var rank = map[State]int{Full: 0, Partial: 1, Unprotected: 2, Blind: 3, Silent: 
 // evaluate brings the open rows of a host in line with what is known. at is now; a state that is known
 // to have begun earlier begins there.
 func (c *Coverage) evaluate(h *host, at int64) {
+	if h.revoked { // a call that was under way then opens nothing again: nobody would ever end it
+		return
+	}
 	if h.silent {
 		since, reason := h.heard, reasonSilent
 		switch until, _ := c.planned(h.tenant, h.id); {

@@ -88,3 +88,19 @@ func TestFaultsOfTheServerAreToldWhenItsDatabaseIsBroken(t *testing.T) {
 		}
 	})
 }
+
+// A call that was under way when its host was revoked opened the watch over it again: silent for ever.
+func TestACallUnderWayDoesNotBringARevokedHostBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(t)
+		defer func() { w.stop() }()
+		w.whole()
+		w.c.Retired(t.Context(), w.host)
+		w.whole()
+		w.beat()
+		time.Sleep(5 * time.Minute)
+		if open, err := w.table.OpenCoverage(t.Context()); err != nil || len(open) != 0 {
+			t.Errorf("open rows of a revoked host: %+v, %v", open, err)
+		}
+	})
+}
