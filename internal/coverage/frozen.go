@@ -32,7 +32,7 @@ func (c *Coverage) frozen(h *host, e event.Stamped) {
 
 var frozenDetection = detection.Detection{
 	RuleID: "yagura-sensor-frozen", RuleVersion: "1",
-	Title: detection.Said{En: "The sensor was frozen for a while, and nobody had ordered it", Ja: "命令のないセンサーの一時停止"},
+	Title: detection.Said{En: "The sensor was frozen for a while, and nobody had ordered it", Ja: "予告のないセンサーの一時停止"},
 	Why: detection.Said{
 		En: "A sensor that is frozen (SIGSTOP, a frozen control group, a debugger) sees nothing and ends no word, and goes on as if nothing had been. No operator had signed a maintenance of this host. The matched fields say who sent the signal, if one was seen, and for how long the host was unwatched. What the kernel had kept meanwhile is told late; a loss is told as one.",
 		Ja: "一時停止させられたセンサー(SIGSTOP、cgroup の凍結、デバッガー)は何も見ず、何も告げないまま、後で何事もなかったように動き出します。このホストの保守を命じた運用者の署名はありません。一致した値は、シグナルの送り主(分かる場合)と、監視されていなかった時間です。その間にカーネルが保持していたものは遅れて届き、失われた分は欠損として示されます。",
