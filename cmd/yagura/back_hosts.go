@@ -63,7 +63,7 @@ func (b *hostsBack) host(h fleet.Host, health coverage.HostHealth) *consolev1.Ho
 
 func cell(c coverage.Cell) *consolev1.CoverageCell {
 	return &consolev1.CoverageCell{
-		Why: inBoth(c.Reason), HostId: c.Host.String(), Hostname: c.Name, Class: c.Class, State: string(c.State), Since: c.Since, Lost: c.Lost, Held: c.Held, Reason: c.Reason,
+		Why: inBoth(c.Reason), HostId: c.Host.String(), Hostname: c.Name, Class: c.Class, State: string(c.State), Since: c.Since, Lost: c.Lost, Held: c.Held, Reason: c.Reason, Cause: string(c.Cause),
 	}
 }
 

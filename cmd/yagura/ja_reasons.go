@@ -7,7 +7,6 @@ import "github.com/yagura-edr/yagura/internal/terminal"
 var jaReasons = terminal.Sentences{
 	// of the coverage table
 	"no sign of life from the sensor":                                                "センサーからの応答がない",
-	"the sensor was stopped on request":                                              "センサーが要求により停止した",
 	"the sensor was stopped: %s":                                                     "センサーが停止した: %s",
 	"the sensor was stopped":                                                         "センサーが停止した",
 	"the sensor was stopped during a maintenance that was ordered":                   "予告された保守のため、センサーが停止した",
@@ -39,8 +38,9 @@ var jaReasons = terminal.Sentences{
 	"the kernel gave records faster than the sensor took them":                       "カーネルの記録にセンサーの読み取りが追いつかなかった",
 	"the sensor's spool gave them up":                                                "センサーのスプールに収まらなかった",
 	"held back, and counted":                                                         "件数のみ記録",
-	"file events of %s (pid %d)":                                                     "%s (PID %s) のファイルイベント",
-	"file events of one process":                                                     "一つのプロセスのファイルイベント",
+	"file events held back, and counted":                                             "ファイルイベントは件数のみ記録",
+	"%s (pid %d)":                                                                    "%s (PID %s)",
+	"one process":                                                                    "一つのプロセス",
 	"it made too many":                                                               "発生が多すぎた",
 	"in quarantine: %s":                                                              "検査保留: %s",
 

@@ -57,7 +57,7 @@ func (h holes) Holes(ctx context.Context, t tenant.ID, host event.HostID, from, 
 	}
 	var out []incident.Hole
 	for _, r := range rows {
-		out = append(out, incident.Hole{Host: r.Host.String(), Class: r.Class, From: r.From, To: r.To, State: string(r.State), Reason: r.Reason})
+		out = append(out, incident.Hole{Host: r.Host.String(), Class: r.Class, From: r.From, To: r.To, State: string(r.State), Reason: r.Text()})
 	}
 	for _, d := range h.store.Damaged() {
 		if d.Tenant == t && !d.Hot && d.Overlaps(host, from, to) {

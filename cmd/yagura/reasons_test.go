@@ -13,14 +13,13 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 	latin := regexp.MustCompile(`[A-Za-z]{2,}`)
 	for _, en := range []string{
 		"no sign of life from the sensor",
-		"the sensor was stopped on request",
 		"a recording that was replayed: nothing is watched there",
 		"the canary's process start did not come through",
 		"the canary's file creation did not come through",
 		"the canary's file removal did not come through",
 		"the canary's connection did not come through",
-		"held back, and counted: file events of /usr/bin/rsync (pid 4711): the process makes more events than its budget allows; what is over it is counted, not sent",
-		"held back, and counted: file events of one process: it made too many",
+		"file events held back, and counted: /usr/bin/rsync (pid 4711): the process makes more events than its budget allows; what is over it is counted, not sent",
+		"held back, and counted: one process: it made too many",
 		"execs are not seen: this kernel has no such hook; forks and exits are not seen: the kernel refused the program (not root, or lockdown)",
 		"connections are not seen: its hook was taken away from the running sensor: find out who did it; it is attached again by itself, later each time",
 		"the hook was detached on request",

@@ -275,7 +275,7 @@ func (s *shell) waiting(doing string, a *consolev1.Action) error {
 		if h.Id != a.HostId {
 			continue
 		}
-		if slices.ContainsFunc(h.Coverage, func(c *consolev1.CoverageCell) bool { return c.Reason == coverage.ReasonReplayed }) {
+		if slices.ContainsFunc(h.Coverage, func(c *consolev1.CoverageCell) bool { return c.Cause == string(coverage.Replayed) }) {
 			return partialf("%s: nothing will answer: %s is a recording that was replayed; try it on a host with a sensor (`yagura hosts`)", doing, h.Name)
 		}
 		switch h.State {

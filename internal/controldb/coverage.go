@@ -20,9 +20,9 @@ func (db *DB) Coverage() *Coverage { return &Coverage{db: db} }
 func (c *Coverage) SaveCoverage(ctx context.Context, rows []coverage.Row, proofs []coverage.Proof) error {
 	return c.db.tx(ctx, func(tx *sql.Tx) error {
 		for _, r := range rows {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO coverage (tenant_id, host_id, coverage_id, class, from_time, to_time, state, lost, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-				ON CONFLICT (tenant_id, host_id, coverage_id) DO UPDATE SET to_time = excluded.to_time, state = excluded.state, lost = excluded.lost, reason = excluded.reason`,
-				r.Tenant.String(), r.Host.String(), r.ID, r.Class, r.From, r.To, string(r.State), int64(r.Lost), r.Reason); err != nil {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO coverage (tenant_id, host_id, coverage_id, class, from_time, to_time, state, cause, lost, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+				ON CONFLICT (tenant_id, host_id, coverage_id) DO UPDATE SET to_time = excluded.to_time, state = excluded.state, cause = excluded.cause, lost = excluded.lost, reason = excluded.reason`,
+				r.Tenant.String(), r.Host.String(), r.ID, r.Class, r.From, r.To, string(r.State), string(r.Cause), int64(r.Lost), r.Reason); err != nil {
 				return fmt.Errorf("save coverage of %s: %w", r.Host, err)
 			}
 		}
@@ -36,7 +36,7 @@ func (c *Coverage) SaveCoverage(ctx context.Context, rows []coverage.Row, proofs
 	})
 }
 
-const coverageColumns = `SELECT tenant_id, host_id, coverage_id, class, from_time, to_time, state, lost, reason FROM coverage `
+const coverageColumns = `SELECT tenant_id, host_id, coverage_id, class, from_time, to_time, state, cause, lost, reason FROM coverage `
 
 // OpenCoverage reads the open rows of every tenant.
 func (c *Coverage) OpenCoverage(ctx context.Context) ([]coverage.Row, error) {
@@ -57,14 +57,14 @@ func (c *Coverage) rows(ctx context.Context, query string, args ...any) ([]cover
 	var out []coverage.Row
 	for rows.Next() {
 		var r coverage.Row
-		var t, h, state string
-		if err := rows.Scan(&t, &h, &r.ID, &r.Class, &r.From, &r.To, &state, &r.Lost, &r.Reason); err != nil {
+		var t, h, state, cause string
+		if err := rows.Scan(&t, &h, &r.ID, &r.Class, &r.From, &r.To, &state, &cause, &r.Lost, &r.Reason); err != nil {
 			return nil, fmt.Errorf("read coverage: %w", err)
 		}
 		if r.Tenant, r.Host, err = names(t, h); err != nil {
 			return nil, err
 		}
-		r.State = coverage.State(state)
+		r.State, r.Cause = coverage.State(state), coverage.Cause(cause)
 		out = append(out, r)
 	}
 	return out, done(rows, "coverage")

@@ -70,8 +70,9 @@ type Row struct {
 	From   int64
 	To     int64
 	State  State
+	Cause  Cause
 	Lost   uint64
-	Reason string
+	Reason string // more about the cause, for people: Text gives all of it
 }
 
 // Known is an enrolled host, as the table of hosts has it.

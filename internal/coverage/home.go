@@ -25,6 +25,7 @@ type Cell struct {
 	Since  int64
 	Lost   uint64 // in the last 24 hours
 	Held   uint64 // held back of one loud process in the last 24 hours: by design, and counted
+	Cause  Cause
 	Reason string
 }
 
@@ -212,7 +213,7 @@ func healthOf(k Known, rows []Row, passed int64) HostHealth {
 	}
 	seen := false
 	for _, r := range rows {
-		if bulkHeld(r) {
+		if r.Cause == Held {
 			h.Held24h += r.Lost
 			cell(r.Class).Held += r.Lost
 		} else {
@@ -232,8 +233,8 @@ func healthOf(k Known, rows []Row, passed int64) HostHealth {
 			continue
 		}
 		x := cell(r.Class)
-		x.State, x.Since, x.Reason = r.State, r.From, r.Reason
-		if r.State != Full && !bulkHeld(r) && h.State == "reporting" {
+		x.State, x.Cause, x.Since, x.Reason = r.State, r.Cause, r.From, r.Text()
+		if severity(r.State, r.Cause) > detection.Informational && h.State == "reporting" {
 			h.State = "degraded"
 		}
 	}
@@ -303,11 +304,12 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(
 		}
 		if r.Lost > 0 && r.To > at-recent.Microseconds() {
 			into := losses
-			switch {
-			case bulkHeld(r):
+			switch r.Cause {
+			case Held:
 				into = holds
-			case strings.HasPrefix(r.Reason, quarantinePrefix):
+			case Detained:
 				into = detained
+			default:
 			}
 			l := into[r.Class]
 			l.n += r.Lost
@@ -321,7 +323,7 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(
 		}
 		if r.To == 0 && r.Class != CanaryClass && provenClass(r.Class) && r.State != Blind {
 			expected++
-			if missedReason(r) {
+			if r.Cause == Missed {
 				missed++
 			}
 		}
@@ -336,7 +338,7 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(
 		out[len(out)-1].Store = true
 	}
 	for class, l := range holds {
-		what, fix := saidHeld(name, class, l.n, l.since, loudest(l.reason))
+		what, fix := saidHeld(name, class, l.n, l.since, l.reason)
 		add(ClassHeldBack, "held/"+class, l.since, detection.Informational, what, fix)
 	}
 	slices.SortFunc(out, func(a, b SilentFailure) int { return cmp.Compare(a.ID, b.ID) })
@@ -346,7 +348,7 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(
 			continue
 		}
 		switch {
-		case dark && missedReason(r):
+		case dark && r.Cause == Missed:
 			if !slices.ContainsFunc(out, func(f SilentFailure) bool { return f.Class == ClassNoTelemetry }) {
 				what, fix := saidNoTelemetry(name, r)
 				add(ClassNoTelemetry, "dark", r.From, detection.High, what, fix)
@@ -355,34 +357,15 @@ func failuresOf(k Known, h HostHealth, rows []Row, at int64, plan plan, ja func(
 			what, fix := saidDegraded(name, r, ja)
 			add(ClassEventMissing, "class/"+r.Class, r.From, detection.High, what, fix)
 		case r.State == Partial || r.State == Unprotected:
-			severity := detection.Low
-			if missedReason(r) {
-				severity = detection.High
-			} else if bulkHeld(r) {
-				severity = detection.Informational
-			}
 			what, fix := saidDegraded(name, r, ja)
-			add(ClassSensorDegraded, "class/"+r.Class, r.From, severity, what, fix)
+			add(ClassSensorDegraded, "class/"+r.Class, r.From, severity(r.State, r.Cause), what, fix)
 		}
 	}
 	return out
 }
 
-// bulkHeld says whether a row stands for events of the bulk lane that one loud process was not allowed.
-func bulkHeld(r Row) bool { return r.State == Partial && strings.HasPrefix(r.Reason, bulkPrefix) }
-
-// loudest gives the process that such a row's reason names.
-func loudest(reason string) string {
-	who, _, _ := strings.Cut(strings.TrimPrefix(reason, bulkPrefix), ": ")
-	return who
-}
-
 func provenClass(class string) bool {
 	return class == "process" || class == "file" || class == "network"
-}
-
-func missedReason(r Row) bool {
-	return r.State == Partial && len(r.Reason) > len(missedPrefix) && r.Reason[:len(missedPrefix)] == missedPrefix
 }
 
 // standing gives the faults that others reported.
@@ -425,7 +408,7 @@ func strip(rows []Row, at int64) []Mark {
 			case r.State == Full:
 				seen = true
 			case upgraded(r, at):
-			case r.State != Silent || r.Reason != reasonPlanned && r.Reason != reasonRequested && r.Reason != ReasonReplayed:
+			case r.State != Silent || r.Cause != Planned && r.Cause != Replayed:
 				missed = true
 			}
 		}

@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -12,20 +13,10 @@ import (
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
-// Reasons that we write ourselves; the table keeps them as they are.
-const (
-	reasonSilent    = "no sign of life from the sensor"
-	reasonSignedOff = "the sensor was stopped" // who did it follows, when that is known
-	reasonPlanned   = "the sensor was stopped during a maintenance that was ordered"
-	reasonRequested = "the sensor was stopped on request" // as an older server wrote it
-	ReasonReplayed  = "a recording that was replayed: nothing is watched there"
-	missedPrefix    = "the canary's "
-)
-
-// host is what is known of one host's sight. All times are µs UTC by the server's clock.
 // maxReason bounds, in bytes, a reason that a host sent.
 const maxReason = 300
 
+// host is what is known of one host's sight. All times are µs UTC by the server's clock.
 type host struct {
 	tenant    tenant.ID
 	id        event.HostID
@@ -34,6 +25,7 @@ type host struct {
 	grace     int64 // the server started then: silence before it is not the host's
 	silent    bool
 	off       int64  // when the sensor signed off; 0: it did not, or was heard since
+	ended     Cause  // of the sign-off: Stopped or ShutDown
 	who       string // stopped it, by its own word
 	until     int64  // of the maintenance in which it is silent
 	stop      *stop  // not yet judged
@@ -41,14 +33,14 @@ type host struct {
 	revoked   bool
 	recording bool // by its token
 	declared  map[string]declared
-	throttled map[string]string // class to reason
-	gaps      map[string]string // class to reason
-	open      map[string]*Row   // by class
+	throttled map[string]throttle // by class
+	gaps      map[string]string   // class to reason
+	open      map[string]*Row     // by class
 
-	hour    int64             // of the two below
-	changes int               // rows written this hour
-	starved bool              // a row was not written for want of room
-	over    map[string]uint64 // by class: loss beyond what gets rows of its own
+	hour    int64              // of the two below
+	changes int                // rows written this hour
+	starved bool               // a row was not written for want of room
+	over    map[overKey]uint64 // loss beyond what gets rows of its own
 
 	watched int64          // first nonce of this connection: canaries are due from here on
 	issued  int64          // last nonce
@@ -58,6 +50,17 @@ type host struct {
 	passed  int64          // when all expected parts last came through
 }
 
+// throttle is what is held back of a class now.
+type throttle struct {
+	cause  Cause // Throttled or Held
+	reason string
+}
+
+type overKey struct {
+	class string
+	cause Cause
+}
+
 type declared struct {
 	state  State
 	reason string
@@ -65,7 +68,7 @@ type declared struct {
 }
 
 func newHost(t tenant.ID, id event.HostID) *host {
-	return &host{tenant: t, id: id, declared: map[string]declared{}, throttled: map[string]string{}, gaps: map[string]string{}, open: map[string]*Row{}, missed: map[part]int64{}}
+	return &host{tenant: t, id: id, declared: map[string]declared{}, throttled: map[string]throttle{}, gaps: map[string]string{}, open: map[string]*Row{}, missed: map[part]int64{}}
 }
 
 func (c *Coverage) host(t tenant.ID, id event.HostID) *host {
@@ -90,7 +93,7 @@ func (c *Coverage) Connected(ctx context.Context, t tenant.ID, id event.HostID, 
 	c.mu.Lock()
 	h := c.host(t, id)
 	at := now()
-	h.name, h.heard, h.off, h.who, h.until, h.recording = name, at, 0, "", 0, recording
+	h.name, h.heard, h.off, h.ended, h.who, h.until, h.recording = name, at, 0, "", "", 0, recording
 	clear(h.throttled)
 	h.back(at)
 	h.declare(caps, at)
@@ -123,9 +126,9 @@ func (c *Coverage) Reported(ctx context.Context, t tenant.ID, id event.HostID, c
 	h.heard = at
 	switch {
 	case goingDown && h.off == 0:
-		h.silent, h.off = true, at
+		h.silent, h.off, h.ended = true, at, Stopped
 		if h.stop != nil && at-h.stop.seen < restartTime.Microseconds() {
-			h.who = event.Show(h.stop.event.Event.Reason)
+			h.ended, h.who = h.stop.cause, h.stop.who
 		}
 	case h.silent && h.off == 0:
 		h.back(at)
@@ -153,7 +156,7 @@ func (c *Coverage) Heard(t tenant.ID, id event.HostID, began int64, stands bool)
 		return 0
 	}
 	at := now()
-	off, h.off, h.who = h.off, 0, ""
+	off, h.off, h.ended, h.who = h.off, 0, "", ""
 	if !stands {
 		h.heard = at
 	}
@@ -216,8 +219,6 @@ func (h *host) declare(caps []Capability, at int64) {
 	}
 }
 
-var rank = map[State]int{Full: 0, Partial: 1, Unprotected: 2, Blind: 3, Silent: 4}
-
 // evaluate brings the open rows of a host in line with what is known. at is now; a state that is known
 // to have begun earlier begins there.
 func (c *Coverage) evaluate(h *host, at int64) {
@@ -225,19 +226,7 @@ func (c *Coverage) evaluate(h *host, at int64) {
 		return
 	}
 	if h.silent {
-		since, reason := h.heard, reasonSilent
-		switch until, _ := c.planned(h.tenant, h.id); {
-		case h.recording:
-			reason = ReasonReplayed
-		case until > at:
-			h.until, reason = until, reasonPlanned
-		default:
-			if h.off != 0 {
-				reason = signedOff(h.who)
-			}
-			since = max(since, h.until) // it stayed dark when the maintenance was over
-			h.until = 0
-		}
+		silence := c.silence(h, at)
 		classes := map[string]bool{CanaryClass: true}
 		for class := range h.declared {
 			classes[class] = true
@@ -246,31 +235,18 @@ func (c *Coverage) evaluate(h *host, at int64) {
 			classes[class] = true
 		}
 		for _, class := range slices.Sorted(maps.Keys(classes)) {
-			c.set(h, class, Silent, reason, since)
+			c.set(h, class, silence)
 		}
 		return
 	}
 	for _, class := range slices.Sorted(maps.Keys(h.declared)) {
-		d := h.declared[class]
-		state, reason, since := d.state, d.reason, at
-		for _, why := range []string{h.throttled[class], h.gaps[class]} {
-			if why != "" && rank[state] < rank[Partial] {
-				state, reason = Partial, why
-			}
-		}
-		for p := range parts {
-			last, missed := h.missed[p]
-			if missed && p.class() == class && rank[state] < rank[Partial] {
-				state, reason, since = Partial, fmt.Sprintf("%s%s did not come through", missedPrefix, p), last
-			}
-		}
-		c.set(h, class, state, reason, since)
+		c.set(h, class, h.finding(class, at))
 	}
 	switch {
 	case len(h.missed) > 0:
-		c.set(h, CanaryClass, Partial, "the canary did not come through whole", slices.Min(slices.Collect(maps.Values(h.missed))))
+		c.set(h, CanaryClass, finding{Partial, Missed, "the canary did not come through whole", slices.Min(slices.Collect(maps.Values(h.missed)))})
 	case h.passedThisTime():
-		c.set(h, CanaryClass, Full, "", at)
+		c.set(h, CanaryClass, finding{state: Full, cause: Declared, since: at})
 	default: // not proven yet: an end to what stood there, and nothing in its place
 		if r := h.open[CanaryClass]; r != nil && r.State != Full {
 			c.close(h, CanaryClass, at)
@@ -278,23 +254,66 @@ func (c *Coverage) evaluate(h *host, at int64) {
 	}
 }
 
+// silence says why a host is silent, and since when.
+func (c *Coverage) silence(h *host, at int64) finding {
+	s := finding{state: Silent, cause: NoSign, since: h.heard}
+	switch until, _ := c.planned(h.tenant, h.id); {
+	case h.recording:
+		s.cause = Replayed
+	case until > at:
+		h.until, s.cause = until, Planned
+	default:
+		if h.off != 0 {
+			s.cause, s.reason = cmp.Or(h.ended, Stopped), event.Clip(h.who, maxReason)
+		}
+		s.since = max(s.since, h.until) // it stayed dark when the maintenance was over
+		h.until = 0
+	}
+	return s
+}
+
+// finding gives the worst of what is known of a class: what the sensor declares, what it holds back, what did not come,
+// and what the canary proves.
+func (h *host) finding(class string, at int64) finding {
+	d := h.declared[class]
+	s := finding{d.state, Declared, d.reason, at}
+	consider := func(o finding) {
+		if o.worse(s) {
+			s = o
+		}
+	}
+	if t, ok := h.throttled[class]; ok {
+		consider(finding{Partial, t.cause, t.reason, at})
+	}
+	if why := h.gaps[class]; why != "" {
+		consider(finding{Partial, Gap, why, at})
+	}
+	for p := range parts {
+		if last, missed := h.missed[p]; missed && p.class() == class {
+			consider(finding{Partial, Missed, fmt.Sprintf("the canary's %s did not come through", p), last})
+		}
+	}
+	return s
+}
+
 // set ends the open row of a class and begins another, unless it says the same already.
-func (c *Coverage) set(h *host, class string, state State, reason string, since int64) {
+func (c *Coverage) set(h *host, class string, s finding) {
 	r := h.open[class]
-	if r != nil && r.State == state && r.Reason == reason {
+	if r != nil && r.State == s.state && r.Cause == s.cause && r.Reason == s.reason {
 		return
 	}
-	if state != Silent && !h.room(now()) && (r == nil || rank[state] <= rank[r.State]) {
+	if s.state != Silent && !h.room(now()) && (r == nil || !s.worse(finding{state: r.State, cause: r.Cause})) {
 		// A change for the worse is always written, or a host could change its state until nobody hears that it sees nothing.
 		// They are few: the way back is not written until the next hour.
 		h.starved = true // the next hour's first look writes what stands then
 		return
 	}
+	since := s.since
 	if r != nil {
 		since = max(since, r.From)
 		c.close(h, class, since)
 	}
-	n := &Row{Tenant: h.tenant, Host: h.id, ID: "c-" + uuid.Must(uuid.NewV7()).String(), Class: class, From: since, State: state, Reason: reason}
+	n := &Row{Tenant: h.tenant, Host: h.id, ID: "c-" + uuid.Must(uuid.NewV7()).String(), Class: class, From: since, State: s.state, Cause: s.cause, Reason: s.reason}
 	h.open[class] = n
 	c.dirty[n.ID] = *n
 }
@@ -305,7 +324,7 @@ const maxChanges = 1000
 // room says whether another row may be written.
 func (h *host) room(at int64) bool {
 	if hour := at / 3600e6; hour != h.hour {
-		h.hour, h.changes, h.over = hour, 0, map[string]uint64{}
+		h.hour, h.changes, h.over = hour, 0, map[overKey]uint64{}
 	}
 	h.changes++
 	return h.changes <= maxChanges

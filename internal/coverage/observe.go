@@ -22,21 +22,21 @@ func (c *Coverage) Observe(ctx context.Context, t tenant.ID, events []event.Stam
 		}
 		switch v := e.Event; v.Kind {
 		case event.SensorLoss:
-			c.lost(h, e.ID, class(v), v.Count, span(v, v.FromNS), span(v, v.ToNS), or(v.Reason, "the kernel gave records faster than the sensor took them"))
+			c.lost(h, e.ID, class(v), Lost, v.Count, span(v, v.FromNS), span(v, v.ToNS), or(v.Reason, "the kernel gave records faster than the sensor took them"))
 		case event.Dropped:
 			n := uint64(0)
 			if v.First > 0 && v.Last >= v.First {
 				n = v.Last - v.First + 1
 			}
-			c.lost(h, e.ID, class(v), max(n, v.Count), span(v, v.FromNS), span(v, v.ToNS), or(v.Reason, "the sensor's spool gave them up"))
+			c.lost(h, e.ID, class(v), Lost, max(n, v.Count), span(v, v.FromNS), span(v, v.ToNS), or(v.Reason, "the sensor's spool gave them up"))
 		case event.SensorThrottle:
 			if v.State == "stop" {
 				delete(h.throttled, class(v))
-				if v.Count > 0 {
-					c.lost(h, e.ID, class(v), v.Count, span(v, v.FromNS), span(v, v.ToNS), held(v))
+				if t := held(v); v.Count > 0 {
+					c.lost(h, e.ID, class(v), t.cause, v.Count, span(v, v.FromNS), span(v, v.ToNS), t.reason)
 				}
 			} else {
-				h.throttled[class(v)] = event.Clip(held(v), maxReason)
+				h.throttled[class(v)] = held(v)
 			}
 			c.evaluate(h, at)
 		case event.SensorStart:
@@ -66,7 +66,7 @@ func (c *Coverage) Observe(ctx context.Context, t tenant.ID, events []event.Stam
 func (c *Coverage) Quarantined(ctx context.Context, t tenant.ID, first event.ID, count uint64, at int64, reason string) {
 	c.mu.Lock()
 	h := c.host(t, first.Host)
-	c.lost(h, first, laneClass(uint64(first.Lane)), count, at, at, event.Clip(quarantinePrefix+reason, maxReason))
+	c.lost(h, first, laneClass(uint64(first.Lane)), Detained, count, at, at, reason)
 	c.mu.Unlock()
 	c.flush(ctx)
 }
@@ -74,7 +74,7 @@ func (c *Coverage) Quarantined(ctx context.Context, t tenant.ID, first event.ID,
 // Lost counts events that were numbered and will not come. source names the first of them: telling twice counts once.
 func (c *Coverage) Lost(ctx context.Context, t tenant.ID, source event.ID, class string, n uint64, from, to int64, reason string) {
 	c.mu.Lock()
-	c.lost(c.host(t, source.Host), source, class, n, from, to, reason)
+	c.lost(c.host(t, source.Host), source, class, Lost, n, from, to, reason)
 	c.mu.Unlock()
 	c.flush(ctx)
 }
@@ -82,7 +82,7 @@ func (c *Coverage) Lost(ctx context.Context, t tenant.ID, source event.ID, class
 // Returned takes back that a batch is lost: its events were taken out of quarantine and stored.
 func (c *Coverage) Returned(ctx context.Context, t tenant.ID, first event.ID, at int64) {
 	class := laneClass(uint64(first.Lane))
-	r := Row{Tenant: t, Host: first.Host, ID: lossID(first.String(), class), Class: class, From: at, To: at + 1, State: Partial, Reason: "it was in quarantine and is stored now"}
+	r := Row{Tenant: t, Host: first.Host, ID: lossID(first.String(), class), Class: class, From: at, To: at + 1, State: Partial, Cause: Returned}
 	if rows, err := c.o.Store.Coverage(ctx, t, 0, 0); err == nil {
 		for _, old := range rows {
 			if old.ID == r.ID {
@@ -107,22 +107,23 @@ func lossID(name, class string) string {
 
 // lost writes a closed row for events that are gone. Its id comes from the event that told of it, so
 // telling twice counts once.
-func (c *Coverage) lost(h *host, source event.ID, class string, n uint64, from, to int64, reason string) {
+func (c *Coverage) lost(h *host, source event.ID, class string, cause Cause, n uint64, from, to int64, reason string) {
 	if n == 0 {
 		return // a claim that ingest took back
 	}
 	n = min(n, 1<<53)
 	name := source.String()
 	if !h.room(now()) {
-		// Beyond the hour's rows all losses of a class share one. Read again after a restart they may count
+		// Beyond the hour's rows all losses of a class and cause share one. Read again after a restart they may count
 		// twice: too much rather than too little.
-		h.over[class] = min(h.over[class]+n, 1<<53)
-		n, reason = h.over[class], "too many losses for rows of their own: "+reason
+		k := overKey{class, cause}
+		h.over[k] = min(h.over[k]+n, 1<<53)
+		n, reason = h.over[k], "too many losses for rows of their own: "+reason
 		from = h.hour * 3600e6
 		to = max(to, from+1)
-		name = fmt.Sprintf("%s\n%d", h.id, h.hour)
+		name = fmt.Sprintf("%s\n%d\n%s", h.id, h.hour, cause)
 	}
-	r := Row{Tenant: h.tenant, Host: h.id, ID: lossID(name, class), Class: class, From: min(from, to), To: max(from, to, min(from, to)+1), State: Partial, Lost: n, Reason: event.Clip(reason, maxReason)}
+	r := Row{Tenant: h.tenant, Host: h.id, ID: lossID(name, class), Class: class, From: min(from, to), To: max(from, to, min(from, to)+1), State: Partial, Cause: cause, Lost: n, Reason: event.Clip(reason, maxReason)}
 	c.dirty[r.ID] = r
 }
 
@@ -159,24 +160,18 @@ func class(v *event.Event) string {
 	return laneClass(v.Lane)
 }
 
-// What the sensor holds back of one loud process is counted there to the event and is no fault of anyone. Where it
-// comes from the bulk lane it is noise of a build or a backup, and is told as such.
-const (
-	heldPrefix = "held back, and counted: "
-	bulkPrefix = heldPrefix + "file events of "
-)
-
-// held says why events were held back, and whose.
-func held(v *event.Event) string {
+// held says what a sensor holds back of one loud process: counted there to the event, and no fault of anyone. Where it
+// comes from the bulk lane it is noise of a build or a backup.
+func held(v *event.Event) throttle {
 	who := "one process"
 	if v.Actor.Path != "" {
 		who = fmt.Sprintf("%s (pid %d)", event.Show(v.Actor.Path), v.Actor.PID)
 	}
-	prefix := heldPrefix
+	t := throttle{Throttled, event.Clip(who+": "+or(v.Reason, "it made too many"), maxReason)}
 	if v.Lane == uint64(event.Bulk) && class(v) == "file" {
-		prefix = bulkPrefix
+		t.cause = Held
 	}
-	return prefix + who + ": " + or(v.Reason, "it made too many")
+	return t
 }
 
 func laneClass(lane uint64) string {

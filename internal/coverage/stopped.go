@@ -2,7 +2,6 @@ package coverage
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/detection"
@@ -16,42 +15,43 @@ import (
 const (
 	restartTime = time.Minute
 	bootTime    = 5 * time.Minute
-	// shutDown is how a sensor's word on its end begins when its host goes down with it.
-	shutDown = "the host shuts down"
-	// serverEnded is the word of the sensor that `yagura up` runs beside the server.
-	serverEnded = "the server that started it ended"
 	unknownWho  = "nobody knows who"
+)
+
+// The states in which a sensor tells its end.
+const (
+	stateShutDown = "shutdown" // its host goes down
+	stateServer   = "server"   // the server beside it, which had started it, ended
 )
 
 // stop is the end of a sensor by its own word, not yet judged.
 type stop struct {
 	event event.Stamped
 	seen  int64
+	cause Cause  // Stopped or ShutDown
+	who   string // for people
 }
 
-func signedOff(who string) string {
-	if who == "" {
-		return reasonSignedOff
+func newStop(e event.Stamped, seen int64) *stop {
+	s := &stop{e, seen, Stopped, event.Clip(or(event.Show(e.Event.Reason), unknownWho), maxReason)}
+	if e.Event.State == stateShutDown {
+		s.cause = ShutDown
 	}
-	return event.Clip(reasonSignedOff+": "+who, maxReason)
-}
-
-// whoStopped gives who a row says stopped the sensor; ok is false when the row is of another silence.
-func whoStopped(reason string) (who string, ok bool) {
-	if reason == reasonSignedOff || reason == reasonRequested {
-		return "", true
-	}
-	return strings.CutPrefix(reason, reasonSignedOff+": ")
+	return s
 }
 
 // restore takes an open row that says the host is silent.
 func (h *host) restore(r *Row) {
-	who, off := whoStopped(r.Reason)
-	if r.State == Silent && (off || r.Reason == ReasonReplayed || r.Reason == reasonPlanned) {
-		h.off, h.who = r.From, who
-	}
-	if r.State == Silent && r.Reason == reasonPlanned {
-		h.until = 1 // look again whether it still holds
+	switch r.Cause {
+	case Stopped, ShutDown, Replayed, Planned:
+		h.off, h.ended, h.who = r.From, r.Cause, r.Reason
+		if r.Cause == Planned {
+			h.until = 1 // look again whether it still holds
+		}
+		if r.Cause == Planned || r.Cause == Replayed {
+			h.ended = Stopped
+		}
+	default:
 	}
 }
 
@@ -78,31 +78,33 @@ func upgraded(r Row, at int64) bool {
 	if r.To != 0 {
 		at = r.To
 	}
-	who, off := whoStopped(r.Reason)
-	return r.State == Silent && off && at-r.From < patience(who).Microseconds()
+	return r.State == Silent && r.off() && at-r.From < patience(r.Cause).Microseconds()
 }
+
+// off says whether the sensor itself said that it ends.
+func (r *Row) off() bool { return r.Cause == Stopped || r.Cause == ShutDown }
 
 // stopped takes the word of a sensor that it ends.
 func (c *Coverage) stopped(h *host, e event.Stamped, at int64) {
-	who := event.Show(e.Event.Reason)
-	if who == serverEnded && e.Event.Time < c.start {
+	if e.Event.State == stateServer && e.Event.Time < c.start {
 		return // and the server did end
 	}
+	s := newStop(e, at)
 	if began := h.began - e.Event.Time; began > 0 { // it came late, out of a spool: the next start is known already
-		c.raiseStop(h, &stop{event: e}, began)
+		c.raiseStop(h, s, began)
 		return
 	}
 	if h.stop != nil && h.stop.event.ID != e.ID {
 		c.raiseStop(h, h.stop, 0)
 	}
-	h.stop = &stop{event: e, seen: at}
+	h.stop = s
 	if h.off == 0 || e.Event.Time < h.off-restartTime.Microseconds() {
 		return
 	}
-	h.who = who
+	h.ended, h.who = s.cause, s.who
 	for _, r := range h.open {
-		if r.State == Silent && r.Reason == reasonSignedOff {
-			r.Reason = signedOff(who)
+		if r.State == Silent && r.Cause == Stopped && r.Reason == "" {
+			r.Cause, r.Reason = s.cause, s.who
 			c.dirty[r.ID] = *r
 		}
 	}
@@ -119,14 +121,15 @@ func (c *Coverage) started(h *host, e event.Stamped) {
 
 // judgeStop raises the stop of a sensor that did not come back, or whose start was not told.
 func (c *Coverage) judgeStop(h *host, at int64) {
-	if s := h.stop; s != nil && at-s.seen > patience(s.event.Event.Reason).Microseconds() {
+	if s := h.stop; s != nil && at-s.seen > patience(s.cause).Microseconds() {
 		h.stop = nil
 		c.raiseStop(h, s, 0)
 	}
 }
 
-func patience(who string) time.Duration {
-	if strings.HasPrefix(who, shutDown) {
+// patience is how long a sensor that said that it ends may take to come back.
+func patience(c Cause) time.Duration {
+	if c == ShutDown {
 		return bootTime
 	}
 	return restartTime
@@ -139,18 +142,17 @@ func (c *Coverage) raiseStop(h *host, s *stop, dark int64) {
 	if until, _ := c.planned(h.tenant, h.id); until > e.Event.Time || h.recording || len(c.raised) >= maxRaised {
 		return
 	}
-	who := or(e.Event.Reason, unknownWho)
 	d := stopDetection
 	d.Severity = detection.High
 	switch {
-	case dark > 0 && dark <= patience(who).Microseconds():
+	case dark > 0 && dark <= patience(s.cause).Microseconds():
 		d.Severity = detection.Low
-	case strings.HasPrefix(who, shutDown):
+	case s.cause == ShutDown:
 		d.Severity = detection.Medium
 	}
 	d.ID, d.Tenant, d.Event, d.Detected = detection.NewID(d.RuleID, d.RuleVersion, e.ID), h.tenant, e, now()
 	d.Todo = withHost(d.Todo, h.id)
-	d.Matched = []detection.Match{{Field: "reason", Value: who, Selection: "stop"}}
+	d.Matched = []detection.Match{{Field: "reason", Value: s.who, Selection: "stop"}}
 	if dark > 0 {
 		d.Matched = append(d.Matched, detection.Match{Field: "unwatched", Value: time.Duration(dark * 1000).Round(time.Millisecond).String(), Selection: "stop"})
 	}
@@ -173,24 +175,23 @@ var stopDetection = detection.Detection{
 
 // saidSilent says that a host is silent, how bad that is, and what to do.
 func saidSilent(name string, r Row, at int64, p plan, ja func(string) string) (severity detection.Severity, what, fix detection.Said) {
-	who, off := whoStopped(r.Reason)
-	who = or(who, unknownWho)
+	who := or(r.Reason, unknownWho)
 	switch {
-	case r.Reason == reasonPlanned && p.until > at:
+	case r.Cause == Planned && p.until > at:
 		severity = detection.Low
 		what.En = fmt.Sprintf("%s: the sensor is stopped since %s, in a maintenance that %s ordered until %s; the host is unwatched.", name, clock(r.From), p.by, clock(p.until))
 		what.Ja = fmt.Sprintf("%s: %s の予告による保守(%s まで)のため、センサーは %s から停止しています。このホストは監視されていません。", name, p.by, clock(p.until), clock(r.From))
 		fix.En = "Nothing until then. A host that is still silent afterwards is told like any other."
 		fix.Ja = "それまで対応は不要です。期限後も報告がなければ、ほかのホストと同様に通知します。"
-	case off && at-r.From < patience(who).Microseconds():
+	case r.off() && at-r.From < patience(r.Cause).Microseconds():
 		severity = detection.Low
 		what.En = fmt.Sprintf("%s: the sensor was stopped at %s (%s); it may be starting anew.", name, clock(r.From), who)
 		what.Ja = fmt.Sprintf("%s: センサーは %s に停止しました(%s)。再起動中の可能性があります。", name, clock(r.From), ja(who))
 		fix.En = "Wait a moment: an upgrade starts it again. If it stays away this becomes an alarm."
 		fix.Ja = "しばらくお待ちください。更新であれば再び起動します。戻らなければ警報になります。"
-	case off:
+	case r.off():
 		severity = detection.High
-		if strings.HasPrefix(who, shutDown) {
+		if r.Cause == ShutDown {
 			severity = detection.Medium
 		}
 		what.En = fmt.Sprintf("%s: the sensor was stopped at %s, and nobody had ordered it (%s). The host is unwatched since.", name, clock(r.From), who)

@@ -86,21 +86,23 @@ func TestASignOffWithoutAWordIsTold(t *testing.T) {
 // A package that replaces the sensor wakes nobody at night, and is told; so is a host that is booted.
 func TestARestartWakesNobody(t *testing.T) {
 	for _, c := range []struct {
-		who  string
-		dark time.Duration
-		want detection.Severity
+		who   string
+		state string
+		dark  time.Duration
+		want  detection.Severity
 	}{
-		{"SIGTERM of systemd (pid 1, uid 0)", 20 * time.Second, detection.Low},
-		{"SIGTERM of systemd (pid 1, uid 0)", 10 * time.Minute, detection.High},
-		{"the host shuts down", 3 * time.Minute, detection.Low},
-		{"the host shuts down", time.Hour, detection.Medium},
+		{"SIGTERM of systemd (pid 1, uid 0)", "", 20 * time.Second, detection.Low},
+		{"SIGTERM of systemd (pid 1, uid 0)", "", 10 * time.Minute, detection.High},
+		{"the host shuts down", "shutdown", 3 * time.Minute, detection.Low},
+		{"the host shuts down", "shutdown", time.Hour, detection.Medium},
+		{"the host shuts down", "", 3 * time.Minute, detection.High}, // words decide nothing
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWatch(t)
 			defer func() { w.stop() }()
 			w.whole()
 			w.live(2 * time.Minute)
-			w.tells(event.SensorStop, c.who)
+			w.see(&event.Event{Kind: event.SensorStop, Reason: c.who, State: c.state})
 			w.off()
 			worst := detection.Severity(0)
 			for dark := time.Duration(0); dark < c.dark; dark += 5 * time.Second {

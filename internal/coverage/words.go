@@ -92,8 +92,8 @@ func saidNoTelemetry(name string, r Row) (what, fix detection.Said) {
 func saidDegraded(name string, r Row, ja func(string) string) (what, fix detection.Said) {
 	w := classWord(r.Class)
 	what = detection.Said{
-		En: fmt.Sprintf("%s: %s are %s since %s: %s.", name, w.En, r.State, clock(r.From), or(r.Reason, "no reason given")),
-		Ja: fmt.Sprintf("%s: %s は %s から%sです(%s)。", name, w.Ja, clock(r.From), stateJa[r.State], or(ja(r.Reason), "理由の記載なし")),
+		En: fmt.Sprintf("%s: %s are %s since %s: %s.", name, w.En, r.State, clock(r.From), or(r.Text(), "no reason given")),
+		Ja: fmt.Sprintf("%s: %s は %s から%sです(%s)。", name, w.Ja, clock(r.From), stateJa[r.State], or(ja(r.Text()), "理由の記載なし")),
 	}
 	fix = detection.Said{
 		En: "Run `yagura-sensor check` on the host: it names the hook and what the kernel lacks. Until then an empty answer about this class means unknown.",
@@ -126,9 +126,6 @@ func saidDrops(name string, class string, lost uint64, since int64) (what, fix d
 	}
 	return what, fix
 }
-
-// quarantinePrefix begins the reason of a loss that is the server's: the events lie in its quarantine.
-const quarantinePrefix = "in quarantine: "
 
 func saidDetained(name, class string, n uint64, since int64) (what, fix detection.Said) {
 	w := classWord(class)

@@ -184,12 +184,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	case err != nil:
 		stop.Reason = err.Error()
 	case errors.Is(context.Cause(ctx), ErrServerEnded):
-		stop.Reason = saidServerEnded
+		stop.Reason, stop.State = saidServerEnded, stateServer
 	default:
 		if a.o.Source != nil {
 			a.culprit.await()
 		}
-		stop.Reason, stop.Actor = a.culprit.name(ctx)
+		stop.Reason, stop.State, stop.Actor = a.culprit.name(ctx)
 		stop.Target = a.facts.self
 	}
 	a.log.InfoContext(ctx, "stopping", slog.String("reason", stop.Reason))

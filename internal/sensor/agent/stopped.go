@@ -18,11 +18,17 @@ import (
 // Who stops the sensor. A signal comes without a name; the kernel's own event of it (package probe) has one. Where the
 // sender is the system's first process it acts for somebody: what was asked of it was seen as an exec a moment before.
 
-// The sensor's words on its end that the server knows; the rest is for people.
+// The sensor's words on its end, for people.
 const (
 	saidServerEnded = "the server that started it ended"
 	saidShutDown    = "the host shuts down"
 	saidUnknown     = "nobody knows who"
+)
+
+// The states of a sensor.stop by which the server decides.
+const (
+	stateServer   = "server"   // the server beside it, which had started it, ended
+	stateShutDown = "shutdown" // the host goes down
 )
 
 // ErrServerEnded is the cause of the end of a sensor that `yagura up` runs beside its server.
@@ -98,28 +104,28 @@ func (c *culprit) await() {
 	}
 }
 
-// name says who stopped the sensor, and gives the process where one is known.
-func (c *culprit) name(ctx context.Context) (who string, by event.Process) {
+// name says who stopped the sensor and in which state it ends, and gives the process where one is known.
+func (c *culprit) name(ctx context.Context) (who, state string, by event.Process) {
 	c.mu.Lock()
 	signal, sender, asker, asked := c.signal, c.sender, c.asker, c.asked
 	c.mu.Unlock()
 	if sender.PID == 0 && sender.Key == (event.Key{}) {
 		if shuttingDown(ctx) {
-			return saidShutDown, event.Process{}
+			return saidShutDown, stateShutDown, event.Process{}
 		}
-		return saidUnknown, event.Process{}
+		return saidUnknown, "", event.Process{}
 	}
 	who = unix.SignalName(unix.Signal(signal)) + " from " + named(&sender)
 	if sender.PID != 1 {
-		return who, sender
+		return who, "", sender
 	}
 	if shuttingDown(ctx) {
-		who = saidShutDown + ": " + who
+		who, state = saidShutDown+": "+who, stateShutDown
 	}
 	if asked > 0 && boot.Now()-asked < uint64(askedLife) {
-		return who + ", asked by " + named(&asker), asker
+		return who + ", asked by " + named(&asker), state, asker
 	}
-	return who, sender
+	return who, state, sender
 }
 
 // named says which process it is.

@@ -36,7 +36,7 @@ func TestWhoStoppedTheSensor(t *testing.T) {
 				who.look(e)
 				*e = event.Event{} // an event is used again when it was taken
 			}
-			says, by := who.name(t.Context())
+			says, _, by := who.name(t.Context())
 			if !strings.Contains(says, c.says) || by.PID != c.by {
 				t.Errorf("%q by %d; want %q by %d", says, by.PID, c.says, c.by)
 			}

@@ -910,8 +910,9 @@ type CoverageCell struct {
 	Since         int64                  `protobuf:"varint,5,opt,name=since,proto3" json:"since,omitempty"`
 	Lost          uint64                 `protobuf:"varint,6,opt,name=lost,proto3" json:"lost,omitempty"`
 	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	Held          uint64                 `protobuf:"varint,8,opt,name=held,proto3" json:"held,omitempty"` // both of 24 h
-	Why           *Said                  `protobuf:"bytes,9,opt,name=why,proto3" json:"why,omitempty"`    // reason in both languages
+	Held          uint64                 `protobuf:"varint,8,opt,name=held,proto3" json:"held,omitempty"`   // both of 24 h
+	Why           *Said                  `protobuf:"bytes,9,opt,name=why,proto3" json:"why,omitempty"`      // reason in both languages
+	Cause         string                 `protobuf:"bytes,10,opt,name=cause,proto3" json:"cause,omitempty"` // by which the server decides, as in coverage.Cause: declared, missed, gap, throttled, held, stopped …
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1007,6 +1008,13 @@ func (x *CoverageCell) GetWhy() *Said {
 		return x.Why
 	}
 	return nil
+}
+
+func (x *CoverageCell) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
 }
 
 type ListHostsRequest struct {
@@ -5363,7 +5371,7 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x03fix\x18\x06 \x01(\v2\x17.yagura.console.v1.SaidR\x03fix\x12\x14\n" +
 	"\x05since\x18\a \x01(\x03R\x05since\x12\x1a\n" +
 	"\bseverity\x18\b \x01(\tR\bseverity\x12\x12\n" +
-	"\x04page\x18\t \x01(\tR\x04page\"\xf0\x01\n" +
+	"\x04page\x18\t \x01(\tR\x04page\"\x86\x02\n" +
 	"\fCoverageCell\x12\x17\n" +
 	"\ahost_id\x18\x01 \x01(\tR\x06hostId\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x14\n" +
@@ -5373,7 +5381,9 @@ const file_console_v1_console_proto_rawDesc = "" +
 	"\x04lost\x18\x06 \x01(\x04R\x04lost\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x12\x12\n" +
 	"\x04held\x18\b \x01(\x04R\x04held\x12)\n" +
-	"\x03why\x18\t \x01(\v2\x17.yagura.console.v1.SaidR\x03why\"\x12\n" +
+	"\x03why\x18\t \x01(\v2\x17.yagura.console.v1.SaidR\x03why\x12\x14\n" +
+	"\x05cause\x18\n" +
+	" \x01(\tR\x05cause\"\x12\n" +
 	"\x10ListHostsRequest\"B\n" +
 	"\x11ListHostsResponse\x12-\n" +
 	"\x05hosts\x18\x01 \x03(\v2\x17.yagura.console.v1.HostR\x05hosts\"\x88\x05\n" +
