@@ -27,6 +27,7 @@ func (c *Coverage) frozen(h *host, e event.Stamped) {
 		{Field: "reason", Value: or(v.Reason, unknownWho), Selection: "frozen"},
 		{Field: "unwatched", Value: dark.Round(time.Millisecond).String(), Selection: "frozen"},
 	}
+	d.Todo = withHost(d.Todo, h.id)
 	c.raised = append(c.raised, d)
 }
 
@@ -35,11 +36,11 @@ var frozenDetection = detection.Detection{
 	Title: detection.Said{En: "The sensor was frozen for a while, and nobody had ordered it", Ja: "予告のないセンサーの一時停止"},
 	Why: detection.Said{
 		En: "A sensor that is frozen (SIGSTOP, a frozen control group, a debugger) sees nothing and ends no word, and goes on as if nothing had been. No operator had signed a maintenance of this host. The matched fields say who sent the signal, if one was seen, and for how long the host was unwatched. What the kernel had kept meanwhile is told late; a loss is told as one.",
-		Ja: "一時停止させられたセンサー(SIGSTOP、cgroup の凍結、デバッガー)は何も見ず、何も告げないまま、後で何事もなかったように動き出します。このホストの保守を命じた運用者の署名はありません。一致した値は、シグナルの送り主(分かる場合)と、監視されていなかった時間です。その間にカーネルが保持していたものは遅れて届き、失われた分は欠損として示されます。",
+		Ja: "一時停止させられたセンサー(SIGSTOP、cgroup の凍結、デバッガー)は何も見ず、何も告げないまま、後で何事もなかったように動き出します。このホストの保守は、どの運用者の署名でも予告されていません。一致した値は、シグナルの送り主(分かる場合)と、監視されていなかった時間です。その間にカーネルが保持していたものは遅れて届き、失われた分は欠損として示されます。",
 	},
 	Todo: detection.Said{
 		En: "Ask the user who is named. If no signal was seen, look for a frozen control group (`cat /sys/fs/cgroup/**/cgroup.freeze`), a debugger, and a hypervisor that paused the machine. Take what the host did in that time as unknown: look at what ran before and after, and isolate it. Next time sign it first: `yagura respond maintenance HOST --for 1h`.",
-		Ja: "示されたユーザーに確かめてください。シグナルが見えていなければ、凍結された cgroup(`cat /sys/fs/cgroup/**/cgroup.freeze`)、デバッガー、マシンを止めたハイパーバイザーを調べてください。その間の動作は不明とみなし、前後に動いたものを調べ、ホストをネットワーク隔離してください。次からは先に `yagura respond maintenance HOST --for 1h` で署名してください。",
+		Ja: "示されたユーザーに確かめてください。シグナルが見えていなければ、凍結された cgroup(`cat /sys/fs/cgroup/**/cgroup.freeze`)、デバッガー、マシンを止めたハイパーバイザーを調べてください。その間の動作は不明とみなし、前後に動いたものを調べ、ホストをネットワーク隔離してください。次からは先に `yagura respond maintenance HOST --for 1h` で予告してください。",
 	},
 	ATTACK: []string{"T1562.001", "tactic:defense-evasion"}, Author: "Yagura", Licence: "Apache-2.0",
 }

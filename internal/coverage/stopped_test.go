@@ -271,6 +271,9 @@ func TestAFrozenSensorThatGoesOnIsADetection(t *testing.T) {
 		if m := w.desk.list[1].Matched; !strings.Contains(m[0].Value, "mallory") || m[1].Value != "3m0s" {
 			t.Errorf("matched %+v", m)
 		}
+		if todo := w.desk.list[1].Todo; !strings.Contains(todo.En, " "+w.host.String()+" --for") || !strings.Contains(todo.Ja, " "+w.host.String()+" --for") {
+			t.Errorf("the advice cannot be pasted: %+v", todo)
+		}
 		w.until = time.Now().Add(time.Hour).UnixMicro()
 		thaws(5 * time.Minute)
 		if len(w.desk.list) != 2 {
