@@ -20,9 +20,10 @@ import (
 )
 
 type authorityVerb struct {
-	Show  authorityShowVerb  `cmd:"" default:"withargs" help:"Say who may sign what, until when, and where the keys are (default)."`
-	Move  authorityMoveVerb  `cmd:"" help:"Move the authority key off this server, or the operator key."`
-	Renew authorityRenewVerb `cmd:"" help:"Sign the operator list for another 30 days."`
+	Show   authorityShowVerb   `cmd:"" default:"withargs" help:"Say who may sign what, until when, and where the keys are (default)."`
+	Move   authorityMoveVerb   `cmd:"" help:"Move the authority key off this server, or the operator key."`
+	Renew  authorityRenewVerb  `cmd:"" help:"Sign the operator list for another 30 days."`
+	Remove authorityRemoveVerb `cmd:"" help:"Take an operator key off the list before the list ends."`
 }
 
 // authorityDir is where the first start of a server put the keys.
@@ -244,15 +245,9 @@ func (v authorityRenewVerb) Run(s *shell) error {
 	if st, err := os.Stat(dir); err != nil || !st.IsDir() || private.Check(dir) != nil {
 		dir = "" // not kept here: the server is elsewhere, or it is not ours to write in
 	}
-	key := v.Key
-	if key == "" {
-		key = filepath.Join(s.authorityDir(), command.AuthorityFile)
-		if _, moved, err := command.Pinned(s.authorityDir()); err == nil && moved != "" && !isFile(key) {
-			return usagef("the authority key was moved to %s: bring it and give its file with --key", moved)
-		}
-		if !isFile(key) {
-			return usagef("the authority key is not beside the server: give its file with --key")
-		}
+	key, err := s.authorityKey(v.Key)
+	if err != nil {
+		return err
 	}
 	owner, err := command.OpenAuthority(key, a.OperatorList, dir)
 	if err != nil {

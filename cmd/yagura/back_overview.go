@@ -177,7 +177,7 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 			state = "warn" // such as a maintenance that was ordered
 		case detection.Medium, detection.High, detection.Critical:
 		}
-		c := &consolev1.Check{Name: f.Class, State: state, What: said(named(f)), Fix: said(f.Fix)}
+		c := &consolev1.Check{Name: f.Class, State: state, What: said(b.named(t, f)), Fix: said(f.Fix)}
 		if f.Store {
 			c.Page = pageStore
 		}
@@ -235,8 +235,11 @@ func checkRules(set *sigma.Ruleset) *consolev1.Check {
 }
 
 // named says of which host a failure is, where its own words do not: a list of checks has no column for it.
-func named(f coverage.SilentFailure) detection.Said {
+func (b *overviewBack) named(t tenant.ID, f coverage.SilentFailure) detection.Said {
 	name := event.Show(f.Name)
+	if _, shared := b.fleet.Namesake(fleet.Host{Tenant: t, ID: f.Host, Name: f.Name}); shared && name != "" && !strings.Contains(f.What.En, f.Host.String()) {
+		name += " (" + f.Host.String() + ")" // the id tells it from the other of that name
+	}
 	if name == "" || strings.Contains(f.What.En, name) {
 		return f.What
 	}

@@ -58,6 +58,22 @@ var jaAuthority = terminal.Sentences{
 	"key %s can be read by others (mode %o): chmod 600 it, or choose a disk that keeps modes: %w": "鍵 %s はほかのユーザーからも読めます(モード %s)。chmod 600 するか、モードを保つディスクを選んでください: %s",
 	"key %s is not what was written: the disk does not keep what it takes":                        "鍵 %s は書いた内容と違います。ディスクが内容を保っていません",
 
+	// remove
+	"Take an operator key off the list before the list ends.":                           "運用者鍵を、一覧の期限より前に一覧から外す。",
+	"Id of the operator key, as \"yagura authority show\" prints it under KEY.":         "運用者鍵の ID(`yagura authority show` の「鍵」の列)。",
+	"Make a new operator key in its place: a folder that is there, or a file NAME.key.": "代わりの運用者鍵を作る場所。すでにあるフォルダーか、NAME.key の形のファイル。",
+	"For an operator key that was stolen or lost, or whose holder has left. The authority key signs the list anew without it, for another 30 days. The server refuses its orders at once, each host as soon as it has met the new list; none takes an older list again. What it ordered before stays in force.": "運用者鍵を盗まれたとき、失ったとき、持ち主が離れたときに使います。権限鍵で、その鍵を除いた一覧に署名し直します(30 日間有効)。サーバーはその鍵の命令を直ちに拒否し、各ホストは新しい一覧が届いた時点から拒否します。古い一覧は二度と受け付けません。それまでの命令の結果はそのままです。",
+	"which keys there are": "どの鍵があるか", "the only key: a new one takes its place": "唯一の鍵なら、代わりの鍵を作る",
+	"take the key off the operator list":     "運用者の一覧から鍵を外す",
+	"take the key off the operator list: %w": "運用者の一覧から鍵を外す: %s",
+	"%s: key %.64q: %w":                      "%s: 鍵 %s: %s",
+	"key %.64q":                              "鍵 %s",
+	"it is not on the operator list: `yagura authority show` prints the keys that are":                                                        "運用者の一覧にありません。一覧にある鍵は `yagura authority show` で確認できます",
+	"it is the last key that signs orders, and nobody could order a host without it: --new FILE makes another in its place":                   "命令に署名できる最後の鍵です。外すと誰もホストに命令できなくなります。--new FILE を付けると代わりの鍵を作ります",
+	"Key %s is off the list. The server refuses its orders from now on, hosts that are connected within seconds, others when they come back.": "鍵 %s を一覧から外しました。サーバーは以後その鍵の命令を拒否します。接続中のホストは数秒以内に、その他のホストは次の接続時から拒否します。",
+	"Its file beside the server was removed.": "サーバーと同じ場所にあったその鍵のファイルは消しました。",
+	"The new operator key is %s.":             "新しい運用者鍵は %s です。",
+
 	// renew and sign
 	"renew the operator list":     "運用者の一覧の更新",
 	"renew the operator list: %w": "運用者の一覧の更新: %s",

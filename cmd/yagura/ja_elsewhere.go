@@ -46,6 +46,7 @@ var jaElsewhere = terminal.Sentences{
 	"the answer took too long: narrow the question": "時間内に答えが出ませんでした。条件を絞ってください",
 	"the call was ended":                            "呼び出しが中断されました",
 	"the server could not do this; its log has the reason under error_id %s":                                                          "サーバーで処理できませんでした。理由はサーバーのログの error_id %s にあります",
+	"the server could not do this: `yagura doctor` at the server says what of it does not work, and its log names the error":          "サーバーで処理できませんでした。サーバーで `yagura doctor` を実行すると、動いていない部分が分かります。エラーの内容はサーバーのログにあります",
 	"this server runs without the part that answers this":                                                                             "このサーバーでは、これに答える部分が動いていません",
 	"too many open pages and tails: close some":                                                                                       "開いている画面や追跡が多すぎます。いくつか閉じてください",
 	"a token may be used 1 to %d times within %s: %w":                                                                                 "トークンは %[2]s 以内に 1 から %[1]d 回まで使えます: %[3]s",

@@ -124,9 +124,12 @@ var jaSaid = terminal.Sentences{
 	"print event %s: %w":       "イベント %s の出力: %s",
 	"read the story of %s: %w": "%s の攻撃ストーリーの読み取り: %s",
 	"replay: %w":               "再生: %s", "replay %s: %w": "%s の再生: %s",
-	"replay: more than %d events: split the recording":                                               "再生: イベントが %d 件を超えています。記録を分けてください",
-	"replay: the server has taken nothing for a minute; %d events are left: look at `yagura doctor`": "再生: サーバーが 1 分間受け取っていません。残り %d 件です。`yagura doctor` を確かめてください",
-	"replay runs on Linux only: copy the recording to the server and replay it there":                "再生は Linux だけで動きます。記録をサーバーに写して、そこで実行してください",
+	"replay: more than %d events: split the recording":                                         "再生: イベントが %d 件を超えています。記録を分けてください",
+	"replay: nothing was taken: %s":                                                            "再生: 一件も受け取られませんでした: %s",
+	"replay: %d of %d events were not taken: %s":                                               "再生: %[2]d 件中 %[1]d 件のイベントが受け取られませんでした: %[3]s",
+	"the server has taken nothing for a minute: `yagura doctor` says what of it does not work": "サーバーが 1 分間受け取っていません。原因は `yagura doctor` で確認できます",
+	"the disk of the server's data folder is full (%s): free space there or make it larger":    "サーバーのデータディレクトリーのディスクが満杯です(%s)。空きを増やすか、拡張してください",
+	"replay runs on Linux only: copy the recording to the server and replay it there":          "再生は Linux だけで動きます。記録をサーバーに写して、そこで実行してください",
 	"the connection ended": "接続が切れました",
 
 	// errors of the server

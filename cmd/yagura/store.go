@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ type storeShowVerb struct{}
 
 // Help shows examples.
 func (storeShowVerb) Help() string {
-	return "Exit code 3 when stored events cannot be read.\n\nExamples:\n  yagura store\n  yagura store --json | jq '.files[]?'"
+	return "Exit code 3 when stored events cannot be read. Beside the files of the store it lists files in its folder that the control database does not name; what each word means stands below the list.\n\nExamples:\n  yagura store\n  yagura store --json | jq '.files[]?'"
 }
 
 // Run shows the store.
@@ -69,6 +70,11 @@ func (storeShowVerb) Run(s *shell) error {
 	if m.UnreadNewest > 0 {
 		s.wrapped(s.say("Some of the newest events cannot be read until they are sealed, mostly within a minute (%d files).", m.UnreadNewest))
 	}
+	for _, w := range stateWords() {
+		if slices.ContainsFunc(m.Files, func(f *consolev1.StoreFile) bool { return f.State == w[0] }) {
+			s.paragraph(s.say(w[0]), 14, s.say(w[1]))
+		}
+	}
 	s.expiring(m)
 	return partial
 }
@@ -84,6 +90,19 @@ func (s *shell) below(text string) {
 func (s *shell) wrapped(text string) {
 	for _, line := range terminal.Wrap(event.Show(text), max(s.width(), 80)) {
 		s.printf("%s\n", line)
+	}
+}
+
+// stateWords explain what is said of a file, in the order in which it matters.
+func stateWords() [][2]string {
+	return [][2]string{
+		{"missing", "the file is gone: put it back from a backup, and it is read again within a minute"},
+		{"altered", "its bytes are not those that were written: put it back from a backup, and look for errors of the disk"},
+		{"unreadable", "it cannot be opened or decoded: it is tried again at the next start; put it back from a backup if it stays so"},
+		{"kept", "the control database does not name it, and nobody can say whether its events are stored elsewhere: it stays until you put it back or remove it"},
+		{"unjudged", "the control database does not name it: whether its events are stored elsewhere is looked at when the log has been read; nothing is to be done"},
+		{"redundant", "every event of it is stored elsewhere, too: it goes by itself after seven days"},
+		{"unfinished", "a write that never ended: its events are in the log or stored elsewhere; it goes by itself after seven days"},
 	}
 }
 

@@ -65,8 +65,8 @@ func faultRenamed(id fleet.Identity, was, is string, other fleet.Host, taken boo
 	f := coverage.Fault{
 		Tenant: id.Tenant, Host: id.Host, Kind: kindRenamed, Class: coverage.ClassTamper, Severity: detection.Low,
 		What: detection.Said{
-			En: fmt.Sprintf("The host calls itself %s now; it was %s before.", is, was),
-			Ja: fmt.Sprintf("ホストの名前が %s から %s に変わりました。", was, is),
+			En: fmt.Sprintf("The host %s calls itself %s now; it was %s before.", id.Host, is, was),
+			Ja: fmt.Sprintf("ホスト %s の名前が %s から %s に変わりました。", id.Host, was, is),
 		},
 		Fix: detection.Said{
 			En: "Nothing if it was renamed on purpose: this goes by itself after a day. Ask otherwise: a name is the host's own word, its id is not.",

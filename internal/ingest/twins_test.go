@@ -137,7 +137,7 @@ func TestANewNameOfAHostIsTold(t *testing.T) {
 	if f := s.failure(t, x, "renamed"); f != "" {
 		t.Fatal(f)
 	}
-	for name, want := range map[string]string{"db-\x1b[2J7": "low: The host calls itself ", "web-1": "medium: The host calls itself web-1 now"} {
+	for name, want := range map[string]string{"db-\x1b[2J7": "low: The host " + x.host.String() + " calls itself ", "web-1": "medium: The host " + x.host.String() + " calls itself web-1 now"} {
 		if _, err := x.Hello(t.Context(), connect.NewRequest(&sensorv1.HelloRequest{Protocol: 1, Hostname: []byte("before"), BootId: x.boot[:], Stream: x.stream, Registry: 1})); err != nil {
 			t.Fatal(err)
 		}
