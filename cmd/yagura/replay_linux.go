@@ -76,7 +76,7 @@ func (s *shell) drain(sp *spool.Spool, link *uplink.Link, events []*event.Event)
 	}
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	still := time.Now()
+	still, asked := time.Now(), time.Time{}
 	for left := uint64(len(events)); ; {
 		now := sp.Stats().Events
 		if now == 0 {
@@ -87,8 +87,13 @@ func (s *shell) drain(sp *spool.Spool, link *uplink.Link, events []*event.Event)
 			left, still = now, time.Now()
 		}
 		_ = bar.Set(len(events) - int(min(now, uint64(len(events)))))
-		if time.Since(still) > time.Minute {
-			return partialf("replay: the server has taken nothing for a minute; %d events are left: look at `yagura doctor`", now)
+		if quiet := time.Since(still); quiet > stillness && asked != still {
+			asked = still
+			if full := s.serverFull(); full != "" {
+				return s.unfinished(len(events), now, full)
+			}
+		} else if quiet > time.Minute {
+			return s.unfinished(len(events), now, s.say("the server has taken nothing for a minute: `yagura doctor` says what of it does not work"))
 		}
 		select {
 		case <-ctx.Done():
@@ -99,6 +104,31 @@ func (s *shell) drain(sp *spool.Spool, link *uplink.Link, events []*event.Event)
 		case <-tick.C:
 		}
 	}
+}
+
+// stillness is how long a server may take nothing before it is asked why.
+const stillness = 5 * time.Second
+
+// unfinished says that events are left, which is a part of the answer when others were taken.
+func (s *shell) unfinished(all int, left uint64, why string) error {
+	if left >= uint64(all) {
+		return fmt.Errorf("replay: nothing was taken: %s", why)
+	}
+	return partialf("replay: %d of %d events were not taken: %s", left, all, why)
+}
+
+// serverFull says which room of the server is full and what to do, nothing when it has room or does not say.
+func (s *shell) serverFull() string {
+	r, err := s.console().Diagnose(s.ctx, connect.NewRequest(&consolev1.DiagnoseRequest{}))
+	if err != nil {
+		return ""
+	}
+	for _, c := range r.Msg.Checks {
+		if c.State == "fail" && (c.Name == "disk" || c.Name == "inodes") {
+			return s.say("the disk of the server's data folder is full (%s): free space there or make it larger", s.said(c.What))
+		}
+	}
+	return ""
 }
 
 // replayedHost is what a recording is to the server: a host that sees nothing now.

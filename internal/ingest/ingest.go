@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"connectrpc.com/connect"
@@ -256,13 +257,16 @@ func refused(err error) error {
 		return connect.NewError(connect.CodeUnavailable, err) // the sensor is in order and comes again
 	case errors.Is(err, fleet.ErrRequest):
 		return connect.NewError(connect.CodeInvalidArgument, err)
+	case errors.Is(err, syscall.ENOSPC):
+		return connect.NewError(connect.CodeUnavailable, errFull)
 	default:
 		return connect.NewError(connect.CodeInternal, errInternal)
 	}
 }
 
 var (
-	errInternal = errors.New("the server could not do it: see its log")
+	errInternal = errors.New("the server could not do this: `yagura doctor` at the server says what of it does not work, and its log names the error")
+	errFull     = errors.New("the disk of the server's data folder is full: free space there or make it larger; `yagura doctor` shows it")
 	errAttended = errors.New("newer streams of this host took the place of this one")
 	errStopping = errors.New("the server is stopping: try again")
 )

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"syscall"
 	"time"
 
 	"connectrpc.com/connect"
@@ -330,5 +331,8 @@ func (src *source) watermark(k lane) *sensorv1.Watermark {
 // internal logs what went wrong here and tells the sensor to come again, without our internals.
 func (s *Service) internal(ctx context.Context, id fleet.Identity, err error) error {
 	s.log.ErrorContext(ctx, "call failed", slog.Any("tenant", id.Tenant), slog.Any("host", id.Host), slog.Any("err", err))
+	if errors.Is(err, syscall.ENOSPC) {
+		return connect.NewError(connect.CodeUnavailable, errFull)
+	}
 	return connect.NewError(connect.CodeUnavailable, errInternal)
 }
