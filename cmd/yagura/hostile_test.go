@@ -357,6 +357,7 @@ var hostileVerbs = [][]string{
 	{"authority"},
 	{"authority", "show"},
 	{"authority", "renew", "--key", "/nonexistent/authority.key"},
+	{"authority", "remove", "0123456789abcdef"},
 }
 
 // TestNoTextSteersTheTerminal answers every verb with every text that harms, in every field of every message, in both
@@ -493,6 +494,8 @@ func TestHostileFiles(t *testing.T) {
 		{"authority", "move", name("")},
 		{"authority", "move", name(".key/x.key")},
 		{"authority", "renew", "--key", name(".yaml")},
+		{"authority", "remove", name("")},
+		{"authority", "remove", name(""), "--key", name(".yaml"), "--new", name(".key/x.key")},
 		{"respond", "isolate", "web-07", "--operator-key", name(".yaml")},
 		{evil},
 		{"hosts", evil + "\nFORGED"},

@@ -120,6 +120,8 @@ func TestNothingIsEnglishOnAJapaneseScreen(t *testing.T) {
 		{"server"},
 		{"authority", "show"},
 		{"authority", "renew", "--key", "/nonexistent/authority.key"},
+		{"authority", "remove", "0123456789abcdef"},
+		{"authority", "remove", "0123456789abcdef", "--new", "/nonexistent/x.key"},
 		{"respond", "isolate", "web-07", "--operator-key", "/nonexistent/operator.key"},
 		{"config", "check", "--config", "/nonexistent.yaml"},
 		{"config", "check", "--config", "/proc/version/server.yaml"},
