@@ -122,7 +122,7 @@ export function Row({
         ) : (
           fold && (
             <span className="truncate text-xs text-muted" title={t.foldedSee(`yagura tree ${fold.parent}`)}>
-              {`${fold.over ? t.foldedOver(fold.count) : t.folded(fold.count)} · ${pick(fold.reason, language)} · ${t.foldedSee('yagura tree')}`}
+              {`${fold.over ? t.foldedOver(fold.count) : t.folded(fold.count)} · ${pick(fold.reason, language)} · ${t.foldedSee(`yagura tree ${fold.parent}`)}`}
             </span>
           )
         )}
