@@ -50,6 +50,9 @@ func (s *shell) print(st agent.Status) {
 		line("server", "%s, NOT connected for %s: %s", st.Server, time.Since(st.Since).Round(time.Second), event.Show(s.tongue.Text(st.Problem)))
 	}
 	line("events", "%d seen, %d accepted by the server, %d in the spool, %d dropped", st.Seen, st.Sent, st.Spool.Events, st.Spool.Dropped)
+	if st.Spool.Dropped > 0 {
+		line("", "dropped events are counted at the server, with their reason: give the spool more room (spool_max_bytes) if it was full")
+	}
 	line("spool", "%.1f MiB on disk", float64(st.Spool.Bytes)/(1<<20))
 	if st.Spool.Problem != "" {
 		line("", "disk not used: %s", event.Show(s.tongue.Text(st.Spool.Problem)))
