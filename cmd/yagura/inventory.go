@@ -26,6 +26,7 @@ func folders() []folder {
 	return []folder{
 		{"segments", "the stored events are lost"},
 		{"log", "events that were taken and not stored yet are lost, unless their sensors still hold them"},
+		{filepath.Join("log", "jetstream"), "events that were taken and not stored yet are lost, unless their sensors still hold them"}, // else its server hangs
 		{"quarantine", "the events in quarantine are lost"},
 		{"ca", "every host must enrol again"},
 		{filepath.Join("ca", "tenant"), "every host must enrol again"},
