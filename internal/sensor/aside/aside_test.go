@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/sensor/aside"
-	"github.com/yagura-edr/yagura/internal/sensor/aside/asidetest"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/asidetest"
 )
 
 func TestMain(m *testing.M) {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/sensor/contain/bpf"
-	"github.com/yagura-edr/yagura/internal/sensor/frozen"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/frozen"
 )
 
 // cgroupBarrier is a pair of programs on a cgroup.

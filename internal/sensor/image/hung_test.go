@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/yagura-edr/yagura/internal/sensor/aside/asidetest"
 	"github.com/yagura-edr/yagura/internal/sensor/image"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/asidetest"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/frozen"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/frozen"
 )
 
 var fileKinds = [...]event.Kind{

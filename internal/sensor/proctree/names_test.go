@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/aside/asidetest"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/asidetest"
 )
 
 func TestMain(m *testing.M) {

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/aside/asidetest"
 	"github.com/yagura-edr/yagura/internal/sensor/image"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/asidetest"
 	"github.com/yagura-edr/yagura/internal/sensor/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/sight"
 )

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/aside/asidetest"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/asidetest"
 	"github.com/yagura-edr/yagura/internal/sensor/sight"
 )
 
