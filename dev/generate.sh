@@ -22,5 +22,5 @@ if [ -x web/node_modules/.bin/protoc-gen-es ]; then
   PATH=$PWD/web/node_modules/.bin:$PATH protoc -I api --es_out=web/src/api/gen --es_opt=target=ts \
     api/console/v1/*.proto
 fi
-bash internal/sensor/probe/bpf/generate.sh
+bash internal/sensor/linux/probe/bpf/generate.sh
 bash internal/sensor/contain/bpf/generate.sh

@@ -16,7 +16,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/contain"
-	"github.com/yagura-edr/yagura/internal/sensor/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 )

@@ -13,7 +13,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/event/registry"
-	"github.com/yagura-edr/yagura/internal/sensor/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 )
 
 // Role is what a program was found to be.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 )
 
 // A history or a log is emptied without any tool that says so: the act is the size.

@@ -2,8 +2,8 @@ package sight
 
 import (
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/origin"
-	"github.com/yagura-edr/yagura/internal/sensor/probe"
 )
 
 // origin learns who writes files, and tells an exec who wrote what it runs: the script that the kernel was asked to run, the image, or the

@@ -2,8 +2,8 @@ package sight
 
 import (
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/pipeline"
-	"github.com/yagura-edr/yagura/internal/sensor/probe"
 )
 
 // joinPipes tells the table of pipes which ends a new image has, or had a process that ends without one. It needs mu.

@@ -15,9 +15,9 @@ import (
 	"github.com/yagura-edr/yagura/internal/sensor/aside"
 	"github.com/yagura-edr/yagura/internal/sensor/image"
 	"github.com/yagura-edr/yagura/internal/sensor/lineage"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/origin"
 	"github.com/yagura-edr/yagura/internal/sensor/pipeline"
-	"github.com/yagura-edr/yagura/internal/sensor/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/proctree"
 	"github.com/yagura-edr/yagura/internal/sensor/scan"
 )

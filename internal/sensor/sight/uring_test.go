@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 )
 
 // uring is a ring of one request at a time, by the system calls alone (io_uring(7)).

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 )
 
 // What the sight may lose while every hook works: the drain stands still, since whoever takes the events does; or file systems do

@@ -12,7 +12,7 @@ import (
 
 // BenchmarkVigil is what the sensor spends every five seconds on looking whether somebody changed its kernel side.
 //
-//	go test -run '^$' -bench Vigil -count 10 ./internal/sensor/probe
+//	go test -run '^$' -bench Vigil -count 10 ./internal/sensor/linux/probe
 func BenchmarkVigil(b *testing.B) {
 	if os.Getuid() != 0 {
 		b.Skip("needs root: loads BPF programs")

@@ -6,7 +6,7 @@ if ! command -v clang-14 >/dev/null; then
   echo "BPF objects: skipped, clang 14 not found"
   exit 0
 fi
-here=internal/sensor/probe/bpf
+here=internal/sensor/linux/probe/bpf
 bin=$PWD/.tools
 cd "$here"
 for source in *.bpf.c; do

@@ -13,13 +13,13 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/probe/bpf"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe/bpf"
 )
 
 // BenchmarkFlood writes 60,000 records a second into the critical ring for a minute, more than any machine ends
 // processes, and counts what comes out: every one, each once, none counted as lost.
 //
-//	go test -run '^$' -bench Flood -benchtime 1x ./internal/sensor/probe
+//	go test -run '^$' -bench Flood -benchtime 1x ./internal/sensor/linux/probe
 func BenchmarkFlood(b *testing.B) {
 	if os.Getuid() != 0 {
 		b.Skip("needs root: loads BPF programs")

@@ -5,7 +5,7 @@ import (
 
 	"github.com/cilium/ebpf/asm"
 
-	"github.com/yagura-edr/yagura/internal/sensor/probe/bpf"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe/bpf"
 )
 
 // Kernel 6.1 refused every program that names a file, with "back-edge from insn", while 6.18 loaded them all:

@@ -22,7 +22,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/aside"
-	"github.com/yagura-edr/yagura/internal/sensor/probe/bpf"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/probe/bpf"
 )
 
 // openSnapshot loads the iterator over running processes and learns the sensor's own number from it. Without
