@@ -23,4 +23,4 @@ if [ -x web/node_modules/.bin/protoc-gen-es ]; then
     api/console/v1/*.proto
 fi
 bash internal/sensor/linux/probe/bpf/generate.sh
-bash internal/sensor/contain/bpf/generate.sh
+bash internal/sensor/linux/contain/bpf/generate.sh

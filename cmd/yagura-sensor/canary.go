@@ -5,7 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
-	"github.com/yagura-edr/yagura/internal/sensor/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 )
 
 type canaryVerb struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/private"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
-	"github.com/yagura-edr/yagura/internal/sensor/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/sight"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"

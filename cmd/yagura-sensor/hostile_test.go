@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
-	"github.com/yagura-edr/yagura/internal/sensor/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 )
 

@@ -15,7 +15,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/event"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
-	"github.com/yagura-edr/yagura/internal/sensor/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 )
 
 // Bounds of the work on commands.

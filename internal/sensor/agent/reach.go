@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/yagura-edr/yagura/internal/sensor/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 )
 
 // keepReachable names what an isolated host must still reach: the proxy when there is one on the way, else

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/private"
-	"github.com/yagura-edr/yagura/internal/sensor/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 )
 

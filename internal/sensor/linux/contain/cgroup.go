@@ -15,7 +15,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
-	"github.com/yagura-edr/yagura/internal/sensor/contain/bpf"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/contain/bpf"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/frozen"
 )
 

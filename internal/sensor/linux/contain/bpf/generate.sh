@@ -7,6 +7,6 @@ if ! command -v clang-14 >/dev/null; then
   exit 0
 fi
 bin=$PWD/.tools
-cd internal/sensor/contain/bpf
+cd internal/sensor/linux/contain/bpf
 "$bin/bpf2go" -cc clang-14 -strip llvm-strip-14 -target bpfel -go-package bpf -output-dir . -output-stem isolate \
   -no-global-types Isolate isolate.bpf.c -- -mcpu=v3 -O2 -g -Wall -Werror -fdebug-compilation-dir=.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/nftables"
 
-	"github.com/yagura-edr/yagura/internal/sensor/contain/bpf"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/contain/bpf"
 )
 
 // Finding is what Survey says of one means.
