@@ -12,7 +12,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/event/registry"
-	"github.com/yagura-edr/yagura/internal/sensor/lineage"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/lineage"
 )
 
 // Bounds of the tree.

@@ -14,7 +14,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/aside"
 	"github.com/yagura-edr/yagura/internal/sensor/image"
-	"github.com/yagura-edr/yagura/internal/sensor/lineage"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/lineage"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/origin"
 	"github.com/yagura-edr/yagura/internal/sensor/pipeline"
