@@ -56,7 +56,7 @@ INIT
 	chmod +x "$root/init"
 	CGO_ENABLED=0 go build -ldflags '-s -w' -o "$root/lane/yagura-sensor" ./cmd/yagura-sensor
 	CGO_ENABLED=0 go build -ldflags '-s -w' -o "$root/lane/lane" ./dev/lane
-	for program in linux/probe sight linux/contain; do
+	for program in linux/probe linux/sight linux/contain; do
 		CGO_ENABLED=0 go test -c -ldflags '-s -w' -o "$root/lane/${program##*/}.test" "./internal/sensor/$program"
 	done
 	[ -z "$only" ] || echo "$only" >"$root/lane/run"

@@ -15,7 +15,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
-	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )

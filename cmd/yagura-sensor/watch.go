@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 )
 
 type watchVerb struct {

@@ -34,7 +34,7 @@ import (
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
 	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
-	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )

@@ -8,7 +8,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
-	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 )
 
 // stuck is a sight whose events somebody stops taking.

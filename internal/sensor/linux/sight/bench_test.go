@@ -21,12 +21,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 )
 
 // Run them all, once each, with their tables:
 //
-//	go test -run '^$' -bench . -benchtime 1x ./internal/sensor/sight
+//	go test -run '^$' -bench . -benchtime 1x ./internal/sensor/linux/sight
 
 const stormSource = `
 #include <sys/wait.h>

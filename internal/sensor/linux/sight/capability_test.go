@@ -8,7 +8,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
-	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 )
 
 func TestThisKernelIsSeenInFull(t *testing.T) {

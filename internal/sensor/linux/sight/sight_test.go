@@ -16,7 +16,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/asidetest"
-	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 )
 
 // watcher runs a Sight and remembers what it emits.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 )
 
 // Two shells start programs as fast as two CPUs let them; every single exec and exit must arrive.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
-	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 )
 
 // TestAHookThatIsTakenAwayIsToldWithinSeconds closes the descriptor of a link as an attacker inside the

@@ -18,7 +18,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/sensor/image"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/asidetest"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
-	"github.com/yagura-edr/yagura/internal/sensor/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 )
 
 // usual is how long an event may take here on a machine that does much else; without a hung file system it is a tenth of that.
