@@ -3,6 +3,7 @@
 package event
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 
@@ -723,6 +724,41 @@ func always(k Kind, n Number) bool {
 
 // Append adds the wire form of e to b (protobuf wire format, message Event of event.proto).
 func (e *Event) Append(b []byte) []byte {
+	b = e.appendHead(b)
+	if e.hasOrigin() {
+		b = e.appendOrigin(b)
+	}
+	if e.hasEnd() {
+		b = e.appendEnd(b)
+	}
+	if e.hasNetwork() {
+		b = e.appendNetwork(b)
+	}
+	if e.hasQuery() {
+		b = e.appendQuery(b)
+	}
+	if e.hasReport() {
+		b = e.appendReport(b)
+	}
+	if e.hasActor() {
+		b = e.appendActor(b)
+	}
+	if e.hasParent() {
+		b = e.appendParent(b)
+	}
+	if e.hasTarget() {
+		b = e.appendTarget(b)
+	}
+	if e.hasFile() {
+		b = e.appendFile(b)
+	}
+	if e.hasOldFile() {
+		b = e.appendOldFile(b)
+	}
+	return append(b, e.Extra...)
+}
+
+func (e *Event) appendHead(b []byte) []byte {
 	if !(e.Kind == 0) {
 		b = protowire.AppendTag(b, 1, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(e.Kind))
@@ -755,6 +791,22 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 8, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(e.HashState))
 	}
+	return b
+}
+
+func (e *Event) hasOrigin() bool {
+	var n uint64
+	n |= uint64(len(e.Ancestors))
+	n |= uint64(len(e.Hostname))
+	n |= uint64(len(e.Lineage))
+	n |= uint64(len(e.Upstream))
+	n |= uint64(len(e.WriterPath))
+	n |= uint64(len(e.WriterCommandLine))
+	n |= uint64(e.WriterAge)
+	return n != 0
+}
+
+func (e *Event) appendOrigin(b []byte) []byte {
 	if !(len(e.Ancestors) == 0) {
 		for _, s := range atMost(e.Ancestors) {
 			b = protowire.AppendTag(b, 9, protowire.BytesType)
@@ -789,6 +841,19 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 15, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(e.WriterAge))
 	}
+	return b
+}
+
+func (e *Event) hasEnd() bool {
+	var n uint64
+	n |= uint64(e.ExitCode)
+	n |= uint64(e.ExitSignal)
+	n |= uint64(e.CPUTime)
+	n |= uint64(e.Request)
+	return n != 0
+}
+
+func (e *Event) appendEnd(b []byte) []byte {
 	if !(e.ExitCode == 0) {
 		b = protowire.AppendTag(b, 20, protowire.VarintType)
 		b = protowire.AppendVarint(b, protowire.EncodeZigZag(e.ExitCode))
@@ -805,6 +870,30 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 23, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(e.Request))
 	}
+	return b
+}
+
+func (e *Event) hasNetwork() bool {
+	var n uint64
+	if e.Initiated {
+		n |= 1
+	}
+	n |= uint64(len(e.Protocol))
+	if e.LocalAddr.IsValid() {
+		n |= 1
+	}
+	n |= uint64(e.LocalPort)
+	if e.RemoteAddr.IsValid() {
+		n |= 1
+	}
+	n |= uint64(e.RemotePort)
+	n |= uint64(len(e.RemoteName))
+	n |= uint64(e.BytesSent)
+	n |= uint64(e.BytesReceived)
+	return n != 0
+}
+
+func (e *Event) appendNetwork(b []byte) []byte {
 	if !(!e.Initiated) {
 		b = protowire.AppendTag(b, 30, protowire.VarintType)
 		b = protowire.AppendVarint(b, 1)
@@ -841,6 +930,19 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 38, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(e.BytesReceived))
 	}
+	return b
+}
+
+func (e *Event) hasQuery() bool {
+	var n uint64
+	n |= uint64(len(e.Query))
+	n |= uint64(e.QueryType)
+	n |= uint64(len(e.Answers))
+	n |= uint64(len(e.URL))
+	return n != 0
+}
+
+func (e *Event) appendQuery(b []byte) []byte {
 	if !(e.Query == "") {
 		b = protowire.AppendTag(b, 40, protowire.BytesType)
 		b = protowire.AppendString(b, e.Query)
@@ -859,6 +961,27 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 43, protowire.BytesType)
 		b = protowire.AppendString(b, e.URL)
 	}
+	return b
+}
+
+func (e *Event) hasReport() bool {
+	var n uint64
+	n |= uint64(len(e.Subject))
+	n |= uint64(len(e.State))
+	n |= uint64(len(e.Reason))
+	n |= uint64(e.Count)
+	n |= uint64(e.FromNS)
+	n |= uint64(e.ToNS)
+	n |= uint64(e.Stream)
+	n |= uint64(e.Lane)
+	n |= uint64(e.First)
+	n |= uint64(e.Last)
+	n |= uint64(len(e.Nonce))
+	n |= uint64(len(e.Version))
+	return n != 0
+}
+
+func (e *Event) appendReport(b []byte) []byte {
 	if !(e.Subject == "") {
 		b = protowire.AppendTag(b, 50, protowire.BytesType)
 		b = protowire.AppendString(b, e.Subject)
@@ -907,6 +1030,46 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 61, protowire.BytesType)
 		b = protowire.AppendString(b, e.Version)
 	}
+	return b
+}
+
+func (e *Event) hasActor() bool {
+	var n uint64
+	n |= binary.NativeEndian.Uint64(e.Actor.Key[:]) | binary.NativeEndian.Uint64(e.Actor.Key[8:])
+	n |= uint64(e.Actor.PID)
+	n |= uint64(e.Actor.ExecID)
+	n |= uint64(e.Actor.StartNS)
+	n |= uint64(len(e.Actor.Path))
+	n |= uint64(len(e.Actor.CommandLine))
+	n |= uint64(len(e.Actor.Cwd))
+	n |= uint64(len(e.Actor.UserID))
+	n |= uint64(len(e.Actor.UserName))
+	n |= uint64(len(e.Actor.EffectiveUserID))
+	n |= uint64(len(e.Actor.SessionID))
+	n |= uint64(len(e.Actor.LoginUserID))
+	n |= uint64(len(e.Actor.TTY))
+	n |= uint64(len(e.Actor.ContainerID))
+	n |= binary.NativeEndian.Uint64(e.Actor.SHA256[:]) | binary.NativeEndian.Uint64(e.Actor.SHA256[8:]) | binary.NativeEndian.Uint64(e.Actor.SHA256[16:]) | binary.NativeEndian.Uint64(e.Actor.SHA256[24:])
+	n |= uint64(len(e.Actor.VolumeID))
+	n |= uint64(len(e.Actor.FileID))
+	n |= uint64(len(e.Actor.Interpreter))
+	n |= uint64(e.Actor.Capabilities)
+	n |= uint64(len(e.Actor.Cgroup))
+	n |= uint64(len(e.Actor.Comm))
+	n |= uint64(len(e.Actor.Integrity))
+	n |= uint64(len(e.Actor.Domain))
+	n |= uint64(len(e.Actor.OriginalName))
+	n |= uint64(len(e.Actor.Product))
+	n |= uint64(len(e.Actor.Company))
+	n |= uint64(len(e.Actor.Description))
+	n |= uint64(len(e.Actor.FileVersion))
+	n |= uint64(len(e.Actor.SignatureState))
+	n |= uint64(len(e.Actor.Signer))
+	n |= uint64(len(e.Actor.Invoked))
+	return n != 0
+}
+
+func (e *Event) appendActor(b []byte) []byte {
 	if !(e.Actor.Key == (Key{})) {
 		b = protowire.AppendTag(b, 100, protowire.BytesType)
 		b = protowire.AppendBytes(b, e.Actor.Key[:])
@@ -1031,6 +1194,46 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 130, protowire.BytesType)
 		b = protowire.AppendString(b, e.Actor.Invoked)
 	}
+	return b
+}
+
+func (e *Event) hasParent() bool {
+	var n uint64
+	n |= binary.NativeEndian.Uint64(e.Parent.Key[:]) | binary.NativeEndian.Uint64(e.Parent.Key[8:])
+	n |= uint64(e.Parent.PID)
+	n |= uint64(e.Parent.ExecID)
+	n |= uint64(e.Parent.StartNS)
+	n |= uint64(len(e.Parent.Path))
+	n |= uint64(len(e.Parent.CommandLine))
+	n |= uint64(len(e.Parent.Cwd))
+	n |= uint64(len(e.Parent.UserID))
+	n |= uint64(len(e.Parent.UserName))
+	n |= uint64(len(e.Parent.EffectiveUserID))
+	n |= uint64(len(e.Parent.SessionID))
+	n |= uint64(len(e.Parent.LoginUserID))
+	n |= uint64(len(e.Parent.TTY))
+	n |= uint64(len(e.Parent.ContainerID))
+	n |= binary.NativeEndian.Uint64(e.Parent.SHA256[:]) | binary.NativeEndian.Uint64(e.Parent.SHA256[8:]) | binary.NativeEndian.Uint64(e.Parent.SHA256[16:]) | binary.NativeEndian.Uint64(e.Parent.SHA256[24:])
+	n |= uint64(len(e.Parent.VolumeID))
+	n |= uint64(len(e.Parent.FileID))
+	n |= uint64(len(e.Parent.Interpreter))
+	n |= uint64(e.Parent.Capabilities)
+	n |= uint64(len(e.Parent.Cgroup))
+	n |= uint64(len(e.Parent.Comm))
+	n |= uint64(len(e.Parent.Integrity))
+	n |= uint64(len(e.Parent.Domain))
+	n |= uint64(len(e.Parent.OriginalName))
+	n |= uint64(len(e.Parent.Product))
+	n |= uint64(len(e.Parent.Company))
+	n |= uint64(len(e.Parent.Description))
+	n |= uint64(len(e.Parent.FileVersion))
+	n |= uint64(len(e.Parent.SignatureState))
+	n |= uint64(len(e.Parent.Signer))
+	n |= uint64(len(e.Parent.Invoked))
+	return n != 0
+}
+
+func (e *Event) appendParent(b []byte) []byte {
 	if !(e.Parent.Key == (Key{})) {
 		b = protowire.AppendTag(b, 150, protowire.BytesType)
 		b = protowire.AppendBytes(b, e.Parent.Key[:])
@@ -1155,6 +1358,46 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 180, protowire.BytesType)
 		b = protowire.AppendString(b, e.Parent.Invoked)
 	}
+	return b
+}
+
+func (e *Event) hasTarget() bool {
+	var n uint64
+	n |= binary.NativeEndian.Uint64(e.Target.Key[:]) | binary.NativeEndian.Uint64(e.Target.Key[8:])
+	n |= uint64(e.Target.PID)
+	n |= uint64(e.Target.ExecID)
+	n |= uint64(e.Target.StartNS)
+	n |= uint64(len(e.Target.Path))
+	n |= uint64(len(e.Target.CommandLine))
+	n |= uint64(len(e.Target.Cwd))
+	n |= uint64(len(e.Target.UserID))
+	n |= uint64(len(e.Target.UserName))
+	n |= uint64(len(e.Target.EffectiveUserID))
+	n |= uint64(len(e.Target.SessionID))
+	n |= uint64(len(e.Target.LoginUserID))
+	n |= uint64(len(e.Target.TTY))
+	n |= uint64(len(e.Target.ContainerID))
+	n |= binary.NativeEndian.Uint64(e.Target.SHA256[:]) | binary.NativeEndian.Uint64(e.Target.SHA256[8:]) | binary.NativeEndian.Uint64(e.Target.SHA256[16:]) | binary.NativeEndian.Uint64(e.Target.SHA256[24:])
+	n |= uint64(len(e.Target.VolumeID))
+	n |= uint64(len(e.Target.FileID))
+	n |= uint64(len(e.Target.Interpreter))
+	n |= uint64(e.Target.Capabilities)
+	n |= uint64(len(e.Target.Cgroup))
+	n |= uint64(len(e.Target.Comm))
+	n |= uint64(len(e.Target.Integrity))
+	n |= uint64(len(e.Target.Domain))
+	n |= uint64(len(e.Target.OriginalName))
+	n |= uint64(len(e.Target.Product))
+	n |= uint64(len(e.Target.Company))
+	n |= uint64(len(e.Target.Description))
+	n |= uint64(len(e.Target.FileVersion))
+	n |= uint64(len(e.Target.SignatureState))
+	n |= uint64(len(e.Target.Signer))
+	n |= uint64(len(e.Target.Invoked))
+	return n != 0
+}
+
+func (e *Event) appendTarget(b []byte) []byte {
 	if !(e.Target.Key == (Key{})) {
 		b = protowire.AppendTag(b, 200, protowire.BytesType)
 		b = protowire.AppendBytes(b, e.Target.Key[:])
@@ -1279,6 +1522,24 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 230, protowire.BytesType)
 		b = protowire.AppendString(b, e.Target.Invoked)
 	}
+	return b
+}
+
+func (e *Event) hasFile() bool {
+	var n uint64
+	n |= uint64(len(e.File.Path))
+	n |= uint64(len(e.File.VolumeID))
+	n |= uint64(len(e.File.FileID))
+	n |= uint64(e.File.Size)
+	n |= uint64(e.File.Mode)
+	n |= uint64(e.File.ModifiedTime)
+	n |= binary.NativeEndian.Uint64(e.File.SHA256[:]) | binary.NativeEndian.Uint64(e.File.SHA256[8:]) | binary.NativeEndian.Uint64(e.File.SHA256[16:]) | binary.NativeEndian.Uint64(e.File.SHA256[24:])
+	n |= uint64(len(e.File.OwnerID))
+	n |= uint64(e.File.Links)
+	return n != 0
+}
+
+func (e *Event) appendFile(b []byte) []byte {
 	if !(e.File.Path == "") {
 		b = protowire.AppendTag(b, 250, protowire.BytesType)
 		b = protowire.AppendString(b, e.File.Path)
@@ -1315,6 +1576,24 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 258, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(e.File.Links))
 	}
+	return b
+}
+
+func (e *Event) hasOldFile() bool {
+	var n uint64
+	n |= uint64(len(e.OldFile.Path))
+	n |= uint64(len(e.OldFile.VolumeID))
+	n |= uint64(len(e.OldFile.FileID))
+	n |= uint64(e.OldFile.Size)
+	n |= uint64(e.OldFile.Mode)
+	n |= uint64(e.OldFile.ModifiedTime)
+	n |= binary.NativeEndian.Uint64(e.OldFile.SHA256[:]) | binary.NativeEndian.Uint64(e.OldFile.SHA256[8:]) | binary.NativeEndian.Uint64(e.OldFile.SHA256[16:]) | binary.NativeEndian.Uint64(e.OldFile.SHA256[24:])
+	n |= uint64(len(e.OldFile.OwnerID))
+	n |= uint64(e.OldFile.Links)
+	return n != 0
+}
+
+func (e *Event) appendOldFile(b []byte) []byte {
 	if !(e.OldFile.Path == "") {
 		b = protowire.AppendTag(b, 280, protowire.BytesType)
 		b = protowire.AppendString(b, e.OldFile.Path)
@@ -1351,7 +1630,7 @@ func (e *Event) Append(b []byte) []byte {
 		b = protowire.AppendTag(b, 288, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(e.OldFile.Links))
 	}
-	return append(b, e.Extra...)
+	return b
 }
 
 // setVarint stores a varint field; ok is false for a number it does not know. A value that its Go type

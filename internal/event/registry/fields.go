@@ -230,6 +230,16 @@ var file = Shape{Go: "File", En: "File is a file as a kernel object names it. Pa
 	{Number: 8, Go: "Links", Name: "links", Type: Uint, OS: Linux | MacOS, Source: Kernel, Hunt: "LinkCount", Since: 1, En: "number of hard links", Ja: "ハードリンク数"},
 }}
 
+// Block is a run of top fields that mostly come together. The encoder asks for all of a block at once, and passes over
+// one of which an event has nothing.
+type Block struct {
+	First int // number of its first field; it ends before the next block
+	Name  string
+}
+
+// Blocks lists the blocks of Top, in order.
+var Blocks = []Block{{1, "Head"}, {9, "Origin"}, {20, "End"}, {30, "Network"}, {40, "Query"}, {50, "Report"}}
+
 // Places lists the shapes of an event.
 var Places = []Place{
 	{Base: 100, Go: "Actor", Prefix: "actor", OCSF: "actor.process", Hunt: "InitiatingProcess", Shape: &process, En: "the process that did it; for process.exec the process after the exec", Ja: "行為したプロセス(process.exec では exec 後のプロセス)"},
