@@ -58,46 +58,16 @@ func TestScenarios(t *testing.T) {
 					}
 				}
 			}
-			list := events(t, lines)
+			list, err := eventtest.Read(lines)
+			if err != nil {
+				t.Fatal(err)
+			}
 			holds("in order", list)
 			for seed := range uint64(25) {
 				holds(fmt.Sprint("lanes in order ", seed), eventtest.Interleave(list, seed))
 			}
 		})
 	}
-}
-
-func events(t *testing.T, lines string) []event.Stamped {
-	t.Helper()
-	var out []event.Stamped
-	for l := range strings.SplitSeq(strings.TrimSpace(lines), "\n") {
-		// "N times EVENT": programs like this one, 20 ms apart
-		n := 1
-		if times, rest, ok := strings.Cut(l, " times "); ok && len(times) < 5 {
-			n, _ = strconv.Atoi(times)
-			l = rest
-		}
-		id, body, _ := strings.Cut(l, " ")
-		i, err := event.ParseID(id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := event.FromJSON([]byte(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for k := range uint64(n) {
-			x := *e
-			if n > 1 {
-				x.Time, x.BootNS, x.Actor.PID = e.Time+int64(k)*20_000, e.BootNS+k*20_000_000, e.Actor.PID+k
-				x.Actor.Key = event.LinuxKey(x.BootNS, uint32(x.Actor.PID), 9)
-			}
-			j := i
-			j.Seq += k
-			out = append(out, event.Stamped{ID: j, Event: &x})
-		}
-	}
-	return out
 }
 
 func run(t *testing.T, set *sigma.Ruleset, list []event.Stamped) []incident.Story {

@@ -42,7 +42,7 @@ func BenchmarkAdd(b *testing.B) {
 func BenchmarkBuild(b *testing.B) {
 	for _, n := range []int{20, 200, 2000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			t := webShell()
+			t := played("web-shell")
 			for i := range n {
 				t.start(fmt.Sprint("n", i), "shell", uint64(5000+i), "/usr/bin/ls", "ls")
 			}
@@ -105,7 +105,7 @@ func TestGraphIsBoundedAndCountsWhatItGaveUp(t *testing.T) {
 }
 
 func TestAddingAnEventAgainChangesNothing(t *testing.T) {
-	tp := spearPhish(true)
+	tp := played("mail-link-browser-open")
 	once := tp.story()
 	tp.events = append(tp.events, tp.events...)
 	twice := tp.story()
@@ -129,7 +129,7 @@ func TestCirclesOfParentsEnd(t *testing.T) {
 }
 
 func FuzzStory(f *testing.F) {
-	for _, tp := range []*tape{webShell(), spearPhish(true), persistence(), injected()} {
+	for _, tp := range []*tape{played("web-shell"), played("mail-link-browser-open"), played("cron-table"), played("injected")} {
 		f.Add(event.AppendBatch(nil, plain(tp.events)))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -418,16 +418,7 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, c Context, now ti
 	defer d.setting.Unlock()
 	d.mu.Lock()
 	c.Holes = holes
-	b := storyBuilder(f.graph, st, c)
-	s := b.story()
-	if len(s.Nodes) == 0 {
-		b.hostOnly(&s)
-	}
-	b.row(&st.row, &s, st, now)
-	if st.flood {
-		st.row.nameFlood(&s)
-	}
-	s.Related = append(s.Related, f.relatedTo(st, b)...)
+	s := f.tell(st, c, now)
 	k := Kept{Row: st.row}
 	var fresh []*proc
 	for _, p := range st.members {
@@ -468,6 +459,21 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, c Context, now ti
 		st.kept[p.key] = true
 	}
 	return nil
+}
+
+// tell builds the story and fills in its row: what is kept, and what the tests of stories read.
+func (f *floor) tell(st *story, c Context, now time.Time) Story {
+	b := storyBuilder(f.graph, st, c)
+	s := b.story()
+	if len(s.Nodes) == 0 {
+		b.hostOnly(&s)
+	}
+	b.row(&st.row, &s, st, now)
+	if st.flood {
+		st.row.nameFlood(&s)
+	}
+	s.Related = append(s.Related, f.relatedTo(st, b)...)
+	return s
 }
 
 func (st *story) on(h event.HostID) bool {

@@ -8,7 +8,7 @@ import (
 
 // A story is built from events and detections alone.
 func Example() {
-	attack := webShell()
+	attack := played("web-shell")
 	story := incident.FromEvents(attack.events, attack.dets, incident.Context{})
 	fmt.Println(story.Entry.Route)
 	for _, e := range story.Edges {
