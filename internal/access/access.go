@@ -115,33 +115,6 @@ type Entry struct {
 	Peer   string
 }
 
-// Store keeps what access knows; controldb implements it. Each method is one transaction.
-type Store interface {
-	UserNames(ctx context.Context, t tenant.ID) ([]string, error)
-	// PutLink keeps l and forgets every other link of the tenant.
-	PutLink(ctx context.Context, l Link) error
-	// Link finds a link by hash; ErrNotFound.
-	Link(ctx context.Context, t tenant.ID, h Hash) (Link, error)
-	// CreateFirstUser marks the link as used and inserts u, both or neither: ErrSetUp when a user exists,
-	// ErrLink when the link is used, unknown or expired at now.
-	CreateFirstUser(ctx context.Context, u User, link Hash, now int64) error
-	// ReplaceUser marks the link as used, forgets the tenant's users and devices, and inserts u, all or nothing:
-	// ErrLink when the link is used, unknown or expired at now.
-	ReplaceUser(ctx context.Context, u User, link Hash, now int64) error
-	// UseLink marks a reset link as used: ErrLink when it is used, unknown or expired at now.
-	UseLink(ctx context.Context, t tenant.ID, link Hash, now int64) error
-	// UserByName finds a user by exact name; ErrNotFound.
-	UserByName(ctx context.Context, t tenant.ID, name string) (User, error)
-	// TakeStep notes that the user's code of a TOTP step was used; false when that step or a later one was.
-	TakeStep(ctx context.Context, t tenant.ID, u UserID, step int64) (bool, error)
-	// PutDevice keeps d, or moves its last use, and forgets the user's longest unused ones beyond most.
-	PutDevice(ctx context.Context, d Device, most int) error
-	// Device finds a device by hash; ErrNotFound.
-	Device(ctx context.Context, t tenant.ID, h Hash) (Device, error)
-	AppendAudit(ctx context.Context, e Entry) error
-	Audit(ctx context.Context, t tenant.ID, limit int) ([]Entry, error)
-}
-
 // Desk answers for the users of one tenant. Its methods may be called from many goroutines.
 type Desk struct {
 	tenant tenant.ID

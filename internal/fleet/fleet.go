@@ -88,22 +88,6 @@ type Bend struct {
 	Offset int64 `json:"offset"`
 }
 
-// Store is where the fleet is kept. Package controldb implements it.
-type Store interface {
-	AddHost(ctx context.Context, h Host) error
-	SaveHosts(ctx context.Context, hosts []Host) error // what changes by itself: everything but id, enrolment and revocation
-	Hosts(ctx context.Context) ([]Host, error)         // of all tenants; read once at start
-	RevokeHost(ctx context.Context, t tenant.ID, h event.HostID, at int64) error
-
-	AddToken(ctx context.Context, t Token) error // and forgets those that expired more than KeepEnded before
-	Tokens(ctx context.Context) ([]Token, error) // ended ones too, while they are kept
-	// UseToken takes one use of a token that is not expired at now; false when there was none left.
-	UseToken(ctx context.Context, t tenant.ID, id string, now int64) (bool, error)
-
-	SaveBoot(ctx context.Context, t tenant.ID, h event.HostID, b Boot) error
-	Boots(ctx context.Context, t tenant.ID, h event.HostID) ([]Boot, error) // newest first, at most 16
-}
-
 // Options of a fleet.
 type Options struct {
 	Dir   string   // holds the keys; made with mode 0700

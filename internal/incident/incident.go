@@ -107,35 +107,6 @@ type Query struct {
 	Limit      int    // 0: 500
 }
 
-// Store keeps incidents. Every method is bound to a tenant; merged rows stay readable by id.
-type Store interface {
-	// SaveIncident inserts or replaces the incident and adds the detections to it in one transaction.
-	SaveIncident(ctx context.Context, k Kept, added []detection.Detection) error
-	// MergeIncident moves the detections of from to into and points from there.
-	MergeIncident(ctx context.Context, t tenant.ID, from, into ID) error
-	// SetIncidentState sets what c says and the owner, and keeps c in the history, in one transaction: ErrMoved when
-	// the incident is not in the state from. An empty from is any.
-	SetIncidentState(ctx context.Context, t tenant.ID, id ID, from State, owner string, c Change) error
-	// AddIncidentNote keeps a note in the history.
-	AddIncidentNote(ctx context.Context, t tenant.ID, id ID, c Change) error
-	// IncidentHistory gives the changes and notes of an incident and of those merged into it, oldest first.
-	IncidentHistory(ctx context.Context, t tenant.ID, id ID) ([]Change, error)
-	// Incidents gives rows and how many there are without the limit.
-	Incidents(ctx context.Context, t tenant.ID, q Query) (rows []Row, total int, err error)
-	// OpenIncidentCounts counts the incidents that are not closed.
-	OpenIncidentCounts(ctx context.Context, t tenant.ID) (map[detection.Severity]int, error)
-	Incident(ctx context.Context, t tenant.ID, id ID) (Kept, error)
-	// IncidentDetections gives the detections of an incident, by time.
-	IncidentDetections(ctx context.Context, t tenant.ID, id ID) ([]detection.Detection, error)
-	// IncidentOf gives the incident of a detection; ok is false when it has none.
-	IncidentOf(ctx context.Context, t tenant.ID, detectionID string) (id ID, ok bool, err error)
-	// Unjoined gives detections since a time that no incident holds, of every tenant: what was received
-	// and not yet written when the server stopped, and what is too low to open an incident.
-	Unjoined(ctx context.Context, since int64, limit int) ([]detection.Detection, error)
-	// OpenIncidents gives the unmerged incidents of every tenant that changed since, oldest first.
-	OpenIncidents(ctx context.Context, since int64) ([]Row, error)
-}
-
 // Names gives the host's name, empty when not known.
 type Names func(ctx context.Context, t tenant.ID, h event.HostID) string
 
