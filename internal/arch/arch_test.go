@@ -63,8 +63,10 @@ var mayImport = map[string]string{
 	"internal/console":      words + " internal/door internal/fault internal/access internal/coverage internal/fleet internal/response internal/detect internal/incident internal/eventstore internal/sigma internal/console/line web " + gen,
 	"internal/console/line": words + " internal/detect",
 	"internal/controldb":    words + " internal/access internal/coverage internal/fleet internal/ingest internal/response internal/detect internal/incident internal/eventstore internal/stream internal/notify",
-	"internal/notify":       words,
-	"internal/config":       words,
+	// What every database behind the stores promises, as tests.
+	"internal/controldb/storetest": words + " internal/access internal/coverage internal/fleet internal/ingest internal/response internal/detect internal/incident internal/eventstore internal/notify",
+	"internal/notify":              words,
+	"internal/config":              words,
 	// It writes the page of both programs' keys.
 	"internal/config/generate": "internal/config internal/sensor/agent",
 	// How both programs speak to a person; it knows no event and no configuration, so the sensor may link it.

@@ -1,8 +1,8 @@
 // Package controldb keeps everything that is not an event: hosts, tokens, watermarks, the manifest,
 // detections, incidents, users, coverage. It implements the storage interfaces that the domain packages
 // declare, one file for each of them, over SQLite; statements use $1 parameters and portable SQL, so
-// that PostgreSQL can stand behind the same files. Only cmd/yagura opens it; the server process alone
-// holds it.
+// that PostgreSQL can stand behind the same files. What the stores promise is package storetest, which
+// runs here on SQLite. Only cmd/yagura opens it; the server process alone holds it.
 package controldb
 
 import (

@@ -58,13 +58,14 @@ func (c *Coverage) rows(ctx context.Context, query string, args ...any) ([]cover
 	for rows.Next() {
 		var r coverage.Row
 		var t, h, state, cause string
-		if err := rows.Scan(&t, &h, &r.ID, &r.Class, &r.From, &r.To, &state, &cause, &r.Lost, &r.Reason); err != nil {
+		var lost int64 // a host may say more than fits with a sign: the bits are kept
+		if err := rows.Scan(&t, &h, &r.ID, &r.Class, &r.From, &r.To, &state, &cause, &lost, &r.Reason); err != nil {
 			return nil, fmt.Errorf("read coverage: %w", err)
 		}
 		if r.Tenant, r.Host, err = names(t, h); err != nil {
 			return nil, err
 		}
-		r.State, r.Cause = coverage.State(state), coverage.Cause(cause)
+		r.State, r.Cause, r.Lost = coverage.State(state), coverage.Cause(cause), uint64(lost)
 		out = append(out, r)
 	}
 	return out, done(rows, "coverage")

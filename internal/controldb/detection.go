@@ -84,7 +84,7 @@ func insertDetection(ctx context.Context, tx *sql.Tx, d *detection.Detection) er
 	if err != nil {
 		return fmt.Errorf("matched fields: %w", err)
 	}
-	search := strings.ToLower(strings.Join([]string{d.Title.En, d.Title.Ja, d.RuleID, e.Actor.Path, e.Actor.CommandLine, e.Actor.UserName, e.File.Path, e.Target.Path, e.RemoteName, d.Event.ID.Host.String()}, "\n"))
+	search := searchText(d.Title.En, d.Title.Ja, d.RuleID, e.Actor.Path, e.Actor.CommandLine, e.Actor.UserName, e.File.Path, e.Target.Path, e.RemoteName, d.Event.ID.Host.String())
 	_, err = tx.ExecContext(ctx, `INSERT INTO detection (tenant_id, detection_id, rule_id, rule_version, title_en, title_ja, why_en, why_ja, todo_en, todo_ja,
 			severity, attack, author, licence, matched, host_id, event_id, event_time, event, detected, canary, search)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
@@ -95,6 +95,11 @@ func insertDetection(ctx context.Context, tx *sql.Tx, d *detection.Detection) er
 		return fmt.Errorf("insert: %w", err)
 	}
 	return nil
+}
+
+// searchText is what the queue's search looks through. A NUL would hide all that stands after it: LIKE ends there.
+func searchText(parts ...string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.Join(parts, "\n")), "\x00", " ")
 }
 
 func boolInt(b bool) int {
@@ -215,7 +220,7 @@ func (s *Detections) List(ctx context.Context, q detect.Query) (detect.Page, err
 		add("rule_id = ?", q.RuleID)
 	}
 	if q.Search != "" {
-		add(`search LIKE ? ESCAPE '\'`, "%"+likeEscaper.Replace(strings.ToLower(q.Search))+"%")
+		add(`search LIKE ? ESCAPE '\'`, "%"+likeEscaper.Replace(searchText(q.Search))+"%")
 	}
 	var page detect.Page
 	var total int64

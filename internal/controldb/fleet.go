@@ -56,13 +56,14 @@ func (f *Fleet) Hosts(ctx context.Context) ([]fleet.Host, error) {
 	for rows.Next() {
 		var h fleet.Host
 		var t, id, addresses string
-		if err := rows.Scan(&t, &id, &h.Name, &h.OS, &h.Kernel, &h.Version, &h.Machine, &h.Enrolled, &h.LastSeen, &h.Revoked, &h.Boot, &h.ClockSkew, &h.SpoolEvents, &h.SpoolBytes, &addresses, &h.Recording, &h.Twice); err != nil {
+		var spoolEvents, spoolBytes int64 // a host may say more than fits with a sign: the bits are kept
+		if err := rows.Scan(&t, &id, &h.Name, &h.OS, &h.Kernel, &h.Version, &h.Machine, &h.Enrolled, &h.LastSeen, &h.Revoked, &h.Boot, &h.ClockSkew, &spoolEvents, &spoolBytes, &addresses, &h.Recording, &h.Twice); err != nil {
 			return nil, fmt.Errorf("read host: %w", err)
 		}
 		if h.Tenant, h.ID, err = names(t, id); err != nil {
 			return nil, err
 		}
-		h.Addresses = strings.Fields(addresses)
+		h.SpoolEvents, h.SpoolBytes, h.Addresses = uint64(spoolEvents), uint64(spoolBytes), strings.Fields(addresses)
 		out = append(out, h)
 	}
 	return out, done(rows, "hosts")
