@@ -16,6 +16,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/private"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
+	"github.com/yagura-edr/yagura/internal/settings"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
@@ -29,27 +30,22 @@ const (
 
 // cli lists the verbs and the flags that each takes. Every key of the configuration file is a flag.
 type cli struct {
-	Config        string   `help:"Configuration file." default:"${file}" placeholder:"FILE"`
-	Data          *string  `help:"${help_data}" placeholder:"DIR"`
-	SpoolMaxBytes *int64   `help:"${help_spool_max_bytes}" placeholder:"N"`
-	Proxy         *string  `help:"${help_proxy}" placeholder:"URL"`
-	ProxyUser     *string  `help:"${help_proxy_user}" placeholder:"NAME"`
-	ProxyPassword *string  `name:"proxy-password-file" help:"${help_proxy_password_file}" placeholder:"FILE"`
-	NoProxy       *string  `help:"${help_no_proxy}" placeholder:"LIST"`
-	Cgroup        *string  `help:"${help_cgroup}" placeholder:"DIR"`
-	Forbid        []string `help:"${help_forbid}" placeholder:"VERB"`
-	LogLevel      *string  `help:"${help_log_level}" placeholder:"LEVEL"`
-	JSON          bool     `name:"json" help:"Print JSON; log as JSON."`
+	File string `help:"Configuration file." name:"config" default:"${file}" placeholder:"FILE"`
+	kong.Plugins
+	JSON bool `name:"json" help:"Print JSON; log as JSON."`
 
 	Run     runVerb     `cmd:"" help:"Run the sensor until it is told to stop."`
 	Enroll  enrollVerb  `cmd:"" help:"Make this host known to a server, with a token of it."`
 	Unit    unitVerb    `cmd:"" help:"Print a unit for systemd that runs the sensor from boot on."`
+	Config  configVerb  `cmd:"" help:"Print or check the configuration."`
 	Watch   watchVerb   `cmd:"" help:"Print what is seen as JSON lines; needs no server."`
 	Check   checkVerb   `cmd:"" help:"Say what this host lets the sensor see and do, and what stands in the way."`
 	Status  statusVerb  `cmd:"" help:"Say how the running sensor is."`
 	Canary  canaryVerb  `cmd:"" help:"Do what a canary does; the sensor starts it to prove its sight."`
 	Probe   probeVerb   `cmd:"" hidden:"" help:"Send one packet; the sensor starts it inside a cgroup to prove an isolation."`
 	Version versionVerb `cmd:"" help:"Print the version."`
+
+	given *settings.Flags // the plugin: every key of the configuration file
 }
 
 const description = "The Yagura sensor: sees what happens on this host, keeps it until the server has it, and acts on signed commands."
@@ -105,14 +101,15 @@ var errPartial = errors.New("partial")
 
 // run does one command line and gives its exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer, env func(string) string) int {
-	var c cli
+	c := cli{given: settings.NewFlags(agent.Keys(), "")}
+	c.Plugins = kong.Plugins{c.given.Struct()}
 	out, stderr = event.Screen(out), event.Screen(stderr)
 	s := &shell{ctx: ctx, in: in, out: out, err: stderr, tongue: terminal.NewTongue(terminal.Language(env), terminal.Shared, keyHelp(), japanese)}
 	started := terminal.CalledBy(os.Args[0], "yagura-sensor", os.Geteuid() == 0, env)
 	s.paste = terminal.Commands{Sensor: started, Help: started}
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("yagura-sensor"), kong.Description(description), kong.Writers(out, stderr),
-		kong.Exit(func(code int) { exited = code }), vars(), kong.Help(terminal.Help(s.tongue, s.paste.Paste)))
+		kong.Exit(func(code int) { exited = code }), kong.Vars{"file": agent.DefaultFile}, kong.Help(terminal.Help(s.tongue, s.paste.Paste)))
 	if err != nil {
 		panic("the command line is described wrongly: " + err.Error())
 	}
@@ -126,11 +123,12 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 		return s.fail(fmt.Errorf("%w: see `%s --help`", err, misused(err)), exitUsage)
 	}
 	s.json = c.JSON
-	if s.config, err = c.load(); err != nil {
-		return s.fail(err, exitUsage)
+	flags := c.given.Given()
+	if s.config, err = agent.LoadConfig(c.File, c.File != agent.DefaultFile, flags); err != nil {
+		return s.wrongConfig(err)
 	}
-	if c.Data != nil {
-		s.paste.Sensor = started + " --data " + terminal.Quote(*c.Data)
+	if data := flags["data"]; data != nil {
+		s.paste.Sensor = started + " --data " + terminal.Quote(data[0])
 	}
 	s.log = logger(stderr, s.config.LogLevel, c.JSON)
 	switch err := kc.Run(s, &c); {
@@ -180,47 +178,24 @@ func (s *shell) fail(err error, code int) int {
 	return code
 }
 
-// vars gives the texts that the grammar takes from elsewhere: the help of a key stands beside the key.
-func vars() kong.Vars {
-	out := kong.Vars{"file": agent.DefaultFile}
-	for _, k := range agent.Described() {
-		out["help_"+k.Name] = k.FlagHelp(false)
+// wrongConfig prints what is wrong with the configuration, one a line. Further lines are indented: one that a text
+// made cannot pass for a line of ours.
+func (s *shell) wrongConfig(err error) int {
+	lines := strings.Split(s.tongue.Typeset(settings.Explain(err, s.tongue.Language())), "\n")
+	for i, l := range lines {
+		lines[i] = event.Show(l)
 	}
-	return out
+	_, _ = fmt.Fprintf(s.err, "yagura-sensor: %s\n", strings.Join(lines, "\n  "))
+	return exitUsage
 }
 
-// keyHelp gives the Japanese of the same.
+// keyHelp gives the Japanese of the flags that keys are; their English stands beside the key, too.
 func keyHelp() terminal.Sentences {
 	out := terminal.Sentences{}
-	for _, k := range agent.Described() {
-		out[k.FlagHelp(false)] = k.FlagHelp(true)
+	for _, k := range agent.Keys() {
+		out[k.FlagHelp(terminal.English)] = k.FlagHelp(terminal.Japanese)
 	}
 	return out
-}
-
-// load gives the configuration: defaults, the file over them, flags over both. A file that nobody named
-// may be missing.
-func (c *cli) load() (agent.Config, error) {
-	conf, err := agent.LoadConfig(agent.Defaults(), c.Config, c.Config != agent.DefaultFile)
-	if err != nil {
-		return conf, err
-	}
-	set(&conf.Data, c.Data)
-	set(&conf.SpoolMaxBytes, c.SpoolMaxBytes)
-	set(&conf.Proxy, c.Proxy)
-	set(&conf.ProxyUser, c.ProxyUser)
-	set(&conf.ProxyPassword, c.ProxyPassword)
-	set(&conf.NoProxy, c.NoProxy)
-	set(&conf.Cgroup, c.Cgroup)
-	set(&conf.LogLevel, c.LogLevel)
-	conf.Forbid = append(conf.Forbid, c.Forbid...) // a veto of the file stays
-	return conf, conf.Check()
-}
-
-func set[T any](to, from *T) {
-	if from != nil {
-		*to = *from
-	}
 }
 
 // jsonLines keeps a log of JSON lines JSON on its way to a screen.

@@ -34,9 +34,9 @@ func TestExitCodes(t *testing.T) {
 		"version":               {[]string{"version"}, 0, ""},
 		"--help":                {[]string{"--help"}, 0, ""},
 		"unknown verb":          {[]string{"dance"}, 2, "dance"},
-		"unknown key, nearest":  {[]string{"--config", bad, "version"}, 2, `did you mean "spool_max_bytes"?`},
-		"config is missing":     {[]string{"--config", filepath.Join(dir, "none"), "version"}, 2, "no such file"},
-		"value that cannot be":  {[]string{"--log-level", "loud", "version"}, 2, "log_level"},
+		"unknown key, nearest":  {[]string{"--config", bad, "version"}, 2, bad + ":1: no key is called spool_max_byte: did you mean spool_max_bytes?"},
+		"config is missing":     {[]string{"--config", filepath.Join(dir, "none"), "version"}, 2, "there is no configuration "},
+		"value that cannot be":  {[]string{"--log-level", "loud", "version"}, 2, "--log-level: \"loud\" is none of debug"},
 		"not enrolled":          {[]string{"--data", dir, "run"}, 1, " enroll` first"},
 		"no token":              {[]string{"--data", dir, "enroll"}, 1, "make one on the server"},
 		"broken token":          {[]string{"--data", dir, "enroll", "yagura1.xx"}, 1, "copy it again from `yagura enroll token`\n"},
@@ -106,8 +106,8 @@ func TestVersionAndCheckAsJSON(t *testing.T) {
 func TestEveryKeyIsAFlag(t *testing.T) {
 	_, help, _ := call(t, "run", "--help")
 	for _, k := range agent.Keys() {
-		if !strings.Contains(help, "--"+strings.ReplaceAll(k, "_", "-")) {
-			t.Errorf("key %s has no flag", k)
+		if !strings.Contains(help, "--"+k.Flag) {
+			t.Errorf("key %s has no flag", k.Path)
 		}
 	}
 }

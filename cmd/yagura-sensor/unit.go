@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
@@ -44,48 +43,35 @@ func (*unitVerb) Run(s *shell, c *cli) error {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	words := []string{unitWord(self)}
-	for _, f := range []struct {
-		name  string
-		value *string
-		path  bool // the unit starts in another folder
-	}{
-		{"config", unless(c.Config, agent.DefaultFile), true},
-		{"data", unless(s.config.Data, agent.Defaults().Data), true},
-		{"proxy", c.Proxy, false},
-		{"proxy-user", c.ProxyUser, false},
-		{"proxy-password-file", c.ProxyPassword, true},
-		{"no-proxy", c.NoProxy, false},
-		{"cgroup", c.Cgroup, true},
-		{"log-level", c.LogLevel, false},
-	} {
-		if f.value == nil {
-			continue
-		}
-		value := *f.value
-		if f.path && value != "" {
+	word := func(flag, value string, path bool) error {
+		if path && value != "" { // the unit starts in another folder
 			if value, err = filepath.Abs(value); err != nil {
 				return fmt.Errorf("find this folder: %w", err)
 			}
 		}
-		words = append(words, "--"+f.name, unitWord(value))
+		words = append(words, "--"+flag, unitWord(value))
+		return nil
 	}
-	if c.SpoolMaxBytes != nil {
-		words = append(words, "--spool-max-bytes", strconv.FormatInt(*c.SpoolMaxBytes, 10))
+	if c.File != agent.DefaultFile {
+		if err := word("config", c.File, true); err != nil {
+			return err
+		}
 	}
-	for _, word := range c.Forbid {
-		words = append(words, "--forbid", unitWord(word))
+	given := c.given.Given()
+	delete(given, "data")
+	if s.config.Data != agent.Defaults().Data { // of the file, too: whoever reads the unit finds the folder
+		given["data"] = []string{s.config.Data}
+	}
+	for _, k := range agent.Keys() {
+		for _, value := range given[k.Path] {
+			if err := word(k.Flag, value, k.Value == "DIR" || k.Value == "FILE"); err != nil {
+				return err
+			}
+		}
 	}
 	start := strings.Join(append(words, "run"), " ")
 	s.printf(unitText, start)
 	return nil
-}
-
-// unless gives a value that is not the usual one.
-func unless(value, usual string) *string {
-	if value == usual {
-		return nil
-	}
-	return &value
 }
 
 // unitWord quotes a word for ExecStart, where % and $ have meanings of their own.

@@ -41,7 +41,7 @@ func TestUnitKeepsWhatWasGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errOut := call(t, "--config", "s.yaml", "--data", "d", "--proxy", "http://p:1", "--spool-max-bytes", "2097152", "--forbid", "isolate", "--forbid", "kill", "unit")
-	want := " --config " + dir + "/s.yaml --data " + dir + "/d --proxy http://p:1 --spool-max-bytes 2097152 --forbid isolate --forbid kill run\n"
+	want := " --config " + dir + "/s.yaml --data " + dir + "/d --spool-max-bytes 2097152 --proxy http://p:1 --forbid isolate --forbid kill run\n"
 	if code != 0 || !strings.Contains(out, want) {
 		t.Errorf("exit %d: %s%s; want %s", code, out, errOut, want)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/config"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/settings"
 )
 
 // configured gives a verb one flag for each key of server.yaml. enable is called before the line is
@@ -15,11 +16,11 @@ type configured struct {
 	File string `help:"Configuration file (server.yaml); flags win over it." name:"config" placeholder:"FILE"`
 	kong.Plugins
 
-	flags *config.Flags
+	flags *settings.Flags
 }
 
 func (c *configured) enable() {
-	c.flags = config.NewFlags("data")
+	c.flags = settings.NewFlags(config.Keys(), config.FlagGroup, "data")
 	c.Plugins = kong.Plugins{c.flags.Struct()}
 }
 
@@ -31,9 +32,9 @@ func (c *configured) load(s *shell) (*config.Config, error) {
 	if path == "" {
 		path = config.Find(s.data)
 	}
-	in, err := config.Load(config.Input{Path: path, Flags: given})
+	in, err := config.Load(settings.Input{File: path, Flags: given})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s", errUsage, s.typeset(config.Explain(err, s.tongue.Language())))
+		return nil, fmt.Errorf("%w: %s", errUsage, s.tongue.Typeset(settings.Explain(err, s.tongue.Language())))
 	}
 	return in, nil
 }
@@ -87,7 +88,7 @@ func (v *configCheckVerb) Run(s *shell) error {
 	}
 	for _, p := range problems {
 		if !s.json {
-			s.printf("%s (%s): %s\n", p.Key, p.Source, event.Show(s.typeset(s.saidHere(p.What))))
+			s.printf("%s (%s): %s\n", p.Key, p.Source, event.Show(s.tongue.Typeset(s.saidHere(p.What))))
 		}
 	}
 	if len(problems) > 0 {

@@ -80,15 +80,6 @@ func (s *shell) saidHere(t detection.Said) string {
 	return s.paste(terminal.LocalTimes(t.In(s.tongue.Language())))
 }
 
-// typeset gives a sentence that another package wrote the parentheses of this terminal's language. It is for sentences of ours alone: of what
-// a host said no character is changed.
-func (s *shell) typeset(text string) string {
-	if s.tongue.Language() != terminal.Japanese {
-		return text
-	}
-	return terminal.Typeset(text)
-}
-
 // both gives a sentence that the server says in both languages; an error among the arguments is said in each.
 func both(en string, args ...any) detection.Said {
 	ja := append([]any(nil), args...)

@@ -121,7 +121,7 @@ func (t *telling) wayIn() {
 	t.heading("THE WAY IN")
 	head := t.saidHere(e.Label)
 	if e.Confidence != "" && e.Route != "unknown" {
-		head = withRemark(head, t.typeset("("+t.say("confidence "+e.Confidence)+")"))
+		head = withRemark(head, t.tongue.Typeset("("+t.say("confidence "+e.Confidence)+")"))
 	}
 	t.paragraph("", 0, head)
 	if w := t.saidHere(e.Weakness); w != "" {

@@ -30,6 +30,8 @@ var mayImport = map[string]string{
 	"internal/detection": "internal/event internal/tenant",
 	// What of the server does not work: raised by engines and domain alike, shown by coverage and doctor.
 	"internal/fault": "internal/detection",
+	// How a program reads its one file: the server and the sensor alike.
+	"internal/settings": "internal/detection",
 	// Who stands before a listener: the sensors' and the console's alike.
 	"internal/door":    "internal/fault",
 	"internal/command": "internal/event internal/tenant internal/durable",
@@ -66,9 +68,9 @@ var mayImport = map[string]string{
 	// What every database behind the stores promises, as tests.
 	"internal/controldb/storetest": words + " internal/access internal/coverage internal/fleet internal/ingest internal/response internal/detect internal/incident internal/eventstore internal/notify",
 	"internal/notify":              words,
-	"internal/config":              words,
+	"internal/config":              words + " internal/settings",
 	// It writes the page of both programs' keys.
-	"internal/config/generate": "internal/config internal/sensor/agent",
+	"internal/config/generate": "internal/config internal/settings internal/sensor/agent",
 	// How both programs speak to a person; it knows no event and no configuration, so the sensor may link it.
 	"internal/terminal":              "",
 	"internal/terminal/terminaltest": "",
@@ -107,7 +109,7 @@ func allowed(pkg string) (list string, ok bool) {
 // sensorMayImport holds for everything that is linked into the sensor.
 func sensorMayImport(imp string) bool {
 	return strings.HasPrefix(imp, "internal/sensor/") || strings.HasPrefix(imp, "internal/gen/") ||
-		imp == "internal/terminal" || imp == "internal/durable" || imp == "internal/private" || imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/seq" || imp == "internal/boot" || imp == "internal/sigma"
+		imp == "internal/terminal" || imp == "internal/durable" || imp == "internal/private" || imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/seq" || imp == "internal/boot" || imp == "internal/settings" || imp == "internal/sigma"
 }
 
 // TestImports must run with -count=1: go list reads the source in a child process, so the test cache

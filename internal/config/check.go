@@ -7,23 +7,15 @@ import (
 	"net/mail"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 	_ "time/tzdata" // notify.timezone works on a machine without the tzdata package too
 
-	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/settings"
 )
-
-// Problem is a value that reads well and will not work.
-type Problem struct {
-	Key    string         `json:"key"`
-	Source string         `json:"source"`
-	What   detection.Said `json:"what"`
-}
 
 // Check looks at what Load cannot: files, addresses, and values that only make sense together. It
 // changes nothing and opens no port.
-func (c *Config) Check() []Problem {
+func (c *Config) Check() []settings.Problem {
 	k := &checker{c: c}
 	k.listeners()
 	for _, dir := range c.Rules {
@@ -37,16 +29,10 @@ func (c *Config) Check() []Problem {
 
 type checker struct {
 	c   *Config
-	out []Problem
+	out []settings.Problem
 }
 
-func (k *checker) add(key, en, ja string) {
-	source := k.c.Sources[key]
-	if i := strings.IndexByte(key, '['); i > 0 && source == "" {
-		source = k.c.Sources[key[:i]]
-	}
-	k.out = append(k.out, Problem{Key: key, Source: source, What: detection.Said{En: en, Ja: ja}})
-}
+func (k *checker) add(key, en, ja string) { k.out = append(k.out, k.c.Problem(key, en, ja)) }
 
 func (k *checker) listeners() {
 	c := k.c

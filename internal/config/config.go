@@ -1,29 +1,28 @@
-// Package config reads the server's one configuration file, puts the flags of the command line over it,
-// and says where each value came from. It is also the only place that reads the environment.
+// Package config is what the server can be told: the structure of server.yaml, and what its values mean
+// together. It is also the only place that reads the environment.
 //
-// The Server struct is the whole list: its tags give the keys of server.yaml, the flags, the help in
-// both languages and docs/config.md. An unknown key is an error that names the nearest one; nothing is
-// taken from the environment; secrets stand in files of their own, named by path. cmd/yagura calls it;
-// no other package knows it.
+// internal/settings does the reading, by the tags of the Server struct. Secrets stand in files of their own,
+// named by path. cmd/yagura calls it; no other package knows it.
 package config
 
-import "time"
+import (
+	"time"
 
-// Bytes is a size; it is written 512MiB, 4GiB or as a plain number.
-type Bytes int64
+	"github.com/yagura-edr/yagura/internal/settings"
+)
 
 // Server is the configuration of `yagura up` and `yagura server`.
 type Server struct {
-	Data          string        `key:"data" help:"data directory of the server, private to its user" ja:"サーバーのデータディレクトリー(所有者だけが読めること)"`
-	Listen        string        `key:"listen" default:"127.0.0.1:8443" help:"address of the console, on the loopback: reach it from elsewhere through ssh -L with the same port on both sides" ja:"コンソールのアドレス(ループバックのみ。ほかのマシンからは ssh -L で、両側とも同じポートを使って接続する)"`
-	SensorListen  string        `key:"sensor_listen" default:"127.0.0.1:8444" help:"address for sensors, always mutual TLS; for hosts other than this one 0.0.0.0:8444, with hostname" ja:"センサー用のアドレス(常に相互 TLS)。ほかのホストを登録するには 0.0.0.0:8444 とし、hostname も指定する"`
-	Hostname      string        `key:"hostname" form:"host" help:"name or address under which sensors of other hosts reach this server; their tokens and the certificate carry it" ja:"ほかのホストのセンサーがこのサーバーに接続するときの名前またはアドレス。登録トークンと証明書に入る"`
-	Rules         []string      `key:"rules" help:"folders of further Sigma rules, beside our own" ja:"追加の Sigma ルールのフォルダー(標準ルールに加えて使う)"`
-	LogLevel      string        `key:"log_level" default:"info" enum:"debug,info,warn,error" help:"least level that is logged" ja:"記録するログの最低レベル"`
-	RetentionDays int           `key:"retention_days" default:"30" min:"1" max:"3650" help:"days that events are kept, counted from when they were received" ja:"イベントの保存日数(受信時刻から数える)"`
-	SealInterval  time.Duration `key:"seal_interval" default:"60s" min:"1s" max:"1h" help:"how often events are moved from the log into sealed files" ja:"イベントをログから確定ファイルへ移す間隔"`
-	StreamMax     Bytes         `key:"stream_max_bytes" default:"4GiB" min:"64MiB" help:"size of the log; when it is full, sensors keep their events until there is room" ja:"ログの上限。いっぱいになると、空きができるまでセンサーがイベントを手元に保持する"`
-	Notify        Notify        `key:"notify"`
+	Data          string         `key:"data" help:"data directory of the server, private to its user" ja:"サーバーのデータディレクトリー(所有者だけが読めること)"`
+	Listen        string         `key:"listen" default:"127.0.0.1:8443" help:"address of the console, on the loopback: reach it from elsewhere through ssh -L with the same port on both sides" ja:"コンソールのアドレス(ループバックのみ。ほかのマシンからは ssh -L で、両側とも同じポートを使って接続する)"`
+	SensorListen  string         `key:"sensor_listen" default:"127.0.0.1:8444" help:"address for sensors, always mutual TLS; for hosts other than this one 0.0.0.0:8444, with hostname" ja:"センサー用のアドレス(常に相互 TLS)。ほかのホストを登録するには 0.0.0.0:8444 とし、hostname も指定する"`
+	Hostname      string         `key:"hostname" form:"host" help:"name or address under which sensors of other hosts reach this server; their tokens and the certificate carry it" ja:"ほかのホストのセンサーがこのサーバーに接続するときの名前またはアドレス。登録トークンと証明書に入る"`
+	Rules         []string       `key:"rules" help:"folders of further Sigma rules, beside our own" ja:"追加の Sigma ルールのフォルダー(標準ルールに加えて使う)"`
+	LogLevel      string         `key:"log_level" default:"info" enum:"debug,info,warn,error" help:"least level that is logged" ja:"記録するログの最低レベル"`
+	RetentionDays int            `key:"retention_days" default:"30" min:"1" max:"3650" help:"days that events are kept, counted from when they were received" ja:"イベントの保存日数(受信時刻から数える)"`
+	SealInterval  time.Duration  `key:"seal_interval" default:"60s" min:"1s" max:"1h" help:"how often events are moved from the log into sealed files" ja:"イベントをログから確定ファイルへ移す間隔"`
+	StreamMax     settings.Bytes `key:"stream_max_bytes" default:"4GiB" min:"64MiB" help:"size of the log; when it is full, sensors keep their events until there is room" ja:"ログの上限。いっぱいになると、空きができるまでセンサーがイベントを手元に保持する"`
+	Notify        Notify         `key:"notify"`
 }
 
 // Notify says who is told of incidents and silent failures, and how.
@@ -53,7 +52,7 @@ type SMTP struct {
 // Webhook is a receiver of signed HTTP calls (docs/format/webhook.md).
 type Webhook struct {
 	Name          string `key:"name" help:"name shown to operators" ja:"運用者に表示する名前"`
-	URL           string `key:"url" help:"https address that takes a POST" ja:"POST を受け取る https の URL"`
+	URL           string `key:"url" show:"host" help:"https address that takes a POST" ja:"POST を受け取る https の URL"`
 	SecretFile    string `key:"secret_file" help:"file with the key of the signature on one line" ja:"署名の鍵を 1 行で書いたファイル"`
 	CAFile        string `key:"ca_file" help:"PEM file of the authority that signed its certificate; empty: the system's" ja:"証明書を発行した認証局の PEM ファイル。空ならシステムの設定に従う"`
 	Language      string `key:"language" enum:",en,ja,both" help:"language of its text; empty: notify.language" ja:"本文の言語。空なら notify.language に従う"`

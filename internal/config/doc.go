@@ -1,9 +1,13 @@
 package config
 
 import (
-	"fmt"
 	"strings"
+
+	"github.com/yagura-edr/yagura/internal/settings"
 )
+
+// FlagGroup is the heading over the flags of these keys in help.
+const FlagGroup = "Configuration (keys of server.yaml):"
 
 // Markdown gives the server's part of docs/config.md. internal/config/generate writes the page; a test compares.
 func Markdown() string {
@@ -24,24 +28,7 @@ from; ` + "`yagura config check`" + ` looks at files, addresses and combinations
 ` + "`yagura config check`" + ` はファイルやアドレスの誤りを表示します。
 
 `)
-	row := func(k Key, flag string) {
-		value := k.Type
-		if len(k.Enum) > 0 {
-			value = strings.Join(strings.FieldsFunc(strings.Join(k.Enum, "|"), func(r rune) bool { return r == '|' }), ", ")
-		}
-		def := ""
-		if k.Default != "" {
-			def = "`" + k.Default + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", k.Path, flag, value, def, k.bounds(), k.Help.En, k.Help.Ja)
-	}
-	b.WriteString("| key | flag | value | default | bounds | what | 説明 |\n|---|---|---|---|---|---|---|\n")
-	for _, k := range Keys() {
-		row(k, "`--"+k.Flag+"`")
-		for _, item := range k.Items {
-			row(item, "")
-		}
-	}
+	b.WriteString(settings.Table(Keys()))
 	b.WriteString(`
 A list of text is given by repeating its flag; ` + "`--notify-webhooks`" + ` takes YAML, such as
 ` + "`'[{name: soc, url: https://hooks.example.com/x, secret_file: /etc/yagura/hook.key}]'`" + `.
@@ -50,17 +37,6 @@ A list of text is given by repeating its flag; ` + "`--notify-webhooks`" + ` tak
 
 ` + "```yaml\n" + Example + "```\n")
 	return b.String()
-}
-
-// bounds gives the least and greatest value as a person writes them.
-func (k Key) bounds() string {
-	switch {
-	case k.Low != "" && k.High != "":
-		return k.Low + " to " + k.High
-	case k.Low != "":
-		return k.Low + " or more"
-	}
-	return ""
 }
 
 // Example is the file shown in docs/config.md; a test loads it.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/yagura-edr/yagura/internal/config"
+	"github.com/yagura-edr/yagura/internal/settings"
 )
 
 // A hostname that no sensor can use was taken, and ended up in tokens as https://[https://yagura.lab]:41009.
@@ -14,12 +15,12 @@ func TestHostnameIsTheNameOfAMachine(t *testing.T) {
 		"https://yagura.lab": false, "yagura.lab:443": false, "a b": false, "*.lab": false, "yagura.lab/": false, "-a.lab": false, "a..b": false, "user@lab": false,
 		"0.0.0.0": false, "::": false, "300.1.2.3": false, "[fd00::7]": false, "fe80::1%eth0": false, "_x.lab": false, strings.Repeat("a", 64) + ".lab": false,
 	} {
-		_, err := config.Load(config.Input{Flags: map[string][]string{"hostname": {name}}})
+		_, err := config.Load(settings.Input{Flags: map[string][]string{"hostname": {name}}})
 		if (err == nil) != good {
 			t.Errorf("hostname %q: %v", name, err)
 		}
-		if err != nil && (!strings.HasPrefix(err.Error(), "--hostname: ") || !strings.Contains(config.Explain(err, "ja"), "マシンの名前")) {
-			t.Errorf("hostname %q: the error does not say where and what: %v / %s", name, err, config.Explain(err, "ja"))
+		if err != nil && (!strings.HasPrefix(err.Error(), "--hostname: ") || !strings.Contains(settings.Explain(err, "ja"), "マシンの名前")) {
+			t.Errorf("hostname %q: the error does not say where and what: %v / %s", name, err, settings.Explain(err, "ja"))
 		}
 	}
 }
@@ -30,9 +31,9 @@ func TestCheckSeesThatOtherHostsCannotCome(t *testing.T) {
 		listen, name string
 		problems     int
 	}{{"127.0.0.1:8444", "edr.example.com", 1}, {"0.0.0.0:8444", "edr.example.com", 0}, {"127.0.0.1:8444", "", 0}, {"127.0.0.1:8444", "localhost", 0}} {
-		conf, err := config.Load(config.Input{Flags: map[string][]string{"hostname": {c.name}, "sensor-listen": {c.listen}}})
+		conf, err := config.Load(settings.Input{Flags: map[string][]string{"hostname": {c.name}, "sensor-listen": {c.listen}}})
 		if err != nil {
-			conf, err = config.Load(config.Input{Flags: map[string][]string{"hostname": {c.name}, "sensor_listen": {c.listen}}})
+			conf, err = config.Load(settings.Input{Flags: map[string][]string{"hostname": {c.name}, "sensor_listen": {c.listen}}})
 		}
 		if err != nil {
 			t.Fatal(err)

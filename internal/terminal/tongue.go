@@ -58,6 +58,15 @@ func (t *Tongue) Say(en string, args ...any) string {
 	return fmt.Sprintf(said, args...)
 }
 
+// Typeset gives a sentence that another package wrote the parentheses of this tongue's language. It is for sentences
+// of ours alone: of what a host said no character is changed.
+func (t *Tongue) Typeset(text string) string {
+	if t.language != Japanese {
+		return text
+	}
+	return Typeset(text)
+}
+
 // pattern recognises a sentence whose verbs have been filled in.
 type pattern struct {
 	re      *regexp.Regexp

@@ -9,6 +9,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/config"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
+	"github.com/yagura-edr/yagura/internal/settings"
 )
 
 func main() {
@@ -26,24 +27,20 @@ func sensor() string {
 	b.WriteString(`
 # Configuration of the sensor / センサーの設定
 
-One YAML file: ` + "`" + agent.DefaultFile + "`" + `, or the one that ` + "`--config`" + ` names. It is as strict as the server's. It holds identity, paths and the host's
-own vetoes, nothing else: policy comes from the server, signed, and the file can only take power away. Every key is also a flag of
-` + "`yagura-sensor`" + `; flags win, and ` + "`--forbid`" + ` adds to the file's list. ` + "`yagura-sensor check`" + ` tries what the file says.
+One YAML file: ` + "`" + agent.DefaultFile + "`" + `, or the one that ` + "`--config`" + ` names. It is as strict as the server's, except that
+a key without a value keeps its default. It holds identity, paths and the host's own vetoes, nothing else: policy comes from the server,
+signed, and the file can only take power away. Every key is also a flag of ` + "`yagura-sensor`" + `; flags win, and ` + "`--forbid`" + ` adds to the
+file's list. ` + "`yagura-sensor config print`" + ` shows the values in force and where each comes from, ` + "`yagura-sensor config check`" + ` looks at
+files and combinations, and ` + "`yagura-sensor check`" + ` tries what the file says.
 
-設定ファイルは ` + "`" + agent.DefaultFile + "`" + `、または ` + "`--config`" + ` で指定したものです。サーバーの設定ファイルと同じく厳密に読みます。書けるのは識別情報、場所、
-ホスト側の禁止事項だけです。ポリシーは署名付きでサーバーから届き、このファイルで許可を増やすことはできません。すべてのキーは
-` + "`yagura-sensor`" + ` のフラグでもあり、フラグが優先します(` + "`--forbid`" + ` はファイルの一覧に加わります)。` + "`yagura-sensor check`" + ` で実際に確かめられます。
+設定ファイルは ` + "`" + agent.DefaultFile + "`" + `、または ` + "`--config`" + ` で指定したものです。サーバーの設定ファイルと同じく厳密に読みますが、
+値のないキーは既定値のままになります。書けるのは識別情報、場所、ホスト側の禁止事項だけです。ポリシーは署名付きでサーバーから届き、
+このファイルで許可を増やすことはできません。すべてのキーは
+` + "`yagura-sensor`" + ` のフラグでもあり、フラグが優先します(` + "`--forbid`" + ` はファイルの一覧に加わります)。` + "`yagura-sensor config print`" + ` は
+現在の値とその出どころを、` + "`yagura-sensor config check`" + ` はファイルや組み合わせの誤りを表示し、` + "`yagura-sensor check`" + ` は実際に試します。
 
-| key | flag | value | default | bounds | what | 説明 |
-|---|---|---|---|---|---|---|
 `)
-	for _, k := range agent.Described() {
-		def := ""
-		if k.Default != "" {
-			def = "`" + k.Default + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | `--%s` | %s | %s | %s | %s | %s |\n", k.Name, strings.ReplaceAll(k.Name, "_", "-"), k.Type, def, k.Bound, k.Help, k.Ja)
-	}
+	b.WriteString(settings.Table(agent.Keys()))
 	b.WriteString(`
 ## Example / 例
 

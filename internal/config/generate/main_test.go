@@ -22,16 +22,16 @@ func TestDocumentIsCurrent(t *testing.T) {
 	if err := os.WriteFile(file, []byte(agent.Example), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := agent.LoadConfig(agent.Defaults(), file, true); err != nil {
+	if _, err := agent.LoadConfig(file, true, nil); err != nil {
 		t.Errorf("the example of the sensor: %v", err)
 	}
 }
 
 // TestEveryKeyIsDescribed wants a sentence in both languages of each key.
 func TestEveryKeyIsDescribed(t *testing.T) {
-	for _, k := range agent.Described() {
-		if k.Help == "" || k.Ja == "" || strings.HasSuffix(k.Help, ".") {
-			t.Errorf("key %s: %q, %q", k.Name, k.Help, k.Ja)
+	for _, k := range agent.Keys() {
+		if k.Help.En == "" || k.Help.Ja == "" || strings.HasSuffix(k.Help.En, ".") {
+			t.Errorf("key %s: %q, %q", k.Path, k.Help.En, k.Help.Ja)
 		}
 	}
 }

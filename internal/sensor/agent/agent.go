@@ -127,7 +127,7 @@ func (a *Agent) open() error {
 	if a.journal, err = openJournal(o.Config.journalFile(), a.clock.least); err != nil {
 		return err
 	}
-	if a.spool, err = spool.Open(o.Config.spoolDir(), spool.Options{MaxBytes: o.Config.SpoolMaxBytes, Boot: a.facts.bootID, Volatile: volatileDir, Log: o.Log.With(slog.String("part", "spool"))}); err != nil {
+	if a.spool, err = spool.Open(o.Config.spoolDir(), spool.Options{MaxBytes: int64(o.Config.SpoolMaxBytes), Boot: a.facts.bootID, Volatile: volatileDir, Log: o.Log.With(slog.String("part", "spool"))}); err != nil {
 		return errors.Join(err, a.journal.close())
 	}
 	if a.link, err = uplink.New(uplink.Options{Identity: id, Spool: a.spool, Host: (*host)(a), Proxy: proxy, Log: o.Log.With(slog.String("part", "uplink"))}); err != nil {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -88,7 +89,7 @@ func (a *Agent) obeyOne(ctx context.Context, o order) {
 // act does what a checked command says.
 func (a *Agent) act(ctx context.Context, cmd *command.Command, o order) (detail string, proof any, err error) {
 	if a.o.Config.forbids(cmd) {
-		return "", nil, fmt.Errorf("this host's configuration forbids %s (class %s): see forbid in %s", cmd.Verb, cmd.Class, a.o.Config.File)
+		return "", nil, fmt.Errorf("this host's configuration forbids %s (class %s): see forbid in %s", cmd.Verb, cmd.Class, cmp.Or(a.o.Config.File, DefaultFile))
 	}
 	switch cmd.Verb {
 	case command.Kill, command.Suspend, command.Resume:

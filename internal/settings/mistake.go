@@ -1,17 +1,15 @@
-package config
+package settings
 
 import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/yagura-edr/yagura/internal/detection"
 )
 
 // Mistake is one thing that is wrong with a configuration, where it stands.
 type Mistake struct {
 	Where string // FILE:LINE, --flag, or empty
-	What  detection.Said
+	What  Said
 }
 
 // Error gives the English sentence.
@@ -42,17 +40,17 @@ func Explain(err error, lang string) string {
 	return err.Error()
 }
 
-// wrong makes a mistake without a place; the arguments fill both sentences in the same order.
-func wrong(en, ja string, a ...any) *Mistake {
-	return &Mistake{What: detection.Said{En: fmt.Sprintf(en, a...), Ja: fmt.Sprintf(ja, a...)}}
+// Wrong makes a mistake without a place; the arguments fill both sentences in the same order.
+func Wrong(en, ja string, a ...any) *Mistake {
+	return &Mistake{What: Said{En: fmt.Sprintf(en, a...), Ja: fmt.Sprintf(ja, a...)}}
 }
 
-// of puts a key before the sentences and a place before the mistake.
-func (m *Mistake) of(where, key string) *Mistake {
+// At puts a key before the sentences and a place before the mistake.
+func (m *Mistake) At(where, key string) *Mistake {
 	out := *m
 	out.Where = where
 	if key != "" {
-		out.What = detection.Said{En: key + ": " + m.What.En, Ja: key + ": " + m.What.Ja}
+		out.What = Said{En: key + ": " + m.What.En, Ja: key + ": " + m.What.Ja}
 	}
 	return &out
 }

@@ -1,4 +1,4 @@
-package config
+package settings
 
 import "strings"
 
@@ -11,17 +11,9 @@ func unknown(prefix, got string, names []string) *Mistake {
 		}
 	}
 	if best != "" {
-		return wrong("no key is called %s: did you mean %s?", "%s というキーはありません。%s の誤りではありませんか", prefix+got, prefix+best)
+		return Wrong("no key is called %s: did you mean %s?", "%s というキーはありません。%s の誤りではありませんか", prefix+got, prefix+best)
 	}
-	return wrong("no key is called %s: the keys here are %s", "%s というキーはありません。ここで使えるキー: %s", prefix+got, strings.Join(names, ", "))
-}
-
-func meant(keys []Key) []string {
-	var names []string
-	for _, k := range keys {
-		names = append(names, k.Path)
-	}
-	return names
+	return Wrong("no key is called %s: the keys here are %s", "%s というキーはありません。ここで使えるキー: %s", prefix+got, strings.Join(names, ", "))
 }
 
 // distance counts the letters to add, drop or change to make b of a (Levenshtein), for short names.
