@@ -9,6 +9,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/pause"
 )
 
 // startLocalSensor enrols this host with a token of its own, when it is not enrolled, and starts its sensor.
@@ -98,10 +99,8 @@ func (g *sensorGuard) watch(ctx context.Context) {
 		if time.Since(began) > time.Minute {
 			wait = time.Second
 		}
-		select {
-		case <-ctx.Done():
+		if !pause.For(ctx, wait) {
 			return
-		case <-time.After(wait):
 		}
 		wait = min(2*wait, 30*time.Second)
 		g.start(ctx)

@@ -26,7 +26,9 @@ var mayImport = map[string]string{
 	"internal/event/generate":  "internal/event/registry",
 	"internal/tenant":          "",
 	// Sets of sequence numbers: sensor, ingest and store count with the same.
-	"internal/seq":       "",
+	"internal/seq": "",
+	// Waiting that ends with its context: whatever tries again.
+	"internal/pause":     "",
 	"internal/detection": "internal/event internal/tenant",
 	// What of the server does not work: raised by engines and domain alike, shown by coverage and doctor.
 	"internal/fault": "internal/detection",
@@ -46,7 +48,7 @@ var mayImport = map[string]string{
 
 	"internal/sigma":           "internal/event internal/event/registry internal/detection",
 	"internal/stream":          "internal/event internal/tenant internal/fault",
-	"internal/eventstore":      "internal/seq internal/event internal/event/registry internal/tenant internal/stream internal/fault internal/durable internal/private",
+	"internal/eventstore":      "internal/pause internal/seq internal/event internal/event/registry internal/tenant internal/stream internal/fault internal/durable internal/private",
 	"internal/eventstore/duck": "internal/seq internal/event internal/event/registry internal/tenant internal/eventstore internal/eventstore/segment",
 	// Only worker processes link it: the server and the CLI carry no Parquet writer.
 	"internal/eventstore/segment": "internal/seq internal/event internal/event/registry internal/tenant internal/stream internal/eventstore internal/durable",
@@ -82,7 +84,7 @@ var mayImport = map[string]string{
 }
 
 const (
-	words = "internal/event internal/event/registry internal/tenant internal/detection internal/command internal/fault internal/seq"
+	words = "internal/event internal/event/registry internal/tenant internal/detection internal/command internal/fault internal/pause internal/seq"
 	gen   = "internal/gen/sensor/v1 internal/gen/sensor/v1/sensorv1connect internal/gen/console/v1 internal/gen/console/v1/consolev1connect"
 )
 
@@ -109,7 +111,7 @@ func allowed(pkg string) (list string, ok bool) {
 // sensorMayImport holds for everything that is linked into the sensor.
 func sensorMayImport(imp string) bool {
 	return strings.HasPrefix(imp, "internal/sensor/") || strings.HasPrefix(imp, "internal/gen/") ||
-		imp == "internal/terminal" || imp == "internal/durable" || imp == "internal/private" || imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/seq" || imp == "internal/boot" || imp == "internal/settings" || imp == "internal/sigma"
+		imp == "internal/terminal" || imp == "internal/durable" || imp == "internal/private" || imp == "internal/event" || imp == "internal/event/registry" || imp == "internal/command" || imp == "internal/tenant" || imp == "internal/pause" || imp == "internal/seq" || imp == "internal/boot" || imp == "internal/settings" || imp == "internal/sigma"
 }
 
 // TestImports must run with -count=1: go list reads the source in a child process, so the test cache

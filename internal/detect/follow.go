@@ -9,6 +9,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/pause"
 	"github.com/yagura-edr/yagura/internal/sigma"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
@@ -45,7 +46,7 @@ func (e *Engine) follow(ctx context.Context, shard int, from uint64) error {
 			return fmt.Errorf("follow shard %d: %w", shard, err)
 		case err != nil:
 			e.opts.Logger.ErrorContext(ctx, "event log cannot be read; will try again", slog.Int("shard", shard), slog.Any("err", err))
-			if !wait(ctx, retryAfter) {
+			if !pause.For(ctx, retryAfter) {
 				return nil
 			}
 			continue
@@ -60,7 +61,7 @@ func (e *Engine) follow(ctx context.Context, shard int, from uint64) error {
 				return nil //nolint:nilerr // not delivered: the position stays, the next start judges it again
 			}
 			e.opts.Logger.ErrorContext(ctx, "detections not kept; will try again", slog.Int("shard", shard), slog.Any("err", err))
-			if !wait(ctx, retryAfter) {
+			if !pause.For(ctx, retryAfter) {
 				return nil
 			}
 		}
@@ -68,17 +69,6 @@ func (e *Engine) follow(ctx context.Context, shard int, from uint64) error {
 			return nil //nolint:nilerr // the record may be half judged
 		}
 		e.moved(shard, seq)
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }
 
@@ -130,7 +120,7 @@ func (j *judge) poison(ctx context.Context, p Poison) {
 			return
 		}
 		log.ErrorContext(ctx, "quarantine cannot be written; will try again", slog.Any("err", err))
-		if !wait(ctx, retryAfter) {
+		if !pause.For(ctx, retryAfter) {
 			return
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fault"
+	"github.com/yagura-edr/yagura/internal/pause"
 )
 
 // Reasons why a file is not read.
@@ -177,7 +178,7 @@ func (s *Store) sumOf(ctx context.Context, path string, rate int64) (sum string,
 			return "", size, context.Cause(ctx)
 		}
 		if rate > 0 {
-			if ahead := time.Duration(size*int64(time.Second)/rate) - time.Since(began); ahead > 0 && !pause(ctx, ahead) {
+			if ahead := time.Duration(size*int64(time.Second)/rate) - time.Since(began); ahead > 0 && !pause.For(ctx, ahead) {
 				return "", size, context.Cause(ctx)
 			}
 		}

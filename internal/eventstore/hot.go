@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/yagura-edr/yagura/internal/fault"
+	"github.com/yagura-edr/yagura/internal/pause"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -41,7 +42,7 @@ func (s *Store) follow(ctx context.Context, shard int) error {
 			return fmt.Errorf("event store reads shard %d: %w", shard, err)
 		case err != nil:
 			s.opts.Log.WarnContext(ctx, "log record not read, trying again", slog.Int("shard", shard), slog.Any("err", err))
-			if !pause(ctx, time.Second) {
+			if !pause.For(ctx, time.Second) {
 				return nil
 			}
 			continue
@@ -49,18 +50,6 @@ func (s *Store) follow(ctx context.Context, shard int) error {
 		if err := s.pending.add(ctx, Entry{Shard: shard, Record: seq, Batches: batches}); err != nil {
 			return nil //nolint:nilerr // it waited for room when the end was asked for
 		}
-	}
-}
-
-// pause waits and reports whether ctx still lives.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }
 
@@ -79,7 +68,7 @@ func (s *Store) heat(ctx context.Context) error {
 			n := prefix(entries, hotRows)
 			done, ok := s.heatSome(ctx, entries[:n])
 			entries = entries[done:]
-			if !ok && !pause(ctx, time.Second) {
+			if !ok && !pause.For(ctx, time.Second) {
 				return nil
 			}
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/pause"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -79,7 +80,7 @@ func (s *Store) judge(path, verdict, why string) {
 // an unfinished seal looks like one that was lost.
 func (s *Store) reconcile(ctx context.Context) error {
 	for !s.caughtUp() {
-		if !pause(ctx, min(time.Second, s.opts.TidyEvery)) {
+		if !pause.For(ctx, min(time.Second, s.opts.TidyEvery)) {
 			return nil
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/yagura-edr/yagura/internal/pause"
 )
 
 // Scrub is how far the look at every segment's bytes has come.
@@ -44,7 +46,7 @@ func (s *Store) Scrub(ctx context.Context) (p Scrub, err error) {
 
 // scrubAll compares segments with their sums, the one longest not looked at first, slowly and for ever.
 func (s *Store) scrubAll(ctx context.Context) error {
-	for pause(ctx, s.opts.TidyEvery) {
+	for pause.For(ctx, s.opts.TidyEvery) {
 		if _, err := s.scrubDue(ctx, scrubEvery, scrubRate); err != nil && ctx.Err() == nil {
 			s.opts.Log.WarnContext(ctx, "segments not compared with their sums, trying again", slog.Any("err", err))
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fault"
+	"github.com/yagura-edr/yagura/internal/pause"
 	"github.com/yagura-edr/yagura/internal/seq"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
@@ -43,7 +44,7 @@ func (s *Store) sealAll(ctx context.Context) error {
 					if d, dead := errors.AsType[*death](err); !dead || d.how != unborn { // that is a fault of its own
 						s.opts.Faults.Raise(fault.Seal, strconv.Itoa(shard), err)
 					}
-					if !pause(ctx, min(s.opts.SealEvery, 5*time.Second)) {
+					if !pause.For(ctx, min(s.opts.SealEvery, 5*time.Second)) {
 						return nil
 					}
 					break

@@ -11,6 +11,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
+	"github.com/yagura-edr/yagura/internal/pause"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 )
 
@@ -65,7 +66,7 @@ func (l *Link) sendOne(ctx context.Context, b *spool.Batch) error {
 			l.o.Spool.Again(b)
 			return fmt.Errorf("upload: %w", err)
 		}
-		if !sleep(ctx, wait.next(err)) {
+		if !pause.For(ctx, wait.next(err)) {
 			l.o.Spool.Again(b)
 			return nil
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/command"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
 	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
+	"github.com/yagura-edr/yagura/internal/pause"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 )
 
@@ -145,7 +146,7 @@ func (l *Link) Run(ctx context.Context) error {
 		})
 		// Connections that died under us must not be tried again.
 		l.http.CloseIdleConnections()
-		if !sleep(ctx, wait.next(err)) {
+		if !pause.For(ctx, wait.next(err)) {
 			break
 		}
 	}
@@ -322,7 +323,7 @@ func (l *Link) attend(ctx context.Context) error {
 			return fmt.Errorf("attend: %w", err)
 		}
 		l.log.DebugContext(ctx, "attend stream does not pass", slog.String("err", Explain(err)))
-		if !sleep(ctx, wait.next(err)) {
+		if !pause.For(ctx, wait.next(err)) {
 			return nil
 		}
 	}
@@ -385,17 +386,6 @@ func (b *backoff) next(err error) time.Duration {
 	}
 	b.bound = min(max(2*b.bound, 250*time.Millisecond), b.most)
 	return 20*time.Millisecond + rand.N(b.bound) //nolint:gosec // it spreads attempts
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }
 
 // Addresses lists this host's addresses that others could use.
