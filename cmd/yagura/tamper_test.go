@@ -53,8 +53,8 @@ func TestATamperedMapIsADetection(t *testing.T) {
 	if written != 2 {
 		t.Errorf("%d maps were written; want settings and handlers", written)
 	}
-	h.eventually(30*time.Second, "two detections of it", func() error {
-		out := h.cli(0, "detections", "--json")
+	h.eventually(time.Minute, "two detections of it", func() error {
+		out := h.cli(0, "detections", "--limit", "1000", "--json")
 		if n := strings.Count(out, `"Sensor tampered with"`); n < 2 {
 			return fmt.Errorf("%d detections:\n%s", n, out)
 		}
@@ -64,7 +64,7 @@ func TestATamperedMapIsADetection(t *testing.T) {
 	if _, err := os.ReadFile("/etc/shadow"); err != nil {
 		t.Fatal(err)
 	}
-	h.eventually(30*time.Second, "a read of a secret by who tried to hide", func() error {
+	h.eventually(time.Minute, "a read of a secret by who tried to hide", func() error {
 		out := h.cli(0, "events", "list", "--kind", "file.read_credential", "--json")
 		if !strings.Contains(out, fmt.Sprintf(`%d`, os.Getpid())) {
 			return errors.New("no event of it")
@@ -95,7 +95,7 @@ func TestALiftedIsolationIsADetection(t *testing.T) {
 		}
 		_ = l.Close()
 	}
-	h.eventually(30*time.Second, "a detection of it", func() error {
+	h.eventually(time.Minute, "a detection of it", func() error {
 		if out := h.cli(exitOK, "detections"); !strings.Contains(out, "Sensor tampered with") {
 			return fmt.Errorf("detections:\n%s", out)
 		}
