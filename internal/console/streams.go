@@ -138,7 +138,11 @@ func (s api) row(ctx context.Context, e event.Stamped) *consolev1.EventRow {
 		r.Process = event.Ref{Host: e.ID.Host, Key: e.Event.Actor.Key}.String()
 	}
 	for _, f := range s.fields {
-		if v := e.Event.Value(event.Number(f.Number)); v.Set {
+		if v := e.Event.Value(event.Number(f.Number)); v.Type == event.TypeAttributes {
+			for _, a := range v.Attributes {
+				r.Fields["extra."+event.Show(a.Name)] = a.String()
+			}
+		} else if v.Set {
 			r.Fields[f.Name] = v.String()
 		}
 	}

@@ -141,8 +141,9 @@ func SplitBatch(b []byte) ([][]byte, error) {
 // then the longest strings to a common length, with the two truncation flags set. A sensor calls it
 // before it spools an event; one that is too big would put its whole batch into quarantine.
 func (e *Event) Fit() bool {
-	cut := len(e.Ancestors) > MaxTexts || len(e.Answers) > MaxTexts
+	cut := len(e.Ancestors) > MaxTexts || len(e.Answers) > MaxTexts || len(e.Attributes) > MaxAttributes
 	e.Ancestors, e.Answers = atMost(e.Ancestors), atMost(e.Answers)
+	e.Attributes = e.Attributes[:min(len(e.Attributes), MaxAttributes)]
 	for limit := MaxEventBytes / 2; limit >= 64 && len(e.Append(nil)) > MaxEventBytes; limit /= 2 {
 		cut = true
 		e.texts(func(s *string) {
@@ -168,18 +169,21 @@ const (
 	TypeKey   = registry.Key
 	TypeAddr  = registry.Addr
 	TypeHash  = registry.Hash
+
+	TypeAttributes = registry.Attributes
 )
 
 // Value is a field of an event, read by number. It refers into the event and costs no allocation.
 type Value struct {
-	Type  Type
-	Set   bool
-	Uint  uint64 // TypeUint; TypeInt as its bits; TypeBool as 0 or 1
-	Text  string
-	Texts []string
-	Addr  netip.Addr
-	key   *Key
-	hash  *[32]byte
+	Type       Type
+	Set        bool
+	Uint       uint64 // TypeUint; TypeInt as its bits; TypeBool as 0 or 1
+	Text       string
+	Texts      []string
+	Addr       netip.Addr
+	Attributes []Attribute
+	key        *Key
+	hash       *[32]byte
 }
 
 func boolValue(b, set bool) Value {
@@ -213,6 +217,15 @@ func (v Value) String() string {
 		return v.Addr.String()
 	case TypeHash:
 		return hex.EncodeToString(v.hash[:])
+	case TypeAttributes:
+		var b []byte
+		for i, a := range v.Attributes {
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = append(append(append(b, a.Name...), '='), a.String()...)
+		}
+		return string(b)
 	}
 	return ""
 }

@@ -15,42 +15,43 @@ type Kind uint16
 
 // The kinds.
 const (
-	ProcessExec        Kind = 1  // a process started a new image
-	ProcessFork        Kind = 2  // a process made a child (target)
-	ProcessExit        Kind = 3  // a process ended
-	ProcessImageHashed Kind = 4  // the hash of an image became known after its exec was sent
-	ProcessRunning     Kind = 5  // a process that already ran when the sensor looked
-	ProcessPipe        Kind = 6  // a program reads on its standard input what another one (target) writes into a pipe
-	MemPtrace          Kind = 10 // a process took control of another one (target)
-	MemMemfdCreate     Kind = 11 // a process made a file that exists in memory only
-	MemVMWrite         Kind = 12 // a process wrote into the memory of another one (target)
-	MemProcWrite       Kind = 13 // a process opened the memory of another one (target) for writing
-	FileCreate         Kind = 20 // a file was created
-	FileModify         Kind = 21 // a file was written or truncated
-	FileRename         Kind = 22 // a file got a new name
-	FileDelete         Kind = 23 // a file was removed
-	FileChmod          Kind = 24 // the permissions of a file were changed
-	FileReadCredential Kind = 25 // a file that holds credentials was opened for reading
-	FileLink           Kind = 26 // a hard or symbolic link was made (old_file is what it points to)
-	NetConnect         Kind = 30 // this host opened a connection
-	NetAccept          Kind = 31 // a process took a connection from outside
-	NetListen          Kind = 32 // a process began to listen
-	NetClose           Kind = 33 // a connection ended, with its byte counts
-	NetStdioSocket     Kind = 34 // an image was started whose standard input is a network connection
-	NetScan            Kind = 35 // one process, or what one parent started, tried many addresses or ports in a short time (count: different destinations)
-	DNSQuery           Kind = 40 // a name was asked for
-	DNSAnswer          Kind = 41 // the answer to a name came after its dns.query was sent (from_ns: when it was asked for)
-	AuthLogon          Kind = 50 // a login session began
-	Dropped            Kind = 90 // a range of events was shed and counted
-	Closed             Kind = 91 // an older stream has no more events than this
-	SensorStart        Kind = 92 // the sensor started
-	SensorStop         Kind = 93 // the sensor ends (reason: who stopped it, as far as it knows)
-	SensorCapability   Kind = 94 // what the sensor can see of one class, and why not more
-	SensorLoss         Kind = 95 // events of one class were lost in a window
-	SensorThrottle     Kind = 96 // events of one class were held back, or are no longer
-	SensorCanary       Kind = 97 // the sensor proves its sight with the server's nonce
-	SensorTamper       Kind = 98 // somebody changed how the sensor sees or what it holds in place (subject: what; state: found, lost, restored)
-	SensorSignal       Kind = 99 // a process sent the sensor a signal that stops or ends it (request: its number)
+	ProcessExec        Kind = 1   // a process started a new image
+	ProcessFork        Kind = 2   // a process made a child (target)
+	ProcessExit        Kind = 3   // a process ended
+	ProcessImageHashed Kind = 4   // the hash of an image became known after its exec was sent
+	ProcessRunning     Kind = 5   // a process that already ran when the sensor looked
+	ProcessPipe        Kind = 6   // a program reads on its standard input what another one (target) writes into a pipe
+	MemPtrace          Kind = 10  // a process took control of another one (target)
+	MemMemfdCreate     Kind = 11  // a process made a file that exists in memory only
+	MemVMWrite         Kind = 12  // a process wrote into the memory of another one (target)
+	MemProcWrite       Kind = 13  // a process opened the memory of another one (target) for writing
+	FileCreate         Kind = 20  // a file was created
+	FileModify         Kind = 21  // a file was written or truncated
+	FileRename         Kind = 22  // a file got a new name
+	FileDelete         Kind = 23  // a file was removed
+	FileChmod          Kind = 24  // the permissions of a file were changed
+	FileReadCredential Kind = 25  // a file that holds credentials was opened for reading
+	FileLink           Kind = 26  // a hard or symbolic link was made (old_file is what it points to)
+	NetConnect         Kind = 30  // this host opened a connection
+	NetAccept          Kind = 31  // a process took a connection from outside
+	NetListen          Kind = 32  // a process began to listen
+	NetClose           Kind = 33  // a connection ended, with its byte counts
+	NetStdioSocket     Kind = 34  // an image was started whose standard input is a network connection
+	NetScan            Kind = 35  // one process, or what one parent started, tried many addresses or ports in a short time (count: different destinations)
+	DNSQuery           Kind = 40  // a name was asked for
+	DNSAnswer          Kind = 41  // the answer to a name came after its dns.query was sent (from_ns: when it was asked for)
+	AuthLogon          Kind = 50  // a login session began
+	Dropped            Kind = 90  // a range of events was shed and counted
+	Closed             Kind = 91  // an older stream has no more events than this
+	SensorStart        Kind = 92  // the sensor started
+	SensorStop         Kind = 93  // the sensor ends (reason: who stopped it, as far as it knows)
+	SensorCapability   Kind = 94  // what the sensor can see of one class, and why not more
+	SensorLoss         Kind = 95  // events of one class were lost in a window
+	SensorThrottle     Kind = 96  // events of one class were held back, or are no longer
+	SensorCanary       Kind = 97  // the sensor proves its sight with the server's nonce
+	SensorTamper       Kind = 98  // somebody changed how the sensor sees or what it holds in place (subject: what; state: found, lost, restored)
+	SensorSignal       Kind = 99  // a process sent the sensor a signal that stops or ends it (request: its number)
+	LogRecord          Kind = 110 // a record of another program's log that no other kind holds
 )
 
 // String gives the name, such as process.exec.
@@ -128,6 +129,8 @@ func (k Kind) String() string {
 		return "sensor.tamper"
 	case SensorSignal:
 		return "sensor.signal"
+	case LogRecord:
+		return "log.record"
 	}
 	return fmt.Sprintf("kind-%d", uint16(k))
 }
@@ -207,6 +210,8 @@ func ParseKind(s string) (Kind, bool) {
 		return SensorTamper, true
 	case "sensor.signal":
 		return SensorSignal, true
+	case "log.record":
+		return LogRecord, true
 	}
 	return 0, false
 }
@@ -302,6 +307,8 @@ func (k Kind) Class() string {
 		return "sensor"
 	case SensorSignal:
 		return "sensor"
+	case LogRecord:
+		return "log"
 	}
 	return "other"
 }
@@ -380,6 +387,8 @@ func (k Kind) Group() string {
 	case SensorTamper:
 		return "other"
 	case SensorSignal:
+		return "other"
+	case LogRecord:
 		return "other"
 	}
 	return "other"
@@ -483,56 +492,64 @@ type File struct {
 // Event is one thing that happened on a host, self-contained: judging it needs no join. A zero field is
 // absent, except where its kind always has it. Strings hold any bytes until Textify ran.
 type Event struct {
-	Kind              Kind       // what happened, by number of this registry
-	OS                OS         // operating system of the host: 1 Linux, 2 Windows, 4 macOS
-	BootNS            uint64     // orders the events of one boot (ns since boot, suspend included)
-	HostTime          int64      // what the host's clock said (µs UTC)
-	Time              int64      // the server's estimate of when it happened (µs UTC)
-	Received          int64      // when the server took it; retention counts from it (µs UTC)
-	Flags             uint64     // bits: 1 command line truncated, 2 path truncated, 4 text came from a user pointer, 8 text unreadable, 16 recovered by a resync or snapshot, 32 imported recording, 64 file is memory-backed (memfd or shm), 128 file was deleted, 256 file was created by this act, 512 canary, 1024 the act emptied the file (opened for truncation while it had content, or truncated to nothing), 2048 the sensor judged lineage: what is not listed there is not so
-	HashState         uint64     // state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error, 6 its file system did not answer
-	Ancestors         []string   // image paths from the parent's parent upwards, at most 8
-	Hostname          string     // name of the host; only on sensor.start and imports
-	Lineage           []string   // proven roles of the acting process or of what started it, by the identity of the program and not by its name: package-manager and others (docs/format/rule.md)
-	Upstream          []string   // paths of the programs whose output reaches the actor through its pipeline, nearest first, at most 8
-	WriterPath        string     // executable that wrote the image or script that now runs, as far as it was seen in the last hour
-	WriterCommandLine string     // command line of that writer, cut to 512 bytes
-	WriterAge         uint64     // time between that write and this exec (ns)
-	ExitCode          int64      // status passed to exit
-	ExitSignal        uint64     // signal that ended the process, 0 when none did
-	CPUTime           uint64     // user and system time used (ns)
-	Request           uint64     // request number of ptrace, flags of memfd_create, number of a signal
-	Initiated         bool       // this host opened the connection
-	Protocol          string     // tcp or udp
-	LocalAddr         netip.Addr // address of this host's side
-	LocalPort         uint64     // port of this host's side
-	RemoteAddr        netip.Addr // address of the other side
-	RemotePort        uint64     // port of the other side
-	RemoteName        string     // name that a DNS answer seen before gave for the other side
-	BytesSent         uint64     // bytes this host sent on the connection (bytes)
-	BytesReceived     uint64     // bytes this host received on the connection (bytes)
-	Query             string     // name asked for
-	QueryType         uint64     // DNS RR type asked for (RFC 1035)
-	Answers           []string   // addresses and names answered
-	URL               string     // address on the web that the act names
-	Subject           string     // event class or hook that a sensor event is about
-	State             string     // full, partial, blind, unprotected or silent; start or stop for throttles
-	Reason            string     // why, in one sentence
-	Count             uint64     // how many events a loss, throttle or aggregate stands for
-	FromNS            uint64     // start of the window a sensor event is about (ns since boot)
-	ToNS              uint64     // end of that window (ns since boot)
-	Stream            uint64     // stream that dropped or closed is about
-	Lane              uint64     // lane that dropped or closed is about
-	First             uint64     // first sequence number dropped
-	Last              uint64     // last sequence number dropped, or last one given out by a closed stream
-	Nonce             string     // canary nonce given by the server
-	Version           string     // version of the sensor, or kernel release on sensor.start
-	Actor             Process    // the process that did it; for process.exec the process after the exec
-	Parent            Process    // the actor's parent
-	Target            Process    // the process it was done to
-	File              File       // the file it was done to; after a rename the new name
-	OldFile           File       // the file before a rename
-	Extra             []byte     // fields that this registry does not know, as wire bytes; kept, never read
+	Kind              Kind        // what happened, by number of this registry
+	OS                OS          // operating system of the host: 1 Linux, 2 Windows, 4 macOS
+	BootNS            uint64      // orders the events of one boot (ns since boot, suspend included)
+	HostTime          int64       // what the host's clock said (µs UTC)
+	Time              int64       // the server's estimate of when it happened (µs UTC)
+	Received          int64       // when the server took it; retention counts from it (µs UTC)
+	Flags             uint64      // bits: 1 command line truncated, 2 path truncated, 4 text came from a user pointer, 8 text unreadable, 16 recovered by a resync or snapshot, 32 imported recording, 64 file is memory-backed (memfd or shm), 128 file was deleted, 256 file was created by this act, 512 canary, 1024 the act emptied the file (opened for truncation while it had content, or truncated to nothing), 2048 the sensor judged lineage: what is not listed there is not so
+	HashState         uint64      // state of the image hash: 0 none asked, 1 known, 2 pending (process.image_hashed follows), 3 too big, 4 gone, 5 error, 6 its file system did not answer
+	Ancestors         []string    // image paths from the parent's parent upwards, at most 8
+	Hostname          string      // name of the host; only on sensor.start and imports
+	Lineage           []string    // proven roles of the acting process or of what started it, by the identity of the program and not by its name: package-manager and others (docs/format/rule.md)
+	Upstream          []string    // paths of the programs whose output reaches the actor through its pipeline, nearest first, at most 8
+	WriterPath        string      // executable that wrote the image or script that now runs, as far as it was seen in the last hour
+	WriterCommandLine string      // command line of that writer, cut to 512 bytes
+	WriterAge         uint64      // time between that write and this exec (ns)
+	ExitCode          int64       // status passed to exit
+	ExitSignal        uint64      // signal that ended the process, 0 when none did
+	CPUTime           uint64      // user and system time used (ns)
+	Request           uint64      // request number of ptrace, flags of memfd_create, number of a signal
+	Initiated         bool        // this host opened the connection
+	Protocol          string      // tcp or udp
+	LocalAddr         netip.Addr  // address of this host's side
+	LocalPort         uint64      // port of this host's side
+	RemoteAddr        netip.Addr  // address of the other side
+	RemotePort        uint64      // port of the other side
+	RemoteName        string      // name that a DNS answer seen before gave for the other side
+	BytesSent         uint64      // bytes this host sent on the connection (bytes)
+	BytesReceived     uint64      // bytes this host received on the connection (bytes)
+	Query             string      // name asked for
+	QueryType         uint64      // DNS RR type asked for (RFC 1035)
+	Answers           []string    // addresses and names answered
+	URL               string      // address on the web that the act names
+	Subject           string      // event class or hook that a sensor event is about
+	State             string      // full, partial, blind, unprotected or silent; start or stop for throttles
+	Reason            string      // why, in one sentence
+	Count             uint64      // how many events a loss, throttle or aggregate stands for
+	FromNS            uint64      // start of the window a sensor event is about (ns since boot)
+	ToNS              uint64      // end of that window (ns since boot)
+	Stream            uint64      // stream that dropped or closed is about
+	Lane              uint64      // lane that dropped or closed is about
+	First             uint64      // first sequence number dropped
+	Last              uint64      // last sequence number dropped, or last one given out by a closed stream
+	Nonce             string      // canary nonce given by the server
+	Version           string      // version of the sensor, or kernel release on sensor.start
+	LogProduct        string      // whose log it is, as Sigma names it: windows, linux, aws …
+	LogService        string      // which log of the product, as Sigma names it: security, auditd, sshd …
+	LogCategory       string      // what the records tell of, as Sigma names it: webserver, firewall …; mostly empty
+	LogChannel        string      // channel, file or facility that it stood in, as the product names it
+	LogProvider       string      // program or provider that wrote it
+	LogEventID        string      // what the provider calls this kind of record: 4624, USER_LOGIN …
+	LogLevel          string      // how important the provider calls it
+	Attributes        []Attribute // what else the record holds: names as in the log, with typed values
+	Actor             Process     // the process that did it; for process.exec the process after the exec
+	Parent            Process     // the actor's parent
+	Target            Process     // the process it was done to
+	File              File        // the file it was done to; after a rename the new name
+	OldFile           File        // the file before a rename
+	Extra             []byte      // fields that this registry does not know, as wire bytes; kept, never read
 }
 
 // Number is a field number of the registry.
@@ -584,6 +601,14 @@ const (
 	NLast                  Number = 59  // about_last
 	NNonce                 Number = 60  // nonce
 	NVersion               Number = 61  // version
+	NLogProduct            Number = 70  // log_product
+	NLogService            Number = 71  // log_service
+	NLogCategory           Number = 72  // log_category
+	NLogChannel            Number = 73  // log_channel
+	NLogProvider           Number = 74  // log_provider
+	NLogEventID            Number = 75  // log_event_id
+	NLogLevel              Number = 76  // log_level
+	NAttributes            Number = 77  // attributes
 	NActorKey              Number = 100 // actor_key
 	NActorPID              Number = 101 // actor_pid
 	NActorExecID           Number = 102 // actor_exec_id
@@ -739,6 +764,9 @@ func (e *Event) Append(b []byte) []byte {
 	}
 	if e.hasReport() {
 		b = e.appendReport(b)
+	}
+	if e.hasLog() {
+		b = e.appendLog(b)
 	}
 	if e.hasActor() {
 		b = e.appendActor(b)
@@ -1029,6 +1057,59 @@ func (e *Event) appendReport(b []byte) []byte {
 	if !(e.Version == "") {
 		b = protowire.AppendTag(b, 61, protowire.BytesType)
 		b = protowire.AppendString(b, e.Version)
+	}
+	return b
+}
+
+func (e *Event) hasLog() bool {
+	var n uint64
+	n |= uint64(len(e.LogProduct))
+	n |= uint64(len(e.LogService))
+	n |= uint64(len(e.LogCategory))
+	n |= uint64(len(e.LogChannel))
+	n |= uint64(len(e.LogProvider))
+	n |= uint64(len(e.LogEventID))
+	n |= uint64(len(e.LogLevel))
+	n |= uint64(len(e.Attributes))
+	return n != 0
+}
+
+func (e *Event) appendLog(b []byte) []byte {
+	if !(e.LogProduct == "") {
+		b = protowire.AppendTag(b, 70, protowire.BytesType)
+		b = protowire.AppendString(b, e.LogProduct)
+	}
+	if !(e.LogService == "") {
+		b = protowire.AppendTag(b, 71, protowire.BytesType)
+		b = protowire.AppendString(b, e.LogService)
+	}
+	if !(e.LogCategory == "") {
+		b = protowire.AppendTag(b, 72, protowire.BytesType)
+		b = protowire.AppendString(b, e.LogCategory)
+	}
+	if !(e.LogChannel == "") {
+		b = protowire.AppendTag(b, 73, protowire.BytesType)
+		b = protowire.AppendString(b, e.LogChannel)
+	}
+	if !(e.LogProvider == "") {
+		b = protowire.AppendTag(b, 74, protowire.BytesType)
+		b = protowire.AppendString(b, e.LogProvider)
+	}
+	if !(e.LogEventID == "") {
+		b = protowire.AppendTag(b, 75, protowire.BytesType)
+		b = protowire.AppendString(b, e.LogEventID)
+	}
+	if !(e.LogLevel == "") {
+		b = protowire.AppendTag(b, 76, protowire.BytesType)
+		b = protowire.AppendString(b, e.LogLevel)
+	}
+	if !(len(e.Attributes) == 0) {
+		var one []byte
+		for _, a := range e.Attributes[:min(len(e.Attributes), MaxAttributes)] {
+			one = a.Append(one[:0])
+			b = protowire.AppendTag(b, 77, protowire.BytesType)
+			b = protowire.AppendBytes(b, one)
+		}
 	}
 	return b
 }
@@ -1798,6 +1879,29 @@ func (e *Event) setBytes(n protowire.Number, v []byte) (ok bool, err error) {
 		e.Nonce = string(v)
 	case 61:
 		e.Version = string(v)
+	case 70:
+		e.LogProduct = string(v)
+	case 71:
+		e.LogService = string(v)
+	case 72:
+		e.LogCategory = string(v)
+	case 73:
+		e.LogChannel = string(v)
+	case 74:
+		e.LogProvider = string(v)
+	case 75:
+		e.LogEventID = string(v)
+	case 76:
+		e.LogLevel = string(v)
+	case 77:
+		a, known, err := ParseAttribute(v)
+		if err != nil || !known {
+			return err != nil, err
+		}
+		if len(e.Attributes) >= MaxAttributes {
+			return true, fmt.Errorf("field %d: more than %d entries: %w", n, MaxAttributes, ErrTooBig)
+		}
+		e.Attributes = append(e.Attributes, a)
 	case 100:
 		if len(v) != len(e.Actor.Key) {
 			return true, fmt.Errorf("field %d: %d bytes: %w", n, len(v), ErrMalformed)
@@ -2059,6 +2163,30 @@ func (e *Event) Textify() {
 	}
 	if e.Version != "" {
 		e.Version = Text(e.Version)
+	}
+	if e.LogProduct != "" {
+		e.LogProduct = Text(e.LogProduct)
+	}
+	if e.LogService != "" {
+		e.LogService = Text(e.LogService)
+	}
+	if e.LogCategory != "" {
+		e.LogCategory = Text(e.LogCategory)
+	}
+	if e.LogChannel != "" {
+		e.LogChannel = Text(e.LogChannel)
+	}
+	if e.LogProvider != "" {
+		e.LogProvider = Text(e.LogProvider)
+	}
+	if e.LogEventID != "" {
+		e.LogEventID = Text(e.LogEventID)
+	}
+	if e.LogLevel != "" {
+		e.LogLevel = Text(e.LogLevel)
+	}
+	for i, a := range e.Attributes {
+		e.Attributes[i].Name, e.Attributes[i].Text = Text(a.Name), Text(a.Text)
 	}
 	if e.Actor.Path != "" {
 		e.Actor.Path = Text(e.Actor.Path)
@@ -2337,6 +2465,17 @@ func (e *Event) texts(f func(*string)) {
 	f(&e.Reason)
 	f(&e.Nonce)
 	f(&e.Version)
+	f(&e.LogProduct)
+	f(&e.LogService)
+	f(&e.LogCategory)
+	f(&e.LogChannel)
+	f(&e.LogProvider)
+	f(&e.LogEventID)
+	f(&e.LogLevel)
+	for i := range e.Attributes {
+		f(&e.Attributes[i].Name)
+		f(&e.Attributes[i].Text)
+	}
 	f(&e.Actor.Path)
 	f(&e.Actor.CommandLine)
 	f(&e.Actor.Cwd)
@@ -2513,6 +2652,22 @@ func (e *Event) Value(n Number) Value {
 		return Value{Type: TypeText, Text: e.Nonce, Set: !(e.Nonce == "") || always(e.Kind, n)}
 	case NVersion:
 		return Value{Type: TypeText, Text: e.Version, Set: !(e.Version == "") || always(e.Kind, n)}
+	case NLogProduct:
+		return Value{Type: TypeText, Text: e.LogProduct, Set: !(e.LogProduct == "") || always(e.Kind, n)}
+	case NLogService:
+		return Value{Type: TypeText, Text: e.LogService, Set: !(e.LogService == "") || always(e.Kind, n)}
+	case NLogCategory:
+		return Value{Type: TypeText, Text: e.LogCategory, Set: !(e.LogCategory == "") || always(e.Kind, n)}
+	case NLogChannel:
+		return Value{Type: TypeText, Text: e.LogChannel, Set: !(e.LogChannel == "") || always(e.Kind, n)}
+	case NLogProvider:
+		return Value{Type: TypeText, Text: e.LogProvider, Set: !(e.LogProvider == "") || always(e.Kind, n)}
+	case NLogEventID:
+		return Value{Type: TypeText, Text: e.LogEventID, Set: !(e.LogEventID == "") || always(e.Kind, n)}
+	case NLogLevel:
+		return Value{Type: TypeText, Text: e.LogLevel, Set: !(e.LogLevel == "") || always(e.Kind, n)}
+	case NAttributes:
+		return Value{Type: TypeAttributes, Attributes: e.Attributes, Set: !(len(e.Attributes) == 0) || always(e.Kind, n)}
 	case NActorKey:
 		return Value{Type: TypeKey, key: &e.Actor.Key, Set: !(e.Actor.Key == (Key{})) || always(e.Kind, n)}
 	case NActorPID:

@@ -18,6 +18,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte{0x83, 0xfa, 0x01, 0x08, 0x01, 0x84, 0xfa, 0x01}) // an unknown group
 	f.Add([]byte{0x08, 0x81, 0x80, 0x04})                         // kind 65537
 	f.Add(bytes.Repeat([]byte{0xd2, 0x02, 0x00}, 65))             // 65 empty answers
+	f.Add(logRecord().Append(nil))
+	f.Add([]byte{0xea, 0x04, 0x05, 0x0a, 0x01, 'n', 0x29, 0x00}) // an attribute with a value of a type to come
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var e event.Event
 		if e.Decode(b) != nil {

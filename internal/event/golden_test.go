@@ -52,6 +52,15 @@ func linuxPipe() *event.Event {
 	}
 }
 
+// logRecord has what registry version 4 added.
+func logRecord() *event.Event {
+	return &event.Event{
+		Kind: event.LogRecord, OS: event.Windows, HostTime: 1_795_000_000_000_000, LogProduct: "windows", LogService: "security", LogChannel: "Security",
+		LogProvider: "Microsoft-Windows-Security-Auditing", LogEventID: "4624", LogLevel: "information",
+		Attributes: []event.Attribute{event.TextAttribute("TargetUserName", "\xc6\xfc"), event.IntAttribute("LogonType", -3), event.BoolAttribute("Elevated", true)},
+	}
+}
+
 // macConnect is written by hand: no macOS sensor exists yet, but its shapes must fit.
 func macConnect() *event.Event {
 	return &event.Event{
@@ -81,7 +90,7 @@ func goldenEvents(t *testing.T) map[string]*event.Event {
 	if err != nil {
 		t.Fatalf("read the rendered Sysmon record: %v", err)
 	}
-	return map[string]*event.Event{"linux-exec": linuxExec(), "linux-pipe": linuxPipe(), "windows-sysmon-1": e, "macos-connect": macConnect()}
+	return map[string]*event.Event{"linux-exec": linuxExec(), "linux-pipe": linuxPipe(), "windows-sysmon-1": e, "macos-connect": macConnect(), "windows-log-record": logRecord()}
 }
 
 // The bytes of an event are on disk for years: what these four say today, every later version must say.

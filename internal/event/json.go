@@ -56,6 +56,15 @@ func (e *Event) JSON() []byte {
 			b = append(b, ']')
 		case f.Type == TypeText:
 			b = appendString(b, Text(v.Text))
+		case f.Type == TypeAttributes:
+			b = append(b, '{')
+			for i, a := range v.Attributes {
+				if i > 0 {
+					b = append(b, ',')
+				}
+				b = AppendAttributeJSON(b, a.textified())
+			}
+			b = append(b, '}')
 		default:
 			b = appendString(b, v.String())
 		}
@@ -149,6 +158,12 @@ func appendJSONField(b []byte, f registry.Field, raw json.RawMessage) ([]byte, e
 			b = bytes(Bytes(s))
 		}
 		return b, nil
+	case TypeAttributes:
+		list, err := ParseAttributesJSON(raw)
+		for _, a := range list {
+			b = bytes(a.untextified().Append(nil))
+		}
+		return b, err
 	case TypeText, TypeKey, TypeAddr, TypeHash:
 	}
 	var s string

@@ -39,6 +39,8 @@ func fill(t *testing.T) *event.Event {
 			v.SetString(f.Name + "\xff")
 		case registry.Texts:
 			v.Set(reflect.ValueOf([]string{f.Name, "", "\xfe"}))
+		case registry.Attributes:
+			v.Set(reflect.ValueOf([]event.Attribute{event.TextAttribute("TargetUserName\xff", "\xfe"), event.IntAttribute("LogonType", -3), event.BoolAttribute("Elevated", true), event.BoolAttribute("Virtual", false), event.TextAttribute("empty", "")}))
 		case registry.Key, registry.Hash:
 			reflect.Copy(v, reflect.ValueOf([]byte(f.Name[:5])))
 		case registry.Addr:

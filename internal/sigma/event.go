@@ -16,6 +16,7 @@ type EventRecord struct {
 	e      *event.Event
 	fields map[string]accessor
 	source []LogSource
+	log    [3]LogSource // of a log record, which names its own
 }
 
 type accessor func(*event.Event) Value
@@ -35,6 +36,26 @@ var schema = sync.OnceValue(newEventSchema)
 func (r *EventRecord) Set(e *event.Event) {
 	s := schema()
 	r.e, r.fields, r.source = e, s.kinds[e.Kind], s.source[e.OS][e.Kind]
+	if e.Kind == event.LogRecord {
+		r.source = r.logSources()
+	}
+}
+
+// logSources gives what a log record says of itself, as rules name it: the product with the service, with the category,
+// and with both where it has both. A rule that names less covers each of them.
+func (r *EventRecord) logSources() []LogSource {
+	product, service, category := strings.ToLower(r.e.LogProduct), strings.ToLower(r.e.LogService), strings.ToLower(r.e.LogCategory)
+	out := r.log[:0]
+	if service != "" {
+		out = append(out, LogSource{Product: product, Service: service})
+	}
+	if category != "" {
+		out = append(out, LogSource{Product: product, Category: category})
+	}
+	if service != "" && category != "" || len(out) == 0 {
+		out = append(out, LogSource{Product: product, Category: category, Service: service})
+	}
+	return out
 }
 
 // LogSources implements Record: the Sigma category of the kind, and the kind's own name as a category.
@@ -42,6 +63,11 @@ func (r *EventRecord) LogSources() []LogSource { return r.source }
 
 // Lookup implements Record.
 func (r *EventRecord) Lookup(field string) Value {
+	if r.e.Kind == event.LogRecord {
+		if a, ok := r.e.Attribute(field); ok { // the log's own names come first
+			return attributeValue(a)
+		}
+	}
 	if get, ok := r.fields[field]; ok {
 		return get(r.e)
 	}
@@ -51,10 +77,29 @@ func (r *EventRecord) Lookup(field string) Value {
 // Each implements Record: every field that is present, by its registry name.
 func (r *EventRecord) Each(yield func(string, Value) bool) {
 	for _, f := range schema().each {
+		if f.Type == event.TypeAttributes {
+			for _, a := range r.e.Attributes {
+				if !yield(a.Name, attributeValue(a)) {
+					return
+				}
+			}
+			continue
+		}
 		if v := eventValue(r.e, event.Number(f.Number)); v.Kind != Absent && !yield(f.Name, v) {
 			return
 		}
 	}
+}
+
+func attributeValue(a event.Attribute) Value {
+	switch a.Type {
+	case event.AttributeInt:
+		return Value{Kind: Int, Int: a.Int}
+	case event.AttributeBool:
+		return truth(a.Int != 0)
+	case event.AttributeText:
+	}
+	return Value{Kind: Text, Text: a.Text}
 }
 
 // eventValue reads a field of the registry.
@@ -81,7 +126,7 @@ func eventValue(e *event.Event, n event.Number) Value {
 		if v.Uint < 1<<63 {
 			return Value{Kind: Int, Int: int64(v.Uint)}
 		}
-	case event.TypeKey, event.TypeHash:
+	case event.TypeKey, event.TypeHash, event.TypeAttributes:
 	}
 	return Value{Kind: Text, Text: v.String()}
 }
@@ -174,6 +219,9 @@ func derived(m map[string]accessor, k event.Kind) {
 		m["FileExecutable"] = func(e *event.Event) Value { return truth(e.File.Mode&0o111 != 0) }
 	default:
 		m["ImageInMemory"], m["ImageDeleted"] = flag(event.FlagMemoryFile), flag(event.FlagDeleted)
+	}
+	if k == event.LogRecord { // as most rules for logs of Windows name them
+		m["EventID"], m["Channel"], m["Provider_Name"], m["Level"] = m["log_event_id"], m["log_channel"], m["log_provider"], m["log_level"]
 	}
 	m["StdinIsSocket"] = func(*event.Event) Value { return truth(k == event.NetStdioSocket) }
 	if k.Sigma() == "network_connection" {

@@ -21,12 +21,24 @@ type Ruleset struct {
 	automata int
 
 	witnesses map[*Rule]witness
-	mu        sync.Mutex // guards shards
+	words     map[string]bool // products, categories and services that rules name
+	mu        sync.Mutex      // guards shards
 	shards    map[LogSource]*shard
 }
 
-// maxShards bounds how many log sources have an index: an import may name any.
-const maxShards = 512
+// maxShards bounds how many log sources have an index.
+const maxShards = 4096
+
+// canonical takes out of a log source what no rule names: a log may call itself anything, and each source has an index
+// of its own.
+func (s *Ruleset) canonical(l LogSource) LogSource {
+	for _, word := range []*string{&l.Product, &l.Category, &l.Service} {
+		if !s.words[*word] {
+			*word = ""
+		}
+	}
+	return l
+}
 
 // shard gives the rules of a log source with their index, made when it is first asked for.
 func (s *Ruleset) shard(l LogSource) *shard {
@@ -87,14 +99,7 @@ func (s *Scratch) Judge(r Record, skip func(*Rule) bool) []Hit {
 	var hits []Hit
 	sources := r.LogSources()
 	for i, l := range sources {
-		m, ok := s.shards[l]
-		if !ok {
-			sh := s.set.shard(l)
-			m = &marks{of: sh, rules: make([]uint64, len(sh.always)), texts: make([]uint32, sh.texts)}
-			if len(s.shards) < maxShards {
-				s.shards[l] = m
-			}
-		}
+		m := s.marks(l)
 		for at, word := range m.candidates(s) {
 			for ; word != 0; word &= word - 1 {
 				rule := m.of.rules[at*64+bits.TrailingZeros64(word)]
@@ -111,6 +116,26 @@ func (s *Scratch) Judge(r Record, skip func(*Rule) bool) []Hit {
 		}
 	}
 	return hits
+}
+
+// marks gives the rules of a log source, as they are marked for one record after the other. Names that no rule has lead to
+// those of the source without them: a host that calls its logs by thousands of names costs no index for each.
+func (s *Scratch) marks(l LogSource) *marks {
+	m, ok := s.shards[l]
+	if ok {
+		return m
+	}
+	known := s.set.canonical(l)
+	if m, ok = s.shards[known]; !ok {
+		sh := s.set.shard(known)
+		m = &marks{of: sh, rules: make([]uint64, len(sh.always)), texts: make([]uint32, sh.texts)}
+	}
+	for _, name := range []LogSource{known, l} {
+		if len(s.shards) < maxShards {
+			s.shards[name] = m
+		}
+	}
+	return m
 }
 
 // Builder collects rule files and compiles them. It is used once, by one goroutine.
@@ -173,7 +198,12 @@ func (b *Builder) Reject(file, class, reason string) {
 
 // Build applies the filters and gives the set.
 func (b *Builder) Build() *Ruleset {
-	set := &Ruleset{rules: b.rules, byID: map[string]*Rule{}, fields: b.slots.fields, items: len(b.slots.items), automata: b.slots.automata, rejected: b.rejected, witnesses: map[*Rule]witness{}, shards: map[LogSource]*shard{}}
+	set := &Ruleset{rules: b.rules, byID: map[string]*Rule{}, fields: b.slots.fields, items: len(b.slots.items), automata: b.slots.automata, rejected: b.rejected, witnesses: map[*Rule]witness{}, shards: map[LogSource]*shard{}, words: map[string]bool{}}
+	for _, r := range b.rules {
+		for _, word := range []string{r.Source.Product, r.Source.Category, r.Source.Service} {
+			set.words[word] = true
+		}
+	}
 	scratch := set.Scratch()
 	for _, f := range b.filters {
 		warn, refused := f.settle(b.rules, scratch)

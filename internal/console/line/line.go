@@ -5,6 +5,7 @@ package line
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,6 +27,9 @@ func Of(e *event.Event) detection.Said {
 		return network(e)
 	case e.Kind >= event.Dropped && e.Kind <= event.SensorSignal:
 		return sensor(e)
+	}
+	if e.Kind == event.LogRecord {
+		return log(e)
 	}
 	return detection.Said{En: who(&e.Actor) + ": " + e.Kind.String(), Ja: who(&e.Actor) + ": " + e.Kind.String()}
 }
@@ -201,6 +205,34 @@ func commandLine(p *event.Process) string {
 		return p.CommandLine
 	}
 	return p.Path
+}
+
+// maxTold bounds the attributes that a sentence tells of.
+const maxTold = 4
+
+// log tells of a record whose meaning only its log knows: where it stood, what it is called there, and its first texts.
+func log(e *event.Event) detection.Said {
+	from := strings.Join(slices.DeleteFunc([]string{e.LogProduct, e.LogService, e.LogCategory, e.LogChannel}, func(s string) bool { return s == "" }), "/")
+	if e.LogProvider != "" {
+		from += " (" + e.LogProvider + ")"
+	}
+	what := e.LogEventID
+	if what == "" {
+		what = "-"
+	}
+	var told []string
+	for _, a := range e.Attributes {
+		if text := a.String(); text != "" && len(told) < maxTold {
+			told = append(told, a.Name+"="+event.Clip(text, 80))
+		}
+	}
+	from, what = event.Clip(from, maxQuote), event.Clip(what, maxQuote)
+	en, ja := "log record "+what+" of "+from, from+" のログ記録 "+what
+	if len(told) > 0 {
+		list := event.Clip(strings.Join(told, ", "), maxQuote)
+		en, ja = en+": "+list, ja+": "+list
+	}
+	return said(en, ja)
 }
 
 func hash(e *event.Event) string {

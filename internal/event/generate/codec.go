@@ -69,7 +69,7 @@ func asked(p printer, k block) {
 			p("n |= uint64(%s)", expr)
 		case registry.Bool:
 			p("if %s {\nn |= 1\n}", expr)
-		case registry.Text, registry.Texts:
+		case registry.Text, registry.Texts, registry.Attributes:
 			p("n |= uint64(len(%s))", expr)
 		case registry.Key:
 			p("n |= binary.NativeEndian.Uint64(%s[:]) | binary.NativeEndian.Uint64(%s[8:])", expr, expr)
@@ -99,6 +99,8 @@ func appended(p printer, k block) {
 			p("b = protowire.AppendTag(b, %d, protowire.BytesType)\nb = protowire.AppendString(b, %s)", f.Number, expr)
 		case registry.Texts:
 			p("for _, s := range atMost(%s) {\nb = protowire.AppendTag(b, %d, protowire.BytesType)\nb = protowire.AppendString(b, s)\n}", expr, f.Number)
+		case registry.Attributes:
+			p("var one []byte\nfor _, a := range %s[:min(len(%s), MaxAttributes)] {\none = a.Append(one[:0])\nb = protowire.AppendTag(b, %d, protowire.BytesType)\nb = protowire.AppendBytes(b, one)\n}", expr, expr, f.Number)
 		case registry.Key, registry.Hash:
 			p("b = protowire.AppendTag(b, %d, protowire.BytesType)\nb = protowire.AppendBytes(b, %s[:])", f.Number, expr)
 		case registry.Addr:
@@ -143,6 +145,8 @@ func bytesFields(p printer, fields []registry.Field) {
 			p("case %d: e.%s = string(v)", f.Number, f.Go)
 		case registry.Texts:
 			p("case %d:\nif len(e.%s) >= MaxTexts {\nreturn true, fmt.Errorf(\"field %%d: more than %%d entries: %%w\", n, MaxTexts, ErrTooBig)\n}\ne.%s = append(e.%s, string(v))", f.Number, f.Go, f.Go, f.Go)
+		case registry.Attributes:
+			p("case %d:\na, known, err := ParseAttribute(v)\nif err != nil || !known {\nreturn err != nil, err\n}\nif len(e.%s) >= MaxAttributes {\nreturn true, fmt.Errorf(\"field %%d: more than %%d entries: %%w\", n, MaxAttributes, ErrTooBig)\n}\ne.%s = append(e.%s, a)", f.Number, f.Go, f.Go, f.Go)
 		case registry.Key, registry.Hash:
 			p("case %d:\nif len(v) != len(e.%s) {\nreturn true, fmt.Errorf(\"field %%d: %%d bytes: %%w\", n, len(v), ErrMalformed)\n}\ncopy(e.%s[:], v)", f.Number, f.Go, f.Go)
 		case registry.Addr:

@@ -145,6 +145,8 @@ func texts(p printer, fields []registry.Field) {
 			p("if e.%s != \"\" {\ne.%s = Text(e.%s)\n}", f.Go, f.Go, f.Go)
 		case registry.Texts:
 			p("for i, s := range e.%s {\ne.%s[i] = Text(s)\n}", f.Go, f.Go)
+		case registry.Attributes:
+			p("for i, a := range e.%s {\ne.%s[i].Name, e.%s[i].Text = Text(a.Name), Text(a.Text)\n}", f.Go, f.Go, f.Go)
 		default: // no text
 		}
 	}
@@ -156,6 +158,8 @@ func texts(p printer, fields []registry.Field) {
 			p("f(&e.%s)", f.Go)
 		case registry.Texts:
 			p("for i := range e.%s {\nf(&e.%s[i])\n}", f.Go, f.Go)
+		case registry.Attributes:
+			p("for i := range e.%s {\nf(&e.%s[i].Name)\nf(&e.%s[i].Text)\n}", f.Go, f.Go, f.Go)
 		default: // no text
 		}
 	}
@@ -179,6 +183,8 @@ func values(p printer, fields []registry.Field) {
 			p("case %s: return Value{Type: TypeText, Text: e.%s, Set: %s}", c, f.Go, set)
 		case registry.Texts:
 			p("case %s: return Value{Type: TypeTexts, Texts: e.%s, Set: %s}", c, f.Go, set)
+		case registry.Attributes:
+			p("case %s: return Value{Type: TypeAttributes, Attributes: e.%s, Set: %s}", c, f.Go, set)
 		case registry.Key:
 			p("case %s: return Value{Type: TypeKey, key: &e.%s, Set: %s}", c, f.Go, set)
 		case registry.Hash:

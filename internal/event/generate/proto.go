@@ -15,9 +15,10 @@ func writeProto(b *bytes.Buffer) {
 	p("option go_package = \"github.com/yagura-edr/yagura/internal/gen/sensor/v1;sensorv1\";\n")
 	p("// Event is one thing that happened on a host. Strings made on a host are bytes: one invalid byte in a\n// proto string would refuse the whole message.\nmessage Event {")
 	for _, f := range registry.Fields() {
-		t := map[registry.Type]string{registry.Uint: "uint64", registry.Int: "sint64", registry.Bool: "bool", registry.Text: "bytes", registry.Texts: "repeated bytes", registry.Key: "bytes", registry.Addr: "bytes", registry.Hash: "bytes"}[f.Type]
+		t := map[registry.Type]string{registry.Uint: "uint64", registry.Int: "sint64", registry.Bool: "bool", registry.Text: "bytes", registry.Texts: "repeated bytes", registry.Key: "bytes", registry.Addr: "bytes", registry.Hash: "bytes", registry.Attributes: "repeated Attribute"}[f.Type]
 		p("  // %s", comment(f))
 		p("  %s %s = %d;", t, f.Name, f.Number)
 	}
-	p("}")
+	p("}\n")
+	p("// Attribute is a field of a log record under the name that its log gives it. It has one value.\nmessage Attribute {\n  bytes name = 1;\n  oneof value {\n    bytes text = 2;\n    sint64 int = 3;\n    bool bool = 4;\n  }\n}")
 }

@@ -4,7 +4,7 @@ import "github.com/yagura-edr/yagura/internal/event/registry"
 
 var goType = map[registry.Type]string{
 	registry.Uint: "uint64", registry.Int: "int64", registry.Bool: "bool", registry.Text: "string",
-	registry.Texts: "[]string", registry.Key: "Key", registry.Addr: "netip.Addr", registry.Hash: "[32]byte",
+	registry.Texts: "[]string", registry.Key: "Key", registry.Addr: "netip.Addr", registry.Hash: "[32]byte", registry.Attributes: "[]Attribute",
 }
 
 func goFieldType(f registry.Field) string {
@@ -23,7 +23,7 @@ func isZero(f registry.Field, expr string) string {
 		return "!" + expr
 	case registry.Text:
 		return expr + ` == ""`
-	case registry.Texts:
+	case registry.Texts, registry.Attributes:
 		return "len(" + expr + ") == 0"
 	case registry.Key:
 		return expr + " == (Key{})"

@@ -182,6 +182,14 @@ var Top = []Field{
 		Number: 61, Go: "Version", Name: "version", Type: Text, OS: AllOS, Source: Sensor, Hunt: "Version", Since: 1,
 		En: "version of the sensor, or kernel release on sensor.start", Ja: "センサーの版",
 	},
+	{Number: 70, Go: "LogProduct", Name: "log_product", Type: Text, OS: AllOS, Source: Imported, OCSF: "metadata.product.name", Hunt: "LogProduct", Since: 4, En: "whose log it is, as Sigma names it: windows, linux, aws …", Ja: "ログの製品(Sigma の名前: windows、linux、aws など)"},
+	{Number: 71, Go: "LogService", Name: "log_service", Type: Text, OS: AllOS, Source: Imported, Hunt: "LogService", Since: 4, En: "which log of the product, as Sigma names it: security, auditd, sshd …", Ja: "製品内のログ(Sigma の名前: security、auditd、sshd など)"},
+	{Number: 72, Go: "LogCategory", Name: "log_category", Type: Text, OS: AllOS, Source: Imported, Hunt: "LogCategory", Since: 4, En: "what the records tell of, as Sigma names it: webserver, firewall …; mostly empty", Ja: "記録の種別(Sigma の名前: webserver、firewall など)。多くは空"},
+	{Number: 73, Go: "LogChannel", Name: "log_channel", Type: Text, OS: AllOS, Source: Imported, Hunt: "LogChannel", Since: 4, En: "channel, file or facility that it stood in, as the product names it", Ja: "記録があったチャネル、ファイル、ファシリティー(製品での名前)"},
+	{Number: 74, Go: "LogProvider", Name: "log_provider", Type: Text, OS: AllOS, Source: Imported, OCSF: "metadata.log_provider", Hunt: "LogProvider", Since: 4, En: "program or provider that wrote it", Ja: "記録したプログラムまたはプロバイダー"},
+	{Number: 75, Go: "LogEventID", Name: "log_event_id", Type: Text, OS: AllOS, Source: Imported, OCSF: "metadata.event_code", Hunt: "LogEventId", Since: 4, En: "what the provider calls this kind of record: 4624, USER_LOGIN …", Ja: "プロバイダーによる記録の種類の番号または名前(4624、USER_LOGIN など)"},
+	{Number: 76, Go: "LogLevel", Name: "log_level", Type: Text, OS: AllOS, Source: Imported, OCSF: "severity", Hunt: "LogLevel", Since: 4, En: "how important the provider calls it", Ja: "プロバイダーによる重要度"},
+	{Number: 77, Go: "Attributes", Name: "attributes", Type: Attributes, OS: AllOS, Source: Imported, OCSF: "unmapped", Hunt: "extra", Since: 4, En: "what else the record holds: names as in the log, with typed values", Ja: "記録のその他の項目(ログでの名前と型付きの値)"},
 }
 
 var process = Shape{Go: "Process", En: "Process says who acted, as it was at the time of the event. A zero Key means that no process is named.", Fields: []Field{
@@ -238,7 +246,7 @@ type Block struct {
 }
 
 // Blocks lists the blocks of Top, in order.
-var Blocks = []Block{{1, "Head"}, {9, "Origin"}, {20, "End"}, {30, "Network"}, {40, "Query"}, {50, "Report"}}
+var Blocks = []Block{{1, "Head"}, {9, "Origin"}, {20, "End"}, {30, "Network"}, {40, "Query"}, {50, "Report"}, {70, "Log"}}
 
 // Places lists the shapes of an event.
 var Places = []Place{

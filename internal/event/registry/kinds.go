@@ -38,6 +38,7 @@ var Kinds = []Kind{
 	{Number: 97, Name: "sensor.canary", Go: "SensorCanary", Class: "sensor", Group: "other", Lane: "critical", Since: 1, Hunt: "SensorEvents", Hook: "sensor: names the process it started for a nonce (target)", En: "the sensor proves its sight with the server's nonce", Ja: "センサーがサーバーの値で監視できていることを証明する"},
 	{Number: 98, Name: "sensor.tamper", Go: "SensorTamper", Class: "sensor", Group: "other", Lane: "critical", Since: 3, Hunt: "SensorEvents", Hook: "sensor: what its kernel programs decide by, and its isolation, looked at every 5 s", ATTACK: []string{"T1562.001"}, En: "somebody changed how the sensor sees or what it holds in place (subject: what; state: found, lost, restored)", Ja: "センサーの監視やネットワーク隔離が外部から変更された(subject: 対象、state: found・lost・restored)"},
 	{Number: 99, Name: "sensor.signal", Go: "SensorSignal", Class: "sensor", Group: "other", Lane: "critical", Since: 3, Hunt: "SensorEvents", Hook: "Linux: tp_btf/signal_generate", ATTACK: []string{"T1562.001"}, En: "a process sent the sensor a signal that stops or ends it (request: its number)", Ja: "プロセスがセンサーに、停止または終了させるシグナルを送った(request は番号)"},
+	{Number: 110, Name: "log.record", Go: "LogRecord", Class: "log", Group: "other", Lane: "bulk", Since: 4, Hunt: "LogEvents", Hook: "import", En: "a record of another program's log that no other kind holds", Ja: "ほかの種類に当てはまらない、ほかのプログラムのログの記録"},
 }
 
 // Sigma maps Sigma field names to fields. A field that no sensor of the host's OS fills makes a rule blind there.

@@ -10,21 +10,22 @@
 package registry
 
 // Version is the registry version that segments and Hello record. It grows with every added field or kind.
-const Version = 3
+const Version = 4
 
 // Type says how a field is kept in Go, on the wire and in the store.
 type Type uint8
 
 // The field types. Zero values mean "absent" except where a kind lists the field in Always.
 const (
-	Uint  Type = iota + 1 // uint64; varint; UBIGINT
-	Int                   // int64; zigzag varint; BIGINT
-	Bool                  // bool; varint; BOOLEAN
-	Text                  // string made on a host: any bytes until ingest, Text form after; bytes; VARCHAR
-	Texts                 // list of Text, at most 64; repeated bytes; VARCHAR[]
-	Key                   // process key, 128 opaque bits; bytes; UUID-sized BLOB in hex (VARCHAR)
-	Addr                  // netip.Addr; 4 or 16 bytes; VARCHAR
-	Hash                  // SHA-256 as 32 bytes; VARCHAR in lower-case hex
+	Uint       Type = iota + 1 // uint64; varint; UBIGINT
+	Int                        // int64; zigzag varint; BIGINT
+	Bool                       // bool; varint; BOOLEAN
+	Text                       // string made on a host: any bytes until ingest, Text form after; bytes; VARCHAR
+	Texts                      // list of Text, at most 64; repeated bytes; VARCHAR[]
+	Key                        // process key, 128 opaque bits; bytes; UUID-sized BLOB in hex (VARCHAR)
+	Addr                       // netip.Addr; 4 or 16 bytes; VARCHAR
+	Hash                       // SHA-256 as 32 bytes; VARCHAR in lower-case hex
+	Attributes                 // names with typed values, at most 256; repeated message; VARCHAR[] of JSON members
 )
 
 // OS is a set of operating systems; a field outside the host's OS is "not applicable", never "blind".
@@ -89,15 +90,19 @@ type Place struct {
 // A kind of no such class is of ClassSensor: the sensor's word on itself.
 var Classes = []string{"process", "file", "network", "dns", "memory"}
 
-// ClassSensor is the class of what a sensor tells of itself.
-const ClassSensor = "sensor"
+// ClassSensor is the class of what a sensor tells of itself, ClassLog that of records of other programs' logs. Whether a
+// log comes is not the sensor's sight.
+const (
+	ClassSensor = "sensor"
+	ClassLog    = "log"
+)
 
 // Kind is one kind of event.
 type Kind struct {
 	Number int
 	Name   string // "process.exec"
 	Go     string // "ProcessExec"
-	Class  string // one of Classes, or ClassSensor
+	Class  string // one of Classes, ClassSensor or ClassLog
 	Group  string // segment group: process, network, file, other
 	Lane   string // critical, network, bulk
 	Since  int

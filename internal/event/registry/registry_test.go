@@ -18,7 +18,7 @@ const golden = "testdata/numbers.golden"
 
 var typeName = map[registry.Type]string{
 	registry.Uint: "uint", registry.Int: "int", registry.Bool: "bool", registry.Text: "text",
-	registry.Texts: "texts", registry.Key: "key", registry.Addr: "addr", registry.Hash: "hash",
+	registry.Texts: "texts", registry.Key: "key", registry.Addr: "addr", registry.Hash: "hash", registry.Attributes: "attributes",
 }
 
 func rows() []string {
@@ -93,7 +93,7 @@ func TestFieldsAreWhole(t *testing.T) {
 }
 
 func TestKindsAreWhole(t *testing.T) {
-	classes := append(slices.Clone(registry.Classes), registry.ClassSensor)
+	classes := append(slices.Clone(registry.Classes), registry.ClassSensor, registry.ClassLog)
 	number, seen, last := map[int]bool{}, map[string]bool{}, 0
 	fields := map[string]bool{}
 	for _, f := range registry.Fields() {

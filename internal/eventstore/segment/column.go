@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -41,7 +42,7 @@ func newColumn(name string, kind registry.Type, rows int) *column {
 	switch {
 	case numeric(kind):
 		c.numbers = make([]uint64, 0, rows)
-	case kind == registry.Texts:
+	case kind == registry.Texts, kind == registry.Attributes:
 		c.ends = append(make([]int32, 0, rows+1), 0)
 		fallthrough
 	default:
@@ -150,7 +151,7 @@ func (c *column) finish(rows int) arrow.Array {
 			}
 		}
 		return made(arrow.FixedWidthTypes.Boolean, []*memory.Buffer{memory.NewBufferBytes(bits)}, nil)
-	case registry.Texts:
+	case registry.Texts, registry.Attributes:
 		// A list of dictionary values is nothing that the Parquet writer takes.
 		return made(arrow.ListOf(arrow.BinaryTypes.String), []*memory.Buffer{memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(c.ends))}, []arrow.ArrayData{c.plain(c.codes, nil, 0)})
 	default: // kept as texts
@@ -197,6 +198,14 @@ func shownAs(t registry.Type) func(to, wire []byte) ([]byte, error) {
 				return to, fmt.Errorf("key of %d bytes: %w", len(wire), event.ErrMalformed)
 			}
 			return append(to, event.Key(wire).String()...), nil
+		}
+	case registry.Attributes:
+		return func(to, wire []byte) ([]byte, error) {
+			a, known, err := event.ParseAttribute(wire)
+			if err != nil || !known {
+				return to, errors.Join(err, event.ErrMalformed) // the reader of rows keeps unknown ones among the unknown fields
+			}
+			return event.AppendAttributeJSON(to, a), nil
 		}
 	case registry.Hash:
 		return func(to, wire []byte) ([]byte, error) { return hex.AppendEncode(to, wire), nil }

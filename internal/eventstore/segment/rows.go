@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -90,7 +91,7 @@ func (d *Decoder) Wire(b []byte, rec arrow.RecordBatch, i int) ([]byte, error) {
 				return b, wrongType(p.field, col)
 			}
 			b = protowire.AppendVarint(protowire.AppendTag(b, n, protowire.VarintType), protowire.EncodeBool(c.Value(i)))
-		case registry.Texts:
+		case registry.Texts, registry.Attributes:
 			c, ok := col.(*array.List)
 			if !ok {
 				return b, wrongType(p.field, col)
@@ -101,7 +102,11 @@ func (d *Decoder) Wire(b []byte, rec arrow.RecordBatch, i int) ([]byte, error) {
 			}
 			from, to := c.ValueOffsets(i)
 			for j := from; j < to; j++ {
-				b = protowire.AppendString(protowire.AppendTag(b, n, protowire.BytesType), each.Value(int(j)))
+				v, err := wireBytes(p.field.Type, each.Value(int(j)))
+				if err != nil {
+					return b, fmt.Errorf("column %s: %w", p.field.Name, err)
+				}
+				b = protowire.AppendBytes(protowire.AppendTag(b, n, protowire.BytesType), v)
 			}
 		default:
 			c, ok := col.(*array.String)
@@ -137,6 +142,12 @@ func wireBytes(t registry.Type, s string) ([]byte, error) {
 	case registry.Addr:
 		a, err := netip.ParseAddr(s)
 		return a.AsSlice(), err
+	case registry.Attributes:
+		list, err := event.ParseAttributesJSON([]byte("{" + s + "}"))
+		if err != nil || len(list) != 1 {
+			return nil, fmt.Errorf("%.80q is no attribute: %w", s, errors.Join(err, event.ErrMalformed))
+		}
+		return list[0].Append(nil), nil
 	default:
 		return []byte(s), nil
 	}

@@ -89,6 +89,13 @@ func (t table) first(wire []byte) (x item, rest []byte, err error) {
 	if x.field != nil && varint != numeric(x.field.Type) {
 		x.field = nil
 	}
+	if x.field != nil && x.field.Type == registry.Attributes {
+		if _, known, err := event.ParseAttribute(x.bytes); err != nil {
+			return x, nil, fmt.Errorf("field %s: %w", x.field.Name, err)
+		} else if !known {
+			x.field = nil // a newer version wrote it
+		}
+	}
 	x.raw = wire[:end]
 	return x, wire[end:], nil
 }
@@ -121,17 +128,17 @@ func (t table) read(r *row) error {
 			continue
 		}
 		switch f.Type {
-		case registry.Text, registry.Texts:
-			if !utf8.Valid(x.bytes) {
+		case registry.Text, registry.Texts, registry.Attributes:
+			if !validText(f.Type, x.bytes) {
 				return fmt.Errorf("field %s is not valid UTF-8: ingest did not make it text", f.Name)
 			}
-			if f.Type == registry.Texts {
+			if most := maxEntries(f.Type); most > 0 {
 				at := slices.IndexFunc(lists, func(l listed) bool { return l.field == f })
 				if at < 0 {
 					at, lists = len(lists), append(lists, listed{field: f})
 				}
-				if lists[at].entries++; lists[at].entries > event.MaxTexts {
-					return fmt.Errorf("field %s has more than %d entries: %w", f.Name, event.MaxTexts, event.ErrTooBig)
+				if lists[at].entries++; lists[at].entries > most {
+					return fmt.Errorf("field %s has more than %d entries: %w", f.Name, most, event.ErrTooBig)
 				}
 			}
 		case registry.Key, registry.Hash, registry.Addr:
@@ -145,6 +152,26 @@ func (t table) read(r *row) error {
 		}
 	}
 	return nil
+}
+
+func validText(t registry.Type, b []byte) bool {
+	if t != registry.Attributes {
+		return utf8.Valid(b)
+	}
+	a, _, _ := event.ParseAttribute(b) // it was read once: see first
+	return utf8.ValidString(a.Name) && utf8.ValidString(a.Text)
+}
+
+// maxEntries bounds the entries of a list field; 0: it is none.
+func maxEntries(t registry.Type) int {
+	switch t {
+	case registry.Texts:
+		return event.MaxTexts
+	case registry.Attributes:
+		return event.MaxAttributes
+	default:
+		return 0
+	}
 }
 
 func sized(t registry.Type, n int) bool {

@@ -151,7 +151,7 @@ func writeParquet(f io.Writer, rows []row, fields table, meta map[string]string)
 		props = append(props, parquet.WithDictionaryFor(c, false))
 	}
 	for _, f := range fields {
-		if f != nil && (f.Type == registry.Text || f.Type == registry.Texts) {
+		if f != nil && (f.Type == registry.Text || f.Type == registry.Texts || f.Type == registry.Attributes) {
 			// Smallest and largest of a command line or a path skip nothing, and cost a look at each value.
 			props = append(props, parquet.WithStatsFor(f.Name, false))
 		}

@@ -115,6 +115,22 @@ type Event struct {
 	Nonce []byte `protobuf:"bytes,60,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	// version of the sensor, or kernel release on sensor.start
 	Version []byte `protobuf:"bytes,61,opt,name=version,proto3" json:"version,omitempty"`
+	// whose log it is, as Sigma names it: windows, linux, aws …
+	LogProduct []byte `protobuf:"bytes,70,opt,name=log_product,json=logProduct,proto3" json:"log_product,omitempty"`
+	// which log of the product, as Sigma names it: security, auditd, sshd …
+	LogService []byte `protobuf:"bytes,71,opt,name=log_service,json=logService,proto3" json:"log_service,omitempty"`
+	// what the records tell of, as Sigma names it: webserver, firewall …; mostly empty
+	LogCategory []byte `protobuf:"bytes,72,opt,name=log_category,json=logCategory,proto3" json:"log_category,omitempty"`
+	// channel, file or facility that it stood in, as the product names it
+	LogChannel []byte `protobuf:"bytes,73,opt,name=log_channel,json=logChannel,proto3" json:"log_channel,omitempty"`
+	// program or provider that wrote it
+	LogProvider []byte `protobuf:"bytes,74,opt,name=log_provider,json=logProvider,proto3" json:"log_provider,omitempty"`
+	// what the provider calls this kind of record: 4624, USER_LOGIN …
+	LogEventId []byte `protobuf:"bytes,75,opt,name=log_event_id,json=logEventId,proto3" json:"log_event_id,omitempty"`
+	// how important the provider calls it
+	LogLevel []byte `protobuf:"bytes,76,opt,name=log_level,json=logLevel,proto3" json:"log_level,omitempty"`
+	// what else the record holds: names as in the log, with typed values
+	Attributes []*Attribute `protobuf:"bytes,77,rep,name=attributes,proto3" json:"attributes,omitempty"`
 	// process key: equal or not is the only question
 	ActorKey []byte `protobuf:"bytes,100,opt,name=actor_key,json=actorKey,proto3" json:"actor_key,omitempty"`
 	// process id in the host's namespace
@@ -675,6 +691,62 @@ func (x *Event) GetNonce() []byte {
 func (x *Event) GetVersion() []byte {
 	if x != nil {
 		return x.Version
+	}
+	return nil
+}
+
+func (x *Event) GetLogProduct() []byte {
+	if x != nil {
+		return x.LogProduct
+	}
+	return nil
+}
+
+func (x *Event) GetLogService() []byte {
+	if x != nil {
+		return x.LogService
+	}
+	return nil
+}
+
+func (x *Event) GetLogCategory() []byte {
+	if x != nil {
+		return x.LogCategory
+	}
+	return nil
+}
+
+func (x *Event) GetLogChannel() []byte {
+	if x != nil {
+		return x.LogChannel
+	}
+	return nil
+}
+
+func (x *Event) GetLogProvider() []byte {
+	if x != nil {
+		return x.LogProvider
+	}
+	return nil
+}
+
+func (x *Event) GetLogEventId() []byte {
+	if x != nil {
+		return x.LogEventId
+	}
+	return nil
+}
+
+func (x *Event) GetLogLevel() []byte {
+	if x != nil {
+		return x.LogLevel
+	}
+	return nil
+}
+
+func (x *Event) GetAttributes() []*Attribute {
+	if x != nil {
+		return x.Attributes
 	}
 	return nil
 }
@@ -1456,11 +1528,118 @@ func (x *Event) GetOldFileLinks() uint64 {
 	return 0
 }
 
+// Attribute is a field of a log record under the name that its log gives it. It has one value.
+type Attribute struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Types that are valid to be assigned to Value:
+	//
+	//	*Attribute_Text
+	//	*Attribute_Int
+	//	*Attribute_Bool
+	Value         isAttribute_Value `protobuf_oneof:"value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attribute) Reset() {
+	*x = Attribute{}
+	mi := &file_sensor_v1_event_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attribute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attribute) ProtoMessage() {}
+
+func (x *Attribute) ProtoReflect() protoreflect.Message {
+	mi := &file_sensor_v1_event_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attribute.ProtoReflect.Descriptor instead.
+func (*Attribute) Descriptor() ([]byte, []int) {
+	return file_sensor_v1_event_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Attribute) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *Attribute) GetValue() isAttribute_Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Attribute) GetText() []byte {
+	if x != nil {
+		if x, ok := x.Value.(*Attribute_Text); ok {
+			return x.Text
+		}
+	}
+	return nil
+}
+
+func (x *Attribute) GetInt() int64 {
+	if x != nil {
+		if x, ok := x.Value.(*Attribute_Int); ok {
+			return x.Int
+		}
+	}
+	return 0
+}
+
+func (x *Attribute) GetBool() bool {
+	if x != nil {
+		if x, ok := x.Value.(*Attribute_Bool); ok {
+			return x.Bool
+		}
+	}
+	return false
+}
+
+type isAttribute_Value interface {
+	isAttribute_Value()
+}
+
+type Attribute_Text struct {
+	Text []byte `protobuf:"bytes,2,opt,name=text,proto3,oneof"`
+}
+
+type Attribute_Int struct {
+	Int int64 `protobuf:"zigzag64,3,opt,name=int,proto3,oneof"`
+}
+
+type Attribute_Bool struct {
+	Bool bool `protobuf:"varint,4,opt,name=bool,proto3,oneof"`
+}
+
+func (*Attribute_Text) isAttribute_Value() {}
+
+func (*Attribute_Int) isAttribute_Value() {}
+
+func (*Attribute_Bool) isAttribute_Value() {}
+
 var File_sensor_v1_event_proto protoreflect.FileDescriptor
 
 const file_sensor_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15sensor/v1/event.proto\x12\x10yagura.sensor.v1\"\xec,\n" +
+	"\x15sensor/v1/event.proto\x12\x10yagura.sensor.v1\"\x91/\n" +
 	"\x05Event\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\x04R\x04kind\x12\x0e\n" +
 	"\x02os\x18\x02 \x01(\x04R\x02os\x12\x17\n" +
@@ -1518,7 +1697,21 @@ const file_sensor_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"about_last\x18; \x01(\x04R\taboutLast\x12\x14\n" +
 	"\x05nonce\x18< \x01(\fR\x05nonce\x12\x18\n" +
-	"\aversion\x18= \x01(\fR\aversion\x12\x1b\n" +
+	"\aversion\x18= \x01(\fR\aversion\x12\x1f\n" +
+	"\vlog_product\x18F \x01(\fR\n" +
+	"logProduct\x12\x1f\n" +
+	"\vlog_service\x18G \x01(\fR\n" +
+	"logService\x12!\n" +
+	"\flog_category\x18H \x01(\fR\vlogCategory\x12\x1f\n" +
+	"\vlog_channel\x18I \x01(\fR\n" +
+	"logChannel\x12!\n" +
+	"\flog_provider\x18J \x01(\fR\vlogProvider\x12 \n" +
+	"\flog_event_id\x18K \x01(\fR\n" +
+	"logEventId\x12\x1b\n" +
+	"\tlog_level\x18L \x01(\fR\blogLevel\x12;\n" +
+	"\n" +
+	"attributes\x18M \x03(\v2\x1b.yagura.sensor.v1.AttributeR\n" +
+	"attributes\x12\x1b\n" +
 	"\tactor_key\x18d \x01(\fR\bactorKey\x12\x1b\n" +
 	"\tactor_pid\x18e \x01(\x04R\bactorPid\x12\"\n" +
 	"\ractor_exec_id\x18f \x01(\x04R\vactorExecId\x12$\n" +
@@ -1645,7 +1838,13 @@ const file_sensor_v1_event_proto_rawDesc = "" +
 	"\x16old_file_modified_time\x18\x9d\x02 \x01(\x12R\x13oldFileModifiedTime\x12'\n" +
 	"\x0fold_file_sha256\x18\x9e\x02 \x01(\fR\roldFileSha256\x12*\n" +
 	"\x11old_file_owner_id\x18\x9f\x02 \x01(\fR\x0eoldFileOwnerId\x12%\n" +
-	"\x0eold_file_links\x18\xa0\x02 \x01(\x04R\foldFileLinksB>Z<github.com/yagura-edr/yagura/internal/gen/sensor/v1;sensorv1b\x06proto3"
+	"\x0eold_file_links\x18\xa0\x02 \x01(\x04R\foldFileLinks\"h\n" +
+	"\tAttribute\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x12\x14\n" +
+	"\x04text\x18\x02 \x01(\fH\x00R\x04text\x12\x12\n" +
+	"\x03int\x18\x03 \x01(\x12H\x00R\x03int\x12\x14\n" +
+	"\x04bool\x18\x04 \x01(\bH\x00R\x04boolB\a\n" +
+	"\x05valueB>Z<github.com/yagura-edr/yagura/internal/gen/sensor/v1;sensorv1b\x06proto3"
 
 var (
 	file_sensor_v1_event_proto_rawDescOnce sync.Once
@@ -1659,16 +1858,18 @@ func file_sensor_v1_event_proto_rawDescGZIP() []byte {
 	return file_sensor_v1_event_proto_rawDescData
 }
 
-var file_sensor_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_sensor_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_sensor_v1_event_proto_goTypes = []any{
-	(*Event)(nil), // 0: yagura.sensor.v1.Event
+	(*Event)(nil),     // 0: yagura.sensor.v1.Event
+	(*Attribute)(nil), // 1: yagura.sensor.v1.Attribute
 }
 var file_sensor_v1_event_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: yagura.sensor.v1.Event.attributes:type_name -> yagura.sensor.v1.Attribute
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_sensor_v1_event_proto_init() }
@@ -1676,13 +1877,18 @@ func file_sensor_v1_event_proto_init() {
 	if File_sensor_v1_event_proto != nil {
 		return
 	}
+	file_sensor_v1_event_proto_msgTypes[1].OneofWrappers = []any{
+		(*Attribute_Text)(nil),
+		(*Attribute_Int)(nil),
+		(*Attribute_Bool)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sensor_v1_event_proto_rawDesc), len(file_sensor_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
