@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/seq"
@@ -51,11 +50,10 @@ func (s *Spool) room(lane event.Lane, need int64) error {
 }
 
 func (s *Spool) freeSpace() int64 {
-	var st unix.Statfs_t
-	if err := unix.Statfs(s.dir, &st); err != nil {
-		return 1 << 62 // unknown: the write will say
+	if n, ok := freeBytes(s.dir); ok {
+		return n
 	}
-	return int64(st.Bavail) * st.Bsize
+	return 1 << 62 // unknown: the write will say
 }
 
 // freeOne empties one file that the server has accepted whole, of the lowest lane that has one, and gives its bytes;

@@ -20,11 +20,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
@@ -173,7 +171,7 @@ func defaults(o *Options) {
 		o.Random = func(b *[8]byte) { rand.Read(b[:]) }
 	}
 	if o.Sync == nil {
-		o.Sync = func(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
+		o.Sync = syncData
 	}
 }
 
@@ -187,7 +185,7 @@ func (s *Spool) takeFolder() error {
 	if err == nil {
 		s.lock, err = os.OpenFile(filepath.Join(s.dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	}
-	if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if readOnly(err) || diskFull(err) {
 		s.problem = err.Error()
 		s.log.Warn("spool has no disk, batches stay in memory", slog.Any("err", err))
 		return nil
@@ -195,7 +193,7 @@ func (s *Spool) takeFolder() error {
 	if err != nil {
 		return fmt.Errorf("open spool: %w", err)
 	}
-	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := lockFile(s.lock); err != nil {
 		return errors.Join(fmt.Errorf("open spool %s: %w: stop the other yagura-sensor first", s.dir, ErrLocked), s.lock.Close())
 	}
 	return nil

@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -114,11 +112,11 @@ func makeTally(dir string, stream uint64) (*tally, error) {
 	}
 	_, err = f.Write(newTally(stream))
 	if err == nil {
-		err = unix.Fdatasync(int(f.Fd()))
+		err = syncData(f)
 	}
 	var m []byte
 	if err == nil {
-		m, err = unix.Mmap(int(f.Fd()), 0, tallySize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		m, err = mapFile(f, tallySize)
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil {
@@ -126,7 +124,7 @@ func makeTally(dir string, stream uint64) (*tally, error) {
 	}
 	if err != nil {
 		if m != nil {
-			err = errors.Join(err, unix.Munmap(m))
+			err = errors.Join(err, unmapFile(m))
 		}
 		_ = os.Remove(path + ".new") // best effort: removed at the next start
 		return nil, fmt.Errorf("make tally: %w", err)
@@ -205,22 +203,6 @@ func (s *Spool) tallyDirs() []string {
 	return []string{filepath.Join(s.o.Volatile, fmt.Sprintf("%x", sum[:8])), s.dir}
 }
 
-// inMemory says whether a folder, or the one that it would be made in, is on a file system in memory.
-func inMemory(dir string) bool {
-	for {
-		var st unix.Statfs_t
-		err := unix.Statfs(dir, &st)
-		if err == nil {
-			return st.Type == unix.TMPFS_MAGIC
-		}
-		up := filepath.Dir(dir)
-		if !errors.Is(err, unix.ENOENT) || up == dir {
-			return false
-		}
-		dir = up
-	}
-}
-
 // readTallies takes what killed starts had given out into the state of their streams.
 func (s *Spool) readTallies() {
 	for _, dir := range s.tallyDirs() {
@@ -286,7 +268,7 @@ func (s *Spool) closeTally(safe bool) error {
 		b.slot = nil
 		b.mu.Unlock()
 	}
-	err := unix.Munmap(s.tally.m)
+	err := unmapFile(s.tally.m)
 	if safe {
 		err = errors.Join(err, os.Remove(s.tally.path))
 		if dir := filepath.Dir(s.tally.path); dir != s.dir {

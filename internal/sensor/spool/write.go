@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
@@ -138,7 +137,7 @@ func (s *Spool) keep(lane event.Lane, r raw) error {
 }
 
 func noSpace(err error) bool {
-	return errors.Is(err, errCrowded) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.Is(err, errCrowded) || diskFull(err)
 }
 
 func (r *raw) halves() (a, b raw) {
