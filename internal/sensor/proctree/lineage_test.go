@@ -7,13 +7,12 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/event/registry"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/lineage"
 )
 
 func TestRoleReachesAsFarAsItsScope(t *testing.T) {
 	for scope, want := range map[registry.Scope][3]bool{registry.Self: {true, false, false}, registry.Children: {true, true, false}, registry.Tree: {true, true, true}} {
 		tr := New(0, nil)
-		tr.Run(execOf(10, 1, "/usr/bin/m", "m"), &lineage.Role{Name: "r", Scope: scope})
+		tr.Run(execOf(10, 1, "/usr/bin/m", "m"), &Role{Name: "r", Scope: scope})
 		tr.Apply(forkOf(10, 11))
 		forked := act(event.FileCreate, 11, 10, 2*time.Second)
 		if tr.Apply(forked); !slices.Contains(forked.Lineage, "r") {
@@ -35,7 +34,7 @@ func TestRoleReachesAsFarAsItsScope(t *testing.T) {
 func TestWhoOutlivesItsManagerLosesTheRole(t *testing.T) {
 	start := func() *Tree {
 		tr := New(0, nil)
-		tr.Run(execOf(10, 1, "/usr/bin/dpkg", "dpkg -i x"), &lineage.Role{Name: "r", Scope: registry.Tree})
+		tr.Run(execOf(10, 1, "/usr/bin/dpkg", "dpkg -i x"), &Role{Name: "r", Scope: registry.Tree})
 		tr.Apply(forkOf(10, 11))
 		tr.Run(execOf(11, 10, "/bin/sh", "sh postinst"), nil)
 		tr.Apply(forkOf(11, 12))

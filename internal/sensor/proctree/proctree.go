@@ -12,7 +12,6 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/event/registry"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/lineage"
 )
 
 // Bounds of the tree.
@@ -42,12 +41,12 @@ type process struct {
 	volume, file        string
 	interpreter         string
 	invoked             string
-	role                *lineage.Role // of the program that it runs
-	kin                 *kin          // who started it, and those, as far as they were seen
-	sha256              *[32]byte     // shared by all that run the image
-	flags               uint64        // FlagMemoryFile, FlagDeleted of the image
-	orphan              bool          // it was given to another parent than the one that made it
-	used                bool          // touched since the clock hand last came by
+	role                *Role     // of the program that it runs
+	kin                 *kin      // who started it, and those, as far as they were seen
+	sha256              *[32]byte // shared by all that run the image
+	flags               uint64    // FlagMemoryFile, FlagDeleted of the image
+	orphan              bool      // it was given to another parent than the one that made it
+	used                bool      // touched since the clock hand last came by
 
 	named              *userNames // that userName is from; another one means that the file changed
 	namedFor, userName string
@@ -79,13 +78,13 @@ func New(slots int, users *Users) *Tree {
 }
 
 // Run is Apply for an exec, or a running process, whose program has a role, or none.
-func (t *Tree) Run(e *event.Event, role *lineage.Role) (logon *event.Event) { return t.apply(e, role) }
+func (t *Tree) Run(e *event.Event, role *Role) (logon *event.Event) { return t.apply(e, role) }
 
 // Apply learns from an event and completes it: Actor, Parent, Ancestors, Target and names. It returns a logon
 // that the event is the first sign of, or nil. The event stays the caller's, its texts become the tree's, too.
 func (t *Tree) Apply(e *event.Event) (logon *event.Event) { return t.apply(e, nil) }
 
-func (t *Tree) apply(e *event.Event, role *lineage.Role) (logon *event.Event) {
+func (t *Tree) apply(e *event.Event, role *Role) (logon *event.Event) {
 	t.users.refresh(e.BootNS)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -268,7 +267,7 @@ func (t *Tree) lineage(e *event.Event, p *process) {
 	e.Lineage = e.Lineage[:0]
 	least := registry.Self
 	for n := 0; p != nil && n < maxLineage; n++ {
-		if r := p.role; r != nil && lineage.Reaches(r.Scope, least) && r.Inside(e) && !slices.Contains(e.Lineage, r.Name) {
+		if r := p.role; r != nil && r.counts(e, least) && !slices.Contains(e.Lineage, r.Name) {
 			e.Lineage = append(e.Lineage, r.Name)
 		}
 		if p.orphan {
@@ -353,7 +352,7 @@ func (t *Tree) SetHash(key event.Key, execID uint64, sum [32]byte) {
 }
 
 // SetRole notes the role of the program that a process runs, unless it runs another one by now.
-func (t *Tree) SetRole(key event.Key, execID uint64, role *lineage.Role) {
+func (t *Tree) SetRole(key event.Key, execID uint64, role *Role) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if i, ok := t.byKey[key]; ok && t.slots[i].execID == execID {

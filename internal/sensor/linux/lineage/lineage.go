@@ -67,20 +67,6 @@ func (r *Role) holds(path, volume string) bool {
 	return volume == r.Volume
 }
 
-// Reaches says whether a role of scope s reaches as far as least.
-func Reaches(s, least registry.Scope) bool { return reach(s) >= reach(least) }
-
-func reach(s registry.Scope) int {
-	switch s {
-	case registry.Tree:
-		return 2
-	case registry.Children:
-		return 1
-	case registry.Self:
-	}
-	return 0
-}
-
 type programKey struct {
 	path   string
 	script bool

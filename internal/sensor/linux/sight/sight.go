@@ -212,7 +212,7 @@ func (s *Sight) take(ctx context.Context, e *event.Event) {
 
 // role judges a program that may have one. It waits for the files of it a bounded while: a role that is found later is the
 // process's own from then on, and until then it has none.
-func (s *Sight) role(e *event.Event) *lineage.Role {
+func (s *Sight) role(e *event.Event) *proctree.Role {
 	root, host := s.probe.Root(), s.probe.HostRoot()
 	ask := s.judge.Ask(e, root, host, s.probe.Arguments())
 	if ask == nil {
@@ -223,11 +223,19 @@ func (s *Sight) role(e *event.Event) *lineage.Role {
 		crew = s.judges[1]
 	}
 	key, execID := e.Actor.Key, e.Actor.ExecID
-	role, err := aside.Get(crew, judgeWait, ask, func(r *lineage.Role) { s.tree.SetRole(key, execID, r) })
+	role, err := aside.Get(crew, judgeWait, ask, func(r *lineage.Role) { s.tree.SetRole(key, execID, carried(r)) })
 	if err != nil {
 		s.log.Debug("role of a program not known", slog.String("program", e.Actor.Path), slog.Any("err", err))
 	}
-	return role
+	return carried(role)
+}
+
+// carried gives a role as the tree carries it; nil for none.
+func carried(r *lineage.Role) *proctree.Role {
+	if r == nil {
+		return nil
+	}
+	return &proctree.Role{Name: r.Name, Scope: r.Scope, Inside: r.Inside}
 }
 
 // resync looks for processes that a loss of forks and execs hid, and reports those that are news as recovered.
