@@ -11,8 +11,6 @@ import (
 	"io"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Defaults of Options.
@@ -98,18 +96,17 @@ func (h *Hasher) Ask(want Want, done func(Result)) (r Result, ok bool, err error
 // hash reads an executed file. It is stat'ed again behind the last byte, so a file written meanwhile is not
 // cached, and its hash not believed.
 func (h *Hasher) hash(ctx context.Context, want Want, buf []byte, moved func()) (sum [32]byte, err error) {
-	f, st, err := want.open()
+	f, content, err := want.open()
 	moved()
 	if err != nil {
 		return sum, err
 	}
 	defer f.Close()
-	if st.Size > h.opts.MaxBytes {
+	if content.size > h.opts.MaxBytes {
 		return sum, ErrTooBig
 	}
-	content := keyOf(st)
 	if sum, ok := h.known(content); ok {
-		h.remember(want.Kernel, st, sum)
+		h.remember(want.Kernel, content, sum)
 		return sum, nil
 	}
 	d := sha256.New()
@@ -131,11 +128,12 @@ func (h *Hasher) hash(ctx context.Context, want Want, buf []byte, moved func()) 
 		}
 	}
 	d.Sum(sum[:0])
-	if err := unix.Fstat(int(f.Fd()), st); err != nil || keyOf(st).content() != content.content() {
+	after, err := identify(f)
+	if err != nil || after.content() != content.content() {
 		return [32]byte{}, ErrGone
 	}
-	h.keep(keyOf(st), sum)
-	h.remember(want.Kernel, st, sum)
+	h.keep(after, sum)
+	h.remember(want.Kernel, after, sum)
 	return sum, nil
 }
 
@@ -165,24 +163,6 @@ func (h *Hasher) pay(ctx context.Context, n int, moved func()) error {
 	}
 }
 
-// key identifies the content of a file as long as nobody sets clocks and writes block devices behind the file
-// system's back.
-type key struct {
-	dev, ino     uint64
-	ctime, mtime int64 // ns
-	size         int64
-}
-
-func keyOf(st *unix.Stat_t) key {
-	return key{dev: st.Dev, ino: st.Ino, ctime: st.Ctim.Nano(), mtime: st.Mtim.Nano(), size: st.Size}
-}
-
-// content drops the change time, which a chmod or an unlink of a running program moves, too.
-func (k key) content() key {
-	k.ctime = 0
-	return k
-}
-
 func (h *Hasher) known(k key) (sum [32]byte, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -207,8 +187,8 @@ func (h *Hasher) Known(i Identity) (sum [32]byte, ok bool) {
 }
 
 // remember ties a hash to what the kernel said of the file, if the file that was hashed is that one.
-func (h *Hasher) remember(i Identity, st *unix.Stat_t, sum [32]byte) {
-	if i == (Identity{}) || !i.fits(st) {
+func (h *Hasher) remember(i Identity, k key, sum [32]byte) {
+	if i == (Identity{}) || !i.fits(k) {
 		return
 	}
 	h.mu.Lock()
