@@ -16,20 +16,10 @@ import (
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 )
-
-// Source is what sees. *sight.Sight is one.
-type Source interface {
-	Run(ctx context.Context, emit func(*event.Event)) error
-	Capabilities() []probe.Capability
-	CapabilityEvents() []*event.Event
-	Counters() (map[string]probe.Counters, error)
-	Hung() int // workers that wait for file systems that do not answer
-	contain.Tree
-}
 
 // Options of an agent.
 type Options struct {
@@ -38,8 +28,8 @@ type Options struct {
 	Log     *slog.Logger
 	// Look opens what sees, after an isolation of an earlier start was taken up: loading probes takes a second. The agent
 	// closes it when it can be closed. Nil: nothing is looked for, Blind says why.
-	Look   func(ctx context.Context) (Source, error)
-	Source Source // nil: nothing can be seen, Blind says why
+	Look   func(ctx context.Context) (sense.Source, error)
+	Source sense.Source // nil: nothing can be seen, Blind says why
 	Blind  string
 	Canary func(ctx context.Context, nonce string) (pid int, err error) // runs one; nil: the program starts itself
 }

@@ -35,6 +35,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
@@ -265,7 +266,7 @@ func enrolled(t *testing.T, s *server) Config {
 	return c
 }
 
-func start(t *testing.T, c Config, src Source) (a *Agent, stop func()) {
+func start(t *testing.T, c Config, src sense.Source) (a *Agent, stop func()) {
 	t.Helper()
 	o := Options{Config: c, Version: "test", Log: slog.New(slog.DiscardHandler), Blind: "this test does not look"}
 	if src != nil {

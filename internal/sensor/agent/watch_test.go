@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // stuck is a sight whose events somebody stops taking.
@@ -45,24 +45,24 @@ func TestStalledSightIsToldToTheServer(t *testing.T) {
 			return len(classes) == len(a.o.Source.Capabilities())
 		}
 	}
-	eventually(t, "a sight that is whole", told(probe.StateFull, ""))
+	eventually(t, "a sight that is whole", told(sense.StateFull, ""))
 	s.mu.Lock()
 	s.events = nil
 	s.mu.Unlock()
 	if err := exec.Command("/bin/echo", "stall").Run(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "word of every class that is blind", told(probe.StateBlind, event.ReasonStalled))
+	eventually(t, "word of every class that is blind", told(sense.StateBlind, event.ReasonStalled))
 	for _, c := range a.Status().Capabilities {
-		if c.State != probe.StateBlind || c.Reason != event.ReasonStalled {
+		if c.State != sense.StateBlind || c.Reason != event.ReasonStalled {
 			t.Errorf("status of %s = %s %q", c.Class, c.State, c.Reason)
 		}
 	}
 	for _, c := range (*host)(a).Report().Capabilities {
-		if c.State != probe.StateBlind {
+		if c.State != sense.StateBlind {
 			t.Errorf("heartbeat of %s = %s", c.Class, c.State)
 		}
 	}
 	close(look.release)
-	eventually(t, "word that it is over", told(probe.StateFull, ""))
+	eventually(t, "word that it is over", told(sense.StateFull, ""))
 }

@@ -16,21 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe/bpf"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
-
-// States of a capability.
-const (
-	StateFull    = "full"
-	StatePartial = "partial"
-	StateBlind   = "blind"
-)
-
-// Capability says what can be seen of one event class.
-type Capability struct {
-	Class  string // process, network, dns, file, memory
-	State  string // full, partial, blind
-	Reason string // why not more, in one sentence; empty when full
-}
 
 // hook is one object of kernel programs that are loaded and attached together.
 type hook struct {
@@ -324,47 +311,34 @@ func reason(err error) string {
 }
 
 // Capabilities tells for every class what can be seen, from what was loaded and attached.
-func (p *Probe) Capabilities() []Capability {
+func (p *Probe) Capabilities() []sense.Capability {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var all []Capability
+	var all []sense.Capability
 	var missing error
 	for _, h := range p.hooks {
 		if h.group == dispatcher {
 			missing = h.err
 			continue
 		}
-		i := slices.IndexFunc(all, func(c Capability) bool { return c.Class == h.group })
+		i := slices.IndexFunc(all, func(c sense.Capability) bool { return c.Class == h.group })
 		if i < 0 {
 			i = len(all)
-			all = append(all, Capability{Class: h.group, State: StateFull})
+			all = append(all, sense.Capability{Class: h.group, State: sense.StateFull})
 		}
 		if h.finer && !errors.Is(h.err, ErrRemoved) && !errors.Is(h.err, errDetached) {
 			continue
 		}
 		if h.err != nil {
-			all[i].lower(h.main, h.without+" are not seen: "+reason(h.err))
+			all[i].Lower(h.main, h.without+" are not seen: "+reason(h.err))
 		}
 	}
 	for i := range all {
 		if blind, ok := dispatched[all[i].Class]; ok && missing != nil {
-			all[i].lower(blind, "system calls are not seen: "+reason(missing))
+			all[i].Lower(blind, "system calls are not seen: "+reason(missing))
 		}
 	}
 	return all
-}
-
-// lower notes something that is not seen.
-func (c *Capability) lower(blind bool, why string) {
-	if blind {
-		c.State = StateBlind
-	} else if c.State == StateFull {
-		c.State = StatePartial
-	}
-	if c.Reason != "" {
-		c.Reason += "; "
-	}
-	c.Reason += why
 }
 
 // errDetached is why a class is blind after Detach.

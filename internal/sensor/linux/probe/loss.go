@@ -9,37 +9,21 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // Classes in the order in which the kernel side numbers them.
 var classes = [...]string{"process", "network", "dns", "file", "memory"}
 
-// Counters says what became of the acts of one class. Seen = Filtered + Repeated + Throttled + Submitted +
-// RingFull + NoScratch, but for acts in flight.
-type Counters struct {
-	Seen      uint64 // acts that a program was asked about
-	Filtered  uint64 // of no interest
-	Repeated  uint64 // the same act of the same process a moment ago
-	Throttled uint64 // held back by the process's budget
-	Submitted uint64 // handed to a ring
-	RingFull  uint64 // lost: no room in the ring
-	NoScratch uint64 // lost: no room to build the record
-	Rescued   uint64 // of those submitted: told by a second program, because the kernel had skipped the first
-	Missed    uint64 // lost: the kernel did not run the program, which was running already on that CPU
-}
-
-// Lost counts what was seen and not handed over.
-func (c Counters) Lost() uint64 { return c.RingFull + c.NoScratch + c.Missed }
-
 // Counters gives the sums over all CPUs, by class, since Open.
-func (p *Probe) Counters() (map[string]Counters, error) {
-	all := make(map[string]Counters, len(classes))
+func (p *Probe) Counters() (map[string]sense.Counters, error) {
+	all := make(map[string]sense.Counters, len(classes))
 	for i, class := range classes {
 		var perCPU []kernelCounters
 		if err := p.maps["counters"].Lookup(uint32(i), &perCPU); err != nil {
 			return nil, fmt.Errorf("read counters of %s: %w", class, err)
 		}
-		var c Counters
+		var c sense.Counters
 		for _, n := range perCPU {
 			c.Seen += n.Seen
 			c.Filtered += n.Filtered

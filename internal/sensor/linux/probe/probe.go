@@ -27,6 +27,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/aside"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // Options says how to look. Zero values take the defaults named.
@@ -148,7 +149,7 @@ func (p *Probe) load(ctx context.Context, cache *btf.Cache) error {
 	p.loadHooks(ctx, cache)
 	p.loss = newLossMeter(p)
 	for _, c := range p.Capabilities() {
-		if c.State != StateBlind {
+		if c.State != sense.StateBlind {
 			return nil
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 func TestThisKernelIsSeenInFull(t *testing.T) {
@@ -18,7 +19,7 @@ func TestThisKernelIsSeenInFull(t *testing.T) {
 		t.Errorf("%d classes; want process, network, dns, file, memory", len(got))
 	}
 	for _, c := range got {
-		if c.State != probe.StateFull || c.Reason != "" {
+		if c.State != sense.StateFull || c.Reason != "" {
 			t.Errorf("%s is %s: %s", c.Class, c.State, c.Reason)
 		}
 		w.find(t, "sensor.capability", func(e *event.Event) bool {
@@ -33,7 +34,7 @@ func TestDetachedHookBlindsItsClassOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range w.Sight.Capabilities() {
-		if want := map[bool]string{true: probe.StateBlind, false: probe.StateFull}[c.Class == "file"]; c.State != want {
+		if want := map[bool]string{true: sense.StateBlind, false: sense.StateFull}[c.Class == "file"]; c.State != want {
 			t.Errorf("%s is %s; want %s", c.Class, c.State, want)
 		}
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/image"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/asidetest"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // usual is how long an event may take here on a machine that does much else; without a hung file system it is a tenth of that.
@@ -226,7 +226,7 @@ func TestStalledDrainIsTold(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	stalled := func(c probe.Capability) bool { return c.State == probe.StateBlind && c.Reason == event.ReasonStalled }
+	stalled := func(c sense.Capability) bool { return c.State == sense.StateBlind && c.Reason == event.ReasonStalled }
 	// The program runs again and again: where nothing else happens, a drain that has nothing to hand on does not stand still.
 	until := func(what string, ok func() bool) time.Duration {
 		t.Helper()
@@ -253,7 +253,7 @@ func TestStalledDrainIsTold(t *testing.T) {
 	}
 	took := until("never told", func() bool {
 		all := s.Capabilities()
-		return len(all) > 0 && !slices.ContainsFunc(all, func(c probe.Capability) bool { return !stalled(c) })
+		return len(all) > 0 && !slices.ContainsFunc(all, func(c sense.Capability) bool { return !stalled(c) })
 	})
 	t.Logf("told after %s", took)
 	if took < time.Second || took > 5*time.Second {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 func TestConnectionIsSeenFromBothEnds(t *testing.T) {
@@ -250,7 +250,7 @@ func TestAnInterruptedLookIsMadeAgain(t *testing.T) {
 	t.Skip("no interrupt came in the middle of a look: nothing to make again")
 }
 
-func (w *watcher) network(t *testing.T) probe.Counters {
+func (w *watcher) network(t *testing.T) sense.Counters {
 	t.Helper()
 	all, err := w.Sight.Counters()
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/sensor/pipeline"
 	"github.com/yagura-edr/yagura/internal/sensor/proctree"
 	"github.com/yagura-edr/yagura/internal/sensor/scan"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // Options of Open. The zero value is what a host wants.
@@ -82,11 +83,13 @@ func Open(ctx context.Context, opts Options) (*Sight, error) {
 	return s, nil
 }
 
+var _ sense.Source = (*Sight)(nil)
+
 // Close detaches the probes. Run must have returned.
 func (s *Sight) Close() error { return s.probe.Close() }
 
 // Capabilities says what can be seen, by class.
-func (s *Sight) Capabilities() []probe.Capability { return s.watch.lower(s.probe.Capabilities()) }
+func (s *Sight) Capabilities() []sense.Capability { return s.watch.lower(s.probe.Capabilities()) }
 
 // Hung gives how many workers wait for file systems that do not answer.
 func (s *Sight) Hung() int {
@@ -98,7 +101,7 @@ func (s *Sight) Hung() int {
 func (s *Sight) Names() string { return s.probe.Names() }
 
 // Counters says what became of the acts seen, by class.
-func (s *Sight) Counters() (map[string]probe.Counters, error) { return s.probe.Counters() }
+func (s *Sight) Counters() (map[string]sense.Counters, error) { return s.probe.Counters() }
 
 // RunTimes says how long each kernel program ran, for benchmarks.
 func (s *Sight) RunTimes() map[string]probe.RunTime { return s.probe.RunTimes() }
@@ -171,7 +174,7 @@ func (s *Sight) ready(e *event.Event) {
 // take completes a raw event and lets it go, or holds it for the hash of its image.
 func (s *Sight) take(ctx context.Context, e *event.Event) {
 	// Lost, or seen again after it was not: what happened meanwhile shows in what runs now.
-	if e.Subject == "process" && (e.Kind == event.SensorLoss || e.Kind == event.SensorCapability && e.State == probe.StateFull) {
+	if e.Subject == "process" && (e.Kind == event.SensorLoss || e.Kind == event.SensorCapability && e.State == sense.StateFull) {
 		s.ready(e)
 		s.resync(ctx)
 		return

@@ -15,6 +15,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // TestAHookThatIsTakenAwayIsToldWithinSeconds closes the descriptor of a link as an attacker inside the
@@ -42,13 +43,13 @@ func TestAHookThatIsTakenAwayIsToldWithinSeconds(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := w.find(t, "sensor.capability dns", func(e *event.Event) bool {
-		return e.Kind == event.SensorCapability && e.Subject == "dns" && e.State == probe.StateBlind
+		return e.Kind == event.SensorCapability && e.Subject == "dns" && e.State == sense.StateBlind
 	})
 	if since := time.Duration(told.BootNS - told.FromNS); told.FromNS == 0 || since > 10*time.Second {
 		t.Errorf("the event says since %s before itself; want the last look", since)
 	}
 	for _, c := range w.Sight.Capabilities() {
-		if want := map[bool]string{true: probe.StateBlind, false: probe.StateFull}[c.Class == "dns"]; c.State != want {
+		if want := map[bool]string{true: sense.StateBlind, false: sense.StateFull}[c.Class == "dns"]; c.State != want {
 			t.Errorf("%s is %s: %s; want %s", c.Class, c.State, c.Reason, want)
 		}
 	}
@@ -63,7 +64,7 @@ func TestAHookThatIsTakenAwayComesBack(t *testing.T) {
 			defer w.mu.Unlock()
 			for _, e := range w.events {
 				if e.Kind == event.SensorCapability && e.Subject == theft.class {
-					if e.State == probe.StateFull {
+					if e.State == sense.StateFull {
 						full++
 					} else {
 						blind++
@@ -94,7 +95,7 @@ func TestAHookThatIsTakenAwayComesBack(t *testing.T) {
 		})
 	}
 	for _, c := range w.Sight.Capabilities() {
-		if c.State != probe.StateFull {
+		if c.State != sense.StateFull {
 			t.Errorf("%s is %s: %s", c.Class, c.State, c.Reason)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // What the sight may lose while every hook works: the drain stands still, since whoever takes the events does; or file systems do
@@ -28,16 +28,16 @@ type watch struct {
 }
 
 // lower says of each class what is not seen of it now.
-func (w *watch) lower(all []probe.Capability) []probe.Capability {
+func (w *watch) lower(all []sense.Capability) []sense.Capability {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range all {
 		c := &all[i]
 		switch {
-		case w.stalled && c.State != probe.StateBlind:
-			c.State, c.Reason = probe.StateBlind, event.ReasonStalled
-		case w.hung && c.Class == "process" && c.State == probe.StateFull:
-			c.State, c.Reason = probe.StatePartial, event.ReasonHungFiles
+		case w.stalled && c.State != sense.StateBlind:
+			c.State, c.Reason = sense.StateBlind, event.ReasonStalled
+		case w.hung && c.Class == "process" && c.State == sense.StateFull:
+			c.State, c.Reason = sense.StatePartial, event.ReasonHungFiles
 		}
 	}
 	return all
