@@ -6,6 +6,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 type canaryVerb struct {
@@ -26,6 +27,6 @@ func (v *probeVerb) Run(s *shell) error {
 	if err != nil {
 		return fmt.Errorf("address %q is not IP:PORT", v.Address)
 	}
-	s.printf("%s\n", contain.ProbeOut(s.ctx, contain.Target{Addr: to, Device: v.Device}))
+	s.printf("%s\n", contain.ProbeOut(s.ctx, sense.Target{Addr: to, Device: v.Device}))
 	return nil
 }

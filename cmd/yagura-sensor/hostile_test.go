@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 )
 
@@ -46,7 +46,7 @@ func TestNoTextSteersTheTerminal(t *testing.T) {
 	b, err := json.Marshal(agent.Status{
 		PID: os.Getpid(), Version: evil, Started: hour, Updated: time.Now(), Host: evil, Tenant: evil, Server: evil, Since: hour, Problem: evil, Stream: evil,
 		Spool: spool.Stats{Problem: evil, Tally: ""}, Capabilities: []agent.Capability{{Class: evil, State: evil, Reason: evil}},
-		Isolation: contain.State{Active: true, Means: evil, Until: time.Now()},
+		Isolation: sense.Isolation{Active: true, Means: evil, Until: time.Now()},
 	})
 	if err != nil {
 		t.Fatal(err)

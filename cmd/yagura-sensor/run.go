@@ -15,6 +15,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
@@ -51,7 +52,7 @@ func (v *runVerb) Run(s *shell) error {
 	if err := v.enrol(ctx, s); err != nil {
 		return err
 	}
-	a, err := agent.New(ctx, agent.Options{Config: s.config, Version: version, Log: s.log, Look: func(ctx context.Context) (sense.Source, error) {
+	a, err := agent.New(ctx, agent.Options{Config: s.config, Containment: contain.Host{}, Version: version, Log: s.log, Look: func(ctx context.Context) (sense.Source, error) {
 		return sight.Open(ctx, sight.Options{Log: s.log.With(slog.String("part", "sight"))})
 	}})
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package agent is the running sensor: it wires what is seen (package sight) to the spool, the spool to the
-// server (uplink), and carries out signed commands (contain). It proves its own sight with canaries and
-// says how it is. It sees nothing itself and knows no wire format. Its one caller is cmd/yagura-sensor.
+// Package agent is the running sensor: it wires what is seen to the spool, the spool to the server (uplink), and carries out signed
+// commands. What sees and what acts on this system is given to it (package sense). It proves its own sight with canaries and says how
+// it is. It sees nothing itself and knows no wire format. Its one caller is cmd/yagura-sensor.
 package agent
 
 import (
@@ -15,7 +15,6 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
@@ -31,7 +30,9 @@ type Options struct {
 	Look   func(ctx context.Context) (sense.Source, error)
 	Source sense.Source // nil: nothing can be seen, Blind says why
 	Blind  string
-	Canary func(ctx context.Context, nonce string) (pid int, err error) // runs one; nil: the program starts itself
+	// Containment acts on this host; it is never nil.
+	Containment sense.Containment
+	Canary      func(ctx context.Context, nonce string) (pid int, err error) // runs one; nil: the program starts itself
 }
 
 // Agent is one sensor.
@@ -43,8 +44,8 @@ type Agent struct {
 	spool   *spool.Spool
 	link    *uplink.Link
 	journal *journal
-	isolate *contain.Isolator
-	procs   *contain.Processes
+	isolate sense.Isolator
+	procs   sense.Processes
 	orders  chan order
 	nonces  chan string
 	canary  canaries
@@ -58,8 +59,8 @@ type Agent struct {
 
 	mu       sync.Mutex // guards what follows
 	outcomes []*pendingOutcome
-	tampers  []contain.Tamper // told before there was a spool to put them into
-	begun    bool             // there is
+	tampers  []sense.Tamper // told before there was a spool to put them into
+	begun    bool           // there is
 }
 
 // volatileDir is where the spool's tally lies when it is in memory: a store into it never waits for a disk.
@@ -74,11 +75,9 @@ var (
 // anything that takes time, and before anything is sent. The caller ends with Close, also when it does not run.
 func New(ctx context.Context, o Options) (*Agent, error) {
 	a := &Agent{o: o, log: o.Log, culprit: newCulprit(), orders: make(chan order, maxOrders), nonces: make(chan string, 8), started: time.Now()}
-	iso := contain.Options{StateFile: o.Config.isolationFile(), Cgroup: o.Config.Cgroup, Keep: a.keepReachable, Tell: a.tampered, Log: o.Log.With(slog.String("part", "contain"))}
-	if iso.Cgroup != "" {
-		iso.Probe, iso.Means = a.probeInside, "cgroup" // nftables would cut the whole host, not this cgroup
-	}
-	a.isolate = contain.New(iso)
+	a.isolate = o.Containment.Isolator(sense.IsolationOptions{
+		StateFile: o.Config.isolationFile(), Cgroup: o.Config.Cgroup, Keep: a.keepReachable, Tell: a.tampered, Log: o.Log.With(slog.String("part", "contain")),
+	})
 	a.isolate.TakeUp(ctx)
 	if err := a.open(); err != nil {
 		return nil, errors.Join(err, a.isolate.Close())
@@ -91,9 +90,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 			a.o.Source = source
 		}
 	}
-	if a.o.Source != nil {
-		a.procs.Tree = a.o.Source
-	}
+	a.procs = o.Containment.Processes(a.facts.bootTag, a.o.Source)
 	return a, nil
 }
 
@@ -108,7 +105,6 @@ func (a *Agent) open() error {
 	a.facts = readFacts(o.Version)
 	a.canary.waiting = map[string]event.Key{}
 	a.chain.held = id.Chain()
-	a.procs = &contain.Processes{BootTag: a.facts.bootTag}
 	proxy, err := o.Config.proxy()
 	if err != nil {
 		return err
@@ -263,7 +259,7 @@ func (a *Agent) start() {
 }
 
 // tampered takes what somebody did to an isolation. It is called while the isolator looks, so it only hands on.
-func (a *Agent) tampered(t contain.Tamper) {
+func (a *Agent) tampered(t sense.Tamper) {
 	a.mu.Lock()
 	if !a.begun {
 		a.tampers = append(a.tampers, t) // one or two: the isolator tells the same once a minute

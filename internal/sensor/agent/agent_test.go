@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if len(os.Args) == 4 && os.Args[1] == "probe" {
-		fmt.Println(contain.ProbeOut(context.Background(), contain.Target{Addr: netip.MustParseAddrPort(os.Args[2]), Device: os.Args[3]}))
+		fmt.Println(contain.ProbeOut(context.Background(), sense.Target{Addr: netip.MustParseAddrPort(os.Args[2]), Device: os.Args[3]}))
 		return
 	}
 	os.Exit(m.Run())
@@ -268,7 +268,7 @@ func enrolled(t *testing.T, s *server) Config {
 
 func start(t *testing.T, c Config, src sense.Source) (a *Agent, stop func()) {
 	t.Helper()
-	o := Options{Config: c, Version: "test", Log: slog.New(slog.DiscardHandler), Blind: "this test does not look"}
+	o := Options{Config: c, Containment: contain.Host{}, Version: "test", Log: slog.New(slog.DiscardHandler), Blind: "this test does not look"}
 	if src != nil {
 		o.Source = src
 	}
@@ -441,7 +441,7 @@ func TestIsolateAndReleaseByCommand(t *testing.T) {
 	c.Cgroup = cg
 	a, stop := start(t, c, nil)
 	inside := func() string {
-		return a.probeInside(t.Context(), contain.Target{Addr: netip.MustParseAddrPort("192.0.2.1:9")})
+		return contain.ProbeInside(t.Context(), cg, sense.Target{Addr: netip.MustParseAddrPort("192.0.2.1:9")})
 	}
 	before := inside()
 	if before != "left the host" {

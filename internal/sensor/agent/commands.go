@@ -16,7 +16,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/event"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // Bounds of the work on commands.
@@ -101,11 +101,11 @@ func (a *Agent) act(ctx context.Context, cmd *command.Command, o order) (detail 
 		if err != nil {
 			return "", nil, err
 		}
-		do := map[command.Verb]func(context.Context, event.Key, bool) (contain.ProcessProof, error){
+		do := map[command.Verb]func(context.Context, event.Key, bool) (sense.ProcessProof, error){
 			command.Kill: a.procs.Kill, command.Suspend: a.procs.Suspend, command.Resume: a.procs.Resume,
 		}[cmd.Verb]
 		p, err := do(ctx, key, args.Tree)
-		if errors.Is(err, contain.ErrGone) && cmd.Verb == command.Kill {
+		if errors.Is(err, sense.ErrGone) && cmd.Verb == command.Kill {
 			return "", p, fmt.Errorf("nothing was killed: %w", err)
 		}
 		if err != nil {

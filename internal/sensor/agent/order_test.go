@@ -20,6 +20,7 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 )
@@ -97,7 +98,7 @@ func TestARestartedSensorIsolatesBeforeItLooksAndConnects(t *testing.T) {
 	}
 	var log bytes.Buffer
 	looked := false
-	a, err := New(t.Context(), Options{Config: c, Version: "test", Log: slog.New(slog.NewTextHandler(&log, nil)), Look: func(context.Context) (sense.Source, error) {
+	a, err := New(t.Context(), Options{Config: c, Containment: contain.Host{}, Version: "test", Log: slog.New(slog.NewTextHandler(&log, nil)), Look: func(context.Context) (sense.Source, error) {
 		looked = attached(t, c.Cgroup)
 		return nil, fmt.Errorf("this test does not look")
 	}})

@@ -11,29 +11,29 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/private"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 )
 
 // Status is what a running sensor says of itself, in a file of its folder.
 type Status struct {
-	PID          int           `json:"pid"`
-	Version      string        `json:"version"`
-	Started      time.Time     `json:"started"`
-	Updated      time.Time     `json:"updated"`
-	Host         string        `json:"host"`
-	Tenant       string        `json:"tenant"`
-	Server       string        `json:"server"`
-	Connected    bool          `json:"connected"`
-	Since        time.Time     `json:"since"`
-	Problem      string        `json:"problem,omitempty"`
-	Certificate  time.Time     `json:"certificate_expiry"`
-	Stream       string        `json:"stream"`
-	Seen         uint64        `json:"seen"`
-	Sent         uint64        `json:"sent"`
-	Spool        spool.Stats   `json:"spool"`
-	Capabilities []Capability  `json:"capabilities"`
-	Isolation    contain.State `json:"isolation"`
+	PID          int             `json:"pid"`
+	Version      string          `json:"version"`
+	Started      time.Time       `json:"started"`
+	Updated      time.Time       `json:"updated"`
+	Host         string          `json:"host"`
+	Tenant       string          `json:"tenant"`
+	Server       string          `json:"server"`
+	Connected    bool            `json:"connected"`
+	Since        time.Time       `json:"since"`
+	Problem      string          `json:"problem,omitempty"`
+	Certificate  time.Time       `json:"certificate_expiry"`
+	Stream       string          `json:"stream"`
+	Seen         uint64          `json:"seen"`
+	Sent         uint64          `json:"sent"`
+	Spool        spool.Stats     `json:"spool"`
+	Capabilities []Capability    `json:"capabilities"`
+	Isolation    sense.Isolation `json:"isolation"`
 }
 
 // Capability says what can be seen of one class.

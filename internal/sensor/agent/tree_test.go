@@ -17,6 +17,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // eyes runs a real sight, for what it records of who started whom.
@@ -164,8 +165,8 @@ func TestKillTreeOfWhatHasEnded(t *testing.T) {
 	if left := marked(t, "ended"); len(left) > 0 {
 		t.Errorf("still there: %v", left)
 	}
-	if proof, err := p.Kill(t.Context(), root.Key, true); !errors.Is(err, contain.ErrGone) {
-		t.Errorf("once more: %+v, %v; want %v", proof, err, contain.ErrGone)
+	if proof, err := p.Kill(t.Context(), root.Key, true); !errors.Is(err, sense.ErrGone) {
+		t.Errorf("once more: %+v, %v; want %v", proof, err, sense.ErrGone)
 	}
 }
 

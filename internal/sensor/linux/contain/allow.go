@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // allowed is what stays reachable while a host is isolated.
@@ -23,7 +25,7 @@ func (a allowed) String() string {
 const maxAllowed = 512
 
 // allowing joins the networks that an order names with the way to the server. Who may be reached whole needs no port.
-func allowing(nets []string, reach Reach) (out []allowed, err error) {
+func allowing(nets []string, reach sense.Reach) (out []allowed, err error) {
 	for _, t := range nets {
 		n, err := netip.ParsePrefix(t)
 		if err != nil {
@@ -55,7 +57,7 @@ func reread(texts []string) ([]allowed, error) {
 			nets = append(nets, t)
 		}
 	}
-	more, err := allowing(nets, Reach{})
+	more, err := allowing(nets, sense.Reach{})
 	if err != nil {
 		return nil, err
 	}

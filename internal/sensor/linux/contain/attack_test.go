@@ -16,6 +16,8 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // What somebody with root does to an isolation from outside of the sensor. Each is refused, or the host is isolated
@@ -65,10 +67,10 @@ func fdOf(t *testing.T, l link.Link) uint64 {
 func healed(t *testing.T, h *child, cause string) {
 	t.Helper()
 	start := time.Now()
-	var told []Tamper
+	var told []sense.Tamper
 	for deadline := start.Add(15 * time.Second); ; {
 		h.say("told", &told)
-		if slices.ContainsFunc(told, func(x Tamper) bool { return strings.Contains(x.Reason, cause) && x.From <= x.To && x.From > 0 }) {
+		if slices.ContainsFunc(told, func(x sense.Tamper) bool { return strings.Contains(x.Reason, cause) && x.From <= x.To && x.From > 0 }) {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -78,7 +80,7 @@ func healed(t *testing.T, h *child, cause string) {
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("%s: told after %s", cause, took)
 	}
-	var st State
+	var st sense.Isolation
 	h.say("state", &st)
 	if !st.Active || !st.Due || !st.Proven || st.Problem != "" {
 		t.Errorf("%s: state %+v; want active and proven again", cause, st)
@@ -196,7 +198,7 @@ func TestABrokenIsolationIsPutUpAgainAndTold(t *testing.T) {
 	if err := unix.Unmount(filepath.Join(h.dir, "bpf"), unix.MNT_DETACH); err != nil {
 		t.Fatal(err)
 	}
-	var told []Tamper
+	var told []sense.Tamper
 	h.say("forget", &told)
 	healed(t, h, "its pins were removed")
 	pinned(t, h)
@@ -223,7 +225,7 @@ func TestABrokenTableOfNftablesIsPutUpAgainAndTold(t *testing.T) {
 		if _, err := exec.LookPath("nft"); err != nil && how == "dormant" {
 			continue
 		}
-		var told []Tamper
+		var told []sense.Tamper
 		h.say("forget", &told)
 		if s := h.text("nft " + how); s != "<nil>" {
 			t.Fatalf("%s: %s", how, s)
@@ -316,7 +318,7 @@ func TestTheProofNeedsNoRouteAndNoFixedAddress(t *testing.T) {
 		if a.Err != "<nil>" || a.Proof.Proven || !strings.Contains(a.Proof.NotProven, "no interface") {
 			t.Errorf("Isolate = %+v; want it up and not proven", a)
 		}
-		var st State
+		var st sense.Isolation
 		if h.say("state", &st); !st.Active || st.Proven || st.NotProven == "" {
 			t.Errorf("state %+v", st)
 		}

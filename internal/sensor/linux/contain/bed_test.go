@@ -23,6 +23,8 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // The isolation tests never touch this machine's own network: a child process in a throw-away cgroup and a
@@ -123,14 +125,14 @@ func up(name string, addrs ...string) error {
 // isolatedHost obeys lines on standard input and answers each with a line of JSON.
 func isolatedHost() {
 	dir := os.Getenv("YAGURA_CONTAIN_DIR")
-	told := []Tamper{}
+	told := []sense.Tamper{}
 	server := serverAddr
 	i := New(Options{
 		StateFile: filepath.Join(dir, "isolation.json"), Cgroup: os.Getenv("YAGURA_CONTAIN_CGROUP"), Means: os.Getenv("YAGURA_CONTAIN_MEANS"),
 		Log:  slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Tell: func(x Tamper) { told = append(told, x) }, // under the isolator's mutex
-		Keep: func(context.Context) (Reach, error) {
-			return Reach{Addrs: []netip.Addr{netip.MustParseAddr(server)}, Port: 4433, Probe: net.JoinHostPort(server, port)}, nil
+		Tell: func(x sense.Tamper) { told = append(told, x) }, // under the isolator's mutex
+		Keep: func(context.Context) (sense.Reach, error) {
+			return sense.Reach{Addrs: []netip.Addr{netip.MustParseAddr(server)}, Port: 4433, Probe: net.JoinHostPort(server, port)}, nil
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -185,7 +187,7 @@ func isolatedHost() {
 			server = f[1]
 			answer = server
 		case "udp":
-			answer = ProbeOut(ctx, Target{Addr: netip.MustParseAddrPort(net.JoinHostPort(f[1], port))})
+			answer = ProbeOut(ctx, sense.Target{Addr: netip.MustParseAddrPort(net.JoinHostPort(f[1], port))})
 		case "nft":
 			answer = fmt.Sprint(spoil(f[1]))
 		case "odd":
@@ -284,8 +286,8 @@ func (c *child) text(line string) (s string) {
 }
 
 type acted struct {
-	Proof Proof  `json:"proof"`
-	Err   string `json:"err"`
+	Proof sense.IsolationProof `json:"proof"`
+	Err   string               `json:"err"`
 }
 
 func (c *child) act(line string) (a acted) {

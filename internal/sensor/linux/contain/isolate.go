@@ -15,40 +15,20 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/durable"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
-
-// Reach is what must stay reachable while a host is isolated: the server, or the proxy on the way to it.
-type Reach struct {
-	Addrs []netip.Addr
-	Port  uint16 // of TCP; 0: every port and protocol
-	Probe string // host:port that answers TCP, to prove that the way is open; empty: not proven
-}
 
 // Options of an isolator.
 type Options struct {
 	StateFile string // survives a restart of the sensor
 	Cgroup    string // cgroup2 folder whose processes are isolated; empty: the root of cgroup2, all of the host
 	PinDir    string // bpffs folder; empty: found or mounted beside the state file
-	Keep      func(ctx context.Context) (Reach, error)
-	Denied    netip.AddrPort                              // where the packet goes that must not leave; invalid: somewhere that nobody is, see targets
-	Probe     func(ctx context.Context, to Target) string // sends that packet, from inside Cgroup; nil: this process does
-	Tell      func(Tamper)                                // takes what somebody did to an isolation; it must be quick, and call nothing here; nil: nobody
-	Means     string                                      // only this one: cgroup or nftables; empty: the first that works
+	Keep      func(ctx context.Context) (sense.Reach, error)
+	Denied    netip.AddrPort                                    // where the packet goes that must not leave; invalid: somewhere that nobody is, see targets
+	Probe     func(ctx context.Context, to sense.Target) string // sends that packet, from inside Cgroup; nil: this process does
+	Tell      func(sense.Tamper)                                // takes what somebody did to an isolation; it must be quick, and call nothing here; nil: nobody
+	Means     string                                            // only this one: cgroup or nftables; empty: the first that works
 	Log       *slog.Logger
-}
-
-// State says whether the host is isolated.
-type State struct {
-	Active    bool   `json:"active"`               // it should be, and was when that was looked at last
-	Due       bool   `json:"due"`                  // it should be
-	Proven    bool   `json:"proven"`               // a packet was held back when that was looked at last
-	NotProven string `json:"not_proven,omitempty"` // why not
-	Problem   string `json:"problem,omitempty"`    // why it does not hold
-
-	Means  string    `json:"means,omitempty"`
-	Until  time.Time `json:"until,omitzero"`
-	Allow  []string  `json:"allow,omitempty"`
-	Denied uint64    `json:"denied"` // packets
 }
 
 // Isolator isolates this host and lets it go.
@@ -169,13 +149,13 @@ func (i *Isolator) TakeUp(ctx context.Context) {
 }
 
 // State gives the state.
-func (i *Isolator) State() State {
+func (i *Isolator) State() sense.Isolation {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if !i.due() {
-		return State{}
+		return sense.Isolation{}
 	}
-	st := State{Due: true, Means: i.saved.Means, Until: i.saved.Until, Allow: i.saved.Allow, Proven: i.proven, NotProven: i.notProven, Problem: i.problem, Denied: i.saved.Denied}
+	st := sense.Isolation{Due: true, Means: i.saved.Means, Until: i.saved.Until, Allow: i.saved.Allow, Proven: i.proven, NotProven: i.notProven, Problem: i.problem, Denied: i.saved.Denied}
 	if i.held == nil {
 		return st
 	}
@@ -185,18 +165,18 @@ func (i *Isolator) State() State {
 }
 
 // Isolate cuts the host off for d, but for what Keep names and the further networks in allow.
-func (i *Isolator) Isolate(ctx context.Context, d time.Duration, allow []string) (Proof, error) {
+func (i *Isolator) Isolate(ctx context.Context, d time.Duration, allow []string) (sense.IsolationProof, error) {
 	start := time.Now()
 	reach, err := i.o.Keep(ctx)
 	if err != nil {
-		return Proof{}, fmt.Errorf("find the addresses that must stay reachable: %w", err)
+		return sense.IsolationProof{}, fmt.Errorf("find the addresses that must stay reachable: %w", err)
 	}
 	if len(reach.Addrs) == 0 {
-		return Proof{}, errors.New("no address of the server is known: the host would be lost, so it is not isolated")
+		return sense.IsolationProof{}, errors.New("no address of the server is known: the host would be lost, so it is not isolated")
 	}
 	keep, err := allowing(allow, reach)
 	if err != nil {
-		return Proof{}, err
+		return sense.IsolationProof{}, err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -206,11 +186,11 @@ func (i *Isolator) Isolate(ctx context.Context, d time.Duration, allow []string)
 	}
 	// On disk before the act: a sensor that dies here takes the isolation up again.
 	if err := i.save(s); err != nil {
-		return Proof{}, err
+		return sense.IsolationProof{}, err
 	}
 	fell, err := i.raise(ctx, s, keep)
 	if err != nil {
-		return Proof{}, errors.Join(err, i.unsaved())
+		return sense.IsolationProof{}, errors.Join(err, i.unsaved())
 	}
 	p, leaks := i.prove(ctx, reach.Probe)
 	i.proven, i.notProven, i.problem, i.looked = p.Proven, p.NotProven, "", boot.Now()
@@ -225,15 +205,15 @@ func (i *Isolator) Isolate(ctx context.Context, d time.Duration, allow []string)
 }
 
 // Release ends the isolation. Releasing a host that is not isolated changes nothing and is proven too.
-func (i *Isolator) Release(ctx context.Context) (Proof, error) {
+func (i *Isolator) Release(ctx context.Context) (sense.IsolationProof, error) {
 	start := time.Now()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	means := i.saved.Means
 	if err := i.clean(); err != nil {
-		return Proof{}, err
+		return sense.IsolationProof{}, err
 	}
-	p := Proof{Means: means, DeniedProbe: probeNoRoute, NotProven: "no interface but the loopback is up, so no packet can leave"}
+	p := sense.IsolationProof{Means: means, DeniedProbe: probeNoRoute, NotProven: "no interface but the loopback is up, so no packet can leave"}
 	for _, t := range i.targets() {
 		switch p.DeniedProbe = i.probeOut(ctx, t); p.DeniedProbe {
 		case probeLeft:

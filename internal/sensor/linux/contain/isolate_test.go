@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 func TestIsolateCutsAllButTheServerAndProvesIt(t *testing.T) {
@@ -35,7 +37,7 @@ func TestIsolateCutsAllButTheServerAndProvesIt(t *testing.T) {
 			if s := h.text("old"); s == "<nil>" {
 				t.Error("a connection from before still carries data")
 			}
-			var st State
+			var st sense.Isolation
 			h.say("state", &st)
 			if !st.Active || st.Denied <= a.Proof.Counter-1 {
 				t.Errorf("state %+v; want active with a growing counter", st)
@@ -96,7 +98,7 @@ func TestIsolationSurvivesARestartOfTheSensor(t *testing.T) {
 				}
 				var up string
 				h.say("up", &up) // its interface is up already; this starts the isolator
-				var st State
+				var st sense.Isolation
 				for deadline := time.Now().Add(5 * time.Second); !st.Active && time.Now().Before(deadline); {
 					h.say("state", &st)
 				}
@@ -139,17 +141,17 @@ func TestIsolateTimes(t *testing.T) {
 
 func TestAHostIsNeverLost(t *testing.T) {
 	o := Options{StateFile: filepath.Join(t.TempDir(), "s"), Log: slog.New(slog.DiscardHandler)}
-	for name, keep := range map[string]func(context.Context) (Reach, error){
-		"no address":  func(context.Context) (Reach, error) { return Reach{}, nil },
-		"no resolver": func(context.Context) (Reach, error) { return Reach{}, errors.New("cannot resolve") },
+	for name, keep := range map[string]func(context.Context) (sense.Reach, error){
+		"no address":  func(context.Context) (sense.Reach, error) { return sense.Reach{}, nil },
+		"no resolver": func(context.Context) (sense.Reach, error) { return sense.Reach{}, errors.New("cannot resolve") },
 	} {
 		o.Keep = keep
 		if _, err := New(o).Isolate(t.Context(), time.Hour, nil); err == nil {
 			t.Errorf("%s: the host was isolated from its own server", name)
 		}
 	}
-	o.Keep = func(context.Context) (Reach, error) {
-		return Reach{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.5")}}, nil
+	o.Keep = func(context.Context) (sense.Reach, error) {
+		return sense.Reach{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.5")}}, nil
 	}
 	if _, err := New(o).Isolate(t.Context(), time.Hour, []string{"everything"}); err == nil {
 		t.Error("an address that is none was taken")

@@ -14,35 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
-
-// Errors of acts on processes.
-var (
-	ErrGone      = errors.New("the process is gone")
-	ErrProtected = errors.New("the process is protected")
-	ErrSurvived  = errors.New("not all of the tree was reached")
-)
-
-// ProcessProof is what was measured when processes were acted on.
-type ProcessProof struct {
-	Process string  `json:"process"`
-	PID     int     `json:"pid"`
-	Signal  string  `json:"signal"`
-	State   string  `json:"state"` // exited, stopped, running: seen afterwards
-	Reached int     `json:"reached"`
-	Failed  int     `json:"failed,omitempty"`
-	Millis  float64 `json:"ms"`
-
-	Survived  int        `json:"survived,omitempty"` // of a tree: those that live on, protected ones too
-	Survivors []Survivor `json:"survivors,omitempty"`
-}
 
 // Processes acts on processes of this boot by their key.
 type Processes struct {
 	BootTag uint32
 	Spare   []int         // pids that are never touched beside init and this process
 	Wait    time.Duration // for the effect to show, 3 s
-	Tree    Tree          // who started whom; nil: a tree is what hangs together now
+	Tree    sense.Tree    // who started whom; nil: a tree is what hangs together now
 }
 
 func (p *Processes) wait() time.Duration {
@@ -56,26 +36,26 @@ func (p *Processes) wait() time.Duration {
 var goal = map[unix.Signal]string{unix.SIGKILL: "exited", unix.SIGSTOP: "stopped", unix.SIGCONT: "running"}
 
 // Kill ends the process with a key, all that it started too when tree is set, and waits until it is gone.
-func (p *Processes) Kill(ctx context.Context, key event.Key, tree bool) (ProcessProof, error) {
+func (p *Processes) Kill(ctx context.Context, key event.Key, tree bool) (sense.ProcessProof, error) {
 	return p.signal(ctx, key, tree, unix.SIGKILL)
 }
 
 // Suspend stops the process.
-func (p *Processes) Suspend(ctx context.Context, key event.Key, tree bool) (ProcessProof, error) {
+func (p *Processes) Suspend(ctx context.Context, key event.Key, tree bool) (sense.ProcessProof, error) {
 	return p.signal(ctx, key, tree, unix.SIGSTOP)
 }
 
 // Resume lets a stopped process go on.
-func (p *Processes) Resume(ctx context.Context, key event.Key, tree bool) (ProcessProof, error) {
+func (p *Processes) Resume(ctx context.Context, key event.Key, tree bool) (sense.ProcessProof, error) {
 	return p.signal(ctx, key, tree, unix.SIGCONT)
 }
 
-func (p *Processes) signal(ctx context.Context, key event.Key, tree bool, sig unix.Signal) (ProcessProof, error) {
+func (p *Processes) signal(ctx context.Context, key event.Key, tree bool, sig unix.Signal) (sense.ProcessProof, error) {
 	if tree {
 		return p.signalTree(ctx, key, sig)
 	}
 	start := time.Now()
-	proof := ProcessProof{Process: key.String(), Signal: unix.SignalName(sig)}
+	proof := sense.ProcessProof{Process: key.String(), Signal: unix.SignalName(sig)}
 	h, err := p.open(key)
 	if err != nil {
 		return proof, err
@@ -96,7 +76,7 @@ func (p *Processes) signal(ctx context.Context, key event.Key, tree bool, sig un
 		return proof, fmt.Errorf("pid %d is not %s after %s: look at it on the host", proof.PID, want, wait)
 	}
 	if proof.State == "exited" && sig != unix.SIGKILL {
-		return proof, fmt.Errorf("process %s: %w", key, ErrGone)
+		return proof, fmt.Errorf("process %s: %w", key, sense.ErrGone)
 	}
 	return proof, nil
 }
@@ -138,7 +118,7 @@ func (p *Processes) hold(key event.Key) (*held, error) {
 	startNS := binary.BigEndian.Uint64(key[0:])
 	pid := int(binary.BigEndian.Uint32(key[8:]))
 	if tag := binary.BigEndian.Uint32(key[12:]); tag != p.BootTag {
-		return nil, fmt.Errorf("process %s is of another boot or another host: %w", key, ErrGone)
+		return nil, fmt.Errorf("process %s is of another boot or another host: %w", key, sense.ErrGone)
 	}
 	h, err := hold(pid)
 	if err != nil {
@@ -146,25 +126,25 @@ func (p *Processes) hold(key event.Key) (*held, error) {
 	}
 	if h.tick != startNS/(1e9/ticksPerSecond) {
 		h.close()
-		return nil, fmt.Errorf("process %s: its pid %d belongs to another process now: %w", key, pid, ErrGone)
+		return nil, fmt.Errorf("process %s: its pid %d belongs to another process now: %w", key, pid, sense.ErrGone)
 	}
 	return h, nil
 }
 
 func (p *Processes) spare(pid int) error {
 	if slices.Contains([]int{1, 2, os.Getpid()}, pid) || slices.Contains(p.Spare, pid) {
-		return fmt.Errorf("pid %d is init, the kernel or the sensor itself: %w", pid, ErrProtected)
+		return fmt.Errorf("pid %d is init, the kernel or the sensor itself: %w", pid, sense.ErrProtected)
 	}
 	return nil
 }
 
 func hold(pid int) (*held, error) {
 	if pid <= 0 {
-		return nil, ErrGone
+		return nil, sense.ErrGone
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) { // the last two: a thread has the number now
-		return nil, ErrGone
+		return nil, sense.ErrGone
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open pid %d: %w", pid, err)
@@ -175,7 +155,7 @@ func hold(pid int) (*held, error) {
 	}
 	if err != nil || st.state == 'Z' || st.state == 'X' { // ended, only not yet collected by its parent
 		_ = unix.Close(fd)
-		return nil, ErrGone
+		return nil, sense.ErrGone
 	}
 	return &held{pid: pid, fd: fd, tick: st.start, parent: st.parent, name: st.name}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 const tag = 0xCAFE
@@ -76,8 +77,8 @@ func TestReusedPIDIsNeverHit(t *testing.T) {
 		"zero":              {},
 		"a thread's number": event.LinuxKey(uint64(time.Second), uint32(unix.Gettid()), tag),
 	} {
-		if proof, err := p.Kill(t.Context(), key, true); !errors.Is(err, ErrGone) {
-			t.Errorf("%s: Kill = %+v, %v; want %v", name, proof, err, ErrGone)
+		if proof, err := p.Kill(t.Context(), key, true); !errors.Is(err, sense.ErrGone) {
+			t.Errorf("%s: Kill = %+v, %v; want %v", name, proof, err, sense.ErrGone)
 		}
 	}
 	if err := cmd.Process.Signal(unix.Signal(0)); err != nil {
@@ -100,16 +101,16 @@ func TestEndedProcessIsGone(t *testing.T) {
 	if _, err := p.Kill(t.Context(), key, false); err != nil {
 		t.Fatal(err)
 	}
-	if proof, err := p.Kill(t.Context(), key, false); !errors.Is(err, ErrGone) {
-		t.Errorf("Kill of what ended = %+v, %v; want %v", proof, err, ErrGone)
+	if proof, err := p.Kill(t.Context(), key, false); !errors.Is(err, sense.ErrGone) {
+		t.Errorf("Kill of what ended = %+v, %v; want %v", proof, err, sense.ErrGone)
 	}
 }
 
 func TestProtectedProcesses(t *testing.T) {
 	p := &Processes{BootTag: tag}
 	for _, pid := range []int{1, os.Getpid()} {
-		if _, err := p.Kill(t.Context(), keyOf(t, pid), false); !errors.Is(err, ErrProtected) {
-			t.Errorf("Kill of pid %d = %v; want %v", pid, err, ErrProtected)
+		if _, err := p.Kill(t.Context(), keyOf(t, pid), false); !errors.Is(err, sense.ErrProtected) {
+			t.Errorf("Kill of pid %d = %v; want %v", pid, err, sense.ErrProtected)
 		}
 	}
 }

@@ -9,20 +9,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
-
-// Target is where a packet goes that must not leave an isolated host.
-type Target struct {
-	Addr   netip.AddrPort
-	Device string // the interface that it must leave by, whatever the routes say; empty: as they say
-}
-
-func (t Target) String() string {
-	if t.Device == "" {
-		return t.Addr.String()
-	}
-	return t.Addr.String() + " by " + t.Device
-}
 
 // What a probe found.
 const (
@@ -43,12 +32,12 @@ const maxDevices = 8 // interfaces that are tried
 
 // targets lists where the proof may send to, the best first. The routes may lead nowhere, or back into this host: then
 // the packet is bound to an interface, and for that the kernel needs no route.
-func (i *Isolator) targets() (out []Target) {
+func (i *Isolator) targets() (out []sense.Target) {
 	if i.o.Denied.IsValid() {
-		return []Target{{Addr: i.o.Denied}}
+		return []sense.Target{{Addr: i.o.Denied}}
 	}
 	for _, n := range nobody {
-		out = append(out, Target{Addr: netip.MustParseAddrPort(n)})
+		out = append(out, sense.Target{Addr: netip.MustParseAddrPort(n)})
 	}
 	devices, _ := net.Interfaces() // none: not proven
 	n := 0
@@ -60,15 +49,15 @@ func (i *Isolator) targets() (out []Target) {
 			break
 		}
 		for _, to := range nobody[:3] {
-			out = append(out, Target{netip.MustParseAddrPort(to), d.Name})
+			out = append(out, sense.Target{Addr: netip.MustParseAddrPort(to), Device: d.Name})
 		}
-		out = append(out, Target{netip.AddrPortFrom(netip.MustParseAddr(linkNobody).WithZone(d.Name), 9), d.Name})
+		out = append(out, sense.Target{Addr: netip.AddrPortFrom(netip.MustParseAddr(linkNobody).WithZone(d.Name), 9), Device: d.Name})
 	}
 	keep, err := reread(i.saved.Allow)
 	if err != nil {
 		return nil
 	}
-	var free []Target
+	var free []sense.Target
 	for _, t := range out {
 		if len(add(keep, allowed{net: whole(t.Addr.Addr())})) > len(keep) { // what may be reached proves nothing
 			free = append(free, t)
@@ -119,7 +108,7 @@ func (i *Isolator) deny(ctx context.Context) (d denial) {
 
 // probeOut sends one packet to an address that must not be reached. UDP, because a denied packet is an
 // error of the call at once.
-func (i *Isolator) probeOut(ctx context.Context, t Target) string {
+func (i *Isolator) probeOut(ctx context.Context, t sense.Target) string {
 	if i.o.Probe != nil {
 		return i.o.Probe(ctx, t)
 	}
@@ -127,7 +116,7 @@ func (i *Isolator) probeOut(ctx context.Context, t Target) string {
 }
 
 // ProbeOut sends one packet and says what became of it.
-func ProbeOut(ctx context.Context, to Target) string {
+func ProbeOut(ctx context.Context, to sense.Target) string {
 	d := net.Dialer{}
 	if to.Device != "" {
 		d.Control = func(_, _ string, c syscall.RawConn) error {
@@ -174,26 +163,10 @@ func own(from, to netip.Addr) bool {
 	return false
 }
 
-// Proof is what was measured after isolating or releasing.
-type Proof struct {
-	Means        string    `json:"means"` // cgroup or nftables
-	Until        time.Time `json:"until,omitzero"`
-	Allow        []string  `json:"allow,omitempty"`
-	Proven       bool      `json:"proven"`                   // a packet was held back, or let go, as it should be
-	NotProven    string    `json:"not_proven,omitempty"`     // why not
-	DeniedProbe  string    `json:"denied_probe"`             // what happened to a packet that must not leave
-	AllowedProbe string    `json:"allowed_probe,omitempty"`  // what happened to a connection that must work
-	Counter      uint64    `json:"denied_packets"`           // of the programs, after the probe
-	Pinned       bool      `json:"pinned"`                   // holds without the sensor
-	Packet       []string  `json:"packet_sockets,omitempty"` // who has a packet socket open: frames sent through one pass the isolation
-	Millis       float64   `json:"ms"`
-	FellBack     string    `json:"fell_back,omitempty"` // why not the better means
-}
-
 // prove says what holds after isolating. mu is held.
-func (i *Isolator) prove(ctx context.Context, reach string) (p Proof, leaks bool) {
+func (i *Isolator) prove(ctx context.Context, reach string) (p sense.IsolationProof, leaks bool) {
 	d := i.deny(ctx)
-	p = Proof{Means: i.saved.Means, Until: i.saved.Until, Allow: i.saved.Allow, Pinned: i.held.pinned(), DeniedProbe: d.what, Proven: d.proven, NotProven: d.why}
+	p = sense.IsolationProof{Means: i.saved.Means, Until: i.saved.Until, Allow: i.saved.Allow, Pinned: i.held.pinned(), DeniedProbe: d.what, Proven: d.proven, NotProven: d.why}
 	if reach != "" {
 		dial := net.Dialer{Timeout: 3 * time.Second}
 		conn, err := dial.DialContext(ctx, "tcp", reach)

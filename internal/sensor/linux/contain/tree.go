@@ -7,21 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
-
-// Tree knows who started whom, also when those in between have ended.
-type Tree interface {
-	// Below gives the processes that live and descend from root, which may be gone itself.
-	Below(root event.Key) []event.Process
-	// CatchUp waits until Below knows what the kernel recorded up to now.
-	CatchUp(ctx context.Context) error
-}
 
 // Bounds of an act on a tree.
 const (
@@ -31,14 +23,6 @@ const (
 	catchUp    = time.Second
 	maxSurvive = 64 // named in the proof; the rest is counted
 )
-
-// Survivor is a process of a tree on which an act had no effect.
-type Survivor struct {
-	Process string `json:"process,omitempty"`
-	PID     int    `json:"pid"`
-	Name    string `json:"name"`
-	Why     string `json:"why"`
-}
 
 // Why a process was not reached.
 const (
@@ -56,13 +40,13 @@ type grip struct {
 	known map[int]*held // this wave, by pid
 	wave  []*held
 	done  map[int]uint64 // acted on in an earlier wave, or never to be: start by pid
-	lives []Survivor
+	lives []sense.Survivor
 	full  bool
 }
 
 func (g *grip) spare(pid int, start uint64, name string, key event.Key, why string) {
 	g.done[pid] = start
-	s := Survivor{PID: pid, Name: name, Why: why}
+	s := sense.Survivor{PID: pid, Name: name, Why: why}
 	if key != (event.Key{}) {
 		s.Process = key.String()
 	}
@@ -153,9 +137,9 @@ func nameOf(p *event.Process) string {
 }
 
 // signalTree acts on a process and on all that it started. The process itself may be gone; those it started are acted on all the same.
-func (p *Processes) signalTree(ctx context.Context, key event.Key, sig unix.Signal) (ProcessProof, error) {
+func (p *Processes) signalTree(ctx context.Context, key event.Key, sig unix.Signal) (sense.ProcessProof, error) {
 	begin := time.Now()
-	proof := ProcessProof{Process: key.String(), Signal: unix.SignalName(sig), PID: int(binary.BigEndian.Uint32(key[8:]))}
+	proof := sense.ProcessProof{Process: key.String(), Signal: unix.SignalName(sig), PID: int(binary.BigEndian.Uint32(key[8:]))}
 	whole, cancel := context.WithTimeout(ctx, treeWait)
 	defer cancel()
 	g := &grip{p: p, root: key, known: map[int]*held{}, done: map[int]uint64{}}
@@ -164,7 +148,7 @@ func (p *Processes) signalTree(ctx context.Context, key event.Key, sig unix.Sign
 	switch {
 	case err == nil:
 		g.take(root, root.name, key, stop)
-	case !errors.Is(err, ErrGone) || binary.BigEndian.Uint32(key[12:]) != p.BootTag:
+	case !errors.Is(err, sense.ErrGone) || binary.BigEndian.Uint32(key[12:]) != p.BootTag:
 		return proof, err
 	}
 	gone := err
@@ -202,7 +186,7 @@ func (p *Processes) signalTree(ctx context.Context, key event.Key, sig unix.Sign
 		}
 	}
 	if proof.Failed > 0 {
-		return proof, fmt.Errorf("%w: %s", ErrSurvived, proof.Said())
+		return proof, fmt.Errorf("%w: %s", sense.ErrSurvived, proof.Said())
 	}
 	return proof, nil
 }
@@ -244,7 +228,7 @@ func (g *grip) leave(ctx context.Context, stop bool) {
 }
 
 // act sends the signal to all that are held, waits for its effect, and lets them go.
-func (g *grip) act(ctx context.Context, sig unix.Signal, want string, proof *ProcessProof) {
+func (g *grip) act(ctx context.Context, sig unix.Signal, want string, proof *sense.ProcessProof) {
 	refused := map[*held]bool{}
 	for _, h := range g.wave {
 		if err := h.send(sig); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -277,17 +261,4 @@ func (g *grip) act(ctx context.Context, sig unix.Signal, want string, proof *Pro
 	}
 	g.wave, g.full = nil, false
 	clear(g.known)
-}
-
-// Said tells what was done, and what lives on by name; few enough for a line of text.
-func (p *ProcessProof) Said() string {
-	said := []string{fmt.Sprintf("pid %d is %s (%d reached) after %.1f ms", p.PID, p.State, p.Reached, p.Millis)}
-	const most = 12
-	for _, one := range p.Survivors[:min(len(p.Survivors), most)] {
-		said = append(said, fmt.Sprintf("pid %d (%s) still lives: %s", one.PID, event.Show(one.Name), one.Why))
-	}
-	if more := p.Survived - (len(said) - 1); more > 0 {
-		said = append(said, fmt.Sprintf("%d more still live: see the proof", more))
-	}
-	return strings.Join(said, "; ")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/boot"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // vigilEvery is how often an isolation is proven again, and tellAgain for how long the same is not told again.
@@ -16,14 +17,6 @@ const (
 	vigilEvery = 5 * time.Second
 	tellAgain  = time.Minute
 )
-
-// Tamper is what somebody did to an isolation, or past it.
-type Tamper struct {
-	Subject  string // isolation, packet socket
-	State    string // lost, restored, found; open
-	Reason   string
-	From, To uint64 // ns since boot: when it was last looked at before, and when it was seen
-}
 
 func (i *Isolator) tell(ctx context.Context, subject, state, reason string) {
 	now := boot.Now()
@@ -40,7 +33,7 @@ func (i *Isolator) tell(ctx context.Context, subject, state, reason string) {
 	i.told[reason] = now
 	i.log.ErrorContext(ctx, "an isolation was tampered with", slog.String("state", state), slog.String("what", subject), slog.String("reason", reason))
 	if i.o.Tell != nil {
-		i.o.Tell(Tamper{subject, state, reason, from, now})
+		i.o.Tell(sense.Tamper{Subject: subject, State: state, Reason: reason, From: from, To: now})
 	}
 }
 
