@@ -63,9 +63,6 @@ type Agent struct {
 	begun    bool           // there is
 }
 
-// volatileDir is where the spool's tally lies when it is in memory: a store into it never waits for a disk.
-const volatileDir = "/run/yagura-sensor"
-
 // Errors that end a run in order.
 var (
 	errStopping = errors.New("the sensor stops on request")
@@ -165,7 +162,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	stop := &event.Event{Kind: event.SensorStop, OS: event.Linux, Version: a.o.Version}
+	stop := &event.Event{Kind: event.SensorStop, OS: thisOS, Version: a.o.Version}
 	switch {
 	case err != nil:
 		stop.Reason = err.Error()
@@ -217,7 +214,7 @@ func (a *Agent) see(ctx context.Context) error {
 		reason = err.Error()
 	}
 	for _, c := range classes {
-		a.put(&event.Event{Kind: event.SensorCapability, OS: event.Linux, Subject: c, State: "blind", Reason: reason})
+		a.put(&event.Event{Kind: event.SensorCapability, OS: thisOS, Subject: c, State: "blind", Reason: reason})
 	}
 	return fmt.Errorf("probes stopped: %w", err) // a restart is the best chance to see again
 }
@@ -243,10 +240,10 @@ func (a *Agent) put(e *event.Event) {
 }
 
 func (a *Agent) start() {
-	a.put(&event.Event{Kind: event.SensorStart, OS: event.Linux, Hostname: a.facts.hostname, Version: a.facts.kernel, Subject: a.o.Version})
+	a.put(&event.Event{Kind: event.SensorStart, OS: thisOS, Hostname: a.facts.hostname, Version: a.facts.kernel, Subject: a.o.Version})
 	if a.o.Source == nil {
 		for _, c := range classes {
-			a.put(&event.Event{Kind: event.SensorCapability, OS: event.Linux, Subject: c, State: "blind", Reason: a.o.Blind})
+			a.put(&event.Event{Kind: event.SensorCapability, OS: thisOS, Subject: c, State: "blind", Reason: a.o.Blind})
 		}
 	}
 	a.mu.Lock()
@@ -267,5 +264,5 @@ func (a *Agent) tampered(t sense.Tamper) {
 		return
 	}
 	a.mu.Unlock()
-	a.put(&event.Event{Kind: event.SensorTamper, OS: event.Linux, Subject: t.Subject, State: t.State, Reason: t.Reason, FromNS: t.From, ToNS: t.To})
+	a.put(&event.Event{Kind: event.SensorTamper, OS: thisOS, Subject: t.Subject, State: t.State, Reason: t.Reason, FromNS: t.From, ToNS: t.To})
 }

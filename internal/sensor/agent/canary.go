@@ -126,7 +126,7 @@ func (a *Agent) runCanary(ctx context.Context, nonce string) error {
 		key := c.waiting[nonce]
 		c.mu.Unlock()
 		if key != (event.Key{}) {
-			a.put(&event.Event{Kind: event.SensorCanary, OS: event.Linux, Nonce: nonce, Target: event.Process{Key: key, PID: uint64(pid)}})
+			a.put(&event.Event{Kind: event.SensorCanary, OS: thisOS, Nonce: nonce, Target: event.Process{Key: key, PID: uint64(pid)}})
 			return failed
 		}
 		select {
@@ -140,7 +140,7 @@ func (a *Agent) runCanary(ctx context.Context, nonce string) error {
 // startCanary runs this program as a canary and waits for its end. It gives the process id whenever there was a
 // process, also beside an error.
 func startCanary(ctx context.Context, nonce string) (int, error) {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "canary", nonce) //nolint:gosec // ourselves, with a nonce of letters and digits
+	cmd := exec.CommandContext(ctx, ownProgram(), "canary", nonce) //nolint:gosec // ourselves, with a nonce of letters and digits
 	cmd.Args[0] = "yagura-sensor"
 	cmd.Env = []string{}
 	out, err := cmd.CombinedOutput()

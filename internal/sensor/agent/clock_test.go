@@ -11,6 +11,13 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/command"
+	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
+)
+
+var (
+	ours = tenant.ID{0: 1, 15: 0xaa}
+	here = event.HostID{0: 2, 15: 1}
 )
 
 // room is a host with a clock of its own, a server, and an operator who signs by the server's clock.

@@ -15,9 +15,6 @@ import (
 	"github.com/yagura-edr/yagura/internal/settings"
 )
 
-// DefaultFile is where the configuration is looked for when no --config names one.
-const DefaultFile = "/etc/yagura/sensor.yaml"
-
 // Config holds identity, paths and local vetoes, nothing else: policy comes from the server, signed. Each
 // key is also a flag of the same name with dashes. internal/settings reads it by the tags.
 type Config struct {

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 )
@@ -27,10 +25,7 @@ type facts struct {
 func readFacts(version string) facts {
 	f := facts{version: version}
 	f.hostname, _ = os.Hostname() // empty is an answer
-	var u unix.Utsname
-	if unix.Uname(&u) == nil {
-		f.kernel = unix.ByteSliceToString(u.Release[:])
-	}
+	f.kernel = kernelRelease()
 	if b, err := hex.DecodeString(strings.ReplaceAll(boot.ID(), "-", "")); err == nil && len(b) == 16 {
 		f.bootID = [16]byte(b)
 	}

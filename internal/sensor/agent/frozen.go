@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 )
@@ -41,7 +39,7 @@ func (a *Agent) watchFreeze(ctx context.Context) error {
 		case <-time.After(4 * tellWithin):
 		}
 		who, by := a.culprit.froze(from, to)
-		a.put(&event.Event{Kind: event.SensorTamper, OS: event.Linux, Subject: event.TamperFrozen, State: "restored", Reason: who, Actor: by, Target: a.facts.self, FromNS: from, ToNS: to})
+		a.put(&event.Event{Kind: event.SensorTamper, OS: thisOS, Subject: event.TamperFrozen, State: "restored", Reason: who, Actor: by, Target: a.facts.self, FromNS: from, ToNS: to})
 	}
 }
 
@@ -52,5 +50,5 @@ func (c *culprit) froze(from, to uint64) (who string, by event.Process) {
 	if at := c.frozenAt; at == 0 || at+uint64(2*frozenLook) < from || at > to {
 		return saidNoSignal, event.Process{}
 	}
-	return unix.SignalName(unix.Signal(c.freeze)) + " from " + named(&c.freezer), c.freezer
+	return signalName(c.freeze) + " from " + named(&c.freezer), c.freezer
 }

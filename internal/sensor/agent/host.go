@@ -20,7 +20,7 @@ type host Agent
 func (h *host) Hello() *sensorv1.HelloRequest {
 	f := &h.facts
 	return &sensorv1.HelloRequest{
-		Version: f.version, Os: "linux", Hostname: []byte(f.hostname), Kernel: f.kernel, BootId: f.bootID[:], BootNs: boot.Now(),
+		Version: f.version, Os: thisOS.String(), Hostname: []byte(f.hostname), Kernel: f.kernel, BootId: f.bootID[:], BootNs: boot.Now(),
 		WallTime: time.Now().UnixMicro(), Registry: registry.Version, Capabilities: (*Agent)(h).capabilities(), Addresses: uplink.Addresses(),
 	}
 }

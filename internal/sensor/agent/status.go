@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/private"
@@ -109,7 +108,7 @@ func ReadStatus(c Config) (Status, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("read status %s: %w", c.statusFile(), err)
 	}
-	if _, err := os.Stat(filepath.Join("/proc", fmt.Sprint(s.PID))); err != nil {
+	if !alive(s.PID) {
 		return s, fmt.Errorf("%w: the one with pid %d ended without a word at about %s", ErrNotRunning, s.PID, s.Updated.Format(time.RFC3339))
 	}
 	if age := time.Since(s.Updated); age > 3*statusPeriod+time.Second {

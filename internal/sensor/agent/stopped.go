@@ -3,13 +3,9 @@ package agent
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
@@ -40,9 +36,6 @@ const (
 	maxWords   = 200                    // bytes of a command line in the reason
 )
 
-// askers are programs by which the first process is asked to stop something.
-var askers = []string{"systemctl", "service", "invoke-rc.d", "deb-systemd-invoke", "shutdown", "reboot", "poweroff", "halt", "init", "telinit"}
-
 // culprit remembers the last signal to the sensor and the last program that asked the first process for something.
 type culprit struct {
 	mu     sync.Mutex // guards all below
@@ -60,12 +53,6 @@ type culprit struct {
 
 func newCulprit() *culprit { return &culprit{told: make(chan struct{})} }
 
-// ending says whether a signal ends the sensor rather than stopping it for a while.
-func ending(signal uint64) bool {
-	s := unix.Signal(signal)
-	return s != unix.SIGSTOP && s != unix.SIGTSTP && s != unix.SIGCONT
-}
-
 // look takes an event on its way to the spool.
 func (c *culprit) look(e *event.Event) {
 	switch {
@@ -78,11 +65,11 @@ func (c *culprit) look(e *event.Event) {
 			close(c.told)
 		}
 		c.mu.Unlock()
-	case e.Kind == event.SensorSignal && unix.Signal(e.Request) != unix.SIGCONT:
+	case e.Kind == event.SensorSignal && stopping(e.Request):
 		c.mu.Lock()
 		c.freeze, c.freezer, c.frozenAt = e.Request, clone(&e.Actor), e.BootNS
 		c.mu.Unlock()
-	case e.Kind == event.ProcessExec && slices.Contains(askers, event.Base(event.Linux, e.Actor.Path)):
+	case e.Kind == event.ProcessExec && slices.Contains(askers, event.Base(thisOS, e.Actor.Path)):
 		c.mu.Lock()
 		c.asker, c.asked = clone(&e.Actor), e.BootNS
 		c.mu.Unlock()
@@ -115,7 +102,7 @@ func (c *culprit) name(ctx context.Context) (who, state string, by event.Process
 		}
 		return saidUnknown, "", event.Process{}
 	}
-	who = unix.SignalName(unix.Signal(signal)) + " from " + named(&sender)
+	who = signalName(signal) + " from " + named(&sender)
 	if sender.PID != 1 {
 		return who, "", sender
 	}
@@ -143,12 +130,4 @@ func named(p *event.Process) string {
 		user = "uid " + p.UserID
 	}
 	return fmt.Sprintf("%q (pid %d, %s)", words, p.PID, user)
-}
-
-// shuttingDown asks the first process whether the host goes down.
-func shuttingDown(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	out, _ := exec.CommandContext(ctx, "/usr/bin/systemctl", "is-system-running").Output() // a state that is not running is no error of ours
-	return strings.TrimSpace(string(out)) == "stopping"
 }

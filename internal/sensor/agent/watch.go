@@ -30,7 +30,7 @@ func (a *Agent) watch(ctx context.Context) error {
 			if delete(told, c.Class); ours {
 				told[c.Class] = c.Reason
 			}
-			a.put(&event.Event{Kind: event.SensorCapability, OS: event.Linux, Subject: c.Class, State: c.State, Reason: c.Reason})
+			a.put(&event.Event{Kind: event.SensorCapability, OS: thisOS, Subject: c.Class, State: c.State, Reason: c.Reason})
 			news = true
 		}
 		if news && a.link != nil {

@@ -37,7 +37,6 @@ import (
 	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
-	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
 // The test binary is its own canary, as the sensor is.
@@ -55,11 +54,6 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
-
-var (
-	ours = tenant.ID{0: 1, 15: 0xaa}
-	here = event.HostID{0: 2, 15: 1}
-)
 
 // server answers as a server does; what came is kept for the test to look at.
 type server struct {
@@ -550,13 +544,5 @@ func TestCanaryTravelsFromTheKernel(t *testing.T) {
 	}
 	if _, err := ReadStatus(c); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("ReadStatus after the stop = %v; want %v", err, ErrNotRunning)
-	}
-}
-
-func TestNonceOfACanaryIsNoFlag(t *testing.T) {
-	for s, want := range map[string]bool{"abcDEF012_-x": true, "": false, "short": false, "--config=/etc/shadow": false, "a b c d e f g": false, strings.Repeat("a", 129): false} {
-		if got := validNonce(s); got != want {
-			t.Errorf("validNonce(%q) = %v; want %v", s, got, want)
-		}
 	}
 }
