@@ -31,7 +31,7 @@ var mayImport = map[string]string{
 	"internal/pause":     "",
 	"internal/detection": "internal/event internal/tenant",
 	// What of the server does not work: raised by engines and domain alike, shown by coverage and doctor.
-	"internal/fault": "internal/detection",
+	"internal/fault": "internal/detection internal/event",
 	// How a program reads its one file: the server and the sensor alike.
 	"internal/settings": "internal/detection",
 	// Who stands before a listener: the sensors' and the console's alike.

@@ -179,14 +179,14 @@ func saidSilent(name string, r Row, at int64, p plan, ja func(string) string) (s
 	switch {
 	case r.Cause == Planned && p.until > at:
 		severity = detection.Low
-		what.En = fmt.Sprintf("%s: the sensor is stopped since %s, in a maintenance that %s ordered until %s; the host is unwatched.", name, clock(r.From), p.by, clock(p.until))
-		what.Ja = fmt.Sprintf("%s: %s の予告による保守(%s まで)のため、センサーは %s から停止しています。このホストは監視されていません。", name, p.by, clock(p.until), clock(r.From))
+		what.En = fmt.Sprintf("%s: the sensor is stopped since %s, in a maintenance that %s ordered until %s; the host is unwatched.", name, event.Clock(r.From), p.by, event.Clock(p.until))
+		what.Ja = fmt.Sprintf("%s: %s の予告による保守(%s まで)のため、センサーは %s から停止しています。このホストは監視されていません。", name, p.by, event.Clock(p.until), event.Clock(r.From))
 		fix.En = "Nothing until then. A host that is still silent afterwards is told like any other."
 		fix.Ja = "それまで対応は不要です。期限後も報告がなければ、ほかのホストと同様に通知します。"
 	case r.off() && at-r.From < patience(r.Cause).Microseconds():
 		severity = detection.Low
-		what.En = fmt.Sprintf("%s: the sensor was stopped at %s (%s); it may be starting anew.", name, clock(r.From), who)
-		what.Ja = fmt.Sprintf("%s: センサーは %s に停止しました(%s)。再起動中の可能性があります。", name, clock(r.From), ja(who))
+		what.En = fmt.Sprintf("%s: the sensor was stopped at %s (%s); it may be starting anew.", name, event.Clock(r.From), who)
+		what.Ja = fmt.Sprintf("%s: センサーは %s に停止しました(%s)。再起動中の可能性があります。", name, event.Clock(r.From), ja(who))
 		fix.En = "Wait a moment: an upgrade starts it again. If it stays away this becomes an alarm."
 		fix.Ja = "しばらくお待ちください。更新であれば再び起動します。戻らなければ警報になります。"
 	case r.off():
@@ -194,14 +194,14 @@ func saidSilent(name string, r Row, at int64, p plan, ja func(string) string) (s
 		if r.Cause == ShutDown {
 			severity = detection.Medium
 		}
-		what.En = fmt.Sprintf("%s: the sensor was stopped at %s, and nobody had ordered it (%s). The host is unwatched since.", name, clock(r.From), who)
-		what.Ja = fmt.Sprintf("%s: 予告がないのに、センサーが %s に停止しました(%s)。以後このホストは監視されていません。", name, clock(r.From), ja(who))
+		what.En = fmt.Sprintf("%s: the sensor was stopped at %s, and nobody had ordered it (%s). The host is unwatched since.", name, event.Clock(r.From), who)
+		what.Ja = fmt.Sprintf("%s: 予告がないのに、センサーが %s に停止しました(%s)。以後このホストは監視されていません。", name, event.Clock(r.From), ja(who))
 		fix.En = "Find out who stopped it and why, then start it: `systemctl start yagura-sensor`. Before a stop that is meant sign `yagura respond maintenance HOST --for 1h`."
 		fix.Ja = "誰がなぜ止めたかを調べ、`systemctl start yagura-sensor` で起動してください。意図した停止の前には `yagura respond maintenance HOST --for 1h` で予告してください。"
 	default:
 		severity = detection.High
-		what.En = fmt.Sprintf("%s is silent: no sign of life since %s. What happened there since cannot be known.", name, clock(r.From))
-		what.Ja = fmt.Sprintf("%s は報告が途絶しています。%s 以降、応答がありません。それ以後の出来事は不明です。", name, clock(r.From))
+		what.En = fmt.Sprintf("%s is silent: no sign of life since %s. What happened there since cannot be known.", name, event.Clock(r.From))
+		what.Ja = fmt.Sprintf("%s は報告が途絶しています。%s 以降、応答がありません。それ以後の出来事は不明です。", name, event.Clock(r.From))
 		fix.En = "See whether the host is up and reaches the server; on it, `systemctl status yagura-sensor` and `yagura-sensor check`."
 		fix.Ja = "ホストが起動してサーバーに届くかを確認してください。ホスト上では `systemctl status yagura-sensor` と `yagura-sensor check` を実行します。"
 	}

@@ -2,7 +2,6 @@ package coverage
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
@@ -55,8 +54,8 @@ func classWord(class string) detection.Said {
 
 func saidNever(name string, enrolled int64) (what, fix detection.Said) {
 	what = detection.Said{
-		En: fmt.Sprintf("%s was enrolled at %s and never reported.", name, clock(enrolled)),
-		Ja: fmt.Sprintf("%s は %s に登録されましたが、一度も報告していません。", name, clock(enrolled)),
+		En: fmt.Sprintf("%s was enrolled at %s and never reported.", name, event.Clock(enrolled)),
+		Ja: fmt.Sprintf("%s は %s に登録されましたが、一度も報告していません。", name, event.Clock(enrolled)),
 	}
 	fix = detection.Said{
 		En: "Start yagura-sensor on the host; `yagura-sensor check` says what stands in its way.",
@@ -67,8 +66,8 @@ func saidNever(name string, enrolled int64) (what, fix detection.Said) {
 
 func saidReplayed(name string, enrolled int64) (what, fix detection.Said) {
 	what = detection.Said{
-		En: fmt.Sprintf("%s is a recording that was replayed at %s: nothing is watched there.", name, clock(enrolled)),
-		Ja: fmt.Sprintf("%s は %s に再生された記録です。監視対象ではありません。", name, clock(enrolled)),
+		En: fmt.Sprintf("%s is a recording that was replayed at %s: nothing is watched there.", name, event.Clock(enrolled)),
+		Ja: fmt.Sprintf("%s は %s に再生された記録です。監視対象ではありません。", name, event.Clock(enrolled)),
 	}
 	fix = detection.Said{
 		En: "`yagura enroll revoke HOST` takes it off the list of hosts; its events stay.",
@@ -79,8 +78,8 @@ func saidReplayed(name string, enrolled int64) (what, fix detection.Said) {
 
 func saidNoTelemetry(name string, r Row) (what, fix detection.Said) {
 	what = detection.Said{
-		En: fmt.Sprintf("%s sends heartbeats but no part of its canary came through since %s: it is online and sees nothing.", name, clock(r.From)),
-		Ja: fmt.Sprintf("%s はハートビートを送っていますが、%s 以降カナリアが一つも届いていません。接続中でも何も見えていません。", name, clock(r.From)),
+		En: fmt.Sprintf("%s sends heartbeats but no part of its canary came through since %s: it is online and sees nothing.", name, event.Clock(r.From)),
+		Ja: fmt.Sprintf("%s はハートビートを送っていますが、%s 以降カナリアが一つも届いていません。接続中でも何も見えていません。", name, event.Clock(r.From)),
 	}
 	fix = detection.Said{
 		En: "Restart the sensor; if it stays, run `yagura-sensor check` and look for other programs that use eBPF.",
@@ -92,8 +91,8 @@ func saidNoTelemetry(name string, r Row) (what, fix detection.Said) {
 func saidDegraded(name string, r Row, ja func(string) string) (what, fix detection.Said) {
 	w := classWord(r.Class)
 	what = detection.Said{
-		En: fmt.Sprintf("%s: %s are %s since %s: %s.", name, w.En, r.State, clock(r.From), or(r.Text(), "no reason given")),
-		Ja: fmt.Sprintf("%s: %s は %s から%sです(%s)。", name, w.Ja, clock(r.From), stateJa[r.State], or(ja(r.Text()), "理由の記載なし")),
+		En: fmt.Sprintf("%s: %s are %s since %s: %s.", name, w.En, r.State, event.Clock(r.From), or(r.Text(), "no reason given")),
+		Ja: fmt.Sprintf("%s: %s は %s から%sです(%s)。", name, w.Ja, event.Clock(r.From), stateJa[r.State], or(ja(r.Text()), "理由の記載なし")),
 	}
 	fix = detection.Said{
 		En: "Run `yagura-sensor check` on the host: it names the hook and what the kernel lacks. Until then an empty answer about this class means unknown.",
@@ -117,8 +116,8 @@ func saidDegraded(name string, r Row, ja func(string) string) (what, fix detecti
 func saidDrops(name string, class string, lost uint64, since int64) (what, fix detection.Said) {
 	w := classWord(class)
 	what = detection.Said{
-		En: fmt.Sprintf("%s lost %d %s since %s.", name, lost, w.En, clock(since)),
-		Ja: fmt.Sprintf("%s で %s 以降、%sが %d 件欠損しました。", name, clock(since), w.Ja, lost),
+		En: fmt.Sprintf("%s lost %d %s since %s.", name, lost, w.En, event.Clock(since)),
+		Ja: fmt.Sprintf("%s で %s 以降、%sが %d 件欠損しました。", name, event.Clock(since), w.Ja, lost),
 	}
 	fix = detection.Said{
 		En: "The host's coverage names each span and its reason; look for a flood of events there, and give the sensor's spool more room if it was full.",
@@ -130,8 +129,8 @@ func saidDrops(name string, class string, lost uint64, since int64) (what, fix d
 func saidDetained(name, class string, n uint64, since int64) (what, fix detection.Said) {
 	w := classWord(class)
 	what = detection.Said{
-		En: fmt.Sprintf("%s: %d %s were taken in since %s and could not be stored; they lie in the server's quarantine. The host is not the cause.", name, n, w.En, clock(since)),
-		Ja: fmt.Sprintf("%s: %s 以降に受け付けた%s %d 件を保存できず、サーバーの検査保留にあります。ホストが原因ではありません。", name, clock(since), w.Ja, n),
+		En: fmt.Sprintf("%s: %d %s were taken in since %s and could not be stored; they lie in the server's quarantine. The host is not the cause.", name, n, w.En, event.Clock(since)),
+		Ja: fmt.Sprintf("%s: %s 以降に受け付けた%s %d 件を保存できず、サーバーの検査保留にあります。ホストが原因ではありません。", name, event.Clock(since), w.Ja, n),
 	}
 	fix = detection.Said{
 		En: "`yagura quarantine list` says why; `yagura quarantine retry` stores them, once that is mended or the server was upgraded.",
@@ -143,8 +142,8 @@ func saidDetained(name, class string, n uint64, since int64) (what, fix detectio
 func saidHeld(name, class string, n uint64, since int64, who string) (what, fix detection.Said) {
 	w := classWord(class)
 	what = detection.Said{
-		En: fmt.Sprintf("%s: %d %s of loud processes were counted and not sent since %s; most of %s.", name, n, w.En, clock(since), who),
-		Ja: fmt.Sprintf("%s: %s 以降、大量に発生させるプロセスの%s %d 件は件数のみ記録し、送信していません。最多は %s です。", name, clock(since), w.Ja, n, who),
+		En: fmt.Sprintf("%s: %d %s of loud processes were counted and not sent since %s; most of %s.", name, n, w.En, event.Clock(since), who),
+		Ja: fmt.Sprintf("%s: %s 以降、大量に発生させるプロセスの%s %d 件は件数のみ記録し、送信していません。最多は %s です。", name, event.Clock(since), w.Ja, n, who),
 	}
 	fix = detection.Said{
 		En: "Nothing if that is a build or a backup: reads of secrets, execs and connections are never held back for it. Otherwise look at that process.",
@@ -154,5 +153,3 @@ func saidHeld(name, class string, n uint64, since int64, who string) (what, fix 
 }
 
 var stateJa = map[State]string{Full: "正常", Partial: "一部のみ", Blind: "監視不可", Unprotected: "無防備", Silent: "報告途絶", Unknown: "不明"}
-
-func clock(at int64) string { return time.UnixMicro(at).UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -123,8 +123,8 @@ func (s *Store) changed() {
 			from, to = min(from, d.MinTime), max(to, d.MaxTime)
 		}
 		return fault.Told(
-			fmt.Sprintf("%d missing, %d altered, %d unreadable; %d events of %s to %s; the first: %s", n[Missing], n[Altered], n[Unreadable], rows, clock(from), clock(to), bad[0].Path),
-			fmt.Sprintf("ファイルなし %d、改変 %d、読み取り不可 %d。イベント %d 件、%s から %s まで。最初のファイル: %s", n[Missing], n[Altered], n[Unreadable], rows, clock(from), clock(to), bad[0].Path))
+			fmt.Sprintf("%d missing, %d altered, %d unreadable; %d events of %s to %s; the first: %s", n[Missing], n[Altered], n[Unreadable], rows, event.Clock(from), event.Clock(to), bad[0].Path),
+			fmt.Sprintf("ファイルなし %d、改変 %d、読み取り不可 %d。イベント %d 件、%s から %s まで。最初のファイル: %s", n[Missing], n[Altered], n[Unreadable], rows, event.Clock(from), event.Clock(to), bad[0].Path))
 	})
 	s.report(fault.HotFile, len(hot) > 0, func() error {
 		return fault.Told(fmt.Sprintf("%d files, the first: %s", len(hot), hot[0].Path), fmt.Sprintf("ファイル %d 個、最初は %s", len(hot), hot[0].Path))
@@ -142,8 +142,8 @@ func (s *Store) changed() {
 	})
 	w := s.Waiting()
 	s.report(fault.RetentionWaits, w.Segments > 0, func() error {
-		return fault.Told(fmt.Sprintf("%d segments with %d events, received from %s to %s", w.Segments, w.Events, clock(w.Oldest), clock(w.Newest)),
-			fmt.Sprintf("セグメント %d 個、イベント %d 件、%s から %s までに受信", w.Segments, w.Events, clock(w.Oldest), clock(w.Newest)))
+		return fault.Told(fmt.Sprintf("%d segments with %d events, received from %s to %s", w.Segments, w.Events, event.Clock(w.Oldest), event.Clock(w.Newest)),
+			fmt.Sprintf("セグメント %d 個、イベント %d 件、%s から %s までに受信", w.Segments, w.Events, event.Clock(w.Oldest), event.Clock(w.Newest)))
 	})
 }
 
@@ -154,8 +154,6 @@ func (s *Store) report(cause fault.Cause, stands bool, detail func() error) {
 		s.opts.Faults.Clear(cause, "")
 	}
 }
-
-func clock(us int64) string { return time.UnixMicro(us).UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // sumOf hashes a file, at most rate bytes a second (0: as fast as it can).
 func (s *Store) sumOf(ctx context.Context, path string, rate int64) (sum string, size int64, err error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
 )
 
 // Cause says what of the server does not work. To add one: a constant here and its words in the table below.
@@ -205,13 +206,11 @@ func (f Fault) What() detection.Said {
 	}
 	out := detection.Said{En: say(causes[f.Cause].what.En, f.Detail, "no reason known"), Ja: say(causes[f.Cause].what.Ja, cmp.Or(f.Ja, f.Detail), "理由は不明")}
 	if !f.Healed.IsZero() {
-		out.En = fmt.Sprintf("Over since %s (it began %s, %d times): %s", clock(f.Healed), clock(f.Since), f.Count, out.En)
-		out.Ja = fmt.Sprintf("%s に解消しました(%s から %d 回): %s", clock(f.Healed), clock(f.Since), f.Count, out.Ja)
+		out.En = fmt.Sprintf("Over since %s (it began %s, %d times): %s", event.Clock(f.Healed.UnixMicro()), event.Clock(f.Since.UnixMicro()), f.Count, out.En)
+		out.Ja = fmt.Sprintf("%s に解消しました(%s から %d 回): %s", event.Clock(f.Healed.UnixMicro()), event.Clock(f.Since.UnixMicro()), f.Count, out.Ja)
 	}
 	return out
 }
 
 // Fix says what to do.
 func (f Fault) Fix() detection.Said { return causes[f.Cause].fix }
-
-func clock(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -363,5 +363,3 @@ func (s *Service) changed() {
 		s.o.OnChange("hosts")
 	}
 }
-
-func clock(at int64) string { return time.UnixMicro(at).UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -85,8 +85,8 @@ func faultClock(id fleet.Identity, host, server int64) coverage.Fault {
 	return coverage.Fault{
 		Tenant: id.Tenant, Host: id.Host, Kind: "clock-skew", Class: coverage.ClassClockSkew, Severity: detection.Low,
 		What: detection.Said{
-			En: fmt.Sprintf("The host's clock says %s where the server's says %s. Times shown are the server's estimate.", clock(host), clock(server)),
-			Ja: fmt.Sprintf("ホストの時計は %s、サーバーの時計は %s です。表示される時刻はサーバーの推定です。", clock(host), clock(server)),
+			En: fmt.Sprintf("The host's clock says %s where the server's says %s. Times shown are the server's estimate.", event.Clock(host), event.Clock(server)),
+			Ja: fmt.Sprintf("ホストの時計は %s、サーバーの時計は %s です。表示される時刻はサーバーの推定です。", event.Clock(host), event.Clock(server)),
 		},
 		Fix: detection.Said{En: "Set the clock of the host, by NTP if you can.", Ja: "ホストの時計を合わせてください(可能なら NTP で)。"},
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fleet"
 )
 
@@ -213,6 +214,6 @@ func (s *Service) contact(ctx context.Context, id fleet.Identity, began int64, o
 		return
 	}
 	if src, err := s.source(ctx, id); err == nil {
-		s.doubled(ctx, id, src, fmt.Sprintf("it signed off at %s and went on", clock(off)))
+		s.doubled(ctx, id, src, fmt.Sprintf("it signed off at %s and went on", event.Clock(off)))
 	}
 }
