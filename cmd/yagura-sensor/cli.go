@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -114,13 +113,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 		panic("the command line is described wrongly: " + err.Error())
 	}
 	parser.Model.Detail = programExamples
-	args = meant(args)
+	args = terminal.Meant(args)
 	kc, err := parser.Parse(args)
 	if exited >= 0 {
 		return exited
 	}
 	if err != nil {
-		return s.fail(fmt.Errorf("%w: see `%s --help`", err, misused(err)), exitUsage)
+		return s.fail(fmt.Errorf("%w: see `%s --help`", err, terminal.Misused(err, "yagura-sensor")), exitUsage)
 	}
 	s.json = c.JSON
 	flags := c.given.Given()
@@ -139,29 +138,6 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 	default:
 		return s.fail(err, exitFailed)
 	}
-}
-
-// misused names the verb whose help would have shown what went wrong.
-func misused(err error) string {
-	if pe, ok := errors.AsType[*kong.ParseError](err); ok && pe.Context != nil {
-		if n := pe.Context.Selected(); n != nil {
-			return n.FullPath()
-		}
-	}
-	return "yagura-sensor"
-}
-
-// meant takes what people try first for what they mean.
-func meant(args []string) []string {
-	switch {
-	case len(args) == 0:
-		return []string{"--help"}
-	case args[0] == "help":
-		return append(slices.Clone(args[1:]), "--help")
-	case args[0] == "--version", args[0] == "-v", args[0] == "-V":
-		return append([]string{"version"}, args[1:]...)
-	}
-	return args
 }
 
 // own opens the data folder for this user alone; one that another user prepared is refused.

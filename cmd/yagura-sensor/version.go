@@ -2,10 +2,10 @@ package main
 
 import (
 	"runtime"
-	"runtime/debug"
 
 	"github.com/yagura-edr/yagura/internal/event/registry"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
+	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 type versionVerb struct{}
@@ -17,16 +17,8 @@ func (versionVerb) Help() string {
 
 // Run prints the version.
 func (versionVerb) Run(s *shell) error {
-	revision := ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, kv := range info.Settings {
-			if kv.Key == "vcs.revision" {
-				revision = kv.Value
-			}
-		}
-	}
 	if s.json {
-		return s.printJSON(map[string]any{"version": version, "revision": revision, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "registry": registry.Version, "protocol": uplink.Protocol})
+		return s.printJSON(map[string]any{"version": version, "revision": terminal.Revision(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH, "registry": registry.Version, "protocol": uplink.Protocol})
 	}
 	s.printf("%s\n", s.say("yagura-sensor %s (%s, %s/%s, event registry %d, protocol %d)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, registry.Version, uplink.Protocol))
 	return nil

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -149,31 +148,18 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFailed
 	}
 	parser.Model.Detail = programExamples
-	args = meant(args)
+	args = terminal.Meant(args)
 	s.name(dataOf(args, s.usual)) // help is printed before flags are read
 	k, err := parser.Parse(args)
 	if exited >= 0 { // --help was printed
 		return exitOK
 	}
 	if err != nil {
-		return s.exit(usagef("%w: see `%s --help`", err, misused(err)))
+		return s.exit(usagef("%w: see `%s --help`", err, terminal.Misused(err, "yagura")))
 	}
 	s.name(c.Data)
 	s.json = c.JSON
 	return s.exit(k.Run(s))
-}
-
-// meant takes what people try first for what they mean: no argument and help, help VERB, --version.
-func meant(args []string) []string {
-	switch {
-	case len(args) == 0:
-		return []string{"--help"}
-	case args[0] == "help":
-		return append(slices.Clone(args[1:]), "--help")
-	case args[0] == "--version", args[0] == "-v", args[0] == "-V":
-		return append([]string{"version"}, args[1:]...)
-	}
-	return args
 }
 
 // dataOf finds --data among arguments that are not parsed yet.
@@ -195,16 +181,6 @@ func (s *shell) name(data string) {
 	if abs, err := filepath.Abs(data); err == nil {
 		s.data = abs
 	}
-}
-
-// misused names the verb whose help would have shown what went wrong.
-func misused(err error) string {
-	if pe, ok := errors.AsType[*kong.ParseError](err); ok && pe.Context != nil {
-		if n := pe.Context.Selected(); n != nil {
-			return n.FullPath()
-		}
-	}
-	return "yagura"
 }
 
 // exit prints err as one sentence in the caller's language and gives the exit code.
