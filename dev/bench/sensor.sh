@@ -9,4 +9,4 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "# $(uname -sr), $(nproc) CPUs, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), load $(cut -d' ' -f1 /proc/loadavg)"
 go test -run '^$' -bench . -benchtime 1x -timeout 30m ./internal/sensor/linux/sight | grep -v '^ok\|^PASS\|^goos\|^goarch\|^pkg\|^cpu'
-go test -run '^$' -bench . -benchmem ./internal/sensor/linux/probe ./internal/sensor/proctree | grep ^Benchmark
+go test -run '^$' -bench . -benchmem ./internal/sensor/linux/probe ./internal/sensor/linux/decode ./internal/sensor/proctree | grep ^Benchmark

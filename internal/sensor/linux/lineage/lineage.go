@@ -13,7 +13,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/event/registry"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
 )
 
 // Role is what a program was found to be.
@@ -80,14 +80,14 @@ type Judge struct {
 	inode    func(pid uint64, path string) (ino string, there bool)
 	mounts   func(pid string) []mount
 
-	mu     sync.Mutex           // guards places
-	places map[probe.Root]place // of roots of mount namespaces
+	mu     sync.Mutex            // guards places
+	places map[decode.Root]place // of roots of mount namespaces
 }
 
 // New makes a judge of programs of the system whose root is at dir: "/" but in tests. writer says who wrote a file, as far as that was
 // seen; nil for nobody.
 func New(dir string, writer func(volume, id string) (lineage []string, ok bool)) *Judge {
-	j := &Judge{programs: map[programKey]registry.Program{}, proof: newProof(dir, writer), environ: environ, inode: inode, mounts: mounts, places: map[probe.Root]place{}}
+	j := &Judge{programs: map[programKey]registry.Program{}, proof: newProof(dir, writer), environ: environ, inode: inode, mounts: mounts, places: map[decode.Root]place{}}
 	for _, p := range registry.Programs {
 		j.programs[programKey{p.Path, p.Script}] = p
 	}
@@ -96,7 +96,7 @@ func New(dir string, writer func(volume, id string) (lineage []string, ok bool))
 
 // Of gives the role of the program that an exec, or a running process, names; nil for none. root and host are the root folders of
 // the process and of the host; arguments are those of an exec, each ended by NUL.
-func (j *Judge) Of(e *event.Event, root, host probe.Root, arguments []byte) *Role {
+func (j *Judge) Of(e *event.Event, root, host decode.Root, arguments []byte) *Role {
 	if ask := j.Ask(e, root, host, arguments); ask != nil {
 		return ask()
 	}
@@ -105,9 +105,9 @@ func (j *Judge) Of(e *event.Event, root, host probe.Root, arguments []byte) *Rol
 
 // Ask is Of in two halves. It touches no file, and gives nil when the program has no role whatever its files say. What it gives
 // otherwise looks at the files, which may take for ever, and needs nothing of its caller.
-func (j *Judge) Ask(e *event.Event, root, host probe.Root, arguments []byte) func() *Role {
+func (j *Judge) Ask(e *event.Event, root, host decode.Root, arguments []byte) func() *Role {
 	a := e.Actor
-	if a.Path == "" || host == (probe.Root{}) {
+	if a.Path == "" || host == (decode.Root{}) {
 		return nil
 	}
 	other := root.Path != "" || root.Dev != host.Dev || root.Inode != host.Inode
@@ -156,7 +156,7 @@ func (j *Judge) here(p registry.Program, a *event.Process, file string) bool {
 }
 
 // elsewhere says whether a package manager of another root has a role there, and notes how far it reaches.
-func (j *Judge) elsewhere(r *Role, pid uint64, root probe.Root, file string) bool {
+func (j *Judge) elsewhere(r *Role, pid uint64, root decode.Root, file string) bool {
 	r.Name, r.Root = registry.RolePackageManagerOtherRoot, root.Path
 	if root.Path != "" {
 		return !isSystem(root.Path) && j.private(root, file)

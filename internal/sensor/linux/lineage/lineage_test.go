@@ -17,7 +17,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/event/registry"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
 )
 
 // system makes a root with programs in it, and a dpkg database that knows those of them that are packaged.
@@ -51,7 +51,7 @@ func system(t *testing.T, packaged bool, programs map[string]string) string {
 	return dir
 }
 
-var host = probe.Root{Dev: 8, Inode: 2}
+var host = decode.Root{Dev: 8, Inode: 2}
 
 // run makes the exec of a program of that system, as the probe would tell it.
 func run(t *testing.T, dir, path, line string) *event.Event {
@@ -298,10 +298,10 @@ func TestManagerOfAnotherRoot(t *testing.T) {
 	if got := name(j.Of(e, host, host, nil)); got != "" {
 		t.Errorf("its path on the host: %q", got)
 	}
-	if got := name(j.Of(e, probe.Root{Dev: 8, Inode: 77, Path: "/srv/other"}, host, nil)); got != "" {
+	if got := name(j.Of(e, decode.Root{Dev: 8, Inode: 77, Path: "/srv/other"}, host, nil)); got != "" {
 		t.Errorf("outside its root: %q", got)
 	}
-	r := j.Of(e, probe.Root{Dev: 8, Inode: 77, Path: "/srv/jail"}, host, nil)
+	r := j.Of(e, decode.Root{Dev: 8, Inode: 77, Path: "/srv/jail"}, host, nil)
 	if name(r) != "package-manager-other-root tree" {
 		t.Fatalf("chroot: %q", name(r))
 	}
@@ -317,14 +317,14 @@ func TestManagerOfAnotherRoot(t *testing.T) {
 		t.Error("a connection counts")
 	}
 	e.Actor.Path = "/usr/bin/dpkg"
-	r = j.Of(e, probe.Root{Dev: 55, Inode: 9}, host, nil)
+	r = j.Of(e, decode.Root{Dev: 55, Inode: 9}, host, nil)
 	if name(r) != "package-manager-other-root tree" {
 		t.Fatalf("container: %q", name(r))
 	}
 	if !r.Inside(&event.Event{Kind: event.FileModify, File: event.File{Path: "/etc/x", VolumeID: "0:55"}}) || r.Inside(&event.Event{Kind: event.FileModify, File: event.File{Path: "/host/etc/x", VolumeID: "8:1"}}) {
 		t.Error("a container's root is its volume")
 	}
-	if got := j.Of(e, probe.Root{Dev: 55, Inode: 9}, probe.Root{}, nil); got != nil {
+	if got := j.Of(e, decode.Root{Dev: 55, Inode: 9}, decode.Root{}, nil); got != nil {
 		t.Error("the host's root is not known, and yet a role")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
 )
 
 const (
@@ -32,7 +32,7 @@ type mount struct{ volume, root, point, kind string }
 // place finds the root of the process pid, which is that of its mount namespace. A container's root is a file system of its own
 // that the host has nowhere else, so its volume tells what lies in it. A folder of the host that became a root shares its volume
 // with the host's own files: there only a file counts that the host, too, finds below that folder.
-func (j *Judge) place(pid uint64, root probe.Root) (place, bool) {
+func (j *Judge) place(pid uint64, root decode.Root) (place, bool) {
 	j.mu.Lock()
 	p, ok := j.places[root]
 	j.mu.Unlock()
@@ -41,7 +41,7 @@ func (j *Judge) place(pid uint64, root probe.Root) (place, bool) {
 	}
 	inner, ok := top(j.mounts(strconv.FormatUint(pid, 10)))
 	outer := j.mounts("self")
-	if !ok || len(outer) == 0 || inner.volume != probe.Volume(root.Dev) {
+	if !ok || len(outer) == 0 || inner.volume != decode.Volume(root.Dev) {
 		return place{}, false
 	}
 	found := place{volume: inner.volume}
@@ -78,7 +78,7 @@ func (j *Judge) place(pid uint64, root probe.Root) (place, bool) {
 
 // volumeOf names the file system of a file as events do.
 func volumeOf(st *unix.Stat_t) string {
-	return probe.Volume(unix.Major(st.Dev)<<20 | unix.Minor(st.Dev))
+	return decode.Volume(unix.Major(st.Dev)<<20 | unix.Minor(st.Dev))
 }
 
 // below gives what of name lies below dir.
@@ -107,7 +107,7 @@ func private(folder, inner string) bool {
 
 // private says the same of a root that was entered by chroot. One that the host does not see there (a chroot inside a container) is
 // told by its path.
-func (j *Judge) private(root probe.Root, file string) bool {
+func (j *Judge) private(root decode.Root, file string) bool {
 	folder := filepath.Join(j.proof.dir, root.Path)
 	var st unix.Stat_t
 	if unix.Stat(folder, &st) != nil || st.Ino != root.Inode {
@@ -155,7 +155,7 @@ func same(folder, name string, f *event.File) bool {
 	defer func() { _ = unix.Close(fd) }()
 	var st unix.Statx_t
 	return unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_INO|unix.STATX_TYPE|unix.STATX_NLINK, &st) == nil &&
-		strconv.FormatUint(st.Ino, 10) == f.FileID && probe.Volume(st.Dev_major<<20|st.Dev_minor) == f.VolumeID &&
+		strconv.FormatUint(st.Ino, 10) == f.FileID && decode.Volume(st.Dev_major<<20|st.Dev_minor) == f.VolumeID &&
 		(f.Mode == image || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink == 1)
 }
 

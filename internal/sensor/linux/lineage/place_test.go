@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
 )
 
 // folder makes a host, and a folder of it that is the root of a mount namespace, with a dpkg in it.
-func folder(t *testing.T) (j *Judge, root probe.Root, host, inside string) {
+func folder(t *testing.T) (j *Judge, root decode.Root, host, inside string) {
 	t.Helper()
 	host = system(t, true, map[string]string{"/var/tmp/r/usr/bin/dpkg": "a", "/var/tmp/r/etc/cron.d/x": "x", "/etc/cron.d/x": "x", "/etc/cron.d/y": "y"})
 	inside = filepath.Join(host, "var/tmp/r")
@@ -24,13 +24,13 @@ func folder(t *testing.T) (j *Judge, root probe.Root, host, inside string) {
 	}
 	st := info.Sys().(*syscall.Stat_t)
 	dev := unix.Major(st.Dev)<<20 | unix.Minor(st.Dev)
-	root = probe.Root{Dev: dev, Inode: st.Ino}
+	root = decode.Root{Dev: dev, Inode: st.Ino}
 	j = judge(host)
 	j.mounts = func(pid string) []mount {
 		if pid == "self" {
-			return []mount{{volume: probe.Volume(dev), root: "/", point: "/", kind: "ext4"}}
+			return []mount{{volume: decode.Volume(dev), root: "/", point: "/", kind: "ext4"}}
 		}
-		return []mount{{volume: probe.Volume(dev), root: "/", point: "/"}, {volume: probe.Volume(dev), root: "/var/tmp/r", point: "/", kind: "ext4"}}
+		return []mount{{volume: decode.Volume(dev), root: "/", point: "/"}, {volume: decode.Volume(dev), root: "/var/tmp/r", point: "/", kind: "ext4"}}
 	}
 	return j, root, host, inside
 }
@@ -49,7 +49,7 @@ func file(t *testing.T, shown, real string) event.File {
 func TestFolderThatBecameARootHasItsManager(t *testing.T) {
 	j, root, on, inside := folder(t)
 	e := run(t, inside, "/usr/bin/dpkg", "dpkg --unpack x.deb")
-	r := j.Of(e, root, probe.Root{Dev: root.Dev, Inode: 2}, nil)
+	r := j.Of(e, root, decode.Root{Dev: root.Dev, Inode: 2}, nil)
 	if name(r) != "package-manager-other-root tree" {
 		t.Fatalf("role %q", name(r))
 	}
@@ -99,7 +99,7 @@ func TestRootMadeByAUserHasNoManager(t *testing.T) {
 		if err := spoil(on, inside); err != nil {
 			t.Fatal(err)
 		}
-		h := probe.Root{Dev: root.Dev, Inode: 2}
+		h := decode.Root{Dev: root.Dev, Inode: 2}
 		e := run(t, inside, "/usr/bin/dpkg", "dpkg -i x")
 		if got := name(j.Of(e, root, h, nil)); got != "" {
 			t.Errorf("%s: %q", what, got)
@@ -117,7 +117,7 @@ func TestRootThatIsASystemFolderHasNoManager(t *testing.T) {
 	for _, at := range []string{"/etc", "/usr/local", "/", "/home", "/home/a/.ssh", "/home/a/.ssh/x", "/var/log/x"} {
 		e.Actor.Path = filepath.Join(at, "usr/bin/dpkg")
 		root.Path = at
-		if got := name(j.Of(e, root, probe.Root{Dev: root.Dev, Inode: 2}, nil)); got != "" {
+		if got := name(j.Of(e, root, decode.Root{Dev: root.Dev, Inode: 2}, nil)); got != "" {
 			t.Errorf("root %s: %q", at, got)
 		}
 	}
@@ -126,7 +126,7 @@ func TestRootThatIsASystemFolderHasNoManager(t *testing.T) {
 func TestRootWhoseMountsAreNotKnownHasNoManager(t *testing.T) {
 	j, root, _, inside := folder(t)
 	j.mounts = func(string) []mount { return nil }
-	if got := name(j.Of(run(t, inside, "/usr/bin/dpkg", "dpkg -i x"), root, probe.Root{Dev: root.Dev, Inode: 2}, nil)); got != "" {
+	if got := name(j.Of(run(t, inside, "/usr/bin/dpkg", "dpkg -i x"), root, decode.Root{Dev: root.Dev, Inode: 2}, nil)); got != "" {
 		t.Errorf("role %q", got)
 	}
 }

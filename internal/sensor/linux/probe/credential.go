@@ -1,5 +1,13 @@
 package probe
 
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/yagura-edr/yagura/internal/sensor/linux/frozen"
+)
+
 // Credential names a file that holds secrets: opening one for reading is reported as file.read_credential.
 type Credential struct {
 	Name  string // last component of the path, at most 47 bytes
@@ -59,4 +67,28 @@ var DefaultCredentials = []Credential{
 	{Name: "user.keystore"},
 	{Name: "kdewallet.kwl"},
 	{Name: "wallet.dat"},
+}
+
+const (
+	secretName  = 48
+	secretUnder = 16
+)
+
+// fillSecrets gives the kernel side the names of credential files.
+func fillSecrets(p *Probe, c *ebpf.Collection) error {
+	names := map[[secretName]byte][secretUnder]byte{}
+	for _, credential := range p.opts.Credentials {
+		var name [secretName]byte
+		var under [secretUnder]byte
+		if len(credential.Name) >= secretName || len(credential.Under) >= secretUnder {
+			return fmt.Errorf("credential name %q under %q: at most %d and %d bytes", credential.Name, credential.Under, secretName-1, secretUnder-1)
+		}
+		copy(name[:], credential.Name)
+		copy(under[:], credential.Under)
+		names[name] = under
+	}
+	if err := frozen.Fill(c.Maps["secrets"], names); err != nil {
+		return fmt.Errorf("watch credential names: %w", err)
+	}
+	return nil
 }

@@ -9,16 +9,14 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
 	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
-// Classes in the order in which the kernel side numbers them.
-var classes = [...]string{"process", "network", "dns", "file", "memory"}
-
 // Counters gives the sums over all CPUs, by class, since Open.
 func (p *Probe) Counters() (map[string]sense.Counters, error) {
-	all := make(map[string]sense.Counters, len(classes))
-	for i, class := range classes {
+	all := make(map[string]sense.Counters, len(decode.Classes))
+	for i, class := range decode.Classes {
 		var perCPU []kernelCounters
 		if err := p.maps["counters"].Lookup(uint32(i), &perCPU); err != nil {
 			return nil, fmt.Errorf("read counters of %s: %w", class, err)
@@ -98,7 +96,7 @@ func (m *lossMeter) report(ctx context.Context, emit func(*event.Event)) {
 			continue
 		}
 		emit(&event.Event{
-			Kind: event.SensorLoss, OS: event.Linux, BootNS: now, HostTime: m.p.clock.host(now), Subject: way.class,
+			Kind: event.SensorLoss, OS: event.Linux, BootNS: now, HostTime: m.p.clock.Host(now), Subject: way.class,
 			Count: n - m.before[way], FromNS: m.since, ToNS: now, Reason: way.reason,
 		})
 		m.before[way] = n

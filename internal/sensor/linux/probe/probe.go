@@ -1,5 +1,5 @@
 // Package probe is the Linux sensor's eye: it loads and attaches the kernel programs of package bpf, drains
-// their rings and turns records into events.
+// their rings in order of time and hands on the events that package decode makes of the records.
 //
 // It promises exact bookkeeping: what a program saw and could not hand over is counted by class and reported
 // as sensor.loss, and a hook that does not load makes its class blind or partial, never the sensor dead. It
@@ -10,7 +10,6 @@ package probe
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +26,8 @@ import (
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/aside"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/clock"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
 	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
@@ -60,8 +61,8 @@ type Probe struct {
 	bootTag uint32
 	self    uint32 // own tgid in the first pid namespace
 
-	hostRoot Root  // of the sensor's own process
-	listing  *Root // of the process that a snapshot is emitting
+	hostRoot decode.Root  // of the sensor's own process
+	listing  *decode.Root // of the process that a snapshot is emitting
 
 	maps  map[string]*ebpf.Map
 	rings [rings]*ring
@@ -77,7 +78,7 @@ type Probe struct {
 
 	moves atomic.Uint64 // of the drain: records handed on, and looks at the rings
 
-	clock *clock
+	clock *clock.Clock
 	loss  *lossMeter
 	watch vigil // of Run
 	ours  known
@@ -116,7 +117,7 @@ func Open(ctx context.Context, opts Options) (*Probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Probe{log: opts.Log, opts: opts, bootTag: tag, maps: map[string]*ebpf.Map{}, clock: newClock(), reader: aside.NewCrew(lineCrew)}
+	p := &Probe{log: opts.Log, opts: opts, bootTag: tag, maps: map[string]*ebpf.Map{}, clock: clock.New(), reader: aside.NewCrew(lineCrew)}
 	// BTF of the kernel is some 10 MB when parsed: shared by the loads below, garbage after them.
 	if err := p.load(ctx, btf.NewCache()); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -205,20 +206,20 @@ func (p *Probe) Run(ctx context.Context, emit func(*event.Event)) error {
 		p.moves.Add(1)
 		if ctx.Err() != nil {
 			d.run(ctx, ^uint64(0))
-			d.decoder.unanswered(^uint64(0), emit)
-			d.decoder.calm(p, 0, emit)
+			d.decoder.Unanswered(^uint64(0), emit)
+			p.calm(d.decoder, 0, emit)
 			p.loss.report(ctx, emit)
 			return context.Cause(ctx)
 		}
-		now := p.clock.boot()
+		now := p.clock.Boot()
 		again := d.run(ctx, now)
-		d.decoder.unanswered(now, emit)
+		d.decoder.Unanswered(now, emit)
 		if now >= second+uint64(time.Second) {
 			second = now
-			p.clock.set()
-			d.decoder.sizes = p.Names() == NamesKernel
+			p.clock.Set()
+			d.decoder.SetSizes(p.Names() == NamesKernel)
 			p.loss.report(ctx, emit)
-			d.decoder.calm(p, now, emit)
+			p.calm(d.decoder, now, emit)
 			p.watch.keep(ctx, p, now, emit)
 		}
 		if !again {
@@ -253,20 +254,20 @@ func (p *Probe) Free(e *event.Event) { p.pool.Put(e) }
 
 // Executed identifies the image of the exec that is being emitted; zero when it has no inode. It may be asked from
 // inside emit only.
-func (p *Probe) Executed() Image {
+func (p *Probe) Executed() decode.Image {
 	if p.run == nil {
-		return Image{}
+		return decode.Image{}
 	}
-	return p.run.decoder.executed
+	return p.run.decoder.Executed()
 }
 
 // Ends gives the pipes, and the file that standard output goes to, of the exec or exit that is being emitted. It may be
 // asked from inside emit only, and what it gives does not outlive that.
-func (p *Probe) Ends() []End {
+func (p *Probe) Ends() []decode.End {
 	if p.run == nil {
 		return nil
 	}
-	return p.run.decoder.ends
+	return p.run.decoder.Ends()
 }
 
 // Arguments gives the arguments of the exec that is being emitted, each ended by NUL. It may be asked from inside emit only, and what it
@@ -275,22 +276,22 @@ func (p *Probe) Arguments() []byte {
 	if p.run == nil {
 		return nil
 	}
-	return p.run.decoder.args
+	return p.run.decoder.Arguments()
 }
 
 // Root gives the root folder of the process whose exec, or running, is being emitted. It may be asked from inside emit only.
-func (p *Probe) Root() Root {
+func (p *Probe) Root() decode.Root {
 	if p.listing != nil {
 		return *p.listing
 	}
 	if p.run == nil {
-		return Root{}
+		return decode.Root{}
 	}
-	return p.run.decoder.root
+	return p.run.decoder.Root()
 }
 
 // HostRoot gives the root folder of the host, by the sensor's own process.
-func (p *Probe) HostRoot() Root { return p.hostRoot }
+func (p *Probe) HostRoot() decode.Root { return p.hostRoot }
 
 // bulkDrain is how long records of the other rings may lie while no critical one comes: their lanes wait longer
 // than that for a batch to fill.
@@ -304,8 +305,8 @@ const calmRounds = 5
 // others do, and until a kernel program knocks when nothing does.
 func (d *drain) rest(now, second uint64) {
 	most := time.Second
-	if len(d.decoder.asked) > 0 {
-		most = answerWait
+	if d.decoder.Waits() {
+		most = decode.AnswerWait
 	}
 	if due := time.Duration(second + uint64(time.Second) - now); due < most {
 		most = max(due, time.Millisecond)
@@ -342,7 +343,7 @@ type drain struct {
 	emit    func(*event.Event)
 	record  [rings][]byte // in the rings themselves
 	boot    [rings]uint64
-	decoder decoder
+	decoder *decode.Decoder
 
 	// What the last round found; rest goes by it.
 	came, cameCritical bool
@@ -352,10 +353,11 @@ type drain struct {
 
 func newDrain(p *Probe, emit func(*event.Event)) *drain {
 	d := &drain{p: p, emit: emit}
-	d.decoder = decoder{bootTag: p.bootTag, clock: p.clock, pool: &p.pool, sizes: p.Names() == NamesKernel, within: map[string]string{}}
+	within := map[string]string{}
 	for _, c := range p.opts.Credentials {
-		d.decoder.within[c.Name] = c.Within
+		within[c.Name] = c.Within
 	}
+	d.decoder = decode.New(decode.Options{BootTag: p.bootTag, Clock: p.clock, Pool: &p.pool, Sizes: p.Names() == NamesKernel, Within: within})
 	return d
 }
 
@@ -381,7 +383,7 @@ func (d *drain) run(ctx context.Context, until uint64) (again bool) {
 			break
 		}
 		d.came, d.cameCritical = true, d.cameCritical || first == ringCritical
-		if err := d.decoder.decode(d.record[first], d.emit); err != nil {
+		if err := d.decoder.Decode(d.record[first], d.emit); err != nil {
 			d.p.loss.undecoded.Add(1)
 			d.p.log.WarnContext(ctx, "record not understood", slog.Any("err", err))
 		}
@@ -413,8 +415,8 @@ func (d *drain) next(ctx context.Context, i int) {
 			d.left = d.left || r.available() != 0 // a record is being written
 			return
 		}
-		if len(b) >= headBytes {
-			d.record[i], d.boot[i] = b, binary.LittleEndian.Uint64(b[16:])
+		if len(b) >= decode.HeadBytes {
+			d.record[i], d.boot[i] = b, decode.BootOf(b)
 			return
 		}
 		r.done()
@@ -422,31 +424,16 @@ func (d *drain) next(ctx context.Context, i int) {
 	}
 }
 
-// clock turns time since boot into what the host's clock says, and reads it without a system call.
-type clock struct {
-	host0 atomic.Int64 // what is added to boot time for the host's clock
-	boot0 atomic.Int64 // boot time at begin; moves when the host was suspended
-	begin time.Time    // monotonic
-}
-
-func newClock() *clock {
-	c := &clock{begin: time.Now()}
-	c.set()
-	return c
-}
-
-func (c *clock) set() {
-	boot := int64(boot.Now())
-	c.boot0.Store(boot - int64(time.Since(c.begin)))
-	c.host0.Store(time.Now().UnixNano() - boot)
-}
-
-func (c *clock) boot() uint64 { return uint64(c.boot0.Load() + int64(time.Since(c.begin))) }
-
-func (c *clock) host(bootNS uint64) int64 { return (int64(bootNS) + c.host0.Load()) / 1000 }
-
 // Now gives the time since boot in ns and what the host's clock says in µs, for events the sensor makes itself.
 func (p *Probe) Now() (bootNS uint64, hostTime int64) {
-	now := p.clock.boot()
-	return now, p.clock.host(now)
+	now := p.clock.Boot()
+	return now, p.clock.Host(now)
+}
+
+// calm tells of processes that are no longer throttled; now 0 ends all.
+func (p *Probe) calm(d *decode.Decoder, now uint64, emit func(*event.Event)) {
+	d.Calm(func(k decode.BucketKey) (b decode.Bucket, err error) {
+		err = p.maps["buckets"].Lookup(k, &b)
+		return b, err
+	}, now, p.clock.Boot(), emit)
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/sensor/aside"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe/bpf"
 )
 
@@ -32,8 +32,8 @@ func (p *Probe) openSnapshot(ctx context.Context, cache *btf.Cache) {
 		p.log.WarnContext(ctx, "processes that already run are not known", slog.Any("err", err))
 		return
 	}
-	err := p.tasks(func(h *head, _ []byte) error {
-		p.self = uint32(h.cgid)
+	err := p.tasks(func(record []byte) error {
+		p.self = decode.ReaderOf(record)
 		return errStop
 	})
 	if err != nil && !errors.Is(err, errStop) {
@@ -78,7 +78,7 @@ func (p *Probe) loadSnapshot(cache *btf.Cache) error {
 }
 
 // tasks reads the iterator and hands over each record.
-func (p *Probe) tasks(each func(*head, []byte) error) error {
+func (p *Probe) tasks(each func(record []byte) error) error {
 	if p.iter == nil {
 		return errors.New("the kernel has no task iterator")
 	}
@@ -97,17 +97,15 @@ func (p *Probe) tasks(each func(*head, []byte) error) error {
 		if err != nil {
 			return fmt.Errorf("read task iterator: %w", err)
 		}
-		n := int(binary.LittleEndian.Uint32(first[4:]))
-		if n < headBytes || n > 32<<10 {
+		n := decode.LengthOf(first)
+		if n < decode.HeadBytes || n > 32<<10 {
 			return fmt.Errorf("task record of %d bytes: %w", n, event.ErrMalformed)
 		}
 		record = record[:n]
 		if _, err := io.ReadFull(in, record); err != nil {
 			return fmt.Errorf("read task iterator: %w", err)
 		}
-		f := fields{b: record}
-		h := f.head()
-		if err := each(&h, record); err != nil {
+		if err := each(record); err != nil {
 			return err
 		}
 	}
@@ -116,29 +114,29 @@ func (p *Probe) tasks(each func(*head, []byte) error) error {
 // Snapshot emits a process.running event for every process there is, the sensor's own included: it is the
 // parent of the canary. Arguments come from /proc, everything else from the kernel's objects.
 func (p *Probe) Snapshot(ctx context.Context, emit func(*event.Event)) error {
-	d := decoder{bootTag: p.bootTag, clock: p.clock}
+	d := decode.New(decode.Options{BootTag: p.bootTag, Clock: p.clock})
 	seen, parents := map[event.Key]bool{}, map[event.Key]event.Process{}
 	type task struct {
 		e    *event.Event
-		root Root
+		root decode.Root
 	}
 	var later []task
-	err := p.tasks(func(_ *head, record []byte) error {
+	err := p.tasks(func(record []byte) error {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		return d.decode(record, func(e *event.Event) {
+		return d.Decode(record, func(e *event.Event) {
 			if e.Actor.Path != "" { // kernel threads have none
 				p.line(e)
 			}
 			if e.Actor.PID == uint64(p.self) {
-				p.hostRoot = d.root
+				p.hostRoot = d.Root()
 			}
 			seen[e.Actor.Key] = true
 			if e.Parent.PID != 0 {
 				parents[e.Parent.Key] = e.Parent
 			}
-			later = append(later, task{e, d.root})
+			later = append(later, task{e, d.Root()})
 		})
 	})
 	// A process may be passed over (a guest's first process was, on 6.18). Its children name it.
@@ -226,5 +224,5 @@ func commandLine(pid uint64) string {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return ""
 	}
-	return joinArguments(b[:n])
+	return decode.JoinArguments(b[:n])
 }

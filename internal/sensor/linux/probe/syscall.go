@@ -7,6 +7,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
 )
 
 // Handlers, as syscall.h numbers them.
@@ -41,7 +43,7 @@ const (
 	writeMap  = 2
 
 	linkHard     = 0
-	linkSymbolic = 1
+	linkSymbolic = decode.LinkSymbolic
 
 	acceptMany = 1
 )
@@ -135,4 +137,16 @@ func (h *handled) Close() error {
 		}
 	}
 	return nil
+}
+
+// attachFile puts the handlers into place.
+func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
+	links, err := handle(map[uint32]string{
+		handleOpen: "open_done", handleWrite: "write_done", handleRename: "rename_done",
+		handleDelete: "delete_done", handleChmod: "chmod_done", handleLink: "link_done", handleTruncate: "truncate_done",
+	})(p, c)
+	if err != nil {
+		return links, err
+	}
+	return attachIfLoaded(c, "uring_done", links)
 }

@@ -63,7 +63,7 @@ func (v *vigil) keep(ctx context.Context, p *Probe, now uint64, emit func(*event
 	for i, c := range p.Capabilities() {
 		if c != before[i] {
 			emit(&event.Event{
-				Kind: event.SensorCapability, OS: event.Linux, BootNS: now, HostTime: p.clock.host(now), Subject: c.Class,
+				Kind: event.SensorCapability, OS: event.Linux, BootNS: now, HostTime: p.clock.Host(now), Subject: c.Class,
 				State: c.State, Reason: c.Reason, FromNS: v.last, ToNS: now,
 			})
 		}
@@ -87,7 +87,7 @@ func (v *vigil) tell(ctx context.Context, p *Probe, now uint64, emit func(*event
 		told++
 		p.log.ErrorContext(ctx, "somebody changes how the sensor sees", slog.String("what", i.subject), slog.String("reason", i.meaning))
 		emit(&event.Event{
-			Kind: event.SensorTamper, OS: event.Linux, BootNS: now, HostTime: p.clock.host(now), Subject: i.subject, State: "found",
+			Kind: event.SensorTamper, OS: event.Linux, BootNS: now, HostTime: p.clock.Host(now), Subject: i.subject, State: "found",
 			Reason: i.meaning, FromNS: v.last, ToNS: now,
 		})
 	}

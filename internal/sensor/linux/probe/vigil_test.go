@@ -24,7 +24,7 @@ func BenchmarkVigil(b *testing.B) {
 	defer func() { _ = p.Close() }()
 	look := func() {
 		p.watch.next = 0
-		p.watch.keep(b.Context(), p, p.clock.boot(), func(e *event.Event) { b.Errorf("told: %s %s", e.Subject, e.Reason) })
+		p.watch.keep(b.Context(), p, p.clock.Boot(), func(e *event.Event) { b.Errorf("told: %s %s", e.Subject, e.Reason) })
 	}
 	look() // the first one looks at every program of the host
 	before := cpu()

@@ -2,7 +2,7 @@ package sight
 
 import (
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
 	"github.com/yagura-edr/yagura/internal/sensor/origin"
 )
 
@@ -19,7 +19,7 @@ func (s *Sight) origin(e *event.Event) {
 		return
 	}
 	for _, end := range s.probe.Ends() {
-		if end.FD == 1 && end.How == probe.EndFile {
+		if end.FD == 1 && end.How == decode.EndFile {
 			volume, id := end.File()
 			s.origins.Redirected(origin.File{Volume: volume, ID: id}, &e.Actor, e.Lineage, e.BootNS)
 		}

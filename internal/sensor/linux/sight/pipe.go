@@ -2,7 +2,7 @@ package sight
 
 import (
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
 	"github.com/yagura-edr/yagura/internal/sensor/pipeline"
 )
 
@@ -18,15 +18,15 @@ func (s *Sight) joinPipes(e *event.Event) {
 	var in []pipeline.ID
 	var stdin, out pipeline.ID
 	for _, end := range ends {
-		id := pipeline.ID{Dev: end.Dev, Inode: end.Inode, FIFO: end.How&probe.EndFIFO != 0}
+		id := pipeline.ID{Dev: end.Dev, Inode: end.Inode, FIFO: end.How&decode.EndFIFO != 0}
 		switch {
-		case end.How == probe.EndFile:
-		case end.FD == 1 && end.How&probe.EndWrite != 0:
+		case end.How == decode.EndFile:
+		case end.FD == 1 && end.How&decode.EndWrite != 0:
 			out = id
-		case end.FD == 0 && end.How&probe.EndRead != 0:
+		case end.FD == 0 && end.How&decode.EndRead != 0:
 			stdin = id
 			in = append(in, id)
-		case end.FD > 2 && end.How&(probe.EndRead|probe.EndWrite) == probe.EndRead:
+		case end.FD > 2 && end.How&(decode.EndRead|decode.EndWrite) == decode.EndRead:
 			in = append(in, id)
 		}
 	}

@@ -1,4 +1,7 @@
-package probe
+// Package decode reads the records that the kernel programs write (docs/format/probe-record.md) and makes events of them. It asks neither
+// the kernel nor a file: it is given bytes, so it runs, and is fuzzed, without a probe. Package probe gives it what lies in the rings;
+// packages sight and lineage know its words for roots, images and ends of pipes.
+package decode
 
 import (
 	"bytes"
@@ -7,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/clock"
 )
 
 // Types of records, as record.h numbers them.
@@ -62,9 +66,11 @@ const (
 	headUser       = 8
 )
 
+// HeadBytes is the least length of a record.
+const HeadBytes = 88
+
 const (
 	recordVersion = 2
-	headBytes     = 88
 	fileBytes     = 56
 	sockBytes     = 40
 )
@@ -108,7 +114,7 @@ type head struct {
 }
 
 func (f *fields) head() head {
-	b, le := f.take(headBytes), binary.LittleEndian
+	b, le := f.take(HeadBytes), binary.LittleEndian
 	return head{
 		kind: le.Uint16(b), version: b[2], flags: b[3], length: le.Uint32(b[4:]), bootNS: le.Uint64(b[16:]), start: le.Uint64(b[24:]),
 		tgid: le.Uint32(b[32:]), cgid: le.Uint64(b[40:]), parentStart: le.Uint64(b[48:]), parentTgid: le.Uint32(b[56:]),
@@ -133,35 +139,75 @@ func (f *fields) texts() (t texts, err error) {
 	return t, nil
 }
 
-// decoder turns records into events. Between two records it keeps queries that wait for their answer, processes
+// Options of a decoder.
+type Options struct {
+	BootTag uint32
+	Clock   *clock.Clock
+	Pool    *sync.Pool        // of *event.Event; nil makes each anew
+	Sizes   bool              // the kernel side knows what was in a file that is emptied
+	Within  map[string]string // of credentials, by name: what their path must have
+}
+
+// Decoder turns records into events. Between two records it keeps queries that wait for their answer, processes
 // that are throttled, and texts that come again.
-type decoder struct {
-	bootTag   uint32
-	clock     *clock
-	pool      *sync.Pool        // of *event.Event; nil makes each anew
-	executed  Image             // what the last exec read was the exec of
-	ends      []End             // of the last exec or exit read
-	root      Root              // of the last exec or running process read
-	sizes     bool              // the kernel side knows what was in a file that is emptied
-	within    map[string]string // of credentials, by name: what their path must have
-	args      []byte            // of the last exec read, in the record
+type Decoder struct {
+	o         Options
+	executed  Image  // what the last exec read was the exec of
+	ends      []End  // of the last exec or exit read
+	root      Root   // of the last exec or running process read
+	args      []byte // of the last exec read, in the record
 	words     words
 	asked     []question // that wait for their answer
 	late      []question // that left without
 	throttled []throttled
 }
 
-// decode reads one record and emits the events that it stands for. Nothing of b is kept.
-func (d *decoder) decode(b []byte, emit func(*event.Event)) error {
+// New makes a decoder.
+func New(o Options) *Decoder { return &Decoder{o: o} }
+
+// SetSizes says whether the kernel side knows by now what was in a file that is emptied.
+func (d *Decoder) SetSizes(known bool) { d.o.Sizes = known }
+
+// Waits says whether queries wait for their answers.
+func (d *Decoder) Waits() bool { return len(d.asked) > 0 }
+
+// Executed identifies the image of the exec that is being emitted; zero when it has no inode. This and the three below may be asked
+// from inside emit only, and what they give does not outlive that.
+func (d *Decoder) Executed() Image { return d.executed }
+
+// Ends gives the pipes, and the file that standard output goes to, of the exec or exit that is being emitted.
+func (d *Decoder) Ends() []End { return d.ends }
+
+// Arguments gives the arguments of the exec that is being emitted, each ended by NUL.
+func (d *Decoder) Arguments() []byte { return d.args }
+
+// Root gives the root folder of the process whose exec, or running, is being emitted.
+func (d *Decoder) Root() Root { return d.root }
+
+// Classes in the order in which the kernel side numbers them.
+var Classes = [...]string{"process", "network", "dns", "file", "memory"}
+
+// BootOf gives when a record of at least HeadBytes was made, in ns since boot.
+func BootOf(record []byte) uint64 { return binary.LittleEndian.Uint64(record[16:]) }
+
+// LengthOf gives how long a record says that it is; it needs the first 8 bytes.
+func LengthOf(record []byte) int { return int(binary.LittleEndian.Uint32(record[4:])) }
+
+// ReaderOf gives the number of the process that reads the iterator over processes: its records, of at least HeadBytes, have it where
+// those of the rings have the control group.
+func ReaderOf(record []byte) uint32 { return uint32(binary.LittleEndian.Uint64(record[40:])) }
+
+// Decode reads one record and emits the events that it stands for. Nothing of b is kept.
+func (d *Decoder) Decode(b []byte, emit func(*event.Event)) error {
 	f := fields{b: b}
 	h := f.head()
 	if f.short {
 		return fmt.Errorf("record of %d bytes: %w", len(b), event.ErrMalformed)
 	}
-	if h.length < headBytes || uint64(h.length) > uint64(len(b)) {
+	if h.length < HeadBytes || uint64(h.length) > uint64(len(b)) {
 		return fmt.Errorf("record of %d bytes says it has %d: %w", len(b), h.length, event.ErrMalformed)
 	}
-	f.b = b[headBytes:h.length]
+	f.b = b[HeadBytes:h.length]
 	if h.version != recordVersion {
 		return fmt.Errorf("record version %d, this sensor reads %d: %w", h.version, recordVersion, event.ErrMalformed)
 	}
@@ -199,9 +245,9 @@ func (d *decoder) decode(b []byte, emit func(*event.Event)) error {
 }
 
 // begin makes the event with what every record says: when, who, and whose child.
-func (d *decoder) begin(h *head) *event.Event {
+func (d *Decoder) begin(h *head) *event.Event {
 	e := d.fresh()
-	e.OS, e.BootNS, e.HostTime = event.Linux, h.bootNS, d.clock.host(h.bootNS)
+	e.OS, e.BootNS, e.HostTime = event.Linux, h.bootNS, d.o.Clock.Host(h.bootNS)
 	if h.flags&headPathCut != 0 {
 		e.Flags |= event.FlagPathTruncated
 	}
@@ -227,11 +273,11 @@ func (d *decoder) begin(h *head) *event.Event {
 }
 
 // fresh gives an empty event, one that was given back if there is one.
-func (d *decoder) fresh() *event.Event {
-	if d.pool == nil {
+func (d *Decoder) fresh() *event.Event {
+	if d.o.Pool == nil {
 		return new(event.Event)
 	}
-	e, _ := d.pool.Get().(*event.Event)
+	e, _ := d.o.Pool.Get().(*event.Event)
 	if e == nil {
 		return new(event.Event)
 	}
@@ -241,15 +287,15 @@ func (d *decoder) fresh() *event.Event {
 	return e
 }
 
-func (d *decoder) name(p *event.Process, start uint64, tgid uint32) {
-	p.Key, p.PID, p.StartNS = event.LinuxKey(start, tgid, d.bootTag), uint64(tgid), start
+func (d *Decoder) name(p *event.Process, start uint64, tgid uint32) {
+	p.Key, p.PID, p.StartNS = event.LinuxKey(start, tgid, d.o.BootTag), uint64(tgid), start
 }
 
 // joinPath turns components, leaf first, each ended by NUL, into a path.
 func joinPath(b []byte) string { return string(appendPath(nil, b)) }
 
-// joinArguments joins arguments by one space each, as the new image got them.
-func joinArguments(b []byte) string {
+// JoinArguments joins arguments by one space each, as the new image got them.
+func JoinArguments(b []byte) string {
 	for len(b) > 0 && b[len(b)-1] == 0 {
 		b = b[:len(b)-1]
 	}

@@ -1,8 +1,8 @@
-package probe
+package decode
 
 import "github.com/yagura-edr/yagura/internal/event"
 
-func (d *decoder) fork(f *fields, e *event.Event, emit func(*event.Event)) {
+func (d *Decoder) fork(f *fields, e *event.Event, emit func(*event.Event)) {
 	childStart, childTgid := f.u64(), f.u32()
 	if f.short {
 		return
@@ -13,7 +13,7 @@ func (d *decoder) fork(f *fields, e *event.Event, emit func(*event.Event)) {
 	emit(e)
 }
 
-func (d *decoder) exit(f *fields, e *event.Event, emit func(*event.Event)) {
+func (d *Decoder) exit(f *fields, e *event.Event, emit func(*event.Event)) {
 	cpu, code := f.u64(), f.u32()
 	_ = f.u32()
 	d.ends = d.ends[:0]
@@ -35,7 +35,7 @@ func (d *decoder) exit(f *fields, e *event.Event, emit func(*event.Event)) {
 }
 
 // signal is one that was sent to the sensor; the actor is who sent it.
-func (d *decoder) signal(f *fields, e *event.Event, emit func(*event.Event)) {
+func (d *Decoder) signal(f *fields, e *event.Event, emit func(*event.Event)) {
 	number := f.u32()
 	_ = f.u32()
 	if f.short {

@@ -1,4 +1,4 @@
-package probe
+package decode
 
 import (
 	"encoding/binary"
@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/clock"
 )
 
 // packet builds a record of a DNS message at a time, from or to a port.
@@ -24,24 +25,24 @@ func packet(t *testing.T, kind uint16, at time.Duration, port, id uint16, name s
 	}
 	r := record(kind, sockBytes, map[uint16]string{textDNS: string(b)})
 	binary.LittleEndian.PutUint64(r[16:], uint64(at))
-	binary.LittleEndian.PutUint16(r[headBytes:], familyInet)
+	binary.LittleEndian.PutUint16(r[HeadBytes:], familyInet)
 	ports := []uint16{port, 53} // as the sender sees it
 	if kind == recDNSAnswer {
 		ports = []uint16{53, port}
 	}
-	binary.LittleEndian.PutUint16(r[headBytes+2:], ports[0])
-	binary.LittleEndian.PutUint16(r[headBytes+4:], ports[1])
+	binary.LittleEndian.PutUint16(r[HeadBytes+2:], ports[0])
+	binary.LittleEndian.PutUint16(r[HeadBytes+4:], ports[1])
 	return r
 }
 
 // TestAnswersFindTheirQuestions: whatever letters and however late, for each time the question was asked; and no other.
 func TestAnswersFindTheirQuestions(t *testing.T) {
 	var got []event.Event
-	d := decoder{clock: &clock{}}
+	d := New(Options{Clock: new(clock.Clock)})
 	emit := func(e *event.Event) { got = append(got, *e) }
 	take := func(r []byte) {
 		t.Helper()
-		if err := d.decode(r, emit); err != nil {
+		if err := d.Decode(r, emit); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,7 +63,7 @@ func TestAnswersFindTheirQuestions(t *testing.T) {
 	}
 	got = nil
 	take(packet(t, recDNSQuery, 50*ms, 4000, 3, "late.test."))
-	d.unanswered(uint64(201*ms), emit)
+	d.Unanswered(uint64(201*ms), emit)
 	if len(got) != 1 || got[0].Kind != event.DNSQuery || len(got[0].Answers) != 0 {
 		t.Fatalf("a question without an answer: %+v", got)
 	}
@@ -84,11 +85,11 @@ func TestAnswersFindTheirQuestions(t *testing.T) {
 	for i := range uint16(3 * maxLate) {
 		take(packet(t, recDNSQuery, time.Second, 5000, i, "flood.test."))
 	}
-	d.unanswered(uint64(2*time.Second), emit)
+	d.Unanswered(uint64(2*time.Second), emit)
 	if len(d.asked) != 0 || len(d.late) > maxLate || len(got) != 3*maxLate {
 		t.Errorf("%d wait, %d are remembered, %d left", len(d.asked), len(d.late), len(got))
 	}
-	d.unanswered(uint64(time.Minute), emit)
+	d.Unanswered(uint64(time.Minute), emit)
 	if len(d.late) != 0 {
 		t.Errorf("%d are remembered for ever", len(d.late))
 	}

@@ -1,16 +1,11 @@
-package probe
+package decode
 
 import (
 	"bytes"
-	"fmt"
-	"io"
 	"path"
 	"strings"
 
-	"github.com/cilium/ebpf"
-
 	"github.com/yagura-edr/yagura/internal/event"
-	"github.com/yagura-edr/yagura/internal/sensor/linux/frozen"
 )
 
 var fileKinds = [...]event.Kind{
@@ -18,7 +13,7 @@ var fileKinds = [...]event.Kind{
 	recDelete: event.FileDelete, recChmod: event.FileChmod, recRead: event.FileReadCredential, recLink: event.FileLink,
 }
 
-func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
+func (d *Decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
 	info, mode, how := f.file(), f.u32(), f.u32()
 	t, err := f.texts()
 	if err != nil {
@@ -40,14 +35,14 @@ func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Even
 	}
 	switch h.kind {
 	case recRead:
-		if within := d.within[path.Base(target)]; within != "" && !strings.Contains(path.Dir(target), within) {
+		if within := d.o.Within[path.Base(target)]; within != "" && !strings.Contains(path.Dir(target), within) {
 			return nil
 		}
 	case recCreate:
 		e.Flags |= event.FlagCreated
 	case recModify:
 		// Without a hook inside the call nobody knows what was in the file: it is taken to have had something.
-		if how&changeEmptied != 0 || how&changeCut != 0 && !d.sizes {
+		if how&changeEmptied != 0 || how&changeCut != 0 && !d.o.Sizes {
 			e.Flags |= event.FlagEmptied
 		}
 	case recChmod:
@@ -55,7 +50,7 @@ func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Even
 	case recRename:
 		e.OldFile.Path = d.words.named(t[textOldBase], t[textOldUser])
 	case recLink:
-		if how == linkSymbolic {
+		if how == LinkSymbolic {
 			e.OldFile.Path = string(t[textOldUser])
 			if !strings.HasPrefix(e.OldFile.Path, "/") {
 				e.OldFile.Path = path.Join(path.Dir(target), e.OldFile.Path)
@@ -68,47 +63,14 @@ func (d *decoder) file(f *fields, h *head, e *event.Event, emit func(*event.Even
 	return nil
 }
 
+// LinkSymbolic is how a record of a link says that the link is a symbolic one; the table of calls has it too.
+const LinkSymbolic = 1
+
 // Bits of how of a change.
 const (
 	changeCut     = 1
 	changeEmptied = 2
 )
-
-const (
-	secretName  = 48
-	secretUnder = 16
-)
-
-// fillSecrets gives the kernel side the names of credential files.
-func fillSecrets(p *Probe, c *ebpf.Collection) error {
-	names := map[[secretName]byte][secretUnder]byte{}
-	for _, credential := range p.opts.Credentials {
-		var name [secretName]byte
-		var under [secretUnder]byte
-		if len(credential.Name) >= secretName || len(credential.Under) >= secretUnder {
-			return fmt.Errorf("credential name %q under %q: at most %d and %d bytes", credential.Name, credential.Under, secretName-1, secretUnder-1)
-		}
-		copy(name[:], credential.Name)
-		copy(under[:], credential.Under)
-		names[name] = under
-	}
-	if err := frozen.Fill(c.Maps["secrets"], names); err != nil {
-		return fmt.Errorf("watch credential names: %w", err)
-	}
-	return nil
-}
-
-// attachFile puts the handlers into place.
-func attachFile(p *Probe, c *ebpf.Collection) ([]io.Closer, error) {
-	links, err := handle(map[uint32]string{
-		handleOpen: "open_done", handleWrite: "write_done", handleRename: "rename_done",
-		handleDelete: "delete_done", handleChmod: "chmod_done", handleLink: "link_done", handleTruncate: "truncate_done",
-	})(p, c)
-	if err != nil {
-		return links, err
-	}
-	return attachIfLoaded(c, "uring_done", links)
-}
 
 // cut gives the bytes before the first NUL.
 func cut(b []byte) []byte {

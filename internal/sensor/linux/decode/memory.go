@@ -1,4 +1,4 @@
-package probe
+package decode
 
 import (
 	"strconv"
@@ -9,7 +9,7 @@ import (
 
 // memoryOpened reads that a process opened /proc/PID/mem of another one for writing. The name is the kernel's; the number in it is that of
 // the pid namespace that the proc file system belongs to.
-func (d *decoder) memoryOpened(f *fields, e *event.Event, emit func(*event.Event)) error {
+func (d *Decoder) memoryOpened(f *fields, e *event.Event, emit func(*event.Event)) error {
 	_, _, _ = f.file(), f.u32(), f.u32()
 	t, err := f.texts()
 	if err != nil {
@@ -35,7 +35,7 @@ func (d *decoder) memoryOpened(f *fields, e *event.Event, emit func(*event.Event
 	return nil
 }
 
-func (d *decoder) memory(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
+func (d *Decoder) memory(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
 	start, tgid, request := f.u64(), f.u32(), f.u32()
 	_, _ = f.u32(), f.u32()
 	if f.short {

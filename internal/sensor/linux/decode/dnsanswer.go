@@ -1,4 +1,4 @@
-package probe
+package decode
 
 import (
 	"net/netip"

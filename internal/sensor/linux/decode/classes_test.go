@@ -1,4 +1,4 @@
-package probe
+package decode
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 
 // The kernel side numbers the classes in an order of its own.
 func TestTheKernelSideCountsEveryClass(t *testing.T) {
-	ours := slices.Sorted(slices.Values(classes[:]))
+	ours := slices.Sorted(slices.Values(Classes[:]))
 	if theirs := slices.Sorted(slices.Values(event.Classes())); !slices.Equal(ours, theirs) {
 		t.Errorf("the kernel side counts %v; the registry has %v", ours, theirs)
 	}

@@ -1,4 +1,4 @@
-package probe
+package decode
 
 import (
 	"encoding/binary"
@@ -11,11 +11,12 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/clock"
 )
 
 // record builds a record as the kernel side does.
 func record(kind uint16, fixed int, texts map[uint16]string) []byte {
-	b := make([]byte, headBytes+fixed)
+	b := make([]byte, HeadBytes+fixed)
 	binary.LittleEndian.PutUint16(b, kind)
 	b[2] = recordVersion
 	binary.LittleEndian.PutUint64(b[16:], 12345)
@@ -51,8 +52,8 @@ func TestPathsAndArguments(t *testing.T) {
 		{"", ""},
 		{"a\x00\x00b\x00", "a  b"},
 	} {
-		if got := joinArguments([]byte(c.in)); got != c.want {
-			t.Errorf("joinArguments(%q) = %q; want %q", c.in, got, c.want)
+		if got := JoinArguments([]byte(c.in)); got != c.want {
+			t.Errorf("JoinArguments(%q) = %q; want %q", c.in, got, c.want)
 		}
 	}
 	var w words
@@ -129,19 +130,19 @@ func TestRecordsThatLieAreRefused(t *testing.T) {
 	good := record(recExec, processFixed, map[uint16]string{textPath: "true\x00bin\x00"})
 	for what, b := range map[string][]byte{
 		"empty":            {},
-		"short head":       good[:headBytes-1],
-		"short fixed part": good[:headBytes+4],
+		"short head":       good[:HeadBytes-1],
+		"short fixed part": good[:HeadBytes+4],
 		"length beyond":    append(append([]byte{}, good[:4]...), append([]byte{0xff, 0xff, 0, 0}, good[8:]...)...),
 		"version":          append([]byte{1, 0, 9}, good[3:]...),
 		"type":             append([]byte{0xfe, 0xca}, good[2:]...),
-		"text beyond":      record(recExec, processFixed, map[uint16]string{textPath: "x"})[:headBytes+processFixed+4],
+		"text beyond":      record(recExec, processFixed, map[uint16]string{textPath: "x"})[:HeadBytes+processFixed+4],
 	} {
 		if what == "text beyond" {
 			binary.LittleEndian.PutUint32(b[4:], uint32(len(b)))
 		}
-		d := decoder{clock: &clock{}}
+		d := New(Options{Clock: new(clock.Clock)})
 		n := 0
-		if err := d.decode(b, func(*event.Event) { n++ }); err == nil {
+		if err := d.Decode(b, func(*event.Event) { n++ }); err == nil {
 			t.Errorf("%s: no error, %d events", what, n)
 		}
 	}
@@ -188,8 +189,8 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add(record(recMemOpen, fileBytes+8, map[uint16]string{textPath: "mem\x004711\x00proc\x00"}))
 	f.Add(record(recThrottle, 16, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d := decoder{clock: &clock{}}
-		err := d.decode(b, func(e *event.Event) {
+		d := New(Options{Clock: new(clock.Clock)})
+		err := d.Decode(b, func(e *event.Event) {
 			if e.Kind == 0 {
 				t.Error("an event of no kind")
 			}
@@ -202,10 +203,10 @@ func FuzzDecodeRecord(f *testing.F) {
 
 func benchmarkDecode(b *testing.B, r []byte) {
 	var pool sync.Pool
-	d := decoder{clock: &clock{}, pool: &pool}
+	d := New(Options{Clock: new(clock.Clock), Pool: &pool})
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := d.decode(r, func(e *event.Event) { pool.Put(e) }); err != nil {
+		if err := d.Decode(r, func(e *event.Event) { pool.Put(e) }); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -220,7 +221,7 @@ func BenchmarkDecodeExec(b *testing.B) {
 
 func BenchmarkDecodeFile(b *testing.B) {
 	r := record(recModify, fileBytes+8, map[uint16]string{textPath: "report-2026.txt\x00documents\x00analyst\x00home\x00"})
-	binary.LittleEndian.PutUint64(r[headBytes:], 4711)
+	binary.LittleEndian.PutUint64(r[HeadBytes:], 4711)
 	benchmarkDecode(b, r)
 }
 

@@ -1,4 +1,4 @@
-package probe
+package decode
 
 import (
 	"golang.org/x/sys/unix"
@@ -10,7 +10,7 @@ const tcpClose = 7 // state of a TCP socket
 
 var netKinds = [...]event.Kind{recConnect: event.NetConnect, recAccept: event.NetAccept, recListen: event.NetListen, recClose: event.NetClose}
 
-func (d *decoder) net(f *fields, h *head, e *event.Event, emit func(*event.Event)) {
+func (d *Decoder) net(f *fields, h *head, e *event.Event, emit func(*event.Event)) {
 	s := f.sock()
 	sent, received, initiated, errno := f.u64(), f.u64(), f.u32(), f.u32()
 	if f.short {

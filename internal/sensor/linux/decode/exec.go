@@ -1,4 +1,4 @@
-package probe
+package decode
 
 import (
 	"encoding/binary"
@@ -40,7 +40,7 @@ func (i *fileInfo) flags(p string) (flags uint64) {
 	return flags
 }
 
-func (d *decoder) describe(f *event.File, i *fileInfo, p string) {
+func (d *Decoder) describe(f *event.File, i *fileInfo, p string) {
 	f.Path, f.VolumeID, f.FileID, f.Size, f.Mode = p, d.words.device(i.dev), d.words.inode(i.ino), i.size, uint64(i.mode)
 	f.ModifiedTime, f.OwnerID, f.Links = i.mtime/1000, d.words.number(i.uid), uint64(i.nlink)
 }
@@ -86,7 +86,7 @@ func (s *sockInfo) fill(e *event.Event) {
 const noID = ^uint32(0) // loginuid and audit session of a process that no login made
 
 // process reads an exec, or a running process of the snapshot.
-func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
+func (d *Decoder) process(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
 	caps, loginUID, session := f.u64(), f.u32(), f.u32()
 	_, kernelThread := f.u32(), f.u32()
 	image, stdin := f.file(), f.sock()
@@ -116,7 +116,7 @@ func (d *decoder) process(f *fields, h *head, e *event.Event, emit func(*event.E
 	if len(t[textCwd]) == 0 && kernelThread == 0 {
 		a.Cwd = "/"
 	}
-	a.CommandLine = joinArguments(t[textArgv])
+	a.CommandLine = JoinArguments(t[textArgv])
 	d.root = Root{Dev: rootDev, Inode: rootInode, Path: d.words.folder(t[textRoot])}
 	switch {
 	case len(t[textScript]) > 0:
@@ -189,7 +189,7 @@ func (f *fields) end() End {
 }
 
 // readEnds reads a text of ends; what is left over is no end.
-func (d *decoder) readEnds(b []byte) {
+func (d *Decoder) readEnds(b []byte) {
 	d.ends = d.ends[:0]
 	f := fields{b: b}
 	for len(f.b) >= endBytes {

@@ -1,4 +1,4 @@
-package probe
+package decode
 
 import (
 	"slices"
@@ -10,11 +10,13 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
+// AnswerWait is how long a query waits for its answer.
+const AnswerWait = 150 * time.Millisecond
+
 const (
-	answerWait = 150 * time.Millisecond // how long a query waits for its answer
-	maxAsked   = 1024                   // queries that wait; full: the oldest leaves without its answer
-	lateWait   = 30 * time.Second       // how long an answer may take that is still believed: resolvers ask again for less
-	maxLate    = 1024                   // queries that left without; full: the oldest is forgotten
+	maxAsked = 1024             // queries that wait; full: the oldest leaves without its answer
+	lateWait = 30 * time.Second // how long an answer may take that is still believed: resolvers ask again for less
+	maxLate  = 1024             // queries that left without; full: the oldest is forgotten
 )
 
 // question is a query that waits for its answer, or left without.
@@ -38,7 +40,7 @@ func (q *question) is(port uint16, m *message) bool {
 }
 
 // dns reads a query, which then waits for its answer, or an answer, which completes its query.
-func (d *decoder) dns(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
+func (d *Decoder) dns(f *fields, h *head, e *event.Event, emit func(*event.Event)) error {
 	s := f.sock()
 	t, err := f.texts()
 	if err != nil || f.short {
@@ -66,7 +68,7 @@ func (d *decoder) dns(f *fields, h *head, e *event.Event, emit func(*event.Event
 
 // answered completes the query that an answer is to, and those that only repeat it. When it has left, the answer is an event of its
 // own: what follows to that address must not have an older name.
-func (d *decoder) answered(port uint16, m *message, e *event.Event, emit func(*event.Event)) {
+func (d *Decoder) answered(port uint16, m *message, e *event.Event, emit func(*event.Event)) {
 	found := false
 	d.asked = slices.DeleteFunc(d.asked, func(q question) bool {
 		if !q.is(port, m) {
@@ -97,7 +99,7 @@ func (d *decoder) answered(port uint16, m *message, e *event.Event, emit func(*e
 }
 
 // leave lets a query go without its answer, and remembers it for one that comes late.
-func (d *decoder) leave(q *question, emit func(*event.Event)) {
+func (d *Decoder) leave(q *question, emit func(*event.Event)) {
 	if len(d.late) >= maxLate {
 		d.late = slices.Delete(d.late, 0, maxLate/8)
 	}
@@ -109,12 +111,12 @@ func (d *decoder) leave(q *question, emit func(*event.Event)) {
 	emit(e)
 }
 
-// unanswered lets queries go whose answer did not come in time.
-func (d *decoder) unanswered(now uint64, emit func(*event.Event)) {
+// Unanswered lets queries go whose answer did not come in time.
+func (d *Decoder) Unanswered(now uint64, emit func(*event.Event)) {
 	n := 0
 	for i := range d.asked {
 		q := &d.asked[i]
-		if now < q.event.BootNS+uint64(answerWait) {
+		if now < q.event.BootNS+uint64(AnswerWait) {
 			break
 		}
 		d.leave(q, emit)
