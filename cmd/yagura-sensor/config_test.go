@@ -36,6 +36,15 @@ func TestConfigIsPrintedAndChecked(t *testing.T) {
 	}
 }
 
+func TestConfigWithoutProblemsIsAnEmptyList(t *testing.T) {
+	if code, out, _ := call(t, "config", "check", "--json", "--config", os.DevNull); code != 0 || out != "[]\n" {
+		t.Errorf("config check --json = %d, %q; want []", code, out)
+	}
+	if code, out, _ := call(t, "config", "check", "--config", os.DevNull); code != 0 || out != "the configuration will work\n" {
+		t.Errorf("config check = %d, %q", code, out)
+	}
+}
+
 // Of several mistakes the first alone was told, and of a flag's not where it stood.
 func TestEveryMistakeOfTheConfigurationIsToldInTheLanguageOfTheCaller(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "sensor.yaml")

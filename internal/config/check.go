@@ -16,7 +16,7 @@ import (
 // Check looks at what Load cannot: files, addresses, and values that only make sense together. It
 // changes nothing and opens no port.
 func (c *Config) Check() []settings.Problem {
-	k := &checker{c: c}
+	k := &checker{c: c, out: []settings.Problem{}}
 	k.listeners()
 	for _, dir := range c.Rules {
 		if st, err := os.Stat(dir); err != nil || !st.IsDir() {

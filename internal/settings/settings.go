@@ -18,12 +18,11 @@ import (
 	"strings"
 )
 
-// Input is what a configuration is made of. Later ones win: defaults, Defaults, the file, Flags.
+// Input is what a configuration is made of beside the defaults of its tags. Later ones win: the file, Flags.
 type Input struct {
-	File     string              // its path; empty: none
-	Defaults map[string]string   // by key, for what depends on the machine, such as data
-	Flags    map[string][]string // by key, what the command line gave
-	Forms    Forms               // what the form tags of the structure mean
+	File  string              // its path; empty: none
+	Flags map[string][]string // by key, what the command line gave
+	Forms Forms               // what the form tags of the structure mean
 	// Blanks leaves a key that stands in the file without a value at its default; else it is a mistake.
 	Blanks bool
 }
@@ -50,13 +49,9 @@ func Load(into any, in Input) (Origin, error) {
 	keys := keysOf(root.Type(), "", nil)
 	var errs []error
 	for _, k := range keys {
-		text, given := in.Defaults[k.Path]
-		if !given {
-			text = k.Default
-		}
-		if text != "" {
-			if m := in.Forms.scalar(root.FieldByIndex(k.index), k.tag, text); m != nil {
-				errs = append(errs, m.At(fromDefault, k.Path))
+		if k.Default != "" {
+			if m := in.Forms.scalar(root.FieldByIndex(k.index), k.tag, k.Default); m != nil {
+				panic("the default of a key cannot be: " + m.At("", k.Path).Error())
 			}
 		}
 		o.Sources[k.Path] = fromDefault

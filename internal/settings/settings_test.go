@@ -70,7 +70,7 @@ func file(t *testing.T, text string) string {
 func TestFlagsWinOverFileOverDefaults(t *testing.T) {
 	path := file(t, "listen: 127.0.0.1:2\nretention_days: 7\nnotify:\n  mail:\n    to: [a@example.test, b@example.test]\nforbid: [kill]\nrules: [/c]\n")
 	c, err := load(settings.Input{
-		File: path, Defaults: map[string]string{"data": "/srv/program"},
+		File:  path,
 		Flags: map[string][]string{"listen": {"127.0.0.1:3"}, "rules": {"/a", "/b"}, "forbid": {"isolate"}},
 	})
 	if err != nil {
@@ -82,7 +82,7 @@ func TestFlagsWinOverFileOverDefaults(t *testing.T) {
 		{"notify.mail.to", strings.Join(c.Notify.Mail.To, " "), "a@example.test b@example.test", path + ":5"},
 		{"rules", strings.Join(c.Rules, " "), "/a /b", "flag"},
 		{"forbid", strings.Join(c.Forbid, " "), "kill isolate", path + ":6, flag"},
-		{"data", c.Data, "/srv/program", "default"},
+		{"data", c.Data, "", "default"},
 		{"seal_interval", c.Interval.String(), "1m0s", "default"},
 		{"log_max_bytes", c.Log.String(), "4GiB", "default"},
 	} {

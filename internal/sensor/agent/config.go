@@ -33,10 +33,7 @@ type Config struct {
 
 // Defaults are the values of keys that nobody set.
 func Defaults() Config {
-	c, err := load(settings.Input{})
-	if err != nil {
-		panic("a default of the sensor cannot be: " + err.Error())
-	}
+	c, _ := load(settings.Input{}) // with no file and no flag nothing can be wrong
 	return c
 }
 
@@ -89,6 +86,7 @@ func wrongVeto(text string) *settings.Mistake {
 // Check looks at what LoadConfig cannot: files, folders and what only makes sense together. It changes nothing
 // and asks no other machine; `yagura-sensor check` tries the rest.
 func (c *Config) Check() (out []settings.Problem) {
+	out = []settings.Problem{}
 	add := func(key, en, ja string) { out = append(out, c.Problem(key, en, ja)) }
 	if _, err := (uplink.Proxy{URL: c.Proxy}).For(&url.URL{Scheme: "https", Host: "localhost"}); err != nil {
 		add("proxy", "is not of the form http://HOST:PORT", "http://ホスト:ポート の形ではありません") // it may carry a password: never repeat it
