@@ -192,12 +192,12 @@ func (b *builder) what() []Sentence {
 			if seen[x.file] {
 				continue
 			}
-			if k := itemKind(x.path); k != "" && x.kind != event.FileChmod {
+			if k := p.last().on().itemKind(x.path); k != "" && x.kind != event.FileChmod {
 				seen[x.file] = true
 				w := itemWords[k]
 				out = append(out, sentence(fmt.Sprintf("Settings: the %s %s was written by %s at %s.", w.En, x.path, b.en(p), clock(x.time)),
 					fmt.Sprintf("設定: %s %s が %s に %sによって書き込まれた。", w.Ja, x.path, clock(x.time), b.ja(p)), observed, high, x.fact))
-			} else if x.emptied && interesting(x.path) {
+			} else if x.emptied && p.last().on().isTrace(x.path) {
 				seen[x.file] = true
 				out = append(out, sentence(fmt.Sprintf("Traces: %s was emptied by %s at %s.", x.path, b.en(p), clock(x.time)),
 					fmt.Sprintf("痕跡: %s が %s に %sによって空にされた。", x.path, clock(x.time), b.ja(p)), observed, high, x.fact))

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"sort"
-	"strings"
 
 	"github.com/yagura-edr/yagura/internal/event"
 )
@@ -435,7 +434,7 @@ func (b *builder) byPlace() []candidate {
 		if s := scriptOf(im); s != "" {
 			file = s
 		}
-		if strings.HasPrefix(file, "/media/") || strings.HasPrefix(file, "/run/media/") || strings.HasPrefix(file, "/mnt/") {
+		if im.on().onMedium(file) {
 			out = append(out, candidate{route: "removable", confidence: medium, rank: 5, time: im.time, host: p.host, facts: []fact{im.fact}, chain: []ChainStep{
 				step(b.ref(p), fmt.Sprintf("%s ran from a mounted medium at %s", file, clock(im.time)), fmt.Sprintf("%s に %s がマウントされたメディアから実行された", clock(im.time), file), im.fact),
 			}})

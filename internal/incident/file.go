@@ -95,7 +95,7 @@ func (g *Graph) file(a *activity, p *proc, e *event.Event, f fact) {
 				n.removed = f
 			}
 		}
-		if interesting(path) {
+		if p.last().on().isTrace(path) {
 			p.d().deletes = addNamed(p.d().deletes, named{fact: f, text: path})
 		}
 		return

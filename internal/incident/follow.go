@@ -58,7 +58,7 @@ func (w *growth) wroteBefore(p *proc) {
 	for i := range p.images {
 		im := &p.images[i]
 		f, wr := writerBefore(p, im)
-		if wr == nil || wr.by == p || hubOf(program(wr.by.last())) == hubPackages {
+		if wr == nil || wr.by == p || wr.by.last().named() == hubPackages {
 			continue
 		}
 		if root := browserRoot(wr.by); root != nil {

@@ -45,8 +45,10 @@ type image struct {
 	sha                                 [32]byte
 	memory, deleted                     bool
 	parsed                              bool
-	words, program, script              string  // see parse
-	file                                fileKey // of the image; empty where the host gave none
+	os                                  *platform // nil: Linux
+	hub                                 hub       // whose name it carries, see parse
+	words, program, script              string    // see parse
+	file                                fileKey   // of the image; empty where the host gave none
 }
 
 type write struct {
@@ -177,6 +179,7 @@ type fileRun struct {
 type activity struct {
 	id        event.HostID
 	name      string
+	os        *platform // of the newest event
 	procs     map[event.Key]*proc
 	files     map[fileKey]*fileNode
 	places    map[string]*place

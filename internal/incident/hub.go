@@ -3,71 +3,7 @@ package incident
 import (
 	"path"
 	"strings"
-	"unicode"
 )
-
-// What a hub is for, in the words of a reason.
-type hub string
-
-const (
-	notHub         hub = ""
-	hubInit        hub = "init"
-	hubCron        hub = "cron"
-	hubSSH         hub = "sshd"
-	hubDesktop     hub = "desktop"
-	hubPackages    hub = "package manager"
-	hubBrowser     hub = "browser"
-	hubMail        hub = "mail client"
-	hubContainer   hub = "container runtime"
-	hubYagura      hub = "yagura"
-	hubServiceBoss hub = "service manager"
-)
-
-// The tables are data: a program that serves many stories. A name counts only for an image in a system
-// folder, so that a payload does not hide behind it (see isHub).
-func hubOf(name string) hub {
-	switch name {
-	case "init", "launchd", "tini", "dumb-init", "docker-init", "catatonit":
-		return hubInit
-	case "systemd", "(sd-pam)", "systemd-executor", "runit", "runsvdir", "runsv", "s6-svscan", "s6-supervise", "supervisord", "openrc", "openrc-run", "monit", "dbus-daemon", "dbus-broker", "dbus-broker-launch", "dbus-broker-lau", "polkitd":
-		return hubServiceBoss
-	case "cron", "crond", "anacron", "atd", "fcron", "bcron-sched", "bcron-exec", "bcron-start", "systemd-cron":
-		return hubCron
-	case "sshd", "sshd-session", "sshd-auth", "dropbear", "login", "agetty", "getty", "telnetd", "in.telnetd":
-		return hubSSH
-	case "gdm", "gdm3", "gdm-session-worker", "gdm-x-session", "gdm-wayland-session", "lightdm", "sddm", "gnome-shell", "gnome-session", "gnome-session-binary", "plasmashell", "kwin_x11", "kwin_wayland", "ksmserver", "kded5", "kded6",
-		"xfce4-session", "xfce4-panel", "xfdesktop", "cinnamon", "cinnamon-session", "mate-session", "mate-panel", "Xorg", "Xwayland", "nautilus", "dolphin", "thunar", "Thunar", "nemo", "caja", "pcmanfm",
-		"gnome-terminal-server", "gnome-terminal-", "konsole", "xterm", "kitty", "alacritty", "foot", "tmux", "tmux: server", "screen", "SCREEN", "xdg-desktop-portal", "sway", "i3", "weston", "openbox":
-		return hubDesktop
-	case "apt", "apt-get", "aptitude", "dpkg", "dpkg-deb", "unattended-upgrade", "unattended-upgr", "apt.systemd.daily", "rpm", "dnf", "dnf5", "yum", "zypper", "pacman", "apk", "snapd", "snap", "flatpak", "packagekitd", "emerge", "debootstrap":
-		return hubPackages
-	case "chromium", "chromium-browser", "chrome", "google-chrome", "google-chrome-stable", "firefox", "firefox-esr", "firefox-bin", "brave", "brave-browser", "msedge", "microsoft-edge", "opera", "vivaldi", "vivaldi-bin", "epiphany", "falkon", "konqueror", "librewolf", "headless_shell":
-		return hubBrowser
-	case "thunderbird", "thunderbird-bin", "betterbird", "evolution", "geary", "kmail", "claws-mail", "sylpheed", "mutt", "neomutt", "alpine", "mailspring", "trojita", "balsa",
-		"slack", "discord", "Discord", "teams", "teams-for-linux", "element-desktop", "signal-desktop", "telegram-desktop", "Telegram", "zoom", "mattermost-desktop", "zulip":
-		return hubMail
-	case "dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v1", "containerd-shim-runc-v2", "runc", "crun", "crio", "conmon", "kubelet", "lxc-start", "systemd-nspawn":
-		return hubContainer
-	case "yagura", "yagura-sensor":
-		return hubYagura
-	}
-	return notHub
-}
-
-// systemFolders hold what an administrator or a package put there.
-var systemFolders = [...]string{"/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/opt/", "/snap/", "/nix/store/", "/app/"}
-
-func inSystemFolder(p string) bool {
-	if strings.HasPrefix(p, "/usr/local/") {
-		return strings.HasPrefix(p, "/usr/local/bin/") || strings.HasPrefix(p, "/usr/local/sbin/") || strings.HasPrefix(p, "/usr/local/lib/")
-	}
-	for _, f := range systemFolders {
-		if strings.HasPrefix(p, f) {
-			return true
-		}
-	}
-	return false
-}
 
 // program is the name of what runs: the script for an interpreter, the applet of busybox, else the image.
 // It is found once for each image.
@@ -88,6 +24,21 @@ func (im *image) parse() {
 	}
 	im.script = im.findScript()
 	im.program = im.findProgram()
+	im.hub = im.on().hubs[im.program]
+}
+
+// on gives the table of the system that the image is of.
+func (im *image) on() *platform {
+	if im.os == nil {
+		return &linux
+	}
+	return im.os
+}
+
+// named gives the hub whose name an image carries, wherever it lies: see hubKind for one that counts.
+func (im *image) named() hub {
+	im.parse()
+	return im.hub
 }
 
 // maxWords bounds how much of a command line is read for names, in bytes: hosts may send 64 KiB.
@@ -134,11 +85,10 @@ func hubKind(p *proc) hub {
 		return hubInit // kthreadd
 	}
 	im := p.last()
-	name := program(im)
-	h := hubOf(name)
+	h := im.named()
 	if h == notHub {
 		if im.path == "" && len(im.commandLine) == 0 && p.comm != "" {
-			h = hubOf(p.comm)
+			h = im.on().hubs[p.comm]
 			if h == hubServiceBoss || h == hubInit {
 				return h
 			}
@@ -153,7 +103,7 @@ func hubKind(p *proc) hub {
 	if s := scriptOf(im); s != "" {
 		where = s
 	}
-	if !inSystemFolder(where) {
+	if !im.on().inSystemFolder(where) {
 		return notHub
 	}
 	if f := p.host.files[im.file]; f != nil && im.file.id != "" && !writtenByPackages(f) {
@@ -164,7 +114,7 @@ func hubKind(p *proc) hub {
 
 func writtenByPackages(f *fileNode) bool {
 	for _, w := range f.writers {
-		if hubOf(program(w.by.last())) != hubPackages {
+		if w.by.last().named() != hubPackages {
 			return false
 		}
 	}
@@ -173,31 +123,9 @@ func writtenByPackages(f *fileNode) bool {
 
 // isMailer says that p carries the name of a mail or chat client, wherever it lies: only an entry route
 // asks, and only for a chain that has a URL in it.
-func isMailer(p *proc) bool { return p != nil && hubOf(program(p.last())) == hubMail }
+func isMailer(p *proc) bool { return p != nil && p.last().named() == hubMail }
 
-func isBrowserImage(im *image) bool { return hubOf(program(im)) == hubBrowser }
-
-var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "zsh": true, "ksh": true, "mksh": true, "ash": true, "fish": true, "rbash": true, "busybox": true, "csh": true, "tcsh": true}
-
-// interpreter says that an image runs scripts, and how its options name inline code.
-func interpreter(base string) (inline string, ok bool) {
-	name := strings.TrimRightFunc(base, func(r rune) bool { return unicode.IsDigit(r) || r == '.' })
-	switch {
-	case shells[name]:
-		return "c", true
-	case name == "python" || name == "pypy":
-		return "cm", true
-	case name == "perl":
-		return "eE", true
-	case name == "ruby", name == "lua", name == "luajit":
-		return "e", true
-	case name == "node" || name == "nodejs":
-		return "ep", true
-	case name == "php":
-		return "r", true
-	}
-	return "", false
-}
+func isBrowserImage(im *image) bool { return im.named() == hubBrowser }
 
 // scriptOf gives the full path of the script an image runs, or "" when it runs none.
 func scriptOf(im *image) string {
@@ -209,7 +137,7 @@ func (im *image) findScript() string {
 	if im.interpreter != "" {
 		return abs(im.interpreter, im.cwd)
 	}
-	inline, ok := interpreter(path.Base(im.path))
+	inline, ok := im.on().interpreter(path.Base(im.path))
 	if !ok {
 		return ""
 	}
@@ -234,7 +162,7 @@ func (im *image) findScript() string {
 		if strings.ContainsAny(w[1:], inline) {
 			return ""
 		}
-		if w == "-O" || w == "-o" || w == "-W" || w == "-X" {
+		if im.on().takesWord[w] {
 			i++ // an option that takes a word
 		}
 	}
@@ -251,15 +179,16 @@ func abs(p, cwd string) string {
 // runsScript says that p is a program of its own kept in a script outside the system's folders. Growth
 // upwards stops there: who started a script often started others that have nothing to do with it.
 func runsScript(p *proc) bool {
-	s := scriptOf(p.last())
-	return s != "" && !inSystemFolder(s) && p.firstExec() != nil // a fork of it that ran nothing is no program of its own
+	im := p.last()
+	s := scriptOf(im)
+	return s != "" && !im.on().inSystemFolder(s) && p.firstExec() != nil // a fork of it that ran nothing is no program of its own
 }
 
 // isSessionShell says that p is the shell a person types into: no script, no inline code, a terminal.
 func isSessionShell(p *proc) bool {
 	im := p.last()
 	base := strings.TrimPrefix(path.Base(im.path), "-")
-	if !shells[base] || p.tty == "" {
+	if !im.on().shells[base] || p.tty == "" {
 		return false
 	}
 	im.parse()

@@ -1,11 +1,3 @@
-// Package incident joins what was detected into one story: a bounded graph of what each host did, grown
-// backwards and forwards from detections along edges that events prove (spawn, wrote→executed,
-// downloaded from, URL hand-off, scheduled by, injected, piped to, logged on from, host to host), with the
-// five answers and the entry route, each sentence citing its events. The order in which lanes arrive changes
-// no story (place.go), events of one boot stand in the kernel's order (order.go), and who runs many programs
-// brings what was found among them: how many there are decides what is shown, not which findings are one
-// incident (runner.go). It is not a rule engine (detect) and keeps no events (eventstore). Package detect
-// feeds it through Observe and Receive; the console reads rows and stories; controldb implements Store.
 package incident
 
 import (

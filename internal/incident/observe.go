@@ -3,7 +3,6 @@ package incident
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/yagura-edr/yagura/internal/event"
 )
@@ -17,6 +16,7 @@ func (g *Graph) Add(s event.Stamped) bool {
 	}
 	e = shortened(e)
 	a := g.host(s.ID.Host)
+	a.os = platformOf(e.OS)
 	at := a.moment(e)
 	f := fact{id: s.ID, time: at, kind: e.Kind}
 	if a.firstSeen == 0 || at < a.firstSeen {
@@ -73,7 +73,7 @@ func (g *Graph) process(a *activity, who, parent *event.Process, e *event.Event)
 		q := g.named(a, parent)
 		g.fill(q, parent)
 		if !q.seen && len(q.images) == 0 && (parent.Path != "" || parent.CommandLine != "") {
-			q.images = append(q.images, image{path: g.once(parent.Path), commandLine: parent.CommandLine, interpreter: parent.Interpreter, cwd: parent.Cwd})
+			q.images = append(q.images, image{os: a.os, path: g.once(parent.Path), commandLine: parent.CommandLine, interpreter: parent.Interpreter, cwd: parent.Cwd})
 		}
 		// the link itself is made by spawn events alone, so that a story's spawn edge always has its event
 		if e.Kind == event.ProcessExec || e.Kind == event.ProcessRunning {
@@ -81,7 +81,7 @@ func (g *Graph) process(a *activity, who, parent *event.Process, e *event.Event)
 		}
 	}
 	if len(p.images) == 0 && e.Kind != event.ProcessExec && (who.Path != "" || who.CommandLine != "") {
-		p.images = append(p.images, image{path: g.once(who.Path), commandLine: who.CommandLine, interpreter: who.Interpreter, cwd: who.Cwd, sha: who.SHA256})
+		p.images = append(p.images, image{os: a.os, path: g.once(who.Path), commandLine: who.CommandLine, interpreter: who.Interpreter, cwd: who.Cwd, sha: who.SHA256})
 	}
 	return p
 }
@@ -176,7 +176,7 @@ func (g *Graph) deed(a *activity, p *proc, e *event.Event, f fact) {
 		t := g.named(a, &e.Target)
 		g.fill(t, &e.Target)
 		if len(t.images) == 0 {
-			t.images = append(t.images, image{path: e.Target.Path, commandLine: e.Target.CommandLine})
+			t.images = append(t.images, image{os: a.os, path: e.Target.Path, commandLine: e.Target.CommandLine})
 		}
 		a.touch(t)
 		p.d().inject = addTouch(p.d().inject, touch{fact: f, other: t, how: e.Kind.String()})
@@ -188,7 +188,7 @@ func (g *Graph) deed(a *activity, p *proc, e *event.Event, f fact) {
 		t := g.named(a, &e.Target)
 		g.fill(t, &e.Target)
 		if len(t.images) == 0 {
-			t.images = append(t.images, image{path: g.once(e.Target.Path), commandLine: e.Target.CommandLine})
+			t.images = append(t.images, image{os: a.os, path: g.once(e.Target.Path), commandLine: e.Target.CommandLine})
 		}
 		a.touch(t)
 		p.d().fedBy = addTouch(p.d().fedBy, touch{fact: f, other: t})
@@ -230,7 +230,7 @@ func (g *Graph) exec(a *activity, p *proc, e *event.Event, f fact) {
 		}
 	}
 	im := image{
-		fact: f, path: g.once(e.Actor.Path), commandLine: e.Actor.CommandLine, interpreter: e.Actor.Interpreter, cwd: g.once(e.Actor.Cwd), sha: e.Actor.SHA256,
+		fact: f, os: a.os, path: g.once(e.Actor.Path), commandLine: e.Actor.CommandLine, interpreter: e.Actor.Interpreter, cwd: g.once(e.Actor.Cwd), sha: e.Actor.SHA256,
 		memory: e.Flags&event.FlagMemoryFile != 0, deleted: e.Flags&event.FlagDeleted != 0, file: fileKey{g.once(e.Actor.VolumeID), e.Actor.FileID},
 	}
 	if n := len(p.images); n > 0 && !p.images[n-1].known() {
@@ -342,10 +342,4 @@ func addConn(l []conn, c conn) []conn {
 		l = append(l[:1], l[2:]...)
 	}
 	return append(l, c)
-}
-
-// interesting says that a removed file is worth a sentence: logs and histories.
-func interesting(path string) bool {
-	return strings.Contains(path, "/log/") || strings.Contains(path, "/logs/") || strings.HasSuffix(path, "_history") ||
-		strings.HasSuffix(path, "/wtmp") || strings.HasSuffix(path, "/btmp") || strings.HasSuffix(path, "/lastlog") || strings.HasSuffix(path, "/utmp")
 }

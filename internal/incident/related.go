@@ -48,11 +48,7 @@ func (f *floor) relatedTo(st *story, b *builder) []Related {
 // telling says that two acts of the account have more in common than any two acts on the host: everything may run as
 // root.
 func telling(user string) bool {
-	switch user {
-	case "", "0", "root", "SYSTEM", `NT AUTHORITY\SYSTEM`:
-		return false
-	}
-	return true
+	return !everyone[user]
 }
 
 func (st *story) shares(o *story) (Related, bool) {

@@ -84,7 +84,7 @@ func programsOf(list []*proc, enough int) int {
 // bareShell says that an image is a shell that got neither a script nor a command, and whether it was told to be
 // interactive.
 func (im *image) bareShell() (bare, interactive bool) {
-	if !shells[strings.TrimPrefix(path.Base(im.path), "-")] {
+	if !im.on().shells[strings.TrimPrefix(path.Base(im.path), "-")] {
 		return false, false
 	}
 	im.parse()
@@ -147,10 +147,10 @@ func isDaemon(p *proc) bool {
 	file := im.path
 	if s := scriptOf(im); s != "" {
 		file = s
-	} else if _, ok := interpreter(path.Base(im.path)); ok {
+	} else if _, ok := im.on().interpreter(path.Base(im.path)); ok {
 		return false
 	}
-	return inSystemFolder(file) && !bringsItself(p)
+	return im.on().inSystemFolder(file) && !bringsItself(p)
 }
 
 // hidden says that p ran from no file that is there.

@@ -23,39 +23,6 @@ type itemRun struct {
 
 const maxItems = 256
 
-// itemKind says what kind of scheduled item a path is, "" when none. Paths are matched by their tail so
-// that a throw-away root counts too.
-func itemKind(p string) string {
-	dir, base := path.Split(p)
-	dir = strings.TrimSuffix(dir, "/")
-	in := func(tails ...string) bool {
-		for _, t := range tails {
-			if strings.HasSuffix(dir, t) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case in("/cron.d", "/cron.hourly", "/cron.daily", "/cron.weekly", "/cron.monthly", "/spool/cron", "/cron/crontabs", "/crontabs") || base == "crontab" && in("/etc"):
-		return "cron"
-	case in("/cron/atjobs", "/spool/at"):
-		return "at"
-	case (in("/systemd/system", "/systemd/user") || strings.Contains(dir, "/systemd/system/") || strings.Contains(dir, "/systemd/user/")) && strings.HasSuffix(base, ".service"):
-		return "unit"
-	case (in("/systemd/system", "/systemd/user") || strings.Contains(dir, "/systemd/system/") || strings.Contains(dir, "/systemd/user/")) && strings.HasSuffix(base, ".timer"):
-		return "timer"
-	case in("/init.d", "/rc.local", "/autostart", "/profile.d", "/update-motd.d", "/xinit/xinitrc.d") || base == "rc.local" && in("/etc"),
-		base == ".bashrc" || base == ".bash_profile" || base == ".profile" || base == ".zshrc" || base == ".xprofile":
-		return "startup"
-	case base == "ld.so.preload":
-		return "preload"
-	case base == "authorized_keys" || base == "authorized_keys2":
-		return "key"
-	}
-	return ""
-}
-
 var itemWords = map[string]Said{
 	"cron":    {En: "cron table", Ja: "cron 設定"},
 	"at":      {En: "at job", Ja: "at ジョブ"},
@@ -67,7 +34,7 @@ var itemWords = map[string]Said{
 }
 
 func (a *activity) scheduledWrite(p *proc, n *fileNode, f fact) {
-	k := itemKind(n.path)
+	k := p.last().on().itemKind(n.path)
 	if k == "" || f.kind == event.FileChmod {
 		return
 	}
@@ -79,7 +46,7 @@ func (a *activity) scheduledWrite(p *proc, n *fileNode, f fact) {
 			return
 		}
 	}
-	if hubOf(program(p.last())) == hubPackages {
+	if p.last().named() == hubPackages {
 		return
 	}
 	a.items = append(a.items, &item{file: n, kind: k, write: fileWrite{fact: f, by: p}})
@@ -120,7 +87,7 @@ func (it *item) ranBy(p *proc) (itemRun, bool) {
 // schedulerOf gives the scheduler above p, at most three forks up: cron starts a shell that starts the job.
 func schedulerOf(p *proc) *proc {
 	for up, n := p.parent, 0; up != nil && n < 3; up, n = up.parent, n+1 {
-		if hub := hubOf(program(up.last())); hub == hubCron || hub == hubServiceBoss || up.pid == 1 {
+		if hub := up.last().named(); hub == hubCron || hub == hubServiceBoss || up.pid == 1 {
 			return up
 		}
 	}
@@ -139,7 +106,7 @@ func (it *item) matches(p *proc, boss *proc) (itemRun, bool) {
 			return itemRun{confidence: high, why: Said{En: "it runs in the control group of that unit", Ja: "そのユニットの cgroup で動いている"}}, true
 		}
 	case "cron", "at":
-		if boss == nil || hubOf(program(boss.last())) != hubCron {
+		if boss == nil || boss.last().named() != hubCron {
 			return itemRun{}, false
 		}
 		if p.parent != nil && p.parent != boss && hubKind(p.parent) == notHub && !sameCommand(p.parent, p) {
@@ -147,7 +114,7 @@ func (it *item) matches(p *proc, boss *proc) (itemRun, bool) {
 		}
 		for word := range strings.FieldsSeq(im.commandLine) {
 			word = strings.Trim(word, `"';&|()`)
-			if !strings.Contains(word, "/") || inSystemFolder(word) {
+			if !strings.Contains(word, "/") || im.on().inSystemFolder(word) {
 				continue
 			}
 			if n := p.host.at(abs(word, im.cwd), im.time); n != nil {
