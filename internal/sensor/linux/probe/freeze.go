@@ -14,7 +14,7 @@ import (
 
 // open are the tables that cannot be frozen, and what watches them instead.
 var open = []string{
-	"ring_critical", "ring_network", "ring_bulk", // the reader's position is mapped: (*ring).intruded
+	"ring_critical", "ring_network", "ring_bulk", // the reader's position is mapped: (*ring.Ring).Intruded
 	"settings", // mapped: (*sleeper).intruded
 	"handlers", // changes when a hook is taken off: (*hook).verify
 }

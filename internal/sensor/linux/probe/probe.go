@@ -28,6 +28,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/sensor/aside"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/clock"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/decode"
+	"github.com/yagura-edr/yagura/internal/sensor/linux/ring"
 	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
@@ -65,7 +66,7 @@ type Probe struct {
 	listing  *decode.Root // of the process that a snapshot is emitting
 
 	maps  map[string]*ebpf.Map
-	rings [rings]*ring
+	rings [rings]*ring.Ring
 	sleep *sleeper
 	iter  *link.Iter
 	snap  *ebpf.Collection
@@ -133,7 +134,7 @@ func (p *Probe) load(ctx context.Context, cache *btf.Cache) error {
 		return err
 	}
 	for i, name := range ringNames {
-		r, err := openRing(p.maps[name])
+		r, err := ring.Open(p.maps[name])
 		if err != nil {
 			return fmt.Errorf("map %s: %w", name, err)
 		}
@@ -183,7 +184,7 @@ func (p *Probe) Close() error {
 	}
 	for _, r := range p.rings {
 		if r != nil {
-			errs = append(errs, r.close())
+			errs = append(errs, r.Close())
 		}
 	}
 	for _, m := range p.maps {
@@ -235,10 +236,10 @@ func (p *Probe) Moves() uint64 { return p.moves.Load() }
 // CatchUp waits until every record of the critical ring that is written by now was handed on.
 func (p *Probe) CatchUp(ctx context.Context) error {
 	r := p.rings[ringCritical]
-	until := r.producer.Load()
+	until := r.Written()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for r.consumer.Load() < until {
+	for r.Read() < until {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -322,12 +323,12 @@ func (d *drain) rest(now, second uint64) {
 	case came:
 		d.p.sleep.doze(asleepCritical, max(d.p.opts.Drain, min(bulkDrain, most)), func() bool {
 			r := &d.p.rings
-			return r[ringCritical].available() == 0 && r[ringNetwork].available() < knockBytes && r[ringBulk].available() < knockBytes
+			return r[ringCritical].Available() == 0 && r[ringNetwork].Available() < knockBytes && r[ringBulk].Available() < knockBytes
 		})
 	default:
 		d.p.sleep.doze(asleepAll, most, func() bool {
 			for _, r := range d.p.rings {
-				if r.available() != 0 {
+				if r.Available() != 0 {
 					return false
 				}
 			}
@@ -388,11 +389,11 @@ func (d *drain) run(ctx context.Context, until uint64) (again bool) {
 			d.p.log.WarnContext(ctx, "record not understood", slog.Any("err", err))
 		}
 		d.record[first] = nil
-		d.p.rings[first].done()
+		d.p.rings[first].Done()
 		d.p.moves.Add(1)
 	}
 	for _, r := range d.p.rings {
-		if r.available() > r.size()/4 {
+		if r.Available() > r.Size()/4 {
 			return true
 		}
 	}
@@ -403,23 +404,23 @@ func (d *drain) run(ctx context.Context, until uint64) (again bool) {
 func (d *drain) next(ctx context.Context, i int) {
 	r := d.p.rings[i]
 	for {
-		b, err := r.next()
+		b, err := r.Next()
 		if err != nil { // somebody moved the reader's position under us: what lies there cannot be told from noise
 			d.p.log.ErrorContext(ctx, "ring not readable, read on from its end", slog.String("ring", ringNames[i]), slog.Any("err", err))
 			d.p.loss.undecoded.Add(1)
 			d.p.watch.intrusion(intrudedRing(i))
-			r.skip()
+			r.Skip()
 			return
 		}
 		if b == nil {
-			d.left = d.left || r.available() != 0 // a record is being written
+			d.left = d.left || r.Available() != 0 // a record is being written
 			return
 		}
 		if len(b) >= decode.HeadBytes {
 			d.record[i], d.boot[i] = b, decode.BootOf(b)
 			return
 		}
-		r.done()
+		r.Done()
 		d.p.loss.undecoded.Add(1)
 	}
 }

@@ -107,7 +107,7 @@ func (p *Probe) inspect() {
 		v.intrusion(intrudedSettings)
 	}
 	for i, r := range p.rings {
-		if r.intruded() {
+		if r.Intruded() {
 			v.intrusion(intrudedRing(i))
 		}
 	}
