@@ -33,6 +33,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/ingest"
 	"github.com/yagura-edr/yagura/internal/notify"
 	"github.com/yagura-edr/yagura/internal/response"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
 	"github.com/yagura-edr/yagura/internal/terminal"
@@ -79,7 +80,7 @@ type parts struct {
 func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Config) (p *parts, err error) {
 	defer saveMemory()()
 	p = &parts{log: log, dir: dir, hub: console.NewHub(), faults: fault.NewBoard(log)}
-	p.faults.Japanese = inJapaneseText
+	p.faults.Japanese = say.Japanese
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -130,7 +131,7 @@ func assemble(ctx context.Context, log *slog.Logger, dir *dataDir, c *config.Con
 	}
 	if p.ingest, err = ingest.New(ctx, ingest.Options{
 		Fleet: p.fleet, Coverage: p.coverage, Relay: p.relay, Log: p.stream, Manifest: watermarks{p.db}, Cellar: p.db.Ingest(),
-		Quarantine: dir.file("quarantine"), Version: version, Logger: log, Faults: p.faults, OnChange: changed, Japanese: inJapaneseText,
+		Quarantine: dir.file("quarantine"), Version: version, Logger: log, Faults: p.faults, OnChange: changed, Japanese: say.Japanese,
 	}); err != nil {
 		return p, err
 	}
@@ -181,7 +182,7 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 	}
 	p.engine = detect.New(detect.Options{Log: p.stream, Rules: set, Store: kept, Quarantine: poison{p}, Logger: p.log})
 	if p.coverage, err = coverage.New(ctx, coverage.Options{
-		Japanese: inJapaneseText, Faults: p.faults, Planned: p.relay.Maintenance, Believed: p.clock.Now,
+		Japanese: say.Japanese, Faults: p.faults, Planned: p.relay.Maintenance, Believed: p.clock.Now,
 		Store: p.db.Coverage(), SecretFile: p.dir.file("canary.key"), Desk: p.engine, OnChange: p.hub.Changed, Log: p.log,
 	}); err != nil {
 		return err

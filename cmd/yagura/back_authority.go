@@ -13,6 +13,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -81,22 +82,22 @@ func (p *parts) checkAuthority(ctx context.Context, now time.Time) {
 	}
 	p.coverage.Report(ctx, coverage.Fault{
 		Tenant: p.tenant.ID, Kind: kind, Class: coverage.ClassResponseChannel, Severity: severity, Since: now.UnixMicro(), What: what,
-		Fix: both("run `yagura authority renew`, with --key FILE where the authority key was moved away: `yagura authority show` says where to"),
+		Fix: say.Both("run `yagura authority renew`, with --key FILE where the authority key was moved away: `yagura authority show` says where to"),
 	})
 }
 
 // listFault says what is wrong with an operator list, nothing while it is not.
 func listFault(ops *command.Operators, now time.Time) (kind string, what detection.Said, severity detection.Severity) {
 	if ops == nil {
-		return listEndedFault, both("there is no operator list: no host takes an order"), detection.Critical
+		return listEndedFault, say.Both("there is no operator list: no host takes an order"), detection.Critical
 	}
 	switch left := ops.Expiry.Sub(now); {
 	case left <= 0:
-		return listEndedFault, both("the operator list ended at %s: no host takes an order", saidTime(ops.Expiry)), detection.Critical
+		return listEndedFault, say.Both("the operator list ended at %s: no host takes an order", saidTime(ops.Expiry)), detection.Critical
 	case left < listEndsNow:
-		return listNowFault, both("the operator list ends at %s: from then on no host takes an order", saidTime(ops.Expiry)), detection.High
+		return listNowFault, say.Both("the operator list ends at %s: from then on no host takes an order", saidTime(ops.Expiry)), detection.High
 	case left < listEndsSoon:
-		return listSoonFault, both("the operator list ends at %s: from then on no host takes an order", saidTime(ops.Expiry)), detection.Medium
+		return listSoonFault, say.Both("the operator list ends at %s: from then on no host takes an order", saidTime(ops.Expiry)), detection.Medium
 	}
 	return "", detection.Said{}, detection.Informational
 }

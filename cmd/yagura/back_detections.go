@@ -13,9 +13,9 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/fleet"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/sigma"
 	"github.com/yagura-edr/yagura/internal/tenant"
-	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 // keptDetections is the part of the control database that lists detections.
@@ -125,19 +125,10 @@ func rulesMessage(set *sigma.Ruleset, hits map[string]uint64, fleet []event.OS) 
 		r.Rules = append(r.Rules, m)
 	}
 	for _, x := range set.Rejected() {
-		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: oneSentence(x.Reason)})
+		r.Rejected = append(r.Rejected, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: said(say.One(x.Reason))})
 	}
 	for _, x := range set.Warnings() {
-		r.Warnings = append(r.Warnings, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: oneSentence(x.Reason)})
+		r.Warnings = append(r.Warnings, &consolev1.RejectedRule{File: x.File, Line: uint32(max(0, x.Line)), Id: x.ID, Class: x.Class, Reason: x.Reason, Why: said(say.One(x.Reason))})
 	}
 	return r
-}
-
-// oneSentence says a reason in both languages that is one sentence, whatever semicolons it holds.
-func oneSentence(english string) *consolev1.Said {
-	s := &consolev1.Said{En: english, Ja: tongueOf(terminal.Japanese).Text(english)}
-	if s.Ja == s.En {
-		s.Ja = "" // nobody has said it in Japanese
-	}
-	return s
 }

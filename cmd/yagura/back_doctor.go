@@ -7,6 +7,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/eventstore"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -16,7 +17,7 @@ import (
 func checkDisk(log *stream.Log) []*consolev1.Check {
 	d, err := log.Disk()
 	if err != nil {
-		return []*consolev1.Check{{Name: "disk", State: "unknown", What: said(both("%v", err))}}
+		return []*consolev1.Check{{Name: "disk", State: "unknown", What: said(say.Both("%v", err))}}
 	}
 	state := func(free, all, reserve int64) string {
 		switch {
@@ -29,14 +30,14 @@ func checkDisk(log *stream.Log) []*consolev1.Check {
 	}
 	out := []*consolev1.Check{{
 		Name: "disk", State: state(d.Free, d.Bytes, d.Reserve),
-		What: said(both("%s of %s free; below %s nothing is taken from sensors", size(d.Free), size(d.Bytes), size(d.Reserve))),
-		Fix:  said(both("free space on the disk of the data folder, or make it larger; do not delete files of the data folder")),
+		What: said(say.Both("%s of %s free; below %s nothing is taken from sensors", size(d.Free), size(d.Bytes), size(d.Reserve))),
+		Fix:  said(say.Both("free space on the disk of the data folder, or make it larger; do not delete files of the data folder")),
 	}}
 	if d.Inodes > 0 {
 		out = append(out, &consolev1.Check{
 			Name: "inodes", State: state(d.FreeInodes, d.Inodes, d.ReserveInodes),
-			What: said(both("%d of %d inodes free; below %d nothing is taken from sensors", d.FreeInodes, d.Inodes, d.ReserveInodes)),
-			Fix:  said(both("remove small files of others from this file system (`df -i`, `du --inodes`), or make it larger")),
+			What: said(say.Both("%d of %d inodes free; below %d nothing is taken from sensors", d.FreeInodes, d.Inodes, d.ReserveInodes)),
+			Fix:  said(say.Both("remove small files of others from this file system (`df -i`, `du --inodes`), or make it larger")),
 		})
 	}
 	return out
@@ -82,12 +83,12 @@ func checkSeals(store *eventstore.Store) *consolev1.Check {
 	switch {
 	case len(late) > 0:
 		c.State = "warn"
-		c.What = said(both("parts of the log wait for their seal (part: records, since): %s", strings.Join(late, "; ")))
-		c.Fix = said(both("see the other lines for the reason; events are safe in the log until then"))
+		c.What = said(say.Both("parts of the log wait for their seal (part: records, since): %s", strings.Join(late, "; ")))
+		c.Fix = said(say.Both("see the other lines for the reason; events are safe in the log until then"))
 	case parts == 0:
-		c.What = said(both("nothing was sealed since the start; %d records wait, which is usual within a minute", waiting))
+		c.What = said(say.Both("nothing was sealed since the start; %d records wait, which is usual within a minute", waiting))
 	default:
-		c.What = said(both("%d of %d parts of the log were sealed since the start, the last at %s, the longest ago at %s; %d records wait", parts, stream.Shards,
+		c.What = said(say.Both("%d of %d parts of the log were sealed since the start, the last at %s, the longest ago at %s; %d records wait", parts, stream.Shards,
 			last.UTC().Format("15:04:05 UTC"), first.UTC().Format("15:04:05 UTC"), waiting))
 	}
 	return c
@@ -109,12 +110,12 @@ func checkWorkers(store *eventstore.Store) *consolev1.Check {
 	switch {
 	case len(dead) > 0:
 		c.State = "warn" // the fault beside it says what is wrong, when it is more than a moment
-		c.What = said(both("these workers do not answer now: %s", strings.Join(dead, ", ")))
-		c.Fix = said(both("see the other lines for the reason; they are tried again every few seconds"))
+		c.What = said(say.Both("these workers do not answer now: %s", strings.Join(dead, ", ")))
+		c.Fix = said(say.Both("see the other lines for the reason; they are tried again every few seconds"))
 	case up == nil:
-		c.What = said(both("no worker was needed yet"))
+		c.What = said(say.Both("no worker was needed yet"))
 	default:
-		c.What = said(both("every worker answers; they run as user %d with %d system calls and Landlock version %d (0: none)", up.Hello.UID, up.Hello.Seccomp, up.Bounds.Landlock))
+		c.What = said(say.Both("every worker answers; they run as user %d with %d system calls and Landlock version %d (0: none)", up.Hello.UID, up.Hello.Seccomp, up.Bounds.Landlock))
 	}
 	return c
 }

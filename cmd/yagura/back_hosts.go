@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/command"
@@ -15,8 +14,8 @@ import (
 	"github.com/yagura-edr/yagura/internal/fleet"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/response"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/tenant"
-	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
 // hostsBack answers the console's questions about hosts: who they are (fleet), what is seen of them
@@ -111,29 +110,7 @@ func inBoth(english string) *consolev1.Said {
 	if english == "" {
 		return nil
 	}
-	return &consolev1.Said{En: english, Ja: inJapaneseText(english)}
-}
-
-// inJapaneseText says a finished English sentence, or several with semicolons between them, in Japanese. A sentence may
-// have a semicolon of its own: what leaves less English is right.
-func inJapaneseText(english string) string {
-	whole, parts := tongueOf(terminal.Japanese).Text(english), strings.Split(english, "; ")
-	for i, p := range parts {
-		parts[i] = tongueOf(terminal.Japanese).Text(p)
-	}
-	if split := strings.Join(parts, "。"); latin(split) < latin(whole) {
-		return split
-	}
-	return whole
-}
-
-func latin(s string) (n int) {
-	for _, r := range s {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
-			n++
-		}
-	}
-	return n
+	return said(say.Finished(english))
 }
 
 func said(s detection.Said) *consolev1.Said { return &consolev1.Said{En: s.En, Ja: s.Ja} }

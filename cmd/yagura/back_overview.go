@@ -18,6 +18,7 @@ import (
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/notify"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/sigma"
 	"github.com/yagura-edr/yagura/internal/stream"
 	"github.com/yagura-edr/yagura/internal/tenant"
@@ -104,12 +105,12 @@ func (b *overviewBack) held(ctx context.Context, t tenant.ID) ([]coverage.Silent
 			}
 		}
 		what := func(title string) detection.Said {
-			return both("%s: %d detections were counted and not kept in the last 24 h, most of the rule “%s”: it found the same acts again and again", event.Show(host.Name), n, title)
+			return say.Both("%s: %d detections were counted and not kept in the last 24 h, most of the rule “%s”: it found the same acts again and again", event.Show(host.Name), n, title)
 		}
 		out = append(out, coverage.SilentFailure{
 			ID: host.ID.String() + "/detections-held", Class: coverage.ClassHeldBack, Host: host.ID, Name: host.Name, Since: since, Severity: detection.Low,
 			What: detection.Said{En: what(title.In("en")).En, Ja: what(title.In("ja")).Ja},
-			Fix:  both("look at the host's detections of that time: a flood may be there to hide one of them; if the rule is only noisy here, narrow it with a filter"),
+			Fix:  say.Both("look at the host's detections of that time: a flood may be there to hide one of them; if the rule is only noisy here, narrow it with a filter"),
 		})
 	}
 	return out, nil
@@ -134,7 +135,7 @@ const pageStore = "store"
 const healedShown = time.Hour
 
 func howToStart() detection.Said {
-	return both("`yagura hosts` shows which; start the sensor there (`sudo yagura-sensor run`), and see `sudo yagura-sensor status` and `sudo yagura-sensor check`")
+	return say.Both("`yagura hosts` shows which; start the sensor there (`sudo yagura-sensor run`), and see `sudo yagura-sensor status` and `sudo yagura-sensor check`")
 }
 
 // Diagnose checks what only the server can see.
@@ -148,21 +149,21 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 	sum, err := b.coverage.Summary(ctx, t)
 	switch watched := sum.Hosts - sum.Recordings; {
 	case err != nil:
-		add("hosts", "fail", both("the control database cannot be read: %v", err))
+		add("hosts", "fail", say.Both("the control database cannot be read: %v", err))
 	case sum.Hosts == 0:
-		add("hosts", "unknown", both("no host is enrolled: nothing can be known"))
+		add("hosts", "unknown", say.Both("no host is enrolled: nothing can be known"))
 	case watched == 0:
-		add("hosts", "unknown", both("no host is enrolled but recordings that were replayed (%d)", sum.Recordings))
+		add("hosts", "unknown", say.Both("no host is enrolled but recordings that were replayed (%d)", sum.Recordings))
 	case watched == 1 && sum.Reporting == 0:
-		add("hosts", "warn", both("the one host that is enrolled does not report"))
+		add("hosts", "warn", say.Both("the one host that is enrolled does not report"))
 		out[len(out)-1].Fix = said(howToStart())
 	case watched == 1:
-		add("hosts", "ok", both("the one host that is enrolled reports"))
+		add("hosts", "ok", say.Both("the one host that is enrolled reports"))
 	case sum.Reporting < watched:
-		add("hosts", "warn", both("%d of %d hosts report", sum.Reporting, watched))
+		add("hosts", "warn", say.Both("%d of %d hosts report", sum.Reporting, watched))
 		out[len(out)-1].Fix = said(howToStart())
 	default:
-		add("hosts", "ok", both("every host reports (%d)", watched))
+		add("hosts", "ok", say.Both("every host reports (%d)", watched))
 	}
 	held, err := b.held(ctx, t)
 	if err != nil {
@@ -187,12 +188,12 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 		add(coverage.ClassServer, "ok", f.What())
 	}
 	if err := errStore; err != nil {
-		add("store", "fail", both("the list of stored files cannot be read: %v", err))
+		add("store", "fail", say.Both("the list of stored files cannot be read: %v", err))
 	} else {
 		out = append(out, stored)
 	}
 	if l := b.incidents.Load(); l.Cold {
-		add("stories", "warn", both("the server has just started and reads stored events back (%d so far): incidents are told when that is done", l.Read))
+		add("stories", "warn", say.Both("the server has just started and reads stored events back (%d so far): incidents are told when that is done", l.Read))
 	}
 	out = append(out, checkDisk(b.stream)...)
 	out = append(out, checkSeals(b.store), checkWorkers(b.store))
@@ -203,9 +204,9 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 			state = "warn"
 		}
 		if late := b.engine.Latency().Late(); late > 0 {
-			add("latency", state, both("kernel to detection: p95 ≤ %d ms over %d detections; %d more came late, out of a spool or a recording", p95/1000, n, late))
+			add("latency", state, say.Both("kernel to detection: p95 ≤ %d ms over %d detections; %d more came late, out of a spool or a recording", p95/1000, n, late))
 		} else {
-			add("latency", state, both("kernel to detection: p95 ≤ %d ms over %d detections", p95/1000, n))
+			add("latency", state, say.Both("kernel to detection: p95 ≤ %d ms over %d detections", p95/1000, n))
 		}
 	}
 	if !notify {
@@ -213,13 +214,13 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 	}
 	sent := b.router.Test(ctx)
 	if len(sent) == 0 {
-		add("notify", "warn", both("no channel is set up, so nobody is told of anything: write notify in server.yaml"))
+		add("notify", "warn", say.Both("no channel is set up, so nobody is told of anything: write notify in server.yaml"))
 	}
 	for _, r := range sent {
 		if r.Err != nil {
-			add("notify "+r.Channel, "fail", both("%v", r.Err))
+			add("notify "+r.Channel, "fail", say.Both("%v", r.Err))
 		} else {
-			add("notify "+r.Channel, "ok", both("took a test message"))
+			add("notify "+r.Channel, "ok", say.Both("took a test message"))
 		}
 	}
 	return out, nil
@@ -227,9 +228,9 @@ func (b *overviewBack) Diagnose(ctx context.Context, t tenant.ID, notify, deep b
 
 // checkRules says whether every rule that was given is at work.
 func checkRules(set *sigma.Ruleset) *consolev1.Check {
-	c := &consolev1.Check{Name: "rules", State: "ok", What: said(both("%d rules loaded, %d rejected", len(set.Rules()), len(set.Rejected())))}
+	c := &consolev1.Check{Name: "rules", State: "ok", What: said(say.Both("%d rules loaded, %d rejected", len(set.Rules()), len(set.Rejected())))}
 	if len(set.Rejected()) > 0 {
-		c.State, c.Fix = "warn", said(both("`yagura rules list` names what was not loaded, and why"))
+		c.State, c.Fix = "warn", said(say.Both("`yagura rules list` names what was not loaded, and why"))
 	}
 	return c
 }

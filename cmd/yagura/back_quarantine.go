@@ -7,6 +7,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -39,7 +40,7 @@ func (b *overviewBack) keptItem(t tenant.ID, k eventstore.Detained) *consolev1.Q
 // keptFor says why in both languages.
 func keptFor(x *consolev1.QuarantineItem, reason string) {
 	x.Reason = event.Text(reason)
-	x.Why = oneSentence(x.Reason)
+	x.Why = said(say.One(x.Reason))
 }
 
 // Retry tries to store one thing that lies there, or all that can be read.

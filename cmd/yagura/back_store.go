@@ -12,6 +12,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/fleet"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/tenant"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
@@ -62,7 +63,7 @@ func partialSaid(missing []eventstore.Damaged) *consolev1.Said {
 		})
 	}
 	if hot > 0 {
-		add(both("Some of the newest events cannot be read until they are sealed, mostly within a minute (%d files).", hot))
+		add(say.Both("Some of the newest events cannot be read until they are sealed, mostly within a minute (%d files).", hot))
 	}
 	return said(all)
 }
@@ -109,7 +110,7 @@ func (b *overviewBack) Store(ctx context.Context, t tenant.ID) (*consolev1.Store
 		if len(m.Files) < maxStoreFiles {
 			f := &consolev1.StoreFile{Path: o.Path, State: o.Verdict, Why: o.Why, Bytes: o.Bytes, Since: o.Found.UnixMicro()}
 			if o.Why != "" {
-				f.WhySaid = oneSentence(o.Why)
+				f.WhySaid = said(say.One(o.Why))
 			}
 			m.Files = append(m.Files, f)
 		}
@@ -156,7 +157,7 @@ func (b *overviewBack) checkStore(ctx context.Context, t tenant.ID, deep bool) (
 	var err error
 	if deep {
 		if looked, err = b.store.Deep(ctx); err != nil {
-			return &consolev1.Check{Name: "store", State: "fail", What: said(both("%d stored files were compared with their sums, then it ended: %v", looked, err))}, nil
+			return &consolev1.Check{Name: "store", State: "fail", What: said(say.Both("%d stored files were compared with their sums, then it ended: %v", looked, err))}, nil
 		}
 	}
 	m, err := b.Store(ctx, t)
@@ -172,17 +173,17 @@ func (b *overviewBack) checkStore(ctx context.Context, t tenant.ID, deep bool) (
 	}
 	switch {
 	case bad > 0 && deep:
-		c.What = said(both("%d stored files cannot be read; all %d were compared with their sums now", bad, looked))
+		c.What = said(say.Both("%d stored files cannot be read; all %d were compared with their sums now", bad, looked))
 	case bad > 0:
-		c.What = said(both("%d of %d stored files cannot be read; %d were compared with their sums within a week", bad, m.Segments, m.Checked))
+		c.What = said(say.Both("%d of %d stored files cannot be read; %d were compared with their sums within a week", bad, m.Segments, m.Checked))
 	case deep:
-		c.What = said(both("all %d stored files were compared with their sums now", looked))
+		c.What = said(say.Both("all %d stored files were compared with their sums now", looked))
 	default:
-		c.What = said(both("%d of %d stored files were compared with their sums within a week", m.Checked, m.Segments))
+		c.What = said(say.Both("%d of %d stored files were compared with their sums within a week", m.Checked, m.Segments))
 	}
 	if bad > 0 {
 		c.State, c.Page = "fail", pageStore
-		c.Fix = said(both("`yagura store` names the files that are not whole"))
+		c.Fix = said(say.Both("`yagura store` names the files that are not whole"))
 	}
 	return c, nil
 }
@@ -191,7 +192,7 @@ func (b *overviewBack) checkStore(ctx context.Context, t tenant.ID, deep bool) (
 func tellClock(board *fault.Board, s clock.State, err error) {
 	switch {
 	case s.Jumped:
-		d := both("it says %s; by the time that has passed it is %s", utc(s.Wall.UnixMicro()), utc(s.Believed.UnixMicro()))
+		d := say.Both("it says %s; by the time that has passed it is %s", utc(s.Wall.UnixMicro()), utc(s.Believed.UnixMicro()))
 		board.Raise(fault.ClockJumped, "", fault.Told(d.En, d.Ja))
 	case err != nil:
 		board.Raise(fault.ClockJumped, "", err)

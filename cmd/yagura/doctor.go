@@ -16,6 +16,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
 	"github.com/yagura-edr/yagura/internal/private"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
@@ -34,7 +35,7 @@ func (v doctorVerb) Run(s *shell) error {
 	checks := s.localChecks()
 	r, err := s.console().Diagnose(s.ctx, connect.NewRequest(&consolev1.DiagnoseRequest{Notify: v.Notify, Deep: v.Deep}))
 	if err != nil {
-		checks = append(checks, &consolev1.Check{Name: "server", State: "fail", What: said(both("%v", s.explain("ask the server", err)))})
+		checks = append(checks, &consolev1.Check{Name: "server", State: "fail", What: said(say.Both("%v", s.explain("ask the server", err)))})
 	} else {
 		checks = append(append(checks, s.keyChecks()...), r.Msg.Checks...)
 	}
@@ -96,14 +97,14 @@ func (s *shell) keyChecks() []*consolev1.Check {
 	if lost, _ := command.Astray(s.authorityDir()); lost && isFile(filepath.Join(s.data, "control.db")) {
 		return nil // a fault of the server, which says what to do
 	}
-	c := &consolev1.Check{Name: "authority", State: "ok", What: said(both("the authority key does not lie beside the server"))}
+	c := &consolev1.Check{Name: "authority", State: "ok", What: said(say.Both("the authority key does not lie beside the server"))}
 	if isFile(file) {
-		c.State, c.What = "ok", said(both("the authority key lies beside the server, and no other host is enrolled: %s", file))
-		c.Fix = said(both("before you enrol hosts that matter: `yagura authority move DIR`"))
+		c.State, c.What = "ok", said(say.Both("the authority key lies beside the server, and no other host is enrolled: %s", file))
+		c.Fix = said(say.Both("before you enrol hosts that matter: `yagura authority move DIR`"))
 		if a.ForeignHosts > 0 {
 			c.State = "fail"
-			c.What = said(both(many(a.ForeignHosts, "%d other host obeys this server, and the authority key lies beside it (%s): who steals the server can make anybody an operator", "%d other hosts obey this server, and the authority key lies beside it (%s): who steals the server can make anybody an operator"), a.ForeignHosts, file))
-			c.Fix = said(both("move it to a disk that you take away: `yagura authority move DIR`"))
+			c.What = said(say.Both(many(a.ForeignHosts, "%d other host obeys this server, and the authority key lies beside it (%s): who steals the server can make anybody an operator", "%d other hosts obey this server, and the authority key lies beside it (%s): who steals the server can make anybody an operator"), a.ForeignHosts, file))
+			c.Fix = said(say.Both("move it to a disk that you take away: `yagura authority move DIR`"))
 		}
 	}
 	return []*consolev1.Check{c}
@@ -118,21 +119,21 @@ func (s *shell) localChecks() []*consolev1.Check {
 	foreign := private.Check(s.data)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		add("data", "fail", both("there is no data directory %s", s.data), both("start the server with `yagura up`, or name its folder with --data"))
+		add("data", "fail", say.Both("there is no data directory %s", s.data), say.Both("start the server with `yagura up`, or name its folder with --data"))
 	case err != nil:
-		add("data", "fail", both("%s cannot be read", s.data), both("run as its owner or as root, or name another folder with --data"))
+		add("data", "fail", say.Both("%s cannot be read", s.data), say.Both("run as its owner or as root, or name another folder with --data"))
 	case st.Mode().Perm()&0o067 != 0:
-		add("data", "fail", both("%s can be read by other users", s.data), both("chmod 700 %s", s.data))
+		add("data", "fail", say.Both("%s can be read by other users", s.data), say.Both("chmod 700 %s", s.data))
 	case errors.Is(foreign, private.ErrForeign):
-		add("data", "fail", both("%v", foreign), both("move the data into a folder of the server's own user, below folders that nobody else can write in"))
+		add("data", "fail", say.Both("%v", foreign), say.Both("move the data into a folder of the server's own user, below folders that nobody else can write in"))
 	default:
-		add("data", "ok", both("%s is private", s.data), detection.Said{})
+		add("data", "ok", say.Both("%s is private", s.data), detection.Said{})
 	}
 	if runtime.GOOS == "linux" {
 		if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
-			add("kernel", "fail", both("this kernel has no BTF: a sensor here sees nothing"), both("use a kernel with CONFIG_DEBUG_INFO_BTF (every current distribution has it)"))
+			add("kernel", "fail", say.Both("this kernel has no BTF: a sensor here sees nothing"), say.Both("use a kernel with CONFIG_DEBUG_INFO_BTF (every current distribution has it)"))
 		} else {
-			add("kernel", "ok", both("this kernel has BTF"), detection.Said{})
+			add("kernel", "ok", say.Both("this kernel has BTF"), detection.Said{})
 		}
 	}
 	return out

@@ -7,11 +7,11 @@ import (
 	"sync"
 
 	"github.com/yagura-edr/yagura/internal/config"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
-// tongueOf gives the tongue of a language. The tables are in ja_*.go: one place for every sentence of this
-// program, and for those of other packages that reach its user. A test holds them to the code.
+// tongueOf gives the tongue of a language, with the help of flags and verdicts, which have tables of their own.
 func tongueOf(language string) *terminal.Tongue {
 	if language == terminal.Japanese {
 		return inJapanese()
@@ -22,7 +22,7 @@ func tongueOf(language string) *terminal.Tongue {
 var (
 	inEnglish  = sync.OnceValue(func() *terminal.Tongue { return terminal.NewTongue(terminal.English) })
 	inJapanese = sync.OnceValue(func() *terminal.Tongue {
-		return terminal.NewTongue(terminal.Japanese, terminal.Shared, configHelp(), closeHelp(), jaReasons, jaRules, jaElsewhere, jaHelp, jaSaid, jaReplay, jaAuthority, jaStore, jaDoctor, jaStart)
+		return terminal.NewTongue(terminal.Japanese, append(say.Tables(), configHelp(), closeHelp())...)
 	})
 )
 
@@ -33,7 +33,8 @@ func configHelp() terminal.Sentences {
 		out[k.FlagHelp(terminal.English)] = k.FlagHelp(terminal.Japanese)
 	}
 	maps.Copy(out, terminal.Sentences{ // what a value is
-		"text": "文字列", "number": "数", "duration": "時間", "size": "サイズ", "list": "リスト", "list of text": "文字列", "true or false": "true か false",
+		config.FlagGroup: "設定(server.yaml のキー):",
+		"text":           "文字列", "number": "数", "duration": "時間", "size": "サイズ", "list": "リスト", "list of text": "文字列", "true or false": "true か false",
 		// parts of sentences that come wrapped
 		"read rules": "ルールの読み込み", "name a folder of Sigma rules that exists": "存在する Sigma ルールのフォルダーを指定してください",
 	})
@@ -42,7 +43,7 @@ func configHelp() terminal.Sentences {
 
 // closeHelp gives the help of `incidents close`, which lists the verdicts from their one list.
 func closeHelp() terminal.Sentences {
-	for en, ja := range jaHelp {
+	for en, ja := range say.Help {
 		if lead, ok := strings.CutSuffix(en, "What it can have been:%s"); ok {
 			return terminal.Sentences{lead + "What it can have been:" + verdictHelp(terminal.English): fmt.Sprintf(ja, verdictHelp(terminal.Japanese))}
 		}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/yagura-edr/yagura/internal/say"
 )
 
 // TestEveryRefusalOfARuleIsJapanese reads the refusals of package sigma out of its source: each has its sentence. They
@@ -49,8 +51,8 @@ func TestEveryRefusalOfARuleIsJapanese(t *testing.T) {
 			}
 			en = strings.TrimSuffix(en, "%q%s") + strings.Repeat("%q", strings.Count(en, "%q%s")) // the hint behind it is a part of its own
 			seen++
-			if _, ok := jaRules[en]; !ok {
-				if _, ok := jaElsewhere[en]; !ok {
+			if _, ok := say.Rules[en]; !ok {
+				if _, ok := say.Elsewhere[en]; !ok {
 					t.Errorf("%s refuses a rule with %q, which has no Japanese sentence in jaRules", filepath.Base(name), en)
 				}
 			}
@@ -113,7 +115,7 @@ func TestRefusedRulesReadAsJapanese(t *testing.T) {
 		t.Errorf("%d of %d wrong rules were refused:\n%s", refused, len(files), out)
 	}
 	for _, r := range []string{"correlation rules are not judged yet; only single-event rules are"} {
-		if ja := oneSentence(r).Ja; latin.MatchString(ja) {
+		if ja := said(say.One(r)).Ja; latin.MatchString(ja) {
 			t.Errorf("the console says %q in Japanese", ja)
 		}
 	}

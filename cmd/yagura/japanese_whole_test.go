@@ -2,19 +2,6 @@ package main
 
 import "testing"
 
-// TestASentenceWithASemicolonIsJapanese: the console cut what an action that nobody answered says in two, and knew
-// neither half.
-func TestASentenceWithASemicolonIsJapanese(t *testing.T) {
-	for _, english := range []string{
-		"it was sent and the sensor never said how it ended; it is not run again",
-		"a file system does not answer, programs on it have no hash; the sensor was stopped",
-	} {
-		if got := inBoth(english).Ja; latin(got) > 0 {
-			t.Errorf("inBoth(%q) says %q in Japanese", english, got)
-		}
-	}
-}
-
 // TestAnIsolationThatIsNotProvenIsToldApart: the console drew it green, as one that is.
 func TestAnIsolationThatIsNotProvenIsToldApart(t *testing.T) {
 	for proof, want := range map[string]bool{

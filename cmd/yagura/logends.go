@@ -10,6 +10,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/durable"
 	"github.com/yagura-edr/yagura/internal/fault"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/stream"
 )
 
@@ -51,7 +52,7 @@ func (p *parts) missedEnds(ctx context.Context, found logEnds) {
 		}
 	}
 	if records > 0 {
-		d := both("%d records in %d of %d parts", records, shards, stream.Shards)
+		d := say.Both("%d records in %d of %d parts", records, shards, stream.Shards)
 		p.faults.Raise(fault.LogLost, "", fault.Told(d.En, d.Ja))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/incident"
 	"github.com/yagura-edr/yagura/internal/notify"
+	"github.com/yagura-edr/yagura/internal/say"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -79,7 +80,7 @@ func (p *parts) incidentNotices(ctx context.Context, since time.Time) ([]notify.
 		}
 		n := notify.Notice{
 			Key: notify.IncidentKey(r.ID.String(), r.Severity), Tenant: r.Tenant, Kind: notify.Incident, Severity: r.Severity,
-			Title: r.Title, Summary: detection.Said{En: both("Entry route: %s", r.Entry.En).En, Ja: both("Entry route: %s", r.Entry.Ja).Ja}, Hosts: r.Hostnames, Link: "/incidents/" + r.ID.String(), Time: time.UnixMicro(r.First),
+			Title: r.Title, Summary: detection.Said{En: say.Both("Entry route: %s", r.Entry.En).En, Ja: say.Both("Entry route: %s", r.Entry.Ja).Ja}, Hosts: r.Hostnames, Link: "/incidents/" + r.ID.String(), Time: time.UnixMicro(r.First),
 		}
 		if _, found, err := p.desk.Get(ctx, r.Tenant, r.ID); err == nil {
 			n.Todo, n.Credits = firstSteps(found)
@@ -169,7 +170,7 @@ type findings struct {
 func (f findings) ReportFinding(ctx context.Context, class, subject string, what detection.Said) error {
 	f.coverage.Report(ctx, coverage.Fault{
 		Tenant: f.tenant, Kind: class + " " + subject, Class: coverage.ClassServer, Severity: detection.High, What: what, Since: time.Now().UnixMicro(),
-		Fix: both("check notify in server.yaml, then run `yagura doctor --notify`"),
+		Fix: say.Both("check notify in server.yaml, then run `yagura doctor --notify`"),
 	})
 	return nil
 }
@@ -190,7 +191,7 @@ func (p *parts) noLocalSensor(ctx context.Context, why error) {
 	}
 	p.coverage.Report(ctx, coverage.Fault{
 		Tenant: p.tenant.ID, Kind: localSensorFault, Class: coverage.ClassSensorDegraded, Severity: detection.High, Since: time.Now().UnixMicro(),
-		What: both("%s, the host of this server, is not watched: %v", name, why),
-		Fix:  both("run `yagura up` as root, or enrol the host by hand with `yagura enroll token`"),
+		What: say.Both("%s, the host of this server, is not watched: %v", name, why),
+		Fix:  say.Both("run `yagura up` as root, or enrol the host by hand with `yagura enroll token`"),
 	})
 }

@@ -80,17 +80,6 @@ func (s *shell) saidHere(t detection.Said) string {
 	return s.paste(terminal.LocalTimes(t.In(s.tongue.Language())))
 }
 
-// both gives a sentence that the server says in both languages; an error among the arguments is said in each.
-func both(en string, args ...any) detection.Said {
-	ja := append([]any(nil), args...)
-	for i, a := range ja {
-		if err, ok := a.(error); ok {
-			ja[i] = tongueOf(terminal.Japanese).Text(err.Error())
-		}
-	}
-	return detection.Said{En: tongueOf(terminal.English).Say(en, args...), Ja: tongueOf(terminal.Japanese).Say(en, ja...)}
-}
-
 // severity gives a severity with its mark, in both languages where the language is Japanese.
 func (s *shell) severity(level string) string {
 	mark := map[string]string{"critical": "◆", "high": "▲", "medium": "●", "low": "○", "informational": "·"}[level]

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/yagura-edr/yagura/internal/say"
 )
 
 // TestReasonsReadAsJapanese takes reasons as sensors, the coverage table and the console's forms really write
@@ -85,7 +87,7 @@ func TestReasonsReadAsJapanese(t *testing.T) {
 		"3 records or batches",
 		"the reason has 2001 characters, at most 2000 are kept",
 	} {
-		ja := inJapaneseText(en)
+		ja := say.Japanese(en)
 		if left := latin.FindString(strings.ReplaceAll(names.ReplaceAllString(ja, ""), "TP-malicious", "")); left != "" {
 			t.Errorf("%q reads %q in Japanese: %q is English", en, ja, left)
 		}

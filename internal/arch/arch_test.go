@@ -74,7 +74,9 @@ var mayImport = map[string]string{
 	// It writes the page of both programs' keys.
 	"internal/config/generate": "internal/config internal/settings internal/sensor/agent",
 	// How both programs speak to a person; it knows no event and no configuration, so the sensor may link it.
-	"internal/terminal":              "",
+	"internal/terminal": "",
+	// The one catalogue of sentences.
+	"internal/say":                   "internal/terminal internal/detection",
 	"internal/terminal/terminaltest": "",
 	"web":                            "",
 

@@ -22,7 +22,7 @@ type Source struct {
 }
 
 // sayers are the functions whose first text argument is a sentence.
-var sayers = map[string]bool{"say": true, "both": true, "heading": true, "usagef": true, "partialf": true, "explain": true, "Errorf": true, "Sprintf": true, "New": true, "table": true, "tableCut": true, "hosts": true, "each": true}
+var sayers = map[string]bool{"say": true, "Both": true, "heading": true, "usagef": true, "partialf": true, "explain": true, "Errorf": true, "Sprintf": true, "New": true, "table": true, "tableCut": true, "hosts": true, "each": true}
 
 // Read collects the sentences of the program in a folder.
 func Read(t *testing.T, dir string) Source {

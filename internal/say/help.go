@@ -1,12 +1,12 @@
-package main
+package say
 
 import (
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
-// jaHelp is what help says: verbs, flags, arguments, notes in examples. It is read only.
-var jaHelp = terminal.Sentences{
-	description: "Yagura はホストを見張り、起きたことを 1 秒以内に判定し、攻撃を一つのストーリーとして示し、対応します。",
+// Help is what help says: verbs, flags, arguments, notes in examples. It is read only.
+var Help = terminal.Sentences{
+	"Yagura watches hosts, judges what happens within a second, tells the attack as one story, and acts.": "Yagura はホストを見張り、起きたことを 1 秒以内に判定し、攻撃を一つのストーリーとして示し、対応します。",
 
 	"Data directory of the server.":                                                    "サーバーのデータディレクトリー。",
 	"Print JSON for programs; its keys never change with the language.":                "プログラム向けに JSON で出力する(言語によって変わらない)。",

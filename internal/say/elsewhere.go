@@ -1,13 +1,12 @@
-package main
+package say
 
 import (
-	"github.com/yagura-edr/yagura/internal/config"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
-// jaElsewhere is what other packages say and this program hands on: words of the API, and the errors that a
+// Elsewhere is what other packages say and this program hands on: words of the API, and the errors that a
 // user of the command line can bring about. It is read only.
-var jaElsewhere = terminal.Sentences{
+var Elsewhere = terminal.Sentences{
 	// states, classes, severities
 	"critical": "緊急 Critical", "high": "高 High", "medium": "中 Medium", "low": "低 Low", "informational": "情報 Informational",
 	"new": "新規", "triaging": "トリアージ中", "closed": "完了",
@@ -22,7 +21,7 @@ var jaElsewhere = terminal.Sentences{
 	"confidence high": "確度 高", "confidence medium": "確度 中", "confidence low": "確度 低",
 	"when": "いつ", "where": "どこで", "what": "何が", "why": "なぜ", "who": "誰が(攻撃者)", "accounts": "関与したアカウント", "how": "手口",
 
-	"another process": "別のプロセス", config.FlagGroup: "設定(server.yaml のキー):",
+	"another process": "別のプロセス",
 
 	"ok": "正常", "warn": "注意", "fail": "異常", "notify %s": "通知 %s",
 

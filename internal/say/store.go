@@ -1,9 +1,9 @@
-package main
+package say
 
 import "github.com/yagura-edr/yagura/internal/terminal"
 
-// jaStore is what is said of stored events that are not whole, of the clock and of the retention. It is read only.
-var jaStore = terminal.Sentences{
+// Store is what is said of stored events that are not whole, of the clock and of the retention. It is read only.
+var Store = terminal.Sentences{
 	"store": "ストア", "missing": "ファイルなし", "altered": "改変", "unreadable": "読み取り不可", "unjudged": "確認待ち", "redundant": "重複", "unfinished": "書きかけ", "kept": "退避中",
 
 	// answers and doctor

@@ -1,9 +1,9 @@
-package main
+package say
 
 import "github.com/yagura-edr/yagura/internal/terminal"
 
-// jaSaid is what verbs and the server say, and the errors of this program. It is read only.
-var jaSaid = terminal.Sentences{
+// Said is what verbs and the server say, and the errors of this program. It is read only.
+var Said = terminal.Sentences{
 	// headings of tables and pages
 	"BY": "署名者", "ATT&CK": "ATT&CK", "COMMAND LINE": "コマンドライン", "DETECTION": "検知", "DETECTIONS": "検知数", "EXPIRES": "期限",
 	"FILE": "ファイル", "FIRST": "最初", "HITS": "検知数", "HOST": "ホスト", "HOSTS": "ホスト", "INCIDENT": "インシデント", "LAST CANARY": "最終カナリア",

@@ -1,9 +1,9 @@
-package main
+package say
 
 import "github.com/yagura-edr/yagura/internal/terminal"
 
-// jaAuthority holds what is said of the keys that sign, and of folders that are not this user's alone. It is read only.
-var jaAuthority = terminal.Sentences{
+// Authority holds what is said of the keys that sign, and of folders that are not this user's alone. It is read only.
+var Authority = terminal.Sentences{
 	// help
 	"Who may sign orders: show, move the keys to a safe place, renew.":                       "指示に署名できる人と鍵: 表示、安全な場所への移動、更新。",
 	"Say who may sign what, until when, and where the keys are (default).":                   "誰が何にいつまで署名できるか、鍵がどこにあるかを表示する(既定)。",

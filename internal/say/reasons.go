@@ -1,10 +1,10 @@
-package main
+package say
 
 import "github.com/yagura-edr/yagura/internal/terminal"
 
-// jaReasons is why something cannot be seen, as sensors and the coverage table say it, and what people give
+// Reasons is why something cannot be seen, as sensors and the coverage table say it, and what people give
 // wrongly on the console. It is read only.
-var jaReasons = terminal.Sentences{
+var Reasons = terminal.Sentences{
 	// of the coverage table
 	"no sign of life from the sensor":                                                "センサーからの応答がない",
 	"the sensor was stopped: %s":                                                     "センサーが停止した: %s",

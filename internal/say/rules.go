@@ -1,9 +1,9 @@
-package main
+package say
 
 import "github.com/yagura-edr/yagura/internal/terminal"
 
-// jaRules is why a rule was not loaded, as package sigma says it: every refusal there has its sentence here. It is read only.
-var jaRules = terminal.Sentences{
+// Rules is why a rule was not loaded, as package sigma says it: every refusal there has its sentence here. It is read only.
+var Rules = terminal.Sentences{
 	// of the file
 	"cannot be read: %v":                         "読み取れません: %s",
 	"the file has %d bytes; at most %d are read": "ファイルが %d バイトあります。読み取れるのは %d バイトまでです",

@@ -1,9 +1,9 @@
-package main
+package say
 
 import "github.com/yagura-edr/yagura/internal/terminal"
 
-// jaDoctor is what doctor says of the machine under the server, and what is said of the quarantine. It is read only.
-var jaDoctor = terminal.Sentences{
+// Doctor is what doctor says of the machine under the server, and what is said of the quarantine. It is read only.
+var Doctor = terminal.Sentences{
 	"disk": "ディスク", "inodes": "i ノード", "seals": "シール", "workers": "ワーカー",
 
 	"%s of %s free; below %s nothing is taken from sensors":                                                         "空き %s / %s。%s を下回るとセンサーからの受け付けを止めます",

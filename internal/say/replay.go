@@ -1,9 +1,9 @@
-package main
+package say
 
 import "github.com/yagura-edr/yagura/internal/terminal"
 
-// jaReplay is what replay says of files that it was given. It is read only.
-var jaReplay = terminal.Sentences{
+// Replay is what replay says of files that it was given. It is read only.
+var Replay = terminal.Sentences{
 	"Recordings: JSON as yagura-sensor watch prints it (lines or an array, also gzip or zstd), or batches of a sensor; - for standard input.": "記録。yagura-sensor watch が出力する JSON(1 行 1 イベントまたは配列、gzip や zstd も可)か、センサーのバッチ。- は標準入力。",
 	"Move the whole recording so that its last event is now; otherwise it keeps its own times.":                                               "最後のイベントが現在になるように、記録全体の時刻をずらす。指定しなければ元の時刻を保つ。",
 	"A recording goes the whole way of a live event: a host is enrolled for it, its batches are uploaded, judged and stored. " +

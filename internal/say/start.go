@@ -1,9 +1,9 @@
-package main
+package say
 
 import "github.com/yagura-edr/yagura/internal/terminal"
 
-// jaStart is what a start says of a data folder that is not as it was left. It is read only.
-var jaStart = terminal.Sentences{
+// Start is what a start says of a data folder that is not as it was left. It is read only.
+var Start = terminal.Sentences{
 	"%s is no folder: move it aside, `mv %s %s.aside`, put the folder back from a backup, and start again; without a backup the next start makes an empty one: %s": "%s がフォルダーではありません。`mv %s %s.aside` で別名にし、フォルダーをバックアップから戻してから、もう一度起動してください。バックアップがなければ次回の起動で空のフォルダーを作りますが、%s",
 	"%s is no file: move it aside, `mv %s %s.aside`, put the file back from a backup, and start again; without a backup the next start says what that costs":       "%s がファイルではありません。`mv %s %s.aside` で別名にし、ファイルをバックアップから戻してから、もう一度起動してください。バックアップがなければ、失われるものは次回の起動時に表示します",
 	"the folder %s cannot be read: give it back to the server's user, `chmod 700 %s` where that user owns it, look at `dmesg`, and start again: %w":                "フォルダー %s を読み取れません。所有者をサーバーのユーザーに戻し、`chmod 700 %s` を実行し、`dmesg` も確認してから、もう一度起動してください: %s",
