@@ -49,24 +49,24 @@ type builder struct {
 	w       *growth
 	dets    []detection.Detection
 	by      map[*proc][]detection.Detection
-	refs    map[any]string
+	refs    map[thing]string
 	lines   []*link
 	out     Story
 	id      map[*link]string
 	many    bool // more than one host: each step names its own
 	steps   []hostStep
-	reached fact            // the last step of the entry
-	from    netip.AddrPort  // where the entry came from, as far as it is an address
-	entered *activity       // the host of the entry
-	over    map[*proc]int   // members not shown, by the nearest one above them that is
-	outOf   map[any][]*link // lines by where they come from
-	into    map[any]bool    // what a line other than spawn leads to
-	all     []*proc         // see members
-	hidden  map[any]bool    // files, addresses and the like beyond what is shown
+	reached fact              // the last step of the entry
+	from    netip.AddrPort    // where the entry came from, as far as it is an address
+	entered *activity         // the host of the entry
+	over    map[*proc]int     // members not shown, by the nearest one above them that is
+	outOf   map[thing][]*link // lines by where they come from
+	into    map[thing]bool    // what a line other than spawn leads to
+	all     []*proc           // see members
+	hidden  map[thing]bool    // files, addresses and the like beyond what is shown
 }
 
 func newBuilder(g *Graph, dets []detection.Detection, c Context) *builder {
-	b := &builder{g: g, c: c, by: map[*proc][]detection.Detection{}, refs: map[any]string{}, id: map[*link]string{}, over: map[*proc]int{}, hidden: map[any]bool{}}
+	b := &builder{g: g, c: c, by: map[*proc][]detection.Detection{}, refs: map[thing]string{}, id: map[*link]string{}, over: map[*proc]int{}, hidden: map[thing]bool{}}
 	b.dets = append(b.dets, dets...)
 	sort.SliceStable(b.dets, func(i, j int) bool { return g.moment(b.dets[i].Event) < g.moment(b.dets[j].Event) })
 	var seeds []*proc
@@ -101,26 +101,13 @@ func (b *builder) hostName(a *activity) string {
 	return a.id.String()
 }
 
-func (b *builder) ref(x any) string {
-	if r, ok := b.refs[x]; ok {
-		return r
+// ref gives the ref of a thing, made once for each story.
+func (b *builder) ref(x thing) string {
+	r, ok := b.refs[x]
+	if !ok {
+		r = x.ref()
+		b.refs[x] = r
 	}
-	var r string
-	switch v := x.(type) {
-	case *proc:
-		r = v.ref()
-	case *fileNode:
-		r = "file-" + digest(v.key.volume, v.key.id, v.path)
-	case *urlNode:
-		r = "url-" + digest(v.host.id.String(), v.url)
-	case *addrNode:
-		r = "address-" + digest(v.host.id.String(), v.addr.String())
-	case *sessionNode:
-		r = "session-" + digest(v.top.ref())
-	case *item:
-		r = "scheduled-" + digest(v.write.by.host.id.String(), v.file.path, v.write.id.String())
-	}
-	b.refs[x] = r
 	return r
 }
 
@@ -133,7 +120,7 @@ func (b *builder) story() Story {
 	b.out.Nodes, b.out.Edges, b.out.Related, b.out.Folds, b.out.Holes = []Node{}, []Edge{}, []Related{}, []Fold{}, []Hole{}
 	b.lines = append(b.lines, b.w.links...)
 	sort.SliceStable(b.lines, func(i, j int) bool { return b.lines[i].time() < b.lines[j].time() })
-	b.outOf, b.into = make(map[any][]*link, len(b.lines)), map[any]bool{}
+	b.outOf, b.into = make(map[thing][]*link, len(b.lines)), map[thing]bool{}
 	for _, l := range b.lines {
 		b.outOf[l.from] = append(b.outOf[l.from], l)
 		if l.kind != EdgeSpawn {

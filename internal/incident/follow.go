@@ -235,7 +235,7 @@ func (w *growth) download(f *fileNode, wr *fileWrite) {
 	}
 	carried := urlIn(wr.by.last().commandLine)
 	for _, c := range list {
-		var from any = w.addr(wr.by.host, c)
+		var from thing = w.addr(wr.by.host, c)
 		if host, port := hostPort(carried); host != "" && port == c.remote.Port() && (host == c.remote.Addr().Unmap().String() || host == c.name || c.name == "") {
 			from = w.url(wr.by.host, carried)
 		}

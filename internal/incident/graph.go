@@ -183,7 +183,7 @@ type activity struct {
 	procs     map[event.Key]*proc
 	files     map[fileKey]*fileNode
 	places    map[string]*place
-	order     []any // *proc and *fileNode by first sight, for eviction
+	order     []kept // by first sight, for eviction
 	head      int
 	evicted   uint64
 	firstSeen int64
@@ -293,25 +293,14 @@ func (g *Graph) evict(a *activity) {
 		n := len(a.order) - a.head
 		full := n > g.limits.Nodes || g.nodes > g.limits.Total
 		oldest := a.order[a.head]
-		var at int64
-		keep := false
-		switch x := oldest.(type) {
-		case *proc:
-			at = max(x.start, x.ended.time)
-			keep = x.story != 0 || (!x.ended.known() && !full) || (len(x.kids) > 0 && !x.ended.known())
-		case *fileNode:
-			at = x.seenAt
-			for _, w := range x.writers {
-				keep = keep || w.by.story != 0
-			}
-		}
+		keep, at := oldest.needed(full), oldest.lastSeen()
 		if !full && a.newest-at < g.limits.Age.Microseconds() {
 			return
 		}
 		a.order[a.head] = nil
 		a.head++
 		if a.head > 4096 && a.head*2 > len(a.order) {
-			a.order = append([]any(nil), a.order[a.head:]...)
+			a.order = append([]kept(nil), a.order[a.head:]...)
 			a.head = 0
 		}
 		if keep {
@@ -320,12 +309,7 @@ func (g *Graph) evict(a *activity) {
 		}
 		a.evicted++
 		g.nodes--
-		switch x := oldest.(type) {
-		case *proc:
-			a.forgetProc(x)
-		case *fileNode:
-			a.forgetFile(x)
-		}
+		oldest.forget(a)
 	}
 }
 

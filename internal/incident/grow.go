@@ -17,7 +17,7 @@ const (
 // link is an edge between two things of the graph.
 type link struct {
 	kind       string
-	from, to   any // *proc, *fileNode, *urlNode, *addrNode, *session, *item
+	from, to   thing
 	facts      []fact
 	basis      string
 	confidence string
@@ -47,7 +47,7 @@ type growth struct {
 	order   []*proc // members in order of joining
 	queue   []*proc
 	links   []*link
-	linked  map[[2]any]map[string]*link
+	linked  map[[2]thing]map[string]*link
 	urls    map[string]*urlNode
 	addrs   map[netip.AddrPort]*addrNode
 	hand    map[*activity][]*handoff
@@ -80,7 +80,7 @@ func (g *Graph) grow(seeds []*proc, rules int) *growth {
 // reach is grow without what is only shown: it says who belongs to the seeds.
 func (g *Graph) reach(seeds []*proc, rules int) *growth {
 	w := &growth{
-		g: g, alone: rules <= 1, role: map[*proc]role{}, linked: map[[2]any]map[string]*link{}, urls: map[string]*urlNode{}, addrs: map[netip.AddrPort]*addrNode{},
+		g: g, alone: rules <= 1, role: map[*proc]role{}, linked: map[[2]thing]map[string]*link{}, urls: map[string]*urlNode{}, addrs: map[netip.AddrPort]*addrNode{},
 		hand: map[*activity][]*handoff{}, used: map[*handoff]*urlNode{}, folds: map[*proc]int{},
 	}
 	for _, s := range seeds {
@@ -116,7 +116,7 @@ func (w *growth) join(p *proc, r role) {
 }
 
 func (w *growth) edge(l link) {
-	k := [2]any{l.from, l.to}
+	k := [2]thing{l.from, l.to}
 	if have := w.linked[k][l.kind]; have != nil {
 		for _, f := range l.facts {
 			have.facts = addCited(have.facts, f)

@@ -4,8 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"sort"
-
-	"github.com/yagura-edr/yagura/internal/event"
 )
 
 func (b *builder) nodes(keep map[*proc]bool) {
@@ -143,51 +141,34 @@ func userOf(p *proc) string {
 	return p.userID
 }
 
-func (b *builder) thingNode(x any) Node {
-	n := Node{Ref: b.ref(x), Flags: []string{}, Detections: []string{}, Counts: map[string]int{}, Earlier: []string{}, EventIDs: []string{}}
-	switch v := x.(type) {
-	case *fileNode:
-		n.Kind, n.Label, n.Image = NodeFile, v.path, v.path
-		n.Labels = said("file "+v.path, "ファイル "+v.path)
-		if len(v.writers) > 0 {
-			n.Host, n.Start = v.writers[0].by.host.id.String(), v.writers[0].time
-			n.EventIDs = append(n.EventIDs, v.writers[0].id.String())
+// thingNode draws what is no process: its card, with words.
+func (b *builder) thingNode(x thing) Node {
+	c := x.card()
+	n := Node{
+		Ref: b.ref(x), Kind: c.kind, Label: c.label, Image: c.image, Start: c.start, End: c.end,
+		Flags: []string{}, Detections: []string{}, Counts: map[string]int{}, Earlier: []string{}, Later: []string{}, EventIDs: []string{},
+	}
+	if c.host != nil {
+		n.Host, n.HostName = c.host.id.String(), b.hostName(c.host)
+	}
+	if a, ok := x.(*addrNode); ok { // an address of a host of ours is named for it
+		if name := b.hostAt(a.addr.Addr()); name != "" {
+			n.Label = name + " (" + a.addr.String() + ")"
 		}
-		n.End = v.removed.time
-		if known(v.sha) {
-			n.SHA256 = hex.EncodeToString(v.sha[:])
-		}
-	case *urlNode:
-		n.Kind, n.Label, n.Host = NodeURL, v.url, v.host.id.String()
-		n.Labels = said("URL "+v.url, "URL "+v.url)
-	case *addrNode:
-		n.Kind, n.Label, n.Host = NodeAddress, v.addr.String(), v.host.id.String()
-		if name := b.hostAt(v.addr.Addr()); name != "" {
-			n.Label = name + " (" + v.addr.String() + ")"
-		} else if v.name != "" {
-			n.Label = v.name + " (" + v.addr.String() + ")"
-		}
-		n.Labels = said("address "+n.Label, "アドレス "+n.Label)
-	case *sessionNode:
-		n.Kind, n.Host, n.Start = NodeSession, v.host.id.String(), v.top.start
-		n.Label = "session of " + userOf(v.top)
-		n.Labels = said("log-on session of "+userOf(v.top), userOf(v.top)+" のログオンセッション")
-	case *item:
-		n.Kind, n.Label, n.Host, n.Start, n.Image = NodeScheduled, v.file.path, v.write.by.host.id.String(), v.write.time, v.file.path
-		w := itemWords[v.kind]
-		n.Labels = said(w.En+" "+v.file.path, w.Ja+" "+v.file.path)
-		n.EventIDs = append(n.EventIDs, v.write.id.String())
+	}
+	if n.Labels = nodeWords(c, n.Label); c.kind == NodeSession {
+		n.Label = "session of " + c.label
+	}
+	if c.known.known() {
+		n.EventIDs = append(n.EventIDs, c.known.id.String())
+	}
+	if known(c.sha) {
+		n.SHA256 = hex.EncodeToString(c.sha[:])
 	}
 	for _, l := range b.outOf[x] {
 		if n.Start == 0 {
 			n.Start = l.time()
 		}
 	}
-	if h, err := event.ParseHostID(n.Host); err == nil {
-		if a := b.g.hosts[h]; a != nil {
-			n.HostName = b.hostName(a)
-		}
-	}
-	n.Later = []string{}
 	return n
 }

@@ -31,7 +31,7 @@ func (b *builder) choose() map[*proc]bool {
 		if l.kind == EdgeSpawn {
 			continue
 		}
-		for _, x := range []any{l.from, l.to} {
+		for _, x := range []thing{l.from, l.to} {
 			if p, ok := x.(*proc); ok {
 				weight[p] += 100
 			}
@@ -61,7 +61,7 @@ func (b *builder) choose() map[*proc]bool {
 	return keep
 }
 
-func (b *builder) shown(x any, keep map[*proc]bool) bool {
+func (b *builder) shown(x thing, keep map[*proc]bool) bool {
 	if p, ok := x.(*proc); ok {
 		return keep[p]
 	}
@@ -70,10 +70,10 @@ func (b *builder) shown(x any, keep map[*proc]bool) bool {
 
 // things gives the files, addresses, URLs, sessions and scheduled items to show: those on an edge between what is shown,
 // in order of time. Of too many, those near what was found; the rest is counted, and its edges go with it.
-func (b *builder) things(keep map[*proc]bool) []any {
-	var list []any
-	weight := map[any]int{}
-	touched := func(x, other any) {
+func (b *builder) things(keep map[*proc]bool) []thing {
+	var list []thing
+	weight := map[thing]int{}
+	touched := func(x, other thing) {
 		if p, ok := x.(*proc); ok && !keep[p] || b.hidden[x] {
 			return
 		}
@@ -109,17 +109,17 @@ func (b *builder) things(keep map[*proc]bool) []any {
 		}
 		weight[l.from] = max(weight[l.from], weight[l.to]-1)
 	}
-	best := append([]any(nil), list...)
+	best := append([]thing(nil), list...)
 	sort.SliceStable(best, func(i, j int) bool { return weight[best[i]] > weight[best[j]] })
 	for _, x := range best[maxThings:] {
 		b.hidden[x] = true
 	}
 	b.out.Truncated = true
 	b.out.LeftOut.Things = len(list) - maxThings
-	return slices.DeleteFunc(list, func(x any) bool { return b.hidden[x] })
+	return slices.DeleteFunc(list, func(x thing) bool { return b.hidden[x] })
 }
 
-func isAddress(x any) bool { _, ok := x.(*addrNode); return ok }
+func isAddress(x thing) bool { _, ok := x.(*addrNode); return ok }
 
 // dropIdleContext takes out ancestors that show where something stands which stands elsewhere now: under what reached it
 // from another host, or wrote it.

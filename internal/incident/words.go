@@ -9,6 +9,24 @@ import (
 
 func said(en, ja string) Said { return Said{En: en, Ja: ja} }
 
+// nodeWords names a thing with its kind.
+func nodeWords(c card, label string) Said {
+	switch c.kind {
+	case NodeFile:
+		return said("file "+label, "ファイル "+label)
+	case NodeURL:
+		return said("URL "+label, "URL "+label)
+	case NodeAddress:
+		return said("address "+label, "アドレス "+label)
+	case NodeSession:
+		return said("log-on session of "+label, label+" のログオンセッション")
+	case NodeScheduled:
+		w := itemWords[c.what]
+		return said(w.En+" "+label, w.Ja+" "+label)
+	}
+	return said(label, label)
+}
+
 func short(s string, n int) string {
 	r := []rune(s)
 	if len(r) <= n {

@@ -1,0 +1,96 @@
+package incident
+
+// thing is what an edge may join: a process, a file, an address, a URL, a log-on session, a scheduled item. It says who it
+// is and what a node shows of it, in no language: words are put to it where the story is written (node.go).
+type thing interface {
+	// ref is the same for the same thing in every story and after a restart: links, notes and screens hold on to it.
+	ref() string
+	card() card
+}
+
+// card is what a node shows of a thing.
+type card struct {
+	kind, label, image string
+	what               string // of a scheduled item: cron, at, unit, timer, startup, preload, key
+	host               *activity
+	start, end         int64
+	sha                [32]byte
+	known              fact // the event that told of it first
+}
+
+// kept is what a host's activity keeps until there is no room, or nobody needs it any more.
+type kept interface {
+	lastSeen() int64
+	// needed says that it must stay: a story stands on it, or it lives still. Of what lives nothing but want of room (full)
+	// may take a process that started nothing.
+	needed(full bool) bool
+	forget(a *activity)
+}
+
+var (
+	_ = []thing{(*proc)(nil), (*fileNode)(nil), (*urlNode)(nil), (*addrNode)(nil), (*sessionNode)(nil), (*item)(nil)}
+	_ = []kept{(*proc)(nil), (*fileNode)(nil)}
+)
+
+func (p *proc) card() card {
+	return card{kind: NodeProcess, label: label(p), image: p.face().path, host: p.host, start: p.start, end: p.ended.time, sha: p.face().sha}
+}
+
+func (p *proc) lastSeen() int64 { return max(p.start, p.ended.time) }
+
+func (p *proc) needed(full bool) bool {
+	living := !p.ended.known()
+	return p.story != 0 || living && (!full || len(p.kids) > 0)
+}
+
+func (p *proc) forget(a *activity) { a.forgetProc(p) }
+
+func (f *fileNode) ref() string { return "file-" + digest(f.key.volume, f.key.id, f.path) }
+
+func (f *fileNode) card() card {
+	c := card{kind: NodeFile, label: f.path, image: f.path, end: f.removed.time, sha: f.sha}
+	if len(f.writers) > 0 {
+		c.host, c.start, c.known = f.writers[0].by.host, f.writers[0].time, f.writers[0].fact
+	}
+	return c
+}
+
+func (f *fileNode) lastSeen() int64 { return f.seenAt }
+
+func (f *fileNode) needed(bool) bool {
+	for _, w := range f.writers {
+		if w.by.story != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *fileNode) forget(a *activity) { a.forgetFile(f) }
+
+func (u *urlNode) ref() string { return "url-" + digest(u.host.id.String(), u.url) }
+func (u *urlNode) card() card  { return card{kind: NodeURL, label: u.url, host: u.host} }
+
+func (n *addrNode) ref() string { return "address-" + digest(n.host.id.String(), n.addr.String()) }
+
+func (n *addrNode) card() card {
+	c := card{kind: NodeAddress, label: n.addr.String(), host: n.host}
+	if n.name != "" {
+		c.label = n.name + " (" + c.label + ")"
+	}
+	return c
+}
+
+func (s *sessionNode) ref() string { return "session-" + digest(s.top.ref()) }
+
+func (s *sessionNode) card() card {
+	return card{kind: NodeSession, label: userOf(s.top), host: s.host, start: s.top.start}
+}
+
+func (it *item) ref() string {
+	return "scheduled-" + digest(it.write.by.host.id.String(), it.file.path, it.write.id.String())
+}
+
+func (it *item) card() card {
+	return card{kind: NodeScheduled, what: it.kind, label: it.file.path, image: it.file.path, host: it.write.by.host, start: it.write.time, known: it.write.fact}
+}
