@@ -8,6 +8,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/clock"
 	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
 	"github.com/yagura-edr/yagura/internal/fault"
 	"github.com/yagura-edr/yagura/internal/fleet"
@@ -58,8 +59,8 @@ func partialSaid(missing []eventstore.Damaged) *consolev1.Said {
 		}
 		const text = "This answer is not whole: %d stored files cannot be read (%s) that hold up to %d events of %s to %s. `yagura store` names them."
 		add(detection.Said{
-			En: en.Say(text, n, said(en), rows, utc(from), utc(to)),
-			Ja: ja.Say(text, n, said(ja), rows, utc(from), utc(to)),
+			En: en.Say(text, n, said(en), rows, event.Clock(from), event.Clock(to)),
+			Ja: ja.Say(text, n, said(ja), rows, event.Clock(from), event.Clock(to)),
 		})
 	}
 	if hot > 0 {
@@ -192,7 +193,7 @@ func (b *overviewBack) checkStore(ctx context.Context, t tenant.ID, deep bool) (
 func tellClock(board *fault.Board, s clock.State, err error) {
 	switch {
 	case s.Jumped:
-		d := say.Both("it says %s; by the time that has passed it is %s", utc(s.Wall.UnixMicro()), utc(s.Believed.UnixMicro()))
+		d := say.Both("it says %s; by the time that has passed it is %s", event.Clock(s.Wall.UnixMicro()), event.Clock(s.Believed.UnixMicro()))
 		board.Raise(fault.ClockJumped, "", fault.Told(d.En, d.Ja))
 	case err != nil:
 		board.Raise(fault.ClockJumped, "", err)
@@ -200,6 +201,3 @@ func tellClock(board *fault.Board, s clock.State, err error) {
 		board.Clear(fault.ClockJumped, "")
 	}
 }
-
-// utc writes a time as sentences carry it; the command line shows it as the reader's.
-func utc(us int64) string { return time.UnixMicro(us).UTC().Format("2006-01-02 15:04:05 UTC") }
