@@ -13,6 +13,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/private"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
+	"github.com/yagura-edr/yagura/internal/sensor/identity"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/probe"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
@@ -156,7 +157,7 @@ func (v *checkVerb) way(s *shell, add adder) {
 		return
 	}
 	server := v.Server
-	id, err := uplink.LoadIdentity(s.config.IdentityDir())
+	id, err := identity.Load(s.config.IdentityDir())
 	switch {
 	case err == nil && server == "":
 		server = id.URL

@@ -15,6 +15,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/sensor/agent"
+	"github.com/yagura-edr/yagura/internal/sensor/identity"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/sight"
 	"github.com/yagura-edr/yagura/internal/sensor/sense"
@@ -68,10 +69,10 @@ func (v *runVerb) enrol(ctx context.Context, s *shell) error {
 	if err != nil || text == "" {
 		return err
 	}
-	switch id, err := uplink.LoadIdentity(s.config.IdentityDir()); {
+	switch id, err := identity.Load(s.config.IdentityDir()); {
 	case err == nil:
 		return follow(ctx, s, id, text)
-	case !errors.Is(err, uplink.ErrNotEnrolled):
+	case !errors.Is(err, identity.ErrNotEnrolled):
 		return err
 	}
 	deadline := time.Now().Add(30 * time.Second)
@@ -94,7 +95,7 @@ func (v *runVerb) enrol(ctx context.Context, s *shell) error {
 
 // follow moves an enrolled host to the address of a token of the same server: `yagura up` may have been
 // started with another port. A token of another server is not used: this host is enrolled.
-func follow(ctx context.Context, s *shell, id *uplink.Identity, text string) error {
+func follow(ctx context.Context, s *shell, id *identity.Identity, text string) error {
 	token, err := command.ParseToken(text)
 	if err != nil {
 		return err
@@ -117,7 +118,7 @@ func tokenText(text, file string) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-func enrol(ctx context.Context, s *shell, text string) (*uplink.Identity, error) {
+func enrol(ctx context.Context, s *shell, text string) (*identity.Identity, error) {
 	token, err := command.ParseToken(text)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/identity"
 	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
@@ -40,7 +41,7 @@ type Agent struct {
 	o       Options
 	log     *slog.Logger
 	facts   facts
-	id      *uplink.Identity
+	id      *identity.Identity
 	spool   *spool.Spool
 	link    *uplink.Link
 	journal *journal
@@ -94,7 +95,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 // open opens identity, journal, spool and uplink.
 func (a *Agent) open() error {
 	o := a.o
-	id, err := uplink.LoadIdentity(o.Config.identityDir())
+	id, err := identity.Load(o.Config.identityDir())
 	if err != nil {
 		return err
 	}

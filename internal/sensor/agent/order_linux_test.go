@@ -20,9 +20,9 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/identity"
 	"github.com/yagura-edr/yagura/internal/sensor/linux/contain"
 	"github.com/yagura-edr/yagura/internal/sensor/sense"
-	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 )
 
 // throwAway makes a cgroup for one test.
@@ -157,7 +157,7 @@ func TestOnlyThePortThatSensorsSpeakToIsKept(t *testing.T) {
 		c.Proxy = proxy
 		a := &Agent{o: Options{Config: c}, log: slog.New(slog.DiscardHandler)}
 		var err error
-		if a.id, err = uplink.LoadIdentity(c.identityDir()); err != nil {
+		if a.id, err = identity.Load(c.identityDir()); err != nil {
 			t.Fatal(err)
 		}
 		r, err := a.keepReachable(t.Context())

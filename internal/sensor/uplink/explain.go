@@ -12,14 +12,12 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+
+	"github.com/yagura-edr/yagura/internal/sensor/identity"
 )
 
-// Errors that callers tell apart.
-var (
-	ErrForeignServer    = errors.New("this is not the server of the enrolment token")
-	ErrForeignAuthority = errors.New("this is not the authority of the enrolment token")
-	ErrProxyAuth        = errors.New("the proxy asks for a user and password")
-)
+// ErrProxyAuth is a proxy that wants to know who asks.
+var ErrProxyAuth = errors.New("the proxy asks for a user and password")
 
 // ProxyError is a proxy that did not let us through.
 type ProxyError struct {
@@ -55,7 +53,7 @@ func Explain(err error) string {
 		return ""
 	case errors.As(err, &proxy):
 		return proxy.Error()
-	case errors.Is(err, ErrForeignServer), errors.As(err, &unknown):
+	case errors.Is(err, identity.ErrForeignServer), errors.As(err, &unknown):
 		return "the server's certificate is not signed by the CA of the enrolment token (another server, or a proxy that opens TLS): enrol again with a token of this server, or let the proxy pass TLS through"
 	case errors.As(err, &hostname):
 		return "the server's certificate is for another name: use the address that the token names, or start the server with --hostname"

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/yagura-edr/yagura/internal/sensor/identity"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 )
 
@@ -25,7 +26,7 @@ func TestAnEnrolledHostFollowsItsServerToAnotherPort(t *testing.T) {
 	if moved, err := id.Follow(next); !moved || err != nil {
 		t.Errorf("Follow = %v, %v; want it to move", moved, err)
 	}
-	if again, err := uplink.LoadIdentity(dir); err != nil || again.URL != next.URL {
+	if again, err := identity.Load(dir); err != nil || again.URL != next.URL {
 		t.Errorf("after a restart: %v, %v", again, err)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
 	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
 	"github.com/yagura-edr/yagura/internal/pause"
+	"github.com/yagura-edr/yagura/internal/sensor/identity"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 )
 
@@ -50,7 +51,7 @@ type Host interface {
 
 // Options of a link.
 type Options struct {
-	Identity *Identity
+	Identity *identity.Identity
 	Spool    *spool.Spool
 	Host     Host
 	Proxy    Proxy
@@ -89,7 +90,7 @@ func New(o Options) (*Link, error) {
 	l := &Link{o: o, log: o.Log, kick: make(chan struct{}, 1)}
 	l.state.Store(&State{Since: time.Now()})
 	var err error
-	if l.http, err = transport(o.Identity.tls(), o.Proxy, &l.book); err != nil {
+	if l.http, err = transport(o.Identity.TLS(), o.Proxy, &l.book); err != nil {
 		return nil, err
 	}
 	l.client = sensorv1connect.NewSensorsClient(&http.Client{Transport: l.http}, o.Identity.URL, connect.WithReadMaxBytes(1<<20))
@@ -263,7 +264,7 @@ func (l *Link) reports(ctx context.Context) error {
 		case <-tick.C:
 		case <-l.kick:
 		}
-		if l.renewalDue() {
+		if l.o.Identity.RenewalDue() {
 			if err := l.renewWhenDue(ctx); err != nil {
 				l.log.WarnContext(ctx, "certificate not renewed, the old one still holds", slog.String("err", Explain(err)))
 			}

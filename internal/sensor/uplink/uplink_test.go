@@ -32,6 +32,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
 	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
+	"github.com/yagura-edr/yagura/internal/sensor/identity"
 	"github.com/yagura-edr/yagura/internal/sensor/spool"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 	"github.com/yagura-edr/yagura/internal/tenant"
@@ -303,14 +304,14 @@ func (a *agent) Clock(t time.Time) {
 }
 
 type rig struct {
-	id    *uplink.Identity
+	id    *identity.Identity
 	spool *spool.Spool
 	link  *uplink.Link
 	agent *agent
 	stop  func()
 }
 
-func enrol(t *testing.T, s *server, p uplink.Proxy) *uplink.Identity {
+func enrol(t *testing.T, s *server, p uplink.Proxy) *identity.Identity {
 	t.Helper()
 	id, err := uplink.Enroll(t.Context(), filepath.Join(t.TempDir(), "identity"), s.token(), uplink.Facts{Hostname: []byte("h\xff"), Version: "test"}, p)
 	if err != nil {
@@ -319,7 +320,7 @@ func enrol(t *testing.T, s *server, p uplink.Proxy) *uplink.Identity {
 	return id
 }
 
-func connectRig(t *testing.T, id *uplink.Identity, p uplink.Proxy) *rig {
+func connectRig(t *testing.T, id *identity.Identity, p uplink.Proxy) *rig {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	sp, err := spool.Open(filepath.Join(t.TempDir(), "spool"), spool.Options{Log: log, MinFree: -1, Linger: [3]time.Duration{5 * time.Millisecond, 5 * time.Millisecond, 5 * time.Millisecond}})
@@ -496,9 +497,9 @@ func TestEnrolRefusesAnotherServerAuthorityOrTenant(t *testing.T) {
 		want error
 		says string
 	}{
-		"another CA":        {func(t *command.Token) { t.CA[0]++ }, uplink.ErrForeignServer, "CA of the enrolment token"},
-		"another authority": {func(t *command.Token) { t.Authority[0]++ }, uplink.ErrForeignAuthority, "authority"},
-		"another tenant":    {func(t *command.Token) { t.Tenant[15]++ }, uplink.ErrForeignServer, ""},
+		"another CA":        {func(t *command.Token) { t.CA[0]++ }, identity.ErrForeignServer, "CA of the enrolment token"},
+		"another authority": {func(t *command.Token) { t.Authority[0]++ }, identity.ErrForeignAuthority, "authority"},
+		"another tenant":    {func(t *command.Token) { t.Tenant[15]++ }, identity.ErrForeignServer, ""},
 		"another secret":    {func(t *command.Token) { t.Secret = strings.Repeat("x", 20) }, nil, "the enrolment token is used up: make a new one"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -513,7 +514,7 @@ func TestEnrolRefusesAnotherServerAuthorityOrTenant(t *testing.T) {
 			if name == "another CA" && s.enrolled != before {
 				t.Error("the secret was sent to a server of another CA")
 			}
-			if _, err := uplink.LoadIdentity(dir); !errors.Is(err, uplink.ErrNotEnrolled) {
+			if _, err := identity.Load(dir); !errors.Is(err, identity.ErrNotEnrolled) {
 				t.Errorf("an identity was kept: %v", err)
 			}
 		})
@@ -548,8 +549,8 @@ func TestIdentitySurvivesAStart(t *testing.T) {
 	if err := id.KeepList(s.operators(5)); err != nil {
 		t.Fatal(err)
 	}
-	again, err := uplink.LoadIdentity(dir)
+	again, err := identity.Load(dir)
 	if err != nil || again.Host != host || again.Tenant != ours || !again.Key.Equal(id.Key) || again.Chain().List.Generation != 5 {
-		t.Errorf("LoadIdentity = %+v, %v", again, err)
+		t.Errorf("Load = %+v, %v", again, err)
 	}
 }

@@ -1,4 +1,4 @@
-package uplink
+package identity
 
 import (
 	"crypto/ecdsa"
