@@ -163,7 +163,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	stop := &event.Event{Kind: event.SensorStop, OS: thisOS, Version: a.o.Version}
+	stop := &event.Event{Kind: event.SensorStop, OS: sense.OS, Version: a.o.Version}
 	switch {
 	case err != nil:
 		stop.Reason = err.Error()
@@ -215,7 +215,7 @@ func (a *Agent) see(ctx context.Context) error {
 		reason = err.Error()
 	}
 	for _, c := range classes {
-		a.put(&event.Event{Kind: event.SensorCapability, OS: thisOS, Subject: c, State: "blind", Reason: reason})
+		a.put(&event.Event{Kind: event.SensorCapability, OS: sense.OS, Subject: c, State: "blind", Reason: reason})
 	}
 	return fmt.Errorf("probes stopped: %w", err) // a restart is the best chance to see again
 }
@@ -241,10 +241,10 @@ func (a *Agent) put(e *event.Event) {
 }
 
 func (a *Agent) start() {
-	a.put(&event.Event{Kind: event.SensorStart, OS: thisOS, Hostname: a.facts.hostname, Version: a.facts.kernel, Subject: a.o.Version})
+	a.put(&event.Event{Kind: event.SensorStart, OS: sense.OS, Hostname: a.facts.hostname, Version: a.facts.kernel, Subject: a.o.Version})
 	if a.o.Source == nil {
 		for _, c := range classes {
-			a.put(&event.Event{Kind: event.SensorCapability, OS: thisOS, Subject: c, State: "blind", Reason: a.o.Blind})
+			a.put(&event.Event{Kind: event.SensorCapability, OS: sense.OS, Subject: c, State: "blind", Reason: a.o.Blind})
 		}
 	}
 	a.mu.Lock()
@@ -265,5 +265,5 @@ func (a *Agent) tampered(t sense.Tamper) {
 		return
 	}
 	a.mu.Unlock()
-	a.put(&event.Event{Kind: event.SensorTamper, OS: thisOS, Subject: t.Subject, State: t.State, Reason: t.Reason, FromNS: t.From, ToNS: t.To})
+	a.put(&event.Event{Kind: event.SensorTamper, OS: sense.OS, Subject: t.Subject, State: t.State, Reason: t.Reason, FromNS: t.From, ToNS: t.To})
 }

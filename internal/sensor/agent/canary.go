@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // canaries matches the processes started for nonces with the keys the kernel's events give them.
@@ -126,7 +127,7 @@ func (a *Agent) runCanary(ctx context.Context, nonce string) error {
 		key := c.waiting[nonce]
 		c.mu.Unlock()
 		if key != (event.Key{}) {
-			a.put(&event.Event{Kind: event.SensorCanary, OS: thisOS, Nonce: nonce, Target: event.Process{Key: key, PID: uint64(pid)}})
+			a.put(&event.Event{Kind: event.SensorCanary, OS: sense.OS, Nonce: nonce, Target: event.Process{Key: key, PID: uint64(pid)}})
 			return failed
 		}
 		select {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // A sensor that is stopped for a while and goes on ends no word and loses its connection late: it tells of it itself.
@@ -39,7 +40,7 @@ func (a *Agent) watchFreeze(ctx context.Context) error {
 		case <-time.After(4 * tellWithin):
 		}
 		who, by := a.culprit.froze(from, to)
-		a.put(&event.Event{Kind: event.SensorTamper, OS: thisOS, Subject: event.TamperFrozen, State: "restored", Reason: who, Actor: by, Target: a.facts.self, FromNS: from, ToNS: to})
+		a.put(&event.Event{Kind: event.SensorTamper, OS: sense.OS, Subject: event.TamperFrozen, State: "restored", Reason: who, Actor: by, Target: a.facts.self, FromNS: from, ToNS: to})
 	}
 }
 

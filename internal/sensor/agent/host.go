@@ -10,6 +10,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/event/registry"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/sensor/uplink"
 )
 
@@ -20,7 +21,7 @@ type host Agent
 func (h *host) Hello() *sensorv1.HelloRequest {
 	f := &h.facts
 	return &sensorv1.HelloRequest{
-		Version: f.version, Os: thisOS.String(), Hostname: []byte(f.hostname), Kernel: f.kernel, BootId: f.bootID[:], BootNs: boot.Now(),
+		Version: f.version, Os: sense.OS.String(), Hostname: []byte(f.hostname), Kernel: f.kernel, BootId: f.bootID[:], BootNs: boot.Now(),
 		WallTime: time.Now().UnixMicro(), Registry: registry.Version, Capabilities: (*Agent)(h).capabilities(), Addresses: uplink.Addresses(),
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/boot"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // Who stops the sensor. A signal comes without a name; the kernel's own event of it (package probe) has one. Where the
@@ -69,7 +70,7 @@ func (c *culprit) look(e *event.Event) {
 		c.mu.Lock()
 		c.freeze, c.freezer, c.frozenAt = e.Request, clone(&e.Actor), e.BootNS
 		c.mu.Unlock()
-	case e.Kind == event.ProcessExec && slices.Contains(askers, event.Base(thisOS, e.Actor.Path)):
+	case e.Kind == event.ProcessExec && slices.Contains(askers, event.Base(sense.OS, e.Actor.Path)):
 		c.mu.Lock()
 		c.asker, c.asked = clone(&e.Actor), e.BootNS
 		c.mu.Unlock()

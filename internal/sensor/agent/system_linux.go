@@ -5,13 +5,9 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/yagura-edr/yagura/internal/event"
 )
 
 const (
-	thisOS = event.Linux
-
 	// DefaultFile is where the configuration is looked for when no --config names one.
 	DefaultFile = "/etc/yagura/sensor.yaml"
 	// volatileDir is where the spool's tally lies when it is in memory: a store into it never waits for a disk.

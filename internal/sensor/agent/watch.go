@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 const watchPeriod = 500 * time.Millisecond
@@ -30,7 +31,7 @@ func (a *Agent) watch(ctx context.Context) error {
 			if delete(told, c.Class); ours {
 				told[c.Class] = c.Reason
 			}
-			a.put(&event.Event{Kind: event.SensorCapability, OS: thisOS, Subject: c.Class, State: c.State, Reason: c.Reason})
+			a.put(&event.Event{Kind: event.SensorCapability, OS: sense.OS, Subject: c.Class, State: c.State, Reason: c.Reason})
 			news = true
 		}
 		if news && a.link != nil {

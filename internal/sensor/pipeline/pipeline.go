@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // Bounds. Memory: 2 × maxPipes pipes of at most maxWriters + maxReaders programs, 520 bytes each beside a line of at most
@@ -246,7 +247,7 @@ func (t *Table) Ready(now uint64) (out []*event.Event) {
 			continue
 		}
 		out = append(out, &event.Event{
-			Kind: event.ProcessPipe, OS: event.Linux, BootNS: max(j.reader.at, j.writer.at), Actor: j.reader.who, Target: j.writer.who, Upstream: upstream,
+			Kind: event.ProcessPipe, OS: sense.OS, BootNS: max(j.reader.at, j.writer.at), Actor: j.reader.who, Target: j.writer.who, Upstream: upstream,
 		})
 	}
 	clear(t.waiting[len(still):])

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // Bounds between Put and the disk, by lane. Full: the event gets its number and is reported as dropped;
@@ -170,7 +171,7 @@ func (s *Spool) report() {
 	s.mu.Unlock()
 	for _, r := range due {
 		e := &event.Event{
-			Kind: event.Dropped, OS: event.Linux, Stream: r.Stream, Lane: uint64(r.Lane), First: r.First, Last: r.Last,
+			Kind: event.Dropped, OS: sense.OS, Stream: r.Stream, Lane: uint64(r.Lane), First: r.First, Last: r.Last,
 			Count: r.Last - r.First + 1, Reason: r.Reason,
 		}
 		s.o.Stamp(e)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 	"github.com/yagura-edr/yagura/internal/seq"
 )
 
@@ -333,7 +334,7 @@ func (s *Spool) closeOldStreams() {
 		}
 		for l, last := range t.Given {
 			if last > 0 {
-				e := &event.Event{Kind: event.Closed, OS: event.Linux, Stream: t.Stream, Lane: uint64(l), Last: last}
+				e := &event.Event{Kind: event.Closed, OS: sense.OS, Stream: t.Stream, Lane: uint64(l), Last: last}
 				s.o.Stamp(e)
 				s.Put(e)
 			}

@@ -12,10 +12,10 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/yagura-edr/yagura/internal/command"
-	"github.com/yagura-edr/yagura/internal/event"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
 	"github.com/yagura-edr/yagura/internal/gen/sensor/v1/sensorv1connect"
 	"github.com/yagura-edr/yagura/internal/sensor/identity"
+	"github.com/yagura-edr/yagura/internal/sensor/sense"
 )
 
 // Facts are what a host says of itself when it enrols.
@@ -47,7 +47,7 @@ func Enroll(ctx context.Context, dir string, token command.Token, facts Facts, p
 	defer tr.CloseIdleConnections()
 	client := sensorv1connect.NewSensorsClient(&http.Client{Transport: tr}, token.URL, connect.WithReadMaxBytes(1<<20))
 	res, err := client.Enroll(ctx, connect.NewRequest(&sensorv1.EnrollRequest{
-		Secret: token.Secret, Csr: csr, Hostname: facts.Hostname, Os: event.Linux.String(), Version: facts.Version, MachineId: facts.MachineID,
+		Secret: token.Secret, Csr: csr, Hostname: facts.Hostname, Os: sense.OS.String(), Version: facts.Version, MachineId: facts.MachineID,
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("enrol at %s: %w", token.URL, err)

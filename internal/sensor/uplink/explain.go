@@ -8,7 +8,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"connectrpc.com/connect"
@@ -65,9 +64,9 @@ func Explain(err error) string {
 		return fmt.Sprintf("the name %s cannot be resolved: check DNS, or set a proxy", dns.Name)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "what answers there speaks plain HTTP: that is the console's port or another service; sensors need the address of sensor_listen, port 8444 unless set otherwise"
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case nobodyListens(err):
 		return "nothing listens at the server's address: check that the server runs and that no firewall answers for it"
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+	case noRoute(err):
 		return "there is no route to the server: check the network, or set a proxy"
 	case errors.Is(err, errSilent), errors.Is(err, errEnded):
 		return err.Error()
@@ -100,7 +99,7 @@ func sessionOver(err error) bool {
 	case connect.CodeUnauthenticated, connect.CodePermissionDenied, connect.CodeFailedPrecondition:
 		return true
 	}
-	return errors.Is(err, syscall.ECONNREFUSED)
+	return nobodyListens(err)
 }
 
 // refused says that the server will never take this batch.
