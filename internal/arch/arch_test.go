@@ -50,6 +50,8 @@ var mayImport = map[string]string{
 	"internal/stream":          "internal/event internal/tenant internal/fault",
 	"internal/eventstore":      "internal/pause internal/seq internal/event internal/event/registry internal/tenant internal/stream internal/fault internal/durable internal/private",
 	"internal/eventstore/duck": "internal/seq internal/event internal/event/registry internal/tenant internal/eventstore internal/eventstore/segment",
+	// What every engine that finds events promises, as tests.
+	"internal/eventstore/storetest": words + " internal/eventstore",
 	// Only worker processes link it: the server and the CLI carry no Parquet writer.
 	"internal/eventstore/segment": "internal/seq internal/event internal/event/registry internal/tenant internal/stream internal/eventstore internal/durable",
 	"rules":                       "internal/sigma internal/detection internal/event",

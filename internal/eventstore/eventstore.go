@@ -3,7 +3,8 @@
 // and expires those, and answers by id, host, process, time and kind. Positions live in the manifest alone.
 //
 // Files are written and queried by worker processes (package duck); this package starts and watches them
-// and never opens DuckDB. It knows nothing of rules and incidents. cmd/yagura runs it, the console asks it.
+// and never opens DuckDB. It knows nothing of rules and incidents. cmd/yagura runs it, the console asks it. What an
+// answer promises, whichever engine gives it, is package storetest.
 package eventstore
 
 import (

@@ -3,10 +3,8 @@
 package eventstore_test
 
 import (
-	"cmp"
 	"context"
 	"reflect"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/eventstore"
+	"github.com/yagura-edr/yagura/internal/eventstore/storetest"
 )
 
 // TestStoreAgreesWithASlice drives a store and a plain slice of events with the same steps: appends,
@@ -27,7 +26,7 @@ func TestStoreAgreesWithASlice(t *testing.T) {
 		}
 		s := start(t, t.TempDir(), func(o *eventstore.Options) { o.HotEvery, o.MergeFiles = 5*time.Millisecond, 2 })
 		defer s.stop()
-		var model []owned
+		var model []storetest.Owned
 		senders := []*sender{newSender(tenantA, 1), newSender(tenantA, 2), newSender(tenantB, 3)}
 		for range rapid.IntRange(6, 20).Draw(rt, "steps") {
 			switch rapid.SampledFrom([]string{"send", "send", "send", "seal", "merge", "restart", "find", "find"}).Draw(rt, "step") {
@@ -38,7 +37,7 @@ func TestStoreAgreesWithASlice(t *testing.T) {
 					events = append(events, drawEvent(rt))
 				}
 				for _, e := range s.send(x, events...) {
-					model = append(model, owned{x.tenant, e})
+					model = append(model, storetest.Owned{Tenant: x.tenant, Stamped: e})
 				}
 			case "seal":
 				s.seal()
@@ -52,9 +51,9 @@ func TestStoreAgreesWithASlice(t *testing.T) {
 			case "find":
 				s.settle()
 				q := drawQuery(rt, model)
-				got, want := s.find(q), findIn(model, q)
-				if !reflect.DeepEqual(ids(got.Events), ids(want.Events)) || got.Truncated != want.Truncated {
-					rt.Fatalf("query %+v\n got %v, truncated %v\nwant %v, truncated %v", q, ids(got.Events), got.Truncated, ids(want.Events), want.Truncated)
+				got, want := s.find(q), storetest.Find(model, q)
+				if !reflect.DeepEqual(storetest.IDs(got.Events), storetest.IDs(want.Events)) || got.Truncated != want.Truncated {
+					rt.Fatalf("query %+v\n got %v, truncated %v\nwant %v, truncated %v", q, storetest.IDs(got.Events), got.Truncated, storetest.IDs(want.Events), want.Truncated)
 				}
 				for i := range got.Events {
 					if !reflect.DeepEqual(got.Events[i].Event, want.Events[i].Event) {
@@ -64,11 +63,6 @@ func TestStoreAgreesWithASlice(t *testing.T) {
 			}
 		}
 	})
-}
-
-type owned struct {
-	tenant [16]byte
-	event.Stamped
 }
 
 // hardTexts are what hosts put into strings.
@@ -92,7 +86,7 @@ func drawEvent(t *rapid.T) *event.Event {
 	return e
 }
 
-func drawQuery(t *rapid.T, model []owned) eventstore.Query {
+func drawQuery(t *rapid.T, model []storetest.Owned) eventstore.Query {
 	q := eventstore.Query{Tenant: rapid.SampledFrom([]([16]byte){tenantA, tenantB}).Draw(t, "tenant"), Limit: rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "limit")}
 	if rapid.Bool().Draw(t, "by host") {
 		q.Host = host(rapid.IntRange(1, 3).Draw(t, "host"))
@@ -113,34 +107,6 @@ func drawQuery(t *rapid.T, model []owned) eventstore.Query {
 		}
 	}
 	return q
-}
-
-// findIn is the definition of Events over a slice.
-func findIn(model []owned, q eventstore.Query) (out eventstore.Events) {
-	for _, m := range model {
-		e := m.Event
-		if m.tenant != q.Tenant || q.Host != (event.HostID{}) && m.ID.Host != q.Host || q.From != 0 && e.Time < q.From || q.To != 0 && e.Time >= q.To ||
-			q.Kinds != nil && !slices.Contains(q.Kinds, e.Kind) || q.IDs != nil && !slices.Contains(q.IDs, m.ID) ||
-			q.Process != (event.Key{}) && e.Actor.Key != q.Process && e.Target.Key != q.Process {
-			continue
-		}
-		out.Events = append(out.Events, m.Stamped)
-	}
-	slices.SortFunc(out.Events, func(a, b event.Stamped) int {
-		return cmp.Or(cmp.Compare(b.Event.Time, a.Event.Time), cmp.Compare(b.Event.BootNS, a.Event.BootNS), cmp.Compare(b.ID.Seq, a.ID.Seq), cmp.Compare(a.ID.String(), b.ID.String()))
-	})
-	if len(out.Events) > q.Limit {
-		out.Events, out.Truncated = out.Events[:q.Limit], true
-	}
-	return out
-}
-
-func ids(events []event.Stamped) []string {
-	out := make([]string, len(events))
-	for i, e := range events {
-		out[i] = e.ID.String()
-	}
-	return out
 }
 
 // TestARowIsSeenOnceWhileItIsSealedAndMerged reads while seals and merges run under the reader.
