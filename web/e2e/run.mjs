@@ -77,7 +77,7 @@ await test('sign-in: the link cannot be used again, and a wrong password opens n
   await other.page.locator('input[name=password]').fill('not the password');
   await other.page.locator('input[name=code]').fill('000000');
   await other.page.getByRole('button', { name: 'Sign in' }).click();
-  await other.page.getByText('Name, password or code is wrong.').waitFor();
+  await other.page.getByText('Name, password or code is wrong.', { exact: false }).waitFor();
   await other.page.goto(at('home'));
   await other.page.waitForURL(/\/sign-in/);
   await other.context.close();

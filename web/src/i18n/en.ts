@@ -83,7 +83,7 @@ export const en = {
   resetText: (who: string) =>
     `This replaces the present user, ${who}: the name, password and code used until now stop working and every open session ends.`,
   resetSubmit: 'Replace the user and sign in',
-  signInFailed: 'Name, password or code is wrong.',
+  signInFailed: 'Name, password or code is wrong. A code works once: after one that you have used, wait for the next.',
   signInNext: 'Sign in to see the page you asked for.',
   linkBad: 'This sign-in link is used, expired or unknown. `yagura sign-in` makes a new one.',
   setUpDone: 'Set-up is done. Sign in with name, password and code.',
