@@ -10,43 +10,36 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-func sentence(en, ja, basis, conf string, facts ...fact) Sentence {
-	s := Sentence{Text: Said{En: en, Ja: ja}, EventIDs: []string{}, Edges: []string{}, Basis: basis, Confidence: conf}
-	for _, f := range facts {
-		if f.known() {
-			s.EventIDs = append(s.EventIDs, f.id.String())
-		}
-	}
-	return s
-}
-
 // answers gives the five answers, the accounts and the techniques. Every sentence states something of each
 // event it cites, so that without the event it cannot be said.
 func (b *builder) answers() []Answer {
-	list := []Answer{
-		{Answer: "when", Sentences: b.when()},
-		{Answer: "where", Sentences: b.where()},
-		{Answer: "what", Sentences: b.what()},
-		{Answer: "why", Sentences: b.why()},
-		{Answer: "who", Sentences: b.who()},
-		{Answer: "accounts", Sentences: b.accounts()},
-		{Answer: "how", Sentences: b.how()},
+	list := []struct {
+		answer   string
+		findings []finding
+	}{
+		{"when", b.when()},
+		{"where", b.where()},
+		{"what", b.what()},
+		{"why", b.why()},
+		{"who", b.who()},
+		{"accounts", b.accounts()},
+		{"how", b.how()},
 	}
-	for i := range list {
-		for j := range list[i].Sentences {
-			s := &list[i].Sentences[j]
-			if s.EventIDs == nil {
-				s.EventIDs = []string{}
+	out := make([]Answer, 0, len(list))
+	for _, l := range list {
+		a, told := Answer{Answer: l.answer}, map[string]bool{}
+		for i := range l.findings {
+			// two that read the same are one to a reader: a file that a program read twice in one instant
+			s := b.say(&l.findings[i])
+			if once := l.answer == "what" || l.answer == "how"; once && told[s.Text.En] || len(a.Sentences) >= maxSentences {
+				continue
 			}
-			if s.Edges == nil {
-				s.Edges = []string{}
-			}
+			told[s.Text.En] = true
+			a.Sentences = append(a.Sentences, s)
 		}
-		if len(list[i].Sentences) > maxSentences {
-			list[i].Sentences = list[i].Sentences[:maxSentences]
-		}
+		out = append(out, a)
 	}
-	return list
+	return out
 }
 
 // acts are the events of the members that sentences may cite, by time.
@@ -137,33 +130,29 @@ func (b *builder) cited(id string) (fact, bool) {
 // acted says that what p did is told: the program beside the story that started a part of it did much else.
 func (b *builder) acted(p *proc) bool { return b.w.role[p] == full || len(b.by[p]) > 0 }
 
-func (b *builder) when() []Sentence {
+func (b *builder) when() []finding {
 	acts := b.acts()
 	if len(acts) == 0 {
-		return []Sentence{unknown("Unknown: no event of the story is stored.", "不明: 攻撃ストーリーのイベントが保存されていません。")}
+		return []finding{unknown("when.unknown")}
 	}
 	first, last := acts[0], acts[len(acts)-1]
-	out := []Sentence{sentence(
-		fmt.Sprintf("Began %s: %s.", clock(first.time), kindWords(first.kind).En),
-		fmt.Sprintf("%s、%sから始まった。", clock(first.time), kindWords(first.kind).Ja), observed, high, first.fact)}
+	out := []finding{observation("when.began", about{"at": at(first.time), "kind": words(kindWords(first.kind))}, first.fact)}
 	if last.id != first.id {
 		d := time.Duration(last.time-first.time) * time.Microsecond
-		out = append(out, sentence(
-			fmt.Sprintf("Last so far %s, %s after %s: %s.", clock(last.time), span(d, false), clock(first.time), kindWords(last.kind).En),
-			fmt.Sprintf("最新: %s（%s の開始から%s後、%s）。", clock(last.time), clock(first.time), span(d, true), kindWords(last.kind).Ja),
-			observed, high, first.fact, last.fact))
+		out = append(out, observation("when.last", about{"at": at(last.time), "after": lasting(d), "began": at(first.time), "kind": words(kindWords(last.kind))}, first.fact, last.fact))
 	}
 	if len(b.dets) > 0 {
-		d := b.dets[0]
+		d := &b.dets[0]
 		f := fact{id: d.Event.ID, time: b.g.moment(d.Event), kind: d.Event.Event.Kind}
-		out = append(out, sentence(fmt.Sprintf("First detection: %s, for what happened at %s.", d.Title.En, clock(f.time)),
-			fmt.Sprintf("最初の検知: %s（%s の動作）。", d.Title.In("ja"), clock(f.time)), observed, high, f))
+		out = append(out, observation("when.first-detection", about{"title": titleOf(d), "at": at(f.time)}, f))
 	}
 	return out
 }
 
-func (b *builder) what() []Sentence {
-	var out []Sentence
+func titleOf(d *detection.Detection) words { return words{En: d.Title.En, Ja: d.Title.In("ja")} }
+
+func (b *builder) what() []finding {
+	var out []finding
 	type read struct {
 		named
 		by *proc
@@ -176,16 +165,13 @@ func (b *builder) what() []Sentence {
 		d := p.did()
 		for _, c := range d.creds {
 			reads = append(reads, read{c, p})
-			out = append(out, sentence(fmt.Sprintf("Credentials: %s was read by %s at %s.", c.text, b.en(p), clock(c.time)),
-				fmt.Sprintf("認証情報: %s が %s に %sによって読み取られた。", c.text, clock(c.time), b.ja(p)), observed, high, c.fact))
+			out = append(out, observation("what.credentials-read", about{"file": text(c.text), "who": who{p}, "at": at(c.time)}, c.fact))
 		}
 		for _, t := range d.inject {
-			out = append(out, sentence(fmt.Sprintf("Process %s was taken over by %s at %s.", b.en(t.other), b.en(p), clock(t.time)),
-				fmt.Sprintf("プロセス %sが %s に %sによって操作された。", b.ja(t.other), clock(t.time), b.ja(p)), observed, high, t.fact))
+			out = append(out, observation("what.process-taken-over", about{"other": who{t.other}, "who": who{p}, "at": at(t.time)}, t.fact))
 		}
 		for _, f := range d.deletes {
-			out = append(out, sentence(fmt.Sprintf("Traces: %s was removed by %s at %s.", f.text, b.en(p), clock(f.time)),
-				fmt.Sprintf("痕跡: %s が %s に %sによって削除された。", f.text, clock(f.time), b.ja(p)), observed, high, f.fact))
+			out = append(out, observation("what.trace-removed", about{"file": text(f.text), "who": who{p}, "at": at(f.time)}, f.fact))
 		}
 		seen := map[*fileNode]bool{}
 		for _, x := range d.writes {
@@ -194,13 +180,10 @@ func (b *builder) what() []Sentence {
 			}
 			if k := p.last().on().itemKind(x.path); k != "" && x.kind != event.FileChmod {
 				seen[x.file] = true
-				w := itemWords[k]
-				out = append(out, sentence(fmt.Sprintf("Settings: the %s %s was written by %s at %s.", w.En, x.path, b.en(p), clock(x.time)),
-					fmt.Sprintf("設定: %s %s が %s に %sによって書き込まれた。", w.Ja, x.path, clock(x.time), b.ja(p)), observed, high, x.fact))
+				out = append(out, observation("what.setting-written", about{"kind": words(itemWords[k]), "file": text(x.path), "who": who{p}, "at": at(x.time)}, x.fact))
 			} else if x.emptied && p.last().on().isTrace(x.path) {
 				seen[x.file] = true
-				out = append(out, sentence(fmt.Sprintf("Traces: %s was emptied by %s at %s.", x.path, b.en(p), clock(x.time)),
-					fmt.Sprintf("痕跡: %s が %s に %sによって空にされた。", x.path, clock(x.time), b.ja(p)), observed, high, x.fact))
+				out = append(out, observation("what.trace-emptied", about{"file": text(x.path), "who": who{p}, "at": at(x.time)}, x.fact))
 			}
 		}
 	}
@@ -211,20 +194,20 @@ func (b *builder) what() []Sentence {
 		}
 	}
 	if len(out) == 0 {
-		return []Sentence{unknown("Unknown: no event shows which data or settings were read or changed.", "不明: どのデータや設定が読まれ、変えられたかを示すイベントがありません。")}
+		return []finding{unknown("what.unknown")}
 	}
-	return dedupe(out)
+	return out
 }
 
-func (b *builder) left(by *proc, read fact, text string) (Sentence, bool) {
+func (b *builder) left(by *proc, read fact, file string) (finding, bool) {
 	var best *conn
-	var who *proc
+	var sender *proc
 	look := func(p *proc) {
 		list := p.did().conns
 		for i := range list {
 			c := &list[i]
 			if c.time >= read.time && c.remote.IsValid() && c.remote.Port() != 53 && c.remote.Port() != 0 && (best == nil || c.time < best.time) && c.known() && c.kind == event.NetConnect {
-				best, who = c, p
+				best, sender = c, p
 			}
 		}
 	}
@@ -238,32 +221,18 @@ func (b *builder) left(by *proc, read fact, text string) (Sentence, bool) {
 		look(by.parent)
 	}
 	if best == nil {
-		return Sentence{}, false
+		return finding{}, false
 	}
-	amount, amountJa := "", ""
-	facts := []fact{read, best.fact}
+	f := guess("what.data-may-have-left", about{"file": text(file), "read": at(read.time), "who": who{sender}, "to": text(b.address(best.remote)), "at": at(best.time)}, read, best.fact)
 	if best.closed.known() && best.sent > 0 {
-		amount, amountJa = fmt.Sprintf(" and sent %d bytes by %s", best.sent, clock(best.closed.time)), fmt.Sprintf("し、%s までに %d バイトを送信", clock(best.closed.time), best.sent)
-		facts = append(facts, best.closed)
+		f.id = "what.data-may-have-left-sent"
+		f.about["n"], f.about["until"] = count(best.sent), at(best.closed.time)
+		f.facts = append(f.facts, best.closed)
 	}
-	return sentence(fmt.Sprintf("Data may have left: after the read of %s at %s, %s connected to %s at %s%s.", text, clock(read.time), b.en(who), b.address(best.remote), clock(best.time), amount),
-		fmt.Sprintf("データ流出の可能性: %s に %s が読まれた後、%sが %s に %s へ接続%sした。", clock(read.time), text, b.ja(who), clock(best.time), b.address(best.remote), amountJa),
-		inferred, medium, facts...), true
+	return f, true
 }
 
-func dedupe(l []Sentence) []Sentence {
-	seen := map[string]bool{}
-	out := l[:0]
-	for _, s := range l {
-		if !seen[s.Text.En] {
-			seen[s.Text.En] = true
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-func (b *builder) accounts() []Sentence {
+func (b *builder) accounts() []finding {
 	type use struct {
 		user  string
 		n     int
@@ -286,21 +255,19 @@ func (b *builder) accounts() []Sentence {
 		}
 		x.n++
 	}
-	var out []Sentence
+	var out []finding
 	for _, k := range names {
 		x := by[k]
-		host := x.first.by.host
-		out = append(out, sentence(fmt.Sprintf("%s%s: %d processes, the first at %s: %s.", x.user, b.onHost(host), x.n, clock(x.first.time), b.en(x.first.by)),
-			fmt.Sprintf("%s%s: プロセス %d 個、最初は %s の %s。", b.atHost(host), x.user, x.n, clock(x.first.time), b.ja(x.first.by)), observed, high, x.first.fact))
+		out = append(out, observation("accounts.used", about{"user": text(x.user), "on": onHost{x.first.by.host}, "n": count(x.n), "at": at(x.first.time), "who": who{x.first.by}}, x.first.fact))
 	}
 	if len(out) == 0 {
-		return []Sentence{unknown("Unknown: no event names an account.", "不明: アカウントを示すイベントがありません。")}
+		return []finding{unknown("accounts.unknown")}
 	}
 	return out
 }
 
 // how names each rule once for each host, with how often it found something.
-func (b *builder) how() []Sentence {
+func (b *builder) how() []finding {
 	type group struct {
 		first, last *detection.Detection
 		n           int
@@ -319,7 +286,7 @@ func (b *builder) how() []Sentence {
 		x.last = d
 		x.n++
 	}
-	var out []Sentence
+	var out []finding
 	for _, x := range order {
 		d := x.first
 		f := fact{id: d.Event.ID, time: b.g.moment(d.Event)}
@@ -333,24 +300,22 @@ func (b *builder) how() []Sentence {
 		if len(tech) > 0 {
 			t = " [" + strings.Join(tech, ", ") + "]"
 		}
-		by, byJa := "", ""
+		told := observation("how.rule", about{"at": at(f.time), "title": titleOf(d), "techniques": text(t)}, f)
 		if p := b.g.seed(*d); p != nil {
 			// what it was then, which may be another image than now
 			a := &d.Event.Event.Actor
 			name := program(&image{path: a.Path, commandLine: a.CommandLine, interpreter: a.Interpreter, cwd: a.Cwd})
-			by, byJa = fmt.Sprintf(", by %s (pid %d%s)", name, a.PID, b.onHost(p.host)), fmt.Sprintf("、%s（%spid %d）", name, strings.Replace(b.atHost(p.host), " の ", "、", 1), a.PID)
+			told.about["by"] = words{En: fmt.Sprintf(", by %s (pid %d%s)", name, a.PID, b.onHost(p.host)), Ja: fmt.Sprintf("、%s（%spid %d）", name, strings.Replace(b.atHost(p.host), " の ", "、", 1), a.PID)}
 		}
-		facts := []fact{f}
-		more, moreJa := "", ""
 		if x.n > 1 {
 			last := fact{id: x.last.Event.ID, time: b.g.moment(x.last.Event)}
-			facts = append(facts, last)
-			more, moreJa = fmt.Sprintf("; %d times in all, the last at %s", x.n, clock(last.time)), fmt.Sprintf("。計 %d 回、最後は %s", x.n, clock(last.time))
+			told.id, told.facts = "how.rule-many", append(told.facts, last)
+			told.about["n"], told.about["last"] = count(x.n), at(last.time)
 		}
-		out = append(out, sentence(fmt.Sprintf("%s: %s%s%s%s.", clock(f.time), d.Title.En, by, t, more), fmt.Sprintf("%s: %s%s%s%s。", clock(f.time), d.Title.In("ja"), byJa, t, moreJa), observed, high, facts...))
+		out = append(out, told)
 	}
 	if len(out) == 0 {
-		return []Sentence{unknown("Unknown: no detection of this story is stored any more.", "不明: この攻撃ストーリーの検知はもう保存されていません。")}
+		return []finding{unknown("how.unknown")}
 	}
-	return dedupe(out)
+	return out
 }

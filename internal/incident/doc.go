@@ -13,8 +13,9 @@
 // Join is how a story grows: from the processes that rules found, over edges, each process in a role that says what follows
 // from it. It draws an edge only from events that it names. [grow.go follow.go runner.go handoff.go schedule.go connection.go]
 //
-// Story is what is told of a growth: nodes, rows, edges, the way in, the answers; and, last of all, words.
-// [build.go node.go edge.go shown.go entry.go step.go stopped.go answers.go where.go why.go words.go]
+// Story is what is told of a growth: nodes, rows, edges, the way in, and the answers as findings in no language; last of all,
+// words (finding_words.go, words.go).
+// [build.go node.go edge.go shown.go entry.go step.go stopped.go finding.go answers.go where.go why.go]
 //
 // The desk takes events and detections in from many goroutines, gives each detection to a story, merges stories that meet,
 // and writes what changed. Only it has a lock. [desk.go floor.go crowd.go related.go read.go verdict.go]

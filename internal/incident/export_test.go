@@ -40,3 +40,6 @@ func (d *Desk) Tell(ctx context.Context, t tenant.ID, c Context) ([]Told, error)
 	})
 	return out, nil
 }
+
+// FindingIDs are those that have words, with the names of what they are about.
+func FindingIDs() map[string]Said { return findingWords }

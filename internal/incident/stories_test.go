@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -140,14 +141,26 @@ func TestStoriesCoverEveryEdgeRouteAndAnswer(t *testing.T) {
 		}
 		all.Write(a.Files[len(a.Files)-1].Data)
 	}
+	unreached := []string{"when.unknown", "where.unknown", "how.unknown", "unknown.no-longer-stored"} // of stories whose events are gone
+	braces := regexp.MustCompile(`\{[a-z]+\}`)
+	for id, words := range incident.FindingIDs() {
+		if !strings.Contains(all.String(), "  "+id+": ") && !slices.Contains(unreached, id) {
+			t.Errorf("no case states %s", id)
+		}
+		en, ja := braces.FindAllString(words.En, -1), braces.FindAllString(words.Ja, -1)
+		slices.Sort(en)
+		slices.Sort(ja)
+		if !slices.Equal(en, ja) {
+			t.Errorf("%s speaks of %v in English, of %v in Japanese", id, en, ja)
+		}
+	}
 	for form, list := range map[string][]string{
 		"  %s: ": {
 			incident.EdgeSpawn, incident.EdgeWroteExec, incident.EdgeDownloaded, incident.EdgeHandoff, incident.EdgeScheduled, incident.EdgeInjected, incident.EdgePiped, incident.EdgeLogon, incident.EdgeHostToHost,
-			"when", "where", "what", "why", "who", "accounts", "how",
 		},
 		"entry: %s, ": {"mail_link", "link", "attachment", "download", "exploited_service", "logon", "scheduled", "removable", "package", "another_host", "unknown"},
 		"  or %s, ":   {"logon", "download"},
-		"%s":          {"related: ", " beside ", "Credentials: ", "was taken over by", "Traces: ", "Settings: ", "was emptied by", "Data may have left", "Likely aim: ", "  step ", "no incident"},
+		"%s":          {"related: ", " beside ", "  step ", "no incident"},
 	} {
 		for _, x := range list {
 			if want := fmt.Sprintf(form, x); !strings.Contains(all.String(), want) {

@@ -116,6 +116,7 @@ type Answer struct {
 // Sentence says one thing and cites the events it stands on. Unknown marks the proper answer "not
 // known", which cites nothing.
 type Sentence struct {
+	Finding    string   `json:"-"` // what it states, in no language: ANSWER.STATEMENT (findingWords)
 	Text       Said     `json:"text"`
 	EventIDs   []string `json:"event_ids"`
 	Edges      []string `json:"edges"`
@@ -214,8 +215,7 @@ func (s Story) Without(gone map[string]bool) Story {
 			kept.Sentences = append(kept.Sentences, t)
 		}
 		if lost && len(kept.Sentences) == 0 {
-			kept.Sentences = []Sentence{unknown("Unknown: the events behind this answer are no longer stored.",
-				"不明: この答えの根拠となるイベントはもう保存されていません。")}
+			kept.Sentences = []Sentence{noLongerStored()}
 		}
 		out.Answers = append(out.Answers, kept)
 	}
@@ -246,8 +246,9 @@ func anyOf(ids []string, set map[string]bool) bool {
 	return false
 }
 
-func unknown(en, ja string) Sentence {
-	return Sentence{Text: Said{En: en, Ja: ja}, Basis: inferred, Confidence: low, Unknown: true}
+func noLongerStored() Sentence {
+	f := unknown("unknown.no-longer-stored")
+	return new(builder).say(&f)
 }
 
 // Cited lists every event that a sentence or the entry route stands on, once, in order: whoever shows a

@@ -84,7 +84,7 @@ func (s *stage) write(b *strings.Builder, x *incident.Told) {
 	b.WriteString("answers:\n")
 	for _, a := range st.Answers {
 		for _, x := range a.Sentences {
-			fmt.Fprintf(b, "  %s: %s\n", a.Answer, x.Text.En)
+			fmt.Fprintf(b, "  %s: %s\n", x.Finding, x.Text.En)
 		}
 	}
 }

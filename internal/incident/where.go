@@ -1,14 +1,13 @@
 package incident
 
 import (
-	"fmt"
 	"net/netip"
 
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-func (b *builder) where() []Sentence {
-	var out []Sentence
+func (b *builder) where() []finding {
+	var out []finding
 	acts := b.acts()
 	for _, a := range b.hosts() {
 		n, firstFact := 0, fact{}
@@ -28,19 +27,16 @@ func (b *builder) where() []Sentence {
 		}
 		name := b.hostName(a)
 		if n == 0 {
-			out = append(out, sentence(fmt.Sprintf("Host %s, at %s.", name, clock(firstFact.time)), fmt.Sprintf("ホスト %s（%s）。", name, clock(firstFact.time)), observed, high, firstFact))
+			out = append(out, observation("where.host", about{"host": text(name), "at": at(firstFact.time)}, firstFact))
 			continue
 		}
-		out = append(out, sentence(fmt.Sprintf("Host %s: %d processes, from %s on.", name, n, clock(firstFact.time)),
-			fmt.Sprintf("ホスト %s: プロセス %d 個（%s から）。", name, n, clock(firstFact.time)), observed, high, firstFact))
+		out = append(out, observation("where.host-processes", about{"host": text(name), "n": count(n), "at": at(firstFact.time)}, firstFact))
 		if c := b.ownAddress(a); c != nil {
-			place := networkPlace(c.local.Addr())
-			own, ownJa := "Its", ""
+			own := words{En: "Its"}
 			if b.many {
-				own, ownJa = name+"'s", name+" の "
+				own = words{En: name + "'s", Ja: name + " の "}
 			}
-			out = append(out, sentence(fmt.Sprintf("%s side of the connection of %s was %s (%s).", own, clock(c.time), c.local, place.En),
-				fmt.Sprintf("%s%s の接続でのホスト側アドレスは %s（%s）。", ownJa, clock(c.time), c.local, place.Ja), observed, high, c.fact))
+			out = append(out, observation("where.own-address", about{"own": own, "at": at(c.time), "address": text(c.local.String()), "place": words(networkPlace(c.local.Addr()))}, c.fact))
 		}
 	}
 	seen := map[string]bool{}
@@ -55,13 +51,11 @@ func (b *builder) where() []Sentence {
 			if c.name != "" {
 				to = c.name + " (" + k + ")"
 			}
-			place := b.place(c.remote.Addr())
-			out = append(out, sentence(fmt.Sprintf("%s connected to %s (%s) at %s.", b.en(p), to, place.En, clock(c.time)),
-				fmt.Sprintf("%sが %s に %s（%s）へ接続した。", b.ja(p), clock(c.time), to, place.Ja), observed, high, c.fact))
+			out = append(out, observation("where.connected", about{"who": who{p}, "to": text(to), "place": words(b.place(c.remote.Addr())), "at": at(c.time)}, c.fact))
 		}
 	}
 	if len(out) == 0 {
-		return []Sentence{unknown("Unknown: no event of the story names a host.", "不明: ホストを示すイベントがありません。")}
+		return []finding{unknown("where.unknown")}
 	}
 	return out
 }

@@ -1,42 +1,39 @@
 package incident
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 )
 
-func (b *builder) why() []Sentence {
-	var out []Sentence
+func (b *builder) why() []finding {
+	var out []finding
 	e := b.out.Entry
 	if e.Route == unknownRouteName {
-		out = append(out, unknown("Entry route unknown: "+e.Stopped.Why.En+".", "侵入経路は不明: "+e.Stopped.Why.Ja+"。"))
+		f := unknown("why.entry-unknown")
+		f.about = about{"why": words(e.Stopped.Why)}
+		out = append(out, f)
 	} else {
 		var en, ja []string
-		s := Sentence{EventIDs: []string{}, Edges: []string{}, Basis: observed, Confidence: e.Confidence}
+		f := finding{id: "why.entry", basis: observed, confidence: e.Confidence}
 		for _, c := range e.Chain {
 			en, ja = append(en, c.Text.En), append(ja, c.Text.Ja)
-			s.EventIDs = append(s.EventIDs, c.EventIDs...)
+			f.cites = append(f.cites, c.EventIDs...)
 		}
 		if e.Route == "mail_link" || e.Route == "link" {
-			s.Basis = inferred
+			f.basis = inferred
 		}
-		s.Text = Said{En: "Entry route: " + e.Label.En + ": " + strings.Join(en, "; ") + ".", Ja: "侵入経路: " + e.Label.Ja + "。" + strings.Join(ja, "。") + "。"}
-		out = append(out, s)
-		w := s
-		w.Text = Said{En: "Weakness used: " + e.Weakness.En + " (seen at " + clock(b.reached.time) + ").", Ja: "突かれた弱点: " + e.Weakness.Ja + "（" + clock(b.reached.time) + "）。"}
-		w.EventIDs = []string{b.reached.id.String()}
-		w.Basis = inferred
-		out = append(out, w)
+		f.about = about{"route": words(e.Label), "chain": words{En: strings.Join(en, "; "), Ja: strings.Join(ja, "。")}}
+		out = append(out, f, finding{
+			id: "why.weakness", about: about{"weakness": words(e.Weakness), "at": at(b.reached.time)}, cites: []string{b.reached.id.String()}, basis: inferred, confidence: e.Confidence,
+		})
 	}
 	aims, told := 0, map[string]bool{}
 	for _, p := range b.members() {
 		if c := p.did().creds; len(c) > 0 && b.acted(p) && aims == 0 {
 			aims++
 			told["to take credentials"] = true
-			out = append(out, sentence(fmt.Sprintf("Likely aim: to take credentials (%s read at %s by %s).", c[0].text, clock(c[0].time), b.en(p)),
-				fmt.Sprintf("推定される目的: 認証情報の窃取（%s に %s が %s によって読み取られた）。", clock(c[0].time), c[0].text, b.ja(p)), inferred, medium, c[0].fact))
+			out = append(out, guess("why.aim-credentials", about{"file": text(c[0].text), "at": at(c[0].time), "who": who{p}}, c[0].fact))
 		}
 	}
 	for _, d := range b.dets {
@@ -47,10 +44,10 @@ func (b *builder) why() []Sentence {
 		told[aim.En] = true
 		f := fact{id: d.Event.ID, time: b.g.moment(d.Event)}
 		aims++
-		out = append(out, sentence(fmt.Sprintf("Likely aim: %s (%s, event of %s).", aim.En, d.Title.En, clock(f.time)), fmt.Sprintf("推定される目的: %s（%s、%s のイベント）。", aim.Ja, d.Title.In("ja"), clock(f.time)), inferred, medium, f))
+		out = append(out, guess("why.aim", about{"aim": words(aim), "title": titleOf(&d), "at": at(f.time)}, f))
 	}
 	if aims == 0 {
-		out = append(out, unknown("Aim unknown: nothing seen so far shows what was wanted.", "目的は不明: 狙いを示すものはまだ観測されていません。"))
+		out = append(out, unknown("why.aim-unknown"))
 	}
 	return out
 }
@@ -75,30 +72,25 @@ func aimOf(d detection.Detection) (Said, bool) {
 	return Said{}, false
 }
 
-func (b *builder) who() []Sentence {
-	out := []Sentence{unknown("Unknown: nothing recorded identifies the attacker; no attribution.", "不明: 攻撃者を特定できる記録はありません。特定には至っていません。")}
+func (b *builder) who() []finding {
+	out := []finding{unknown("who.unknown")}
 	e := b.out.Entry
-	if (e.Route == "exploited_service" || e.Route == "logon" || e.Route == "another_host") && len(e.Chain) > 0 {
-		said := Said{En: "The only outside mark: " + e.Chain[0].Text.En + "; an address is not an identity.", Ja: "外部につながる手掛かりは次の 1 件だけです: " + e.Chain[0].Text.Ja + "。アドレスだけでは誰かは分かりません。"}
-		if name := b.hostAt(b.from.Addr()); name != "" {
-			said = Said{En: "It came from inside: " + e.Chain[0].Text.En + "; look on " + name + " for who it was.", Ja: "内部のホストから来ています: " + e.Chain[0].Text.Ja + "。誰によるものかは " + name + " で調べてください。"}
-		}
-		cites := append([]string{}, e.Chain[0].EventIDs...)
-		if b.from.Addr().Unmap().IsLoopback() {
-			by, opened := b.openedHere()
-			said = Said{En: "It came from this very host: " + e.Chain[0].Text.En + "; nothing seen says which program opened that connection.", Ja: "同じホストの中から来ています: " + e.Chain[0].Text.Ja + "。その接続を開いたプログラムは観測されていません。"}
-			if by != nil {
-				said = Said{En: "It came from this very host: " + e.Chain[0].Text.En + "; " + b.en(by) + " had opened that connection.", Ja: "同じホストの中から来ています: " + e.Chain[0].Text.Ja + "。その接続を開いたのは " + b.ja(by) + "です。"}
-				cites = append(cites, opened.id.String())
-			}
-		}
-		s := Sentence{
-			Text:     said,
-			EventIDs: cites, Edges: []string{}, Basis: observed, Confidence: low,
-		}
-		out = append(out, s)
+	if e.Route != "exploited_service" && e.Route != "logon" && e.Route != "another_host" || len(e.Chain) == 0 {
+		return out
 	}
-	return out
+	first := e.Chain[0]
+	f := finding{id: "who.outside-mark", about: about{"step": words(first.Text)}, cites: append([]string{}, first.EventIDs...), basis: observed, confidence: low}
+	if name := b.hostAt(b.from.Addr()); name != "" {
+		f.id, f.about["host"] = "who.inside", text(name)
+	}
+	if b.from.Addr().Unmap().IsLoopback() {
+		f.id = "who.this-host"
+		if by, opened := b.openedHere(); by != nil {
+			f.id, f.about["who"] = "who.this-host-by", who{by}
+			f.cites = append(f.cites, opened.id.String())
+		}
+	}
+	return append(out, f)
 }
 
 // openedHere gives the program of the entry's own host that opened the connection which the entry began with: nearest in
