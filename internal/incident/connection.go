@@ -8,7 +8,11 @@ func (w *growth) hostToHost(from, to *proc, opened, taken fact) {
 	})
 }
 
-// peers follows a connection to the host that took it, and an accepted one to the host that opened it.
+// peers follows a connection to the host that took it, and an accepted one to the host that opened it. Both hosts told of the
+// same two addresses and ports within two minutes: that is proof, and it is the only edge between hosts. What the other side
+// did for it is what it started within ten seconds; without such a child, a listener that starts nothing is itself the other
+// end (a controller, nc taking a file), unless it serves many. A service that takes more than busyTaker connections cannot say
+// which of them made it do something.
 func (w *growth) peers(p *proc) {
 	for _, c := range p.did().conns {
 		e := w.g.across(p, c)
@@ -89,7 +93,8 @@ func startedBy(service *proc, at int64) *proc {
 	return out
 }
 
-// acceptBefore gives the last connection a service took within a minute before the time.
+// acceptBefore gives the last connection a service took within a minute before the time: slow pages exist, and an older
+// connection of a quiet service is more likely another visitor's.
 func acceptBefore(p *proc, at int64) *conn {
 	var out *conn
 	list := p.did().accepts
@@ -101,7 +106,8 @@ func acceptBefore(p *proc, at int64) *conn {
 	return out
 }
 
-// logons draws address → session → first process under an SSH server.
+// logons draws address → session → first process under an SSH server. The server is a hub, so that nothing else would lead
+// from the session to where it came from; the session is a thing of its own because screens and people name it.
 func (w *growth) logons() {
 	for _, p := range append([]*proc(nil), w.order...) {
 		if p.parent == nil || hubKind(p.parent) != hubSSH || hubKind(p) != notHub {

@@ -22,7 +22,9 @@ func sortFacts(l []fact) {
 	sort.SliceStable(l, func(i, j int) bool { return l[i].time < l[j].time })
 }
 
-// strength orders the edges into a node: rows follow the strongest.
+// strength orders the edges into a node: rows follow the strongest. A screen is a tree and a story is not, so that one of the
+// edges into a node must be its row. It is the one that says most about why the node is there: that cron ran it because of
+// this table says more than that cron started it.
 var strength = map[string]int{EdgeInjected: 2, EdgePiped: 3, EdgeSpawn: 4, EdgeLogon: 5, EdgeHandoff: 6, EdgeDownloaded: 7, EdgeWroteExec: 8, EdgeHostToHost: 9, EdgeScheduled: 10}
 
 // rows gives each node the row above it: the strongest edge into it that makes no circle.

@@ -9,7 +9,11 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-// candidate is one possible way in, best kind first.
+// candidate is one possible way in, best kind first. rank orders the kinds by how much their events say about the cause: a link
+// or an attachment in a mail names a message and a click (0, 1); a service names the connection (2); a log-on says that
+// somebody had the account (3), a download only that bytes came from there (4); where a program lay, or that a package or a
+// schedule started it, says how it got to run, not who brought it (5 to 7). Of one kind the earliest is told; the others stand
+// as alternatives.
 type candidate struct {
 	route, confidence string
 	rank              int
@@ -381,8 +385,8 @@ func (b *builder) byDownload() []candidate {
 	return out
 }
 
-// isFirst says that the story's earliest step is this run or the program that wrote its file: a download
-// in the middle of a story is no entry.
+// isFirst says that the story's earliest step is this run or the program that wrote its file: a download in the middle of a
+// story is a stage that the attacker fetched, and no way in.
 func (b *builder) isFirst(p *proc, f *fileNode) bool {
 	own := map[*proc]bool{p: true}
 	for _, w := range f.writers {

@@ -9,7 +9,8 @@ import (
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
-// assign gives a detection to the incident its process belongs to, or opens one.
+// assign gives a detection to the incident its process belongs to, or opens one. A finding below medium opens none: it waits
+// for one that it belongs to, for as long as an incident grows. People who are called for each low finding read none.
 func (f *floor) assign(det detection.Detection, now time.Time) {
 	p := f.graph.seed(det)
 	if p == nil {
@@ -196,7 +197,8 @@ func (f *floor) regrow(st *story) {
 	f.dirty[st.serial] = true
 }
 
-// claim makes what joined in a growth the members of a story; a story that has one of them already merges with it.
+// claim makes what joined in a growth the members of a story; a story that has one of them already merges with it, into the
+// older one: its id may stand in a ticket by now. A hub joins no story, so that two stories under one sshd never meet in it.
 func (f *floor) claim(st *story, w *growth) {
 	for _, p := range w.joined() {
 		if p.story == st.serial {
@@ -217,7 +219,9 @@ func (f *floor) claim(st *story, w *growth) {
 	}
 }
 
-// settleDirty regrows what changed until nothing merges any more, and takes waiting detections in.
+// settleDirty regrows what changed until nothing merges any more, and takes waiting detections in. A merged story has more
+// seeds and may reach a third one, hence the rounds; 16 are far more than chains of merges in one flush, and what is left is
+// dirty and comes next time.
 func (f *floor) settleDirty(now time.Time) []mergeOf {
 	var out []mergeOf
 	for range 16 {

@@ -5,7 +5,9 @@ import (
 	"sort"
 )
 
-// filesOf gives the files that an exec started, the script before its interpreter.
+// filesOf gives the files that an exec started, the script before its interpreter: who wrote the script is the answer, who
+// installed bash is not. The file with the number of the exec comes before one found by path: a path may have had another
+// file by then.
 func filesOf(p *proc, im *image) []*fileNode {
 	var out []*fileNode
 	if s := scriptOf(im); s != "" {
@@ -36,6 +38,7 @@ func writerBefore(p *proc, im *image) (*fileNode, *fileWrite) {
 	return nil, nil
 }
 
+// sameContent says that nothing speaks against the file being what ran: a number is given again, a digest is not.
 func sameContent(f *fileNode, im *image) bool {
 	if f.key == im.file && known(f.sha) && known(im.sha) {
 		return f.sha == im.sha
@@ -53,7 +56,9 @@ func lastWrite(f *fileNode, before int64) *fileWrite {
 	return out
 }
 
-// wroteBefore follows each image of p back to who wrote it.
+// wroteBefore follows each image of p back to who wrote it. Three writers are no cause: p itself; a package manager, which
+// wrote nearly everything that runs; and a browser, which writes for whoever clicked, so that the way goes on along the
+// address that brought this very file (viaBrowser).
 func (w *growth) wroteBefore(p *proc) {
 	for i := range p.images {
 		im := &p.images[i]
@@ -75,7 +80,8 @@ func (w *growth) wroteBefore(p *proc) {
 	}
 }
 
-// fileRun draws writer → file → process.
+// fileRun draws writer → file → process. By volume and number it is observed, by path alone inferred: between the write and
+// the run somebody may have put another file there.
 func (w *growth) fileRun(p *proc, ran fact, f *fileNode, wr *fileWrite) {
 	basis, conf := observed, high
 	why := Said{En: "the file that was written is the file that was run: same volume and file number", Ja: "書かれたファイルと実行されたファイルが同一（ボリュームとファイル番号が一致）"}
@@ -90,7 +96,10 @@ func (w *growth) fileRun(p *proc, ran fact, f *fileNode, wr *fileWrite) {
 	w.edge(link{kind: EdgeWroteExec, from: f, to: p, facts: []fact{wr.fact, ran}, basis: basis, confidence: conf, reason: why})
 }
 
-// viaBrowser goes on behind a running browser along named events only: this file, this URL, this stub.
+// viaBrowser goes on behind a running browser along named events only: this file, this URL, this stub. A browser is a hub,
+// nothing follows from it; but a person's click on a link is the way in that mail attacks use, and it is told by three events
+// that name the same address: a program was started with it, the browser asked for it, and then wrote the file. When several
+// addresses fit, each is one of several and none is certain: medium.
 func (w *growth) viaBrowser(p *proc, im *image, f *fileNode, wr *fileWrite, root *proc) {
 	hs := broughtBy(w.handoffs(p.host), root, wr.time)
 	sort.SliceStable(hs, func(i, j int) bool { return hs[i].start > hs[j].start })
@@ -207,7 +216,10 @@ func (w *growth) carried(p *proc) {
 	}
 }
 
-// download draws address or URL → file, when the writer had a connection open or just had one.
+// download draws address or URL → file, when the writer had a connection open or just had one. The kernel does not say which
+// bytes went where. With one open connection there is no other source, so that it counts as observed; with several, or with
+// one that was closed shortly before, it is inferred, and the last four are named: more is noise. Port 53 is a question about
+// a name, not a source. A second of slack allows for a lane whose estimate came late.
 func (w *growth) download(f *fileNode, wr *fileWrite) {
 	var open, before []conn
 	for _, c := range wr.by.did().conns {
@@ -252,7 +264,8 @@ func (w *growth) addr(a *activity, c conn) *addrNode {
 	return n
 }
 
-// ranLater follows what p wrote to the processes that ran it.
+// ranLater follows what p wrote to the processes that ran it: only if p was the last to write before the run, for else it ran
+// somebody else's bytes. What packages write is run by everybody.
 func (w *growth) ranLater(p *proc) {
 	if hubKind(p) == hubPackages {
 		return
@@ -289,7 +302,8 @@ func (w *growth) imageMatches(r *fileRun, f *fileNode) bool {
 	return true
 }
 
-// scheduled draws writer → item → process, in both directions.
+// scheduled draws writer → item → process, in both directions: the finding may be at the table or at what it ran, weeks later.
+// A run that nothing but the time ties to the item is only offered (weakRun): cron runs something each minute.
 func (w *growth) scheduled(p *proc) {
 	started := false
 	for _, q := range p.host.byScheduler {
@@ -326,6 +340,8 @@ func (w *growth) scheduled(p *proc) {
 	}
 }
 
+// injections takes who took control of p, and whom p took control of: what a process does after that is not its own. A hub
+// that was taken over is shown and brings nothing; else one injection into a desktop would take the desktop.
 func (w *growth) injections(p *proc) {
 	draw := func(from, to *proc, t touch) {
 		how := Said{En: "took control of it (" + t.how + ")", Ja: "そのプロセスを操作した（" + t.how + ")"}

@@ -18,7 +18,9 @@ type Limits struct {
 // A node takes about 1 KB (TestMemoryOfANode), so that all of them take about 200 MB.
 var defaultLimits = Limits{Nodes: 100_000, Total: 200_000, Age: 24 * time.Hour}
 
-// Bounds of what one process or file remembers; the newest are kept, the rest is counted.
+// Bounds of what one process or file remembers; the newest are kept, the rest is counted. Each is far above what the processes
+// of a story do and small enough that a process which does it all the time (a build's shell, a proxy) costs what one node may
+// cost. The first of a list stays when the newest push: the first write and the first connection are what a story cites.
 const (
 	maxImages  = 8
 	maxKids    = 8192
@@ -286,8 +288,9 @@ func (g *Graph) host(id event.HostID) *activity {
 	return a
 }
 
-// evict makes room: the oldest first, but never a living process that has living children, nor a member
-// of a story. Nodes that must stay go to the back of the queue.
+// evict makes room: the oldest first, but never a living process that has living children, nor a member of a story. Nodes that
+// must stay go to the back of the queue. It looks at 64 at most, so that one event costs the same on a full graph as on an
+// empty one.
 func (g *Graph) evict(a *activity) {
 	for tries := 0; tries < 64 && a.head < len(a.order); tries++ {
 		n := len(a.order) - a.head

@@ -2,7 +2,10 @@ package incident
 
 import "net/netip"
 
-// role says how a process belongs to a story.
+// role says how a process belongs to a story, and what follows from it. Growth that took everything that touches anything
+// ends with the whole host in one story: a desktop started the mail client, the terminal and the music. So a role is less
+// about the process than about its neighbours: whether they come along because it does. A process that is reached twice
+// keeps the stronger role, so that the order in which growth gets there does not matter.
 type role uint8
 
 const (
@@ -64,6 +67,8 @@ type itemPair struct {
 	run itemRun
 }
 
+// maxGrowth bounds what one growth looks at, in processes: far above what is shown, for who is shown is chosen among them,
+// and far below what makes the desk late for the other hosts. Full: growth ends there and the story says truncated.
 const maxGrowth = 4 * maxStoryNodes
 
 // grow finds what belongs to the seeds, over observed edges and inferred ones of at least medium
@@ -115,6 +120,8 @@ func (w *growth) join(p *proc, r role) {
 	w.queue = append(w.queue, p)
 }
 
+// edge draws a link once for two things and a kind; drawn again it only cites more. The two ends of a link find it each from
+// its own side, and what is found twice is one fact, not two.
 func (w *growth) edge(l link) {
 	k := [2]thing{l.from, l.to}
 	if have := w.linked[k][l.kind]; have != nil {
@@ -131,6 +138,8 @@ func (w *growth) edge(l link) {
 	w.links = append(w.links, n)
 }
 
+// addCited bounds what one link cites: eight events convince a reader as well as a thousand, and a story that cites
+// thousands cannot be asked of the store.
 func addCited(l []fact, f fact) []fact {
 	for _, x := range l {
 		if x.id == f.id {
@@ -143,6 +152,8 @@ func addCited(l []fact, f fact) []fact {
 	return append(l, f)
 }
 
+// visit follows every kind of edge from p in its role. Roles only grow, and p is visited again when its own did (join), so that
+// the order of what is followed here decides nothing.
 func (w *growth) visit(p *proc) {
 	r := w.role[p]
 	if r <= passage {
@@ -185,7 +196,19 @@ func (w *growth) down(p *proc) {
 	}
 }
 
-// up takes the parent, unless growth stops there.
+// up takes the parent, unless growth stops there. This is the one place that decides how far back a story goes, and each case
+// is one kind of parent that starts programs for several reasons:
+//
+//   - a service or a daemon serves many: it joins, so that the reader sees where the story came in, and brings nothing else;
+//   - so does a service's fork that runs a script, a page of the site: the page is of one request, the service is not;
+//   - from what joined in part only, and from a script of its own outside the system's folders, nothing goes up: who started
+//     it, a CI agent say, started others that have nothing to do with it;
+//   - a shell that somebody types into runs all that the person does that day;
+//   - a parent that is half an hour older than its child runs for many stories, whatever it is;
+//   - a shell that is fed its commands says of one of them nothing about the others;
+//   - with one rule's findings alone, a parent of many programs is not shown to be an attack by one of them.
+//
+// What is left is a program that started another one for a reason of its own: it is part of the same act, as a whole.
 func (w *growth) up(p *proc) {
 	q := p.parent
 	if q == nil || hubKind(q) != notHub {
@@ -232,10 +255,13 @@ func forkOfService(p *proc) bool {
 	return false
 }
 
-// longLived, in µs: a parent that old runs for many stories.
+// longLived, in µs: a parent that old runs for many stories. Half an hour is longer than what an attack needs from its first
+// program to the next, and shorter than what desktops, agents and screens live; a wrong cut here costs one edge that a person
+// sees above the story as context.
 const longLived = 30 * 60 * 1_000_000
 
-// bringsItself says that a listening process was written in our sight: a bind shell, not a service.
+// bringsItself says that a listening process was written in our sight: a bind shell, not a service. What a package manager
+// wrote is not meant: an upgraded web server is still a service.
 func bringsItself(p *proc) bool {
 	for i := range p.images {
 		if f, w := writerBefore(p, &p.images[i]); f != nil && w != nil && hubKind(w.by) == notHub {
@@ -245,7 +271,8 @@ func bringsItself(p *proc) bool {
 	return false
 }
 
-// context shows the ancestors above each first process, up to a hub.
+// context shows the ancestors above each first process, up to a hub: a reader asks first where something stands. They do not
+// join, so that two stories of one desktop stay two.
 func (w *growth) context() {
 	for _, p := range append([]*proc(nil), w.order...) {
 		if w.role[p] < passage {
@@ -264,7 +291,8 @@ func (w *growth) context() {
 	}
 }
 
-// spawns draws parent → child between all that is shown.
+// spawns draws parent → child between all that is shown, at the end: who is shown is known only then. A child without an
+// event of its beginning gets no edge: that somebody named its parent later proves nothing that could be cited.
 func (w *growth) spawns() {
 	for _, p := range w.order {
 		q := p.parent

@@ -32,6 +32,9 @@ func (h *handoff) giver() (*proc, fact) {
 	return h.stub, h.stub.last().fact
 }
 
+// The windows are wide, because names decide and not nearness: a browser that asks for the host of the address within ten
+// seconds was given it, or somebody else asked for the same host (rivals). A person may look at a save dialogue for minutes.
+// A browser that hands over ends at once; 15 s allow for a busy host.
 const (
 	handoffWindow  = 10_000_000  // µs in which the browser asks for the host
 	downloadWindow = 300_000_000 // µs after the connection in which a download may begin
@@ -82,7 +85,7 @@ func browserRoot(p *proc) *proc {
 	return p
 }
 
-// browserGroup is the root and its own helpers.
+// browserGroup is the root and its own helpers: the network is in another process than the window.
 func browserGroup(root *proc) []*proc {
 	out := []*proc{root}
 	for i := 0; i < len(out) && len(out) < 256; i++ {
@@ -178,7 +181,8 @@ func wroteFiles(p *proc) bool {
 	return false
 }
 
-// asked gives the events by which a browser asked for a host within the window.
+// asked gives the events by which a browser asked for a host within the window. A browser that has the name or the connection
+// already asks for nothing: then there is no evidence, and the hand-off is offered as related only.
 func asked(group []*proc, host string, port uint16, from int64) []fact {
 	var names, conns []fact
 	ip, ipErr := netip.ParseAddr(host)

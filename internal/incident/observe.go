@@ -46,7 +46,8 @@ func (g *Graph) Add(s event.Stamped) bool {
 	return len(a.touched) > 0
 }
 
-// touch notes that the story of p may have changed.
+// touch notes that the story of p may have changed. The desk grows again only what was touched: with thousands of events a
+// second on a host, growing each story for each event is what it cannot do.
 func (a *activity) touch(p *proc) {
 	if p.story == 0 || len(a.touched) >= maxFacts {
 		return
@@ -115,6 +116,8 @@ func (g *Graph) fill(p *proc, who *event.Process) {
 	set(&p.container, who.ContainerID)
 }
 
+// adopt makes one process the parent of another. The first parent that is stated stays, and no circle is closed: a host may
+// say anything, and each walk up relies on an end.
 func (a *activity) adopt(parent, kid *proc) {
 	if parent == kid || kid.parent == parent {
 		return

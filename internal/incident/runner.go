@@ -10,6 +10,10 @@ import (
 // is fed by a pipe) is no attack because one of them is. It joins, but brings only what was found, or has an edge to
 // what was found; the rest is counted. Which findings belong to one story must not depend on how many programs ran by
 // the time one looks: so its number of programs decides only what is shown (role runner, not pruned).
+//
+// 16 with one rule alone is lower than 64 because then there is one sign of an attack, not two. Who changes a number runs
+// TestOddActStaysSmallUnderEveryRunner and TestAttackUnderEveryRunnerIsWhole, which pull in opposite directions over the ways
+// to run many programs in testdata/runners.txtar.
 const (
 	aloneBelow = 16 // programs below a parent from which, with one rule's findings alone, it is a runner
 	manyBelow  = 64 // programs below
@@ -111,7 +115,8 @@ func (im *image) bareShell() (bare, interactive bool) {
 	return true, interactive
 }
 
-// isTypedAt says that somebody gives p its commands one by one: at a terminal, or over a connection.
+// isTypedAt says that somebody gives p its commands one by one: at a terminal, or over a connection. However many they are,
+// one hand gives them: it is no runner.
 func isTypedAt(p *proc) bool {
 	if bare, _ := p.last().bareShell(); !bare {
 		return false
@@ -153,7 +158,8 @@ func isDaemon(p *proc) bool {
 	return im.on().inSystemFolder(file) && !bringsItself(p)
 }
 
-// hidden says that p ran from no file that is there.
+// hidden says that p ran from no file that is there: nobody installs a program so, and what feeds a shell from there is the
+// payload, not an agent.
 func hidden(p *proc) bool { im := p.last(); return im.memory || im.deleted }
 
 // kidsByImage tells what p started before it became the program that it runs now from what it started since. A log-on

@@ -73,7 +73,8 @@ func (a *activity) scheduledRun(p *proc) {
 	}
 }
 
-// ranBy says whether p was started for the item.
+// ranBy says whether p was started for the item. It is asked when a story grows, never when the run is told: the write may be
+// told later.
 func (it *item) ranBy(p *proc) (itemRun, bool) {
 	im := p.last()
 	if p.gone || !im.known() || im.time <= it.write.time {
@@ -94,6 +95,10 @@ func schedulerOf(p *proc) *proc {
 	return nil
 }
 
+// matches says what ties a run to the item, by kind. A unit's control group carries its name: certain. A table's lines are not
+// in the event of its write (the sensor reads no content), so that a run is tied by what it ran: a file that the writer's own
+// people made, up to a minute after the table, or a command that the writer named on its own command line. With neither, a
+// run by the scheduler after the write is low: offered, not joined.
 func (it *item) matches(p *proc, boss *proc) (itemRun, bool) {
 	im := p.last()
 	switch it.kind {

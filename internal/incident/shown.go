@@ -6,7 +6,9 @@ import (
 )
 
 // choose gives the processes to show: all, or the most telling ones of a large story. What is left out is counted at the
-// nearest process above it that is shown.
+// nearest process above it that is shown. It weighs by what a reader looks for: what was found, by its severity, far above
+// all; the way from the first step to it; then what has an edge of another kind than spawn. Of equals the earlier one, so that
+// a story that grows at its end keeps its beginning.
 func (b *builder) choose() map[*proc]bool {
 	keep := make(map[*proc]bool, min(len(b.w.order), maxShown))
 	b.out.Truncated = b.w.full || len(b.w.order) > maxShown
