@@ -3,13 +3,16 @@ package access
 import (
 	"context"
 	"time"
+
+	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
 // Session is a signed-in user. What a caller gets is a copy.
 type Session struct {
-	Hash Hash
-	User UserID
-	Name string // of the user
+	Hash   Hash
+	Tenant tenant.ID // of the user
+	User   UserID
+	Name   string // of the user
 
 	created, used time.Time // with the monotonic clock: a wall clock that jumps neither ends a session nor keeps it
 }
@@ -45,7 +48,7 @@ func (d *Desk) open(ctx context.Context, u User, device, peer string) (Opened, e
 		return Opened{}, err
 	}
 	now := d.now()
-	o.Session = Session{Hash: hashOf("session", o.Token), User: u.ID, Name: u.Name, created: now, used: now}
+	o.Session = Session{Hash: hashOf("session", o.Token), Tenant: u.Tenant, User: u.ID, Name: u.Name, created: now, used: now}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var eldest *Session

@@ -50,7 +50,7 @@ func (s api) SetIncidentState(ctx context.Context, q *connect.Request[consolev1.
 	}
 	var r *consolev1.Incident
 	err := s.noted(ctx, "incident."+q.Msg.GetState(), q.Msg.GetId(), func(by string) (err error) {
-		r, err = s.back.Incidents.SetIncidentState(ctx, s.access.Tenant(), q.Msg, by)
+		r, err = s.back.Incidents.SetIncidentState(ctx, tenantOf(ctx), q.Msg, by)
 		return err
 	})
 	if err != nil {
@@ -67,7 +67,7 @@ func (s api) AddIncidentNote(ctx context.Context, q *connect.Request[consolev1.A
 	}
 	var r *consolev1.Incident
 	err := s.noted(ctx, "incident.note", q.Msg.GetId(), func(by string) (err error) {
-		r, err = s.back.Incidents.AddIncidentNote(ctx, s.access.Tenant(), q.Msg.GetId(), q.Msg.GetText(), by)
+		r, err = s.back.Incidents.AddIncidentNote(ctx, tenantOf(ctx), q.Msg.GetId(), q.Msg.GetText(), by)
 		return err
 	})
 	if err != nil {
@@ -84,7 +84,7 @@ func (s api) SubmitCommand(ctx context.Context, q *connect.Request[consolev1.Sub
 	}
 	var r *consolev1.Action
 	err := s.noted(ctx, "command.submit", q.Msg.GetIncidentId(), func(by string) (err error) {
-		r, err = s.back.Actions.Submit(ctx, s.access.Tenant(), q.Msg, by)
+		r, err = s.back.Actions.Submit(ctx, tenantOf(ctx), q.Msg, by)
 		return err
 	})
 	if err != nil {
@@ -104,7 +104,7 @@ func (s api) ConfirmExpiry(ctx context.Context, _ *connect.Request[consolev1.Con
 	}
 	var m *consolev1.Store
 	err := s.noted(ctx, "store.expire", "", func(string) (err error) {
-		m, err = s.back.Overview.ConfirmExpiry(ctx, s.access.Tenant())
+		m, err = s.back.Overview.ConfirmExpiry(ctx, tenantOf(ctx))
 		return err
 	})
 	if err != nil {
@@ -120,7 +120,7 @@ func (s api) SetOperatorList(ctx context.Context, q *connect.Request[consolev1.S
 	}
 	var generation uint64
 	err := s.noted(ctx, "operators.set", "", func(by string) (err error) {
-		generation, err = s.back.Actions.SetOperatorList(ctx, s.access.Tenant(), q.Msg.GetList(), by)
+		generation, err = s.back.Actions.SetOperatorList(ctx, tenantOf(ctx), q.Msg.GetList(), by)
 		return err
 	})
 	if err != nil {
@@ -153,7 +153,7 @@ func (s api) CreateEnrolToken(ctx context.Context, q *connect.Request[consolev1.
 	}
 	r := new(consolev1.CreateEnrolTokenResponse)
 	err := s.noted(ctx, "enrol.token", "", func(by string) (err error) {
-		r.Token, r.Entry, err = s.back.Hosts.CreateEnrolToken(ctx, s.access.Tenant(), uses, life, q.Msg.GetRecording(), by)
+		r.Token, r.Entry, err = s.back.Hosts.CreateEnrolToken(ctx, tenantOf(ctx), uses, life, q.Msg.GetRecording(), by)
 		return err
 	})
 	if err != nil {
@@ -173,7 +173,7 @@ func (s api) RevokeHost(ctx context.Context, q *connect.Request[consolev1.Revoke
 	}
 	var r *consolev1.Host
 	err = s.noted(ctx, "host.revoke", h.String(), func(by string) (err error) {
-		r, err = s.back.Hosts.RevokeHost(ctx, s.access.Tenant(), h, by)
+		r, err = s.back.Hosts.RevokeHost(ctx, tenantOf(ctx), h, by)
 		return err
 	})
 	if err != nil {

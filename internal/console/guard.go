@@ -40,8 +40,18 @@ func actorOf(ctx context.Context) (actor, bool) {
 }
 
 func (s *Server) with(r *http.Request, a actor) *http.Request {
-	ctx := tenant.With(context.WithValue(r.Context(), actorKey{}, a), s.access.Tenant())
-	return r.WithContext(ctx)
+	id := a.session.Tenant
+	if a.local { // who may open the data folder is of the tenant that it was made for
+		id = s.access.Tenant()
+	}
+	return r.WithContext(tenant.With(context.WithValue(r.Context(), actorKey{}, a), id))
+}
+
+// tenantOf gives the tenant of a call: the session's, or that of the admin socket. A call without one reads nothing: the
+// zero tenant has nothing.
+func tenantOf(ctx context.Context) tenant.ID {
+	id, _ := tenant.From(ctx)
+	return id
 }
 
 // guard refuses calls that did not come to this address or came from another page, and bounds what a

@@ -13,7 +13,7 @@ func (s api) GetQuarantine(ctx context.Context, _ *connect.Request[consolev1.Get
 	if s.back.Overview == nil {
 		return nil, errNoPart
 	}
-	m, err := s.back.Overview.Quarantine(ctx, s.access.Tenant())
+	m, err := s.back.Overview.Quarantine(ctx, tenantOf(ctx))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -27,7 +27,7 @@ func (s api) RetryQuarantine(ctx context.Context, q *connect.Request[consolev1.R
 	}
 	var m *consolev1.Quarantine
 	err := s.noted(ctx, "quarantine.retry", q.Msg.GetId(), func(string) (err error) {
-		m, err = s.back.Overview.Retry(ctx, s.access.Tenant(), q.Msg.GetId())
+		m, err = s.back.Overview.Retry(ctx, tenantOf(ctx), q.Msg.GetId())
 		return err
 	})
 	if err != nil {

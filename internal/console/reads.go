@@ -36,7 +36,7 @@ func (s api) GetHome(ctx context.Context, _ *connect.Request[consolev1.GetHomeRe
 	if s.back.Overview == nil {
 		return nil, errNoPart
 	}
-	h, err := s.back.Overview.Home(ctx, s.access.Tenant())
+	h, err := s.back.Overview.Home(ctx, tenantOf(ctx))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -48,7 +48,7 @@ func (s api) Diagnose(ctx context.Context, q *connect.Request[consolev1.Diagnose
 	if s.back.Overview == nil {
 		return nil, errNoPart
 	}
-	c, err := s.back.Overview.Diagnose(ctx, s.access.Tenant(), q.Msg.GetNotify(), q.Msg.GetDeep())
+	c, err := s.back.Overview.Diagnose(ctx, tenantOf(ctx), q.Msg.GetNotify(), q.Msg.GetDeep())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -60,7 +60,7 @@ func (s api) GetStore(ctx context.Context, _ *connect.Request[consolev1.GetStore
 	if s.back.Overview == nil {
 		return nil, errNoPart
 	}
-	m, err := s.back.Overview.Store(ctx, s.access.Tenant())
+	m, err := s.back.Overview.Store(ctx, tenantOf(ctx))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -72,7 +72,7 @@ func (s api) ListHosts(ctx context.Context, _ *connect.Request[consolev1.ListHos
 	if s.back.Hosts == nil {
 		return nil, errNoPart
 	}
-	h, err := s.back.Hosts.Hosts(ctx, s.access.Tenant())
+	h, err := s.back.Hosts.Hosts(ctx, tenantOf(ctx))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -85,7 +85,7 @@ func (s api) ListDetections(ctx context.Context, q *connect.Request[consolev1.Li
 		return nil, errNoPart
 	}
 	q.Msg.Limit = uint32(atMost(q.Msg.GetLimit(), 200, maxRows))
-	r, err := s.back.Detections.Detections(ctx, s.access.Tenant(), q.Msg)
+	r, err := s.back.Detections.Detections(ctx, tenantOf(ctx), q.Msg)
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -97,7 +97,7 @@ func (s api) ListRules(ctx context.Context, _ *connect.Request[consolev1.ListRul
 	if s.back.Detections == nil {
 		return nil, errNoPart
 	}
-	r, err := s.back.Detections.Rules(ctx, s.access.Tenant())
+	r, err := s.back.Detections.Rules(ctx, tenantOf(ctx))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -110,7 +110,7 @@ func (s api) ListIncidents(ctx context.Context, q *connect.Request[consolev1.Lis
 		return nil, errNoPart
 	}
 	q.Msg.Limit = uint32(atMost(q.Msg.GetLimit(), 200, maxRows))
-	r, err := s.back.Incidents.Incidents(ctx, s.access.Tenant(), q.Msg)
+	r, err := s.back.Incidents.Incidents(ctx, tenantOf(ctx), q.Msg)
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -122,7 +122,7 @@ func (s api) GetIncident(ctx context.Context, q *connect.Request[consolev1.GetIn
 	if s.back.Incidents == nil {
 		return nil, errNoPart
 	}
-	i, err := s.back.Incidents.Incident(ctx, s.access.Tenant(), q.Msg.GetId())
+	i, err := s.back.Incidents.Incident(ctx, tenantOf(ctx), q.Msg.GetId())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -140,7 +140,7 @@ func (s api) GetTree(ctx context.Context, q *connect.Request[consolev1.GetTreeRe
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	t, err := s.back.Events.Tree(ctx, s.access.Tenant(), ref, atMost(q.Msg.GetDepth(), 16, maxDepth), atMost(q.Msg.GetLimit(), 500, maxNodes))
+	t, err := s.back.Events.Tree(ctx, tenantOf(ctx), ref, atMost(q.Msg.GetDepth(), 16, maxDepth), atMost(q.Msg.GetLimit(), 500, maxNodes))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -152,7 +152,7 @@ func (s api) ListEvents(ctx context.Context, q *connect.Request[consolev1.ListEv
 	if s.back.Events == nil {
 		return nil, errNoPart
 	}
-	ask, err := s.eventQuery(q.Msg)
+	ask, err := s.eventQuery(ctx, q.Msg)
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
@@ -176,8 +176,8 @@ func (s api) ListEvents(ctx context.Context, q *connect.Request[consolev1.ListEv
 	return connect.NewResponse(r), nil
 }
 
-func (s api) eventQuery(m *consolev1.ListEventsRequest) (EventQuery, error) {
-	q := EventQuery{Tenant: s.access.Tenant(), From: m.GetFrom(), To: m.GetTo(), Limit: atMost(m.GetLimit(), 200, maxEvents)}
+func (s api) eventQuery(ctx context.Context, m *consolev1.ListEventsRequest) (EventQuery, error) {
+	q := EventQuery{Tenant: tenantOf(ctx), From: m.GetFrom(), To: m.GetTo(), Limit: atMost(m.GetLimit(), 200, maxEvents)}
 	if len(m.GetIds()) > maxIDs {
 		return q, fmt.Errorf("%d event ids are more than %d: ask in parts", len(m.GetIds()), maxIDs)
 	}
@@ -226,7 +226,7 @@ func (s api) ListActions(ctx context.Context, q *connect.Request[consolev1.ListA
 	if s.back.Actions == nil {
 		return nil, errNoPart
 	}
-	a, err := s.back.Actions.Actions(ctx, s.access.Tenant(), atMost(q.Msg.GetLimit(), 100, maxRows), q.Msg.GetId())
+	a, err := s.back.Actions.Actions(ctx, tenantOf(ctx), atMost(q.Msg.GetLimit(), 100, maxRows), q.Msg.GetId())
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -238,7 +238,7 @@ func (s api) GetAuthority(ctx context.Context, _ *connect.Request[consolev1.GetA
 	if s.back.Actions == nil {
 		return nil, errNoPart
 	}
-	r, err := s.back.Actions.Authority(ctx, s.access.Tenant())
+	r, err := s.back.Actions.Authority(ctx, tenantOf(ctx))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
@@ -250,7 +250,7 @@ func (s api) ListEnrolTokens(ctx context.Context, _ *connect.Request[consolev1.L
 	if s.back.Hosts == nil {
 		return nil, errNoPart
 	}
-	t, err := s.back.Hosts.EnrolTokens(ctx, s.access.Tenant())
+	t, err := s.back.Hosts.EnrolTokens(ctx, tenantOf(ctx))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}

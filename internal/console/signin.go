@@ -9,6 +9,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/access"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
+	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
 // signIn implements consolev1connect.SignInHandler.
@@ -60,21 +61,21 @@ func (s signIn) Close(ctx context.Context, q *connect.Request[consolev1.CloseReq
 // Who tells whose session this is. It gives no secret: a caller that has none gets none.
 func (s signIn) Who(ctx context.Context, q *connect.Request[consolev1.WhoRequest]) (*connect.Response[consolev1.SessionResponse], error) {
 	if a, ok := actorOf(ctx); ok && a.local {
-		return connect.NewResponse(s.describe(a.name)), nil
+		return connect.NewResponse(s.describe(a.name, tenantOf(ctx))), nil
 	}
 	session, err := s.access.Session(bearer(q.Header()))
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	return connect.NewResponse(s.describe(session.Name)), nil
+	return connect.NewResponse(s.describe(session.Name, session.Tenant)), nil
 }
 
-func (s signIn) describe(name string) *consolev1.SessionResponse {
-	return &consolev1.SessionResponse{User: name, TenantId: s.access.Tenant().String(), TenantName: s.tenant, Version: s.version}
+func (s signIn) describe(name string, t tenant.ID) *consolev1.SessionResponse {
+	return &consolev1.SessionResponse{User: name, TenantId: t.String(), TenantName: s.tenant, Version: s.version}
 }
 
 func (s signIn) opened(o access.Opened) *connect.Response[consolev1.SessionResponse] {
-	r := s.describe(o.Name)
+	r := s.describe(o.Name, o.Tenant)
 	r.Token, r.Device = o.Token, o.Device
 	return connect.NewResponse(r)
 }

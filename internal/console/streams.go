@@ -103,7 +103,7 @@ func (s api) TailEvents(ctx context.Context, q *connect.Request[consolev1.TailEv
 	}
 	return s.stream(ctx, func(ctx context.Context) error {
 		backlog := min(int(q.Msg.GetBacklog()), tapBacklog)
-		return s.tap.follow(ctx, s.access.Tenant(), host, kinds, backlog, func(events []event.Stamped, skipped int) error {
+		return s.tap.follow(ctx, tenantOf(ctx), host, kinds, backlog, func(events []event.Stamped, skipped int) error {
 			if skipped > 0 {
 				n := strconv.Itoa(skipped)
 				r := &consolev1.EventRow{Kind: kindSkipped, Fields: map[string]string{"count": n}, Line: &consolev1.Said{
@@ -132,7 +132,7 @@ func (s api) row(ctx context.Context, e event.Stamped) *consolev1.EventRow {
 		Line: &consolev1.Said{En: said.En, Ja: said.Ja}, Fields: map[string]string{},
 	}
 	if s.back.Hosts != nil {
-		r.Hostname = s.back.Hosts.Hostname(ctx, s.access.Tenant(), e.ID.Host)
+		r.Hostname = s.back.Hosts.Hostname(ctx, tenantOf(ctx), e.ID.Host)
 	}
 	if (e.Event.Actor.Key != event.Key{}) {
 		r.Process = event.Ref{Host: e.ID.Host, Key: e.Event.Actor.Key}.String()
