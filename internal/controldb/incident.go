@@ -202,7 +202,8 @@ func (s *Incidents) Incidents(ctx context.Context, t tenant.ID, q incident.Query
 	}
 	words := strings.Fields(q.Text)
 	for _, w := range words[:min(len(words), maxSearchWords)] {
-		like(`(title_en || ' ' || title_ja || ' ' || hostnames || ' ' || user_name || ' ' || owner || ' ' || entry_en || ' ' || entry_ja || ' ' || reason || ' ' || verdict || ' ' || incident_id || ' ' || attack)`, w)
+		// What hosts make stands last: LIKE ends at a NUL, which would hide all that stands after it.
+		like(`(incident_id || ' ' || verdict || ' ' || attack || ' ' || owner || ' ' || hostnames || ' ' || reason || ' ' || title_ja || ' ' || title_en || ' ' || entry_ja || ' ' || entry_en || ' ' || user_name)`, w)
 	}
 	var total int
 	if err := s.db.read.QueryRowContext(ctx, `SELECT COUNT(*) `+where, args...).Scan(&total); err != nil {

@@ -269,6 +269,17 @@ func incidentList(c subject) {
 		}
 		same(t, "open", must[map[detection.Severity]int](t)(s.Incidents.OpenIncidentCounts(t.Context(), a)), map[detection.Severity]int{detection.Critical: 1, detection.High: 1})
 	})
+	c.that("a NUL that a host made hides no word of ours", func(t *testing.T, s Stores) {
+		k := story(newTenant(), 5)
+		k.Row.User, k.Row.Title, k.Row.Hostnames = hostile, incident.Said{En: "Title", Ja: "題"}, []string{hostile}
+		keep(t, s, k)
+		check(t, s.Incidents.SetIncidentState(t.Context(), k.Row.Tenant, k.Row.ID, "", "mika", incident.Change{At: 9, State: incident.StateClosed, Verdict: "BTP", Text: "agreed"}))
+		for _, q := range []incident.Query{{Text: k.Row.ID.String()}, {Text: "mika"}, {Text: "btp"}, {Text: "agreed"}, {Text: "title 題"}, {Text: "T1059"}, {Text: "ssh"}, {Host: hostile}} {
+			if _, total, err := s.Incidents.Incidents(t.Context(), k.Row.Tenant, q); err != nil || total != 1 {
+				t.Errorf("Incidents(%+v) = %d, %v; want 1", q, total, err)
+			}
+		}
+	})
 	c.that("no incident of another tenant is listed or counted", func(t *testing.T, s Stores) {
 		keep(t, s, story(newTenant(), 1))
 		for _, other := range []tenant.ID{newTenant(), {}} {

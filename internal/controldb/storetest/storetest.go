@@ -76,7 +76,7 @@ func Run(t *testing.T, open Opener) {
 		"detections": detections, "detection queue": detectionQueue, "positions": positions,
 		"stories": stories, "verdicts": verdicts, "incident list": incidentList,
 		"seals": seals, "segments": segments, "settled": settled,
-		"outbox": outbox, "quarantine": quarantine,
+		"outbox": outbox, "quarantine": quarantine, "the same ids in two tenants": apart,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
