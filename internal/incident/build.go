@@ -1,12 +1,9 @@
 package incident
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"sort"
-	"strings"
 
 	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
@@ -78,17 +75,8 @@ func newBuilder(g *Graph, dets []detection.Detection, c Context) *builder {
 			b.by[p] = append(b.by[p], d)
 		}
 	}
-	b.w = g.grow(seeds, rulesOf(b.dets))
+	b.w = grow(g, seeds, rulesOf(b.dets))
 	return b
-}
-
-// seed gives the process a detection is about; nil when none is named or it was given up.
-func (g *Graph) seed(d detection.Detection) *proc {
-	a := g.hosts[d.Event.ID.Host]
-	if a == nil || d.Event.Event == nil {
-		return nil
-	}
-	return a.procs[d.Event.Event.Actor.Key]
 }
 
 func (b *builder) hostName(a *activity) string {
@@ -109,11 +97,6 @@ func (b *builder) ref(x thing) string {
 		b.refs[x] = r
 	}
 	return r
-}
-
-func digest(part ...string) string {
-	h := sha256.Sum256([]byte(strings.Join(part, "\x00")))
-	return hex.EncodeToString(h[:8])
 }
 
 func (b *builder) story() Story {
@@ -146,14 +129,6 @@ func (b *builder) story() Story {
 	b.out.Answers = b.answers()
 	b.dropIdleContext()
 	return b.out
-}
-
-func (l *link) time() int64 {
-	var t int64
-	for _, f := range l.facts {
-		t = max(t, f.time)
-	}
-	return t
 }
 
 func (b *builder) horizon() {
@@ -237,4 +212,13 @@ func (b *builder) related() {
 			EventIDs: []string{r.it.write.id.String(), r.run.id.String()},
 		})
 	}
+}
+
+// rulesOf counts the rules behind detections: one rule many times is one reason.
+func rulesOf(dets []detection.Detection) int {
+	seen := map[string]bool{}
+	for i := range dets {
+		seen[dets[i].RuleID] = true
+	}
+	return len(seen)
 }

@@ -4,7 +4,7 @@ package incident
 func (w *growth) hostToHost(from, to *proc, opened, taken fact) {
 	w.edge(link{
 		kind: EdgeHostToHost, from: from, to: to, facts: []fact{opened, taken}, basis: observed, confidence: high,
-		reason: Said{En: "the connection one host opened is the connection the other took", Ja: "一方のホストが開いた接続と他方が受けた接続が一致"},
+		reason: "same-connection",
 	})
 }
 
@@ -124,11 +124,11 @@ func (w *growth) logons() {
 		}
 		w.edge(link{
 			kind: EdgeLogon, from: w.addr(p.host, *acc), to: s, facts: facts[:1], basis: observed, confidence: high,
-			reason: Said{En: "the SSH server took this connection and started the session", Ja: "SSH サーバーがこの接続を受けてセッションを開始した"},
+			reason: "server-took",
 		})
 		w.edge(link{
 			kind: EdgeLogon, from: s, to: p, facts: facts, basis: observed, confidence: high,
-			reason: Said{En: "first process of the session", Ja: "セッションの最初のプロセス"},
+			reason: "first-of-session",
 		})
 	}
 }

@@ -398,7 +398,7 @@ func (d *Desk) flushTenant(ctx context.Context, t tenant.ID, fresh []detection.D
 // write builds the story and keeps it.
 func (d *Desk) write(ctx context.Context, f *floor, st *story, c Context, now time.Time) error {
 	d.mu.Lock()
-	first, last := reach(st)
+	first, last := extent(st)
 	d.mu.Unlock()
 	var holes []Hole
 	if d.o.Coverage != nil {
@@ -466,9 +466,9 @@ func (f *floor) tell(st *story, c Context, now time.Time) Story {
 	b := storyBuilder(f.graph, st, c)
 	s := b.story()
 	if len(s.Nodes) == 0 {
-		b.hostOnly(&s)
+		hostOnly(b, &s)
 	}
-	b.row(&st.row, &s, st, now)
+	fillRow(b, &st.row, &s, st, now)
 	if st.flood {
 		st.row.nameFlood(&s)
 	}
@@ -490,7 +490,7 @@ func (st *story) on(h event.HostID) bool {
 	return false
 }
 
-func reach(st *story) (first, last int64) {
+func extent(st *story) (first, last int64) {
 	for _, x := range st.dets {
 		at := when(x.Event.Event)
 		if first == 0 || at < first {

@@ -8,17 +8,21 @@
 // Activity is what a host did, whatever anybody thinks of it: processes, files, connections, and which file had which path
 // when. It is fed with events in any order of their lanes and judges nothing. What we know of programs and paths is a table
 // for each operating system (platform.go, linux.go).
-// [graph.go observe.go file.go place.go peer.go order.go hub.go platform.go linux.go text.go]
+// [graph observe process file place item peer order hub platform linux thing text]
 //
 // Join is how a story grows: from the processes that rules found, over edges, each process in a role that says what follows
-// from it. It draws an edge only from events that it names. [grow.go follow.go runner.go handoff.go schedule.go connection.go]
+// from it. It draws an edge only from events that it names, for a reason that is in no language.
+// [link grow follow runner handoff schedule connection]
 //
 // Story is what is told of a growth: nodes, rows, edges, the way in, and the answers as findings in no language; last of all,
-// words (finding_words.go, words.go).
-// [build.go node.go edge.go shown.go entry.go step.go stopped.go finding.go answers.go where.go why.go]
+// words (finding_words.go, reason.go, words.go).
+// [story build node edge shown entry step stopped finding answers where why finding_words reason words]
 //
 // The desk takes events and detections in from many goroutines, gives each detection to a story, merges stories that meet,
-// and writes what changed. Only it has a lock. [desk.go floor.go crowd.go related.go read.go verdict.go]
+// and writes what changed. Only it has a lock.
+// [incident desk floor crowd row related read store verdict]
+//
+// A room uses those before it, never one after it: TestRooms reads the lists above.
 //
 // # An example
 //

@@ -8,7 +8,7 @@ func (b *builder) edges(keep map[*proc]bool) {
 			continue
 		}
 		from, to := b.ref(l.from), b.ref(l.to)
-		e := Edge{ID: "edge-" + digest(l.kind, from, to), Kind: l.kind, From: from, To: to, EventIDs: []string{}, Basis: l.basis, Confidence: l.confidence, Reason: l.reason, Time: l.time(), Version: edgeCodeVersion}
+		e := Edge{ID: "edge-" + digest(l.kind, from, to), Kind: l.kind, From: from, To: to, EventIDs: []string{}, Basis: l.basis, Confidence: l.confidence, Reason: reasonOf(l), Time: l.time(), Version: edgeCodeVersion}
 		sortFacts(l.facts)
 		for _, f := range l.facts {
 			e.EventIDs = append(e.EventIDs, f.id.String())
@@ -16,10 +16,6 @@ func (b *builder) edges(keep map[*proc]bool) {
 		b.id[l] = e.ID
 		b.out.Edges = append(b.out.Edges, e)
 	}
-}
-
-func sortFacts(l []fact) {
-	sort.SliceStable(l, func(i, j int) bool { return l[i].time < l[j].time })
 }
 
 // strength orders the edges into a node: rows follow the strongest. A screen is a tree and a story is not, so that one of the

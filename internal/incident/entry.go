@@ -140,8 +140,6 @@ func (c *candidate) add(s ChainStep, f fact) {
 	c.facts = append(c.facts, f)
 }
 
-func (r role) joined() bool { return r >= pruned }
-
 func writeIn(l *link, f *fileNode) fact {
 	for _, x := range l.facts {
 		for _, w := range f.writers {

@@ -69,7 +69,7 @@ func (f *floor) joins(p *proc) (into *story, grown *growth) {
 		st.members = append(st.members, p)
 		return st, nil
 	}
-	grown = f.graph.reach([]*proc{p}, 1)
+	grown = reach(f.graph, []*proc{p}, 1)
 	for _, q := range grown.joined() {
 		if st := f.open[q.story]; q.story != 0 && st != nil && (into == nil || st.serial < into.serial) {
 			into = st
@@ -152,26 +152,6 @@ func (f *floor) add(st *story, det detection.Detection) {
 	f.dirty[st.serial] = true
 }
 
-// joined gives the processes that joined a story, not those shown for orientation.
-func (w *growth) joined() []*proc {
-	var out []*proc
-	for _, p := range w.order {
-		if w.role[p] >= pruned {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// rulesOf counts the rules behind detections: one rule many times is one reason.
-func rulesOf(dets []detection.Detection) int {
-	seen := map[string]bool{}
-	for i := range dets {
-		seen[dets[i].RuleID] = true
-	}
-	return len(seen)
-}
-
 func (f *floor) seeds(st *story) []*proc {
 	var out []*proc
 	seen := map[*proc]bool{}
@@ -193,7 +173,7 @@ func (f *floor) regrow(st *story) {
 		}
 	}
 	st.members = nil
-	f.claim(st, f.graph.reach(f.seeds(st), rulesOf(st.dets)))
+	f.claim(st, reach(f.graph, f.seeds(st), rulesOf(st.dets)))
 	f.dirty[st.serial] = true
 }
 

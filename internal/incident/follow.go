@@ -84,14 +84,14 @@ func (w *growth) wroteBefore(p *proc) {
 // the run somebody may have put another file there.
 func (w *growth) fileRun(p *proc, ran fact, f *fileNode, wr *fileWrite) {
 	basis, conf := observed, high
-	why := Said{En: "the file that was written is the file that was run: same volume and file number", Ja: "書かれたファイルと実行されたファイルが同一（ボリュームとファイル番号が一致）"}
+	why := "same-file"
 	if !slices.ContainsFunc(f.runs, func(r fileRun) bool { return r.id == ran.id }) {
 		basis, conf = inferred, medium
-		why = Said{En: "the path that was written is the path that was run; a script's identity is not in the exec", Ja: "書かれたパスと実行されたパスが一致（スクリプトのため同一性は推定）"}
+		why = "same-path"
 	}
 	w.edge(link{
 		kind: EdgeWroteExec, from: wr.by, to: f, facts: []fact{wr.fact}, basis: observed, confidence: high,
-		reason: Said{En: "wrote the file that was run later", Ja: "後に実行されたファイルを書いた"},
+		reason: "wrote-what-ran",
 	})
 	w.edge(link{kind: EdgeWroteExec, from: f, to: p, facts: []fact{wr.fact, ran}, basis: basis, confidence: conf, reason: why})
 }
@@ -125,7 +125,7 @@ func (w *growth) viaBrowser(p *proc, im *image, f *fileNode, wr *fileWrite, root
 		facts := append([]fact{}, h.evidence...)
 		w.edge(link{
 			kind: EdgeDownloaded, from: u, to: f, facts: append(facts, wr.fact), basis: inferred, confidence: conf,
-			reason: Said{En: "the browser asked for this address and then wrote the file", Ja: "ブラウザーがこの URL の相手に接続した後、ファイルを書いた"},
+			reason: "browser-asked-then-wrote",
 		})
 	}
 	if strong == 0 {
@@ -136,7 +136,7 @@ func (w *growth) viaBrowser(p *proc, im *image, f *fileNode, wr *fileWrite, root
 func (w *growth) handoffs(a *activity) []*handoff {
 	hs, ok := w.hand[a]
 	if !ok {
-		hs = a.handoffs()
+		hs = handoffs(a)
 		w.hand[a] = hs
 	}
 	return hs
@@ -163,11 +163,11 @@ func (w *growth) handoffEdges(h *handoff, conf string) *urlNode {
 	giver, given := h.giver()
 	w.edge(link{
 		kind: EdgeHandoff, from: giver, to: u, facts: []fact{given}, basis: observed, confidence: high,
-		reason: Said{En: "the program was started with this address on its command line", Ja: "この URL を引数に起動された"},
+		reason: "named-on-command-line",
 	})
-	why := Said{En: "it ended at once, and the browser that already ran asked for this very host within 10 s", Ja: "起動したプログラムはすぐ終了し、既に動いていたブラウザーが 10 秒以内に同じ相手へ接続した"}
+	why := "handed-over"
 	if h.stub == h.browser {
-		why = Said{En: "the browser was started with the address and asked for this very host within 10 s", Ja: "ブラウザーがこの URL で起動され、10 秒以内に同じ相手へ接続した"}
+		why = "started-with-address"
 	}
 	w.edge(link{kind: EdgeHandoff, from: u, to: h.browser, facts: append(facts, h.evidence...), basis: inferred, confidence: conf, reason: why})
 	// named steps of a chain: shown, but nothing else of theirs follows
@@ -233,11 +233,11 @@ func (w *growth) download(f *fileNode, wr *fileWrite) {
 		}
 	}
 	basis, conf := observed, high
-	why := Said{En: "the program wrote the file while this was its only open connection", Ja: "唯一の接続を開いている間にファイルを書いた"}
+	why := "only-connection"
 	list := open
 	if len(open) > 1 || len(open) == 0 {
 		basis, conf = inferred, medium
-		why = Said{En: "the program had a connection to this address shortly before it wrote the file", Ja: "ファイルを書く直前にこの宛先へ接続していた"}
+		why = "had-connection"
 	}
 	if len(list) == 0 {
 		list = before
@@ -312,18 +312,17 @@ func (w *growth) scheduled(p *proc) {
 	for _, it := range p.host.items {
 		var runs []itemRun
 		if started {
-			if r, ok := it.ranBy(p); ok {
+			if r, ok := ranBy(it, p); ok {
 				runs = append(runs, r)
 			}
 		}
 		if it.write.by == p {
-			what := itemWords[it.kind]
 			w.edge(link{
 				kind: EdgeScheduled, from: p, to: it, facts: []fact{it.write.fact}, basis: observed, confidence: high,
-				reason: Said{En: "wrote the " + what.En, Ja: what.Ja + "を書いた"},
+				reason: "wrote-item", of: it.kind,
 			})
 			for _, q := range p.host.byScheduler {
-				if r, ok := it.ranBy(q); ok && len(runs) < maxRuns {
+				if r, ok := ranBy(it, q); ok && len(runs) < maxRuns {
 					runs = append(runs, r)
 				}
 			}
@@ -344,8 +343,7 @@ func (w *growth) scheduled(p *proc) {
 // that was taken over is shown and brings nothing; else one injection into a desktop would take the desktop.
 func (w *growth) injections(p *proc) {
 	draw := func(from, to *proc, t touch) {
-		how := Said{En: "took control of it (" + t.how + ")", Ja: "そのプロセスを操作した（" + t.how + ")"}
-		w.edge(link{kind: EdgeInjected, from: from, to: to, facts: []fact{t.fact}, basis: observed, confidence: high, reason: how})
+		w.edge(link{kind: EdgeInjected, from: from, to: to, facts: []fact{t.fact}, basis: observed, confidence: high, reason: "took-control", of: t.how})
 	}
 	for _, t := range p.did().inject {
 		draw(p, t.other, t)
@@ -369,7 +367,7 @@ func (w *growth) pipes(p *proc) {
 	draw := func(from, to *proc, f fact) {
 		w.edge(link{
 			kind: EdgePiped, from: from, to: to, facts: []fact{f}, basis: observed, confidence: high,
-			reason: Said{En: "what it wrote was read as input", Ja: "出力が標準入力として読み取られた"},
+			reason: "read-as-input",
 		})
 		other := from
 		if other == p {

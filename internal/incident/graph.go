@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/yagura-edr/yagura/internal/detection"
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
@@ -351,4 +352,13 @@ func (a *activity) forgetFile(f *fileNode) {
 		a.leave(path, f)
 	}
 	f.writers, f.runs, f.before = nil, nil, nil
+}
+
+// seed gives the process a detection is about; nil when none is named or it was given up.
+func (g *Graph) seed(d detection.Detection) *proc {
+	a := g.hosts[d.Event.ID.Host]
+	if a == nil || d.Event.Event == nil {
+		return nil
+	}
+	return a.procs[d.Event.Event.Actor.Key]
 }

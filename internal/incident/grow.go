@@ -17,32 +17,6 @@ const (
 	full         // joins with its descendants; if it was another program before, with those of what it is now (kidsByImage)
 )
 
-// link is an edge between two things of the graph.
-type link struct {
-	kind       string
-	from, to   thing
-	facts      []fact
-	basis      string
-	confidence string
-	reason     Said
-}
-
-type urlNode struct {
-	url  string
-	host *activity
-}
-
-type addrNode struct {
-	addr netip.AddrPort
-	name string
-	host *activity
-}
-
-type sessionNode struct {
-	top  *proc // first process of the session
-	host *activity
-}
-
 // growth is the set of things that belong to one story.
 type growth struct {
 	g       *Graph
@@ -73,8 +47,8 @@ const maxGrowth = 4 * maxStoryNodes
 
 // grow finds what belongs to the seeds, over observed edges and inferred ones of at least medium
 // confidence, backwards and forwards. rules is the number of different rules that found them.
-func (g *Graph) grow(seeds []*proc, rules int) *growth {
-	w := g.reach(seeds, rules)
+func grow(g *Graph, seeds []*proc, rules int) *growth {
+	w := reach(g, seeds, rules)
 	w.context()
 	w.beside()
 	w.spawns()
@@ -83,7 +57,7 @@ func (g *Graph) grow(seeds []*proc, rules int) *growth {
 }
 
 // reach is grow without what is only shown: it says who belongs to the seeds.
-func (g *Graph) reach(seeds []*proc, rules int) *growth {
+func reach(g *Graph, seeds []*proc, rules int) *growth {
 	w := &growth{
 		g: g, alone: rules <= 1, role: map[*proc]role{}, linked: map[[2]thing]map[string]*link{}, urls: map[string]*urlNode{}, addrs: map[netip.AddrPort]*addrNode{},
 		hand: map[*activity][]*handoff{}, used: map[*handoff]*urlNode{}, folds: map[*proc]int{},
@@ -311,7 +285,7 @@ func (w *growth) spawns() {
 		}
 		w.edge(link{
 			kind: EdgeSpawn, from: q, to: p, facts: facts, basis: observed, confidence: high,
-			reason: Said{En: "started it", Ja: "起動した"},
+			reason: "started",
 		})
 	}
 }
@@ -324,11 +298,15 @@ func (w *growth) earlier(p, q *proc) bool {
 	return p.ref() < q.ref()
 }
 
-func (p *proc) firstExec() *image {
-	for i := range p.images {
-		if p.images[i].known() {
-			return &p.images[i]
+// joined gives the processes that joined a story, not those shown for orientation.
+func (w *growth) joined() []*proc {
+	var out []*proc
+	for _, p := range w.order {
+		if w.role[p] >= pruned {
+			out = append(out, p)
 		}
 	}
-	return nil
+	return out
 }
+
+func (r role) joined() bool { return r >= pruned }

@@ -41,16 +41,6 @@ const (
 	stubLife       = 15_000_000  // µs a stub lives at most
 )
 
-// urlIn gives the first web address on a command line.
-func urlIn(cmd string) string {
-	for w := range strings.FieldsSeq(cmd) {
-		if strings.HasPrefix(w, "http://") || strings.HasPrefix(w, "https://") {
-			return w
-		}
-	}
-	return ""
-}
-
 func hostPort(raw string) (host string, port uint16) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -99,7 +89,7 @@ func browserGroup(root *proc) []*proc {
 }
 
 // handoffs finds every hand-off of a host that is still remembered, best evidence first for each stub.
-func (a *activity) handoffs() []*handoff {
+func handoffs(a *activity) []*handoff {
 	var out []*handoff
 	roots := map[*proc][]*proc{}
 	for _, s := range a.stubs {
@@ -211,13 +201,6 @@ func asked(group []*proc, host string, port uint16, from int64) []fact {
 func firstFacts(l []fact, n int) []fact {
 	sortFacts(l)
 	return l[:min(len(l), n)]
-}
-
-func abs64(n int64) int64 {
-	if n < 0 {
-		return -n
-	}
-	return n
 }
 
 // broughtBy gives the hand-offs that may have led to a file a browser wrote at the time: those to that

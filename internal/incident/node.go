@@ -81,32 +81,6 @@ func (b *builder) processNode(p *proc) Node {
 	return n
 }
 
-// face gives what stands for p when it ran several images one after another: the last, but that under which most of
-// its children started. A session's first shell that ends as "hostname" is still the shell of the session.
-func (p *proc) face() *image {
-	out := p.last()
-	if len(p.images) < 2 || len(p.kids) == 0 {
-		return out
-	}
-	most := 0
-	for i := range p.images {
-		im := &p.images[i]
-		n, until := 0, int64(0)
-		if i+1 < len(p.images) {
-			until = p.images[i+1].time
-		}
-		for _, k := range p.kids {
-			if k.start >= im.time && (until == 0 || k.start < until) {
-				n++
-			}
-		}
-		if im.known() && n > most {
-			most, out = n, im
-		}
-	}
-	return out
-}
-
 // en names a process in an English sentence, with its host when the story has several.
 func (b *builder) en(p *proc) string {
 	if b.many {
@@ -121,24 +95,6 @@ func (b *builder) ja(p *proc) string {
 		return fmt.Sprintf("%s（%s、pid %d）", label(p), b.hostName(p.host), p.pid)
 	}
 	return fmt.Sprintf("%s（pid %d）", label(p), p.pid)
-}
-
-func label(p *proc) string {
-	im := p.face()
-	if n := program(im); n != "." && n != "/" && n != "" {
-		return n
-	}
-	if p.comm != "" {
-		return p.comm
-	}
-	return fmt.Sprintf("pid %d", p.pid)
-}
-
-func userOf(p *proc) string {
-	if p.user != "" {
-		return p.user
-	}
-	return p.userID
 }
 
 // thingNode draws what is no process: its card, with words.

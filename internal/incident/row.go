@@ -10,8 +10,8 @@ import (
 	"github.com/yagura-edr/yagura/internal/event"
 )
 
-// row fills in what a list shows of the story.
-func (b *builder) row(r *Row, s *Story, st *story, now time.Time) {
+// fillRow fills in what a list shows of the story.
+func fillRow(b *builder, r *Row, s *Story, st *story, now time.Time) {
 	sev, why, title := severity(b.dets)
 	r.Severity, r.Why = sev, why
 	r.Hosts, r.Hostnames = nil, nil
@@ -44,7 +44,7 @@ func (b *builder) row(r *Row, s *Story, st *story, now time.Time) {
 		r.Title.Ja += "（" + name + "）"
 	}
 	acts := b.acts()
-	r.First, r.Last = reach(st)
+	r.First, r.Last = extent(st)
 	if len(acts) > 0 {
 		r.First, r.Last = acts[0].time, acts[len(acts)-1].time
 	}
@@ -82,7 +82,7 @@ func titlesOf(dets []detection.Detection) int {
 }
 
 // hostOnly makes the story of detections that name no process: the host itself is its node.
-func (b *builder) hostOnly(s *Story) {
+func hostOnly(b *builder, s *Story) {
 	seen := map[event.HostID]bool{}
 	for _, d := range b.dets {
 		h := d.Event.ID.Host

@@ -3,7 +3,6 @@ package incident
 import (
 	"path"
 	"slices"
-	"strings"
 )
 
 // Who runs many programs without being typed at (a script, make, a CI agent, ansible, a management daemon, a shell that
@@ -85,36 +84,6 @@ func programsOf(list []*proc, enough int) int {
 	return n
 }
 
-// bareShell says that an image is a shell that got neither a script nor a command, and whether it was told to be
-// interactive.
-func (im *image) bareShell() (bare, interactive bool) {
-	if !im.on().shells[strings.TrimPrefix(path.Base(im.path), "-")] {
-		return false, false
-	}
-	im.parse()
-	arg := strings.Fields(im.words)
-	if len(arg) > 1 && path.Base(arg[0]) == "busybox" {
-		arg = arg[1:]
-	}
-	for i, w := range arg[min(1, len(arg)):] {
-		switch {
-		case strings.HasPrefix(w, "--"):
-			continue
-		case w == "-" || !strings.HasPrefix(w, "-"):
-			// `sh -s WORD` takes words for what it is fed
-			if fed := strings.Join(arg[1:i+1], " "); strings.Contains(fed, "s") && strings.HasPrefix(fed, "-") {
-				return true, interactive
-			}
-			return w == "-", interactive
-		case strings.Contains(w, "c"):
-			return false, false
-		case strings.Contains(w, "i"):
-			interactive = true
-		}
-	}
-	return true, interactive
-}
-
 // isTypedAt says that somebody gives p its commands one by one: at a terminal, or over a connection. However many they are,
 // one hand gives them: it is no runner.
 func isTypedAt(p *proc) bool {
@@ -161,24 +130,6 @@ func isDaemon(p *proc) bool {
 // hidden says that p ran from no file that is there: nobody installs a program so, and what feeds a shell from there is the
 // payload, not an agent.
 func hidden(p *proc) bool { im := p.last(); return im.memory || im.deleted }
-
-// kidsByImage tells what p started before it became the program that it runs now from what it started since. A log-on
-// shell runs its start files, dozens of programs with some set-ups, and then becomes the one command it was given: they
-// are not that command's.
-func (p *proc) kidsByImage() (before, now []*proc) {
-	if len(p.images) < 2 {
-		return nil, p.kids
-	}
-	became := p.last().time
-	for _, k := range p.kids {
-		if k.start != 0 && k.start < became {
-			before = append(before, k)
-		} else {
-			now = append(now, k)
-		}
-	}
-	return before, now
-}
 
 // prepared says that p ran so many programs before it became what it runs now that they are no part of one act.
 func prepared(p *proc) bool {

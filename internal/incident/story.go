@@ -2,41 +2,6 @@ package incident
 
 import "github.com/yagura-edr/yagura/internal/detection"
 
-// The kinds of node.
-const (
-	NodeProcess   = "process"
-	NodeFile      = "file"
-	NodeURL       = "url"
-	NodeAddress   = "address"
-	NodeSession   = "session"
-	NodeScheduled = "scheduled"
-	NodeHost      = "host"
-)
-
-// The kinds of edge.
-const (
-	EdgeSpawn        = "spawn"
-	EdgeWroteExec    = "wrote_executed"
-	EdgeDownloaded   = "downloaded_from"
-	EdgeHandoff      = "url_handoff"
-	EdgeScheduled    = "scheduled_by"
-	EdgeInjected     = "injected"
-	EdgePiped        = "piped_to"
-	EdgeLogon        = "logon_from"
-	EdgeHostToHost   = "host_to_host"
-	observed         = "observed"
-	inferred         = "inferred"
-	high             = "high"
-	medium           = "medium"
-	low              = "low"
-	maxShown         = 200  // processes of a story that are shown
-	maxThings        = 300  // and files, addresses, URLs, sessions and scheduled items
-	maxStoryNodes    = 2000 // things of a story that growth looks at
-	maxSentences     = 60
-	edgeCodeVersion  = 1
-	unknownRouteName = "unknown"
-)
-
 // Flags of a node.
 const (
 	FlagContext     = "context"      // an ancestor shown for orientation; it did not join

@@ -1,5 +1,22 @@
 package incident
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// The kinds of node.
+const (
+	NodeProcess   = "process"
+	NodeFile      = "file"
+	NodeURL       = "url"
+	NodeAddress   = "address"
+	NodeSession   = "session"
+	NodeScheduled = "scheduled"
+	NodeHost      = "host"
+)
+
 // thing is what an edge may join: a process, a file, an address, a URL, a log-on session, a scheduled item. It says who it
 // is and what a node shows of it, in no language: words are put to it where the story is written (node.go).
 type thing interface {
@@ -28,7 +45,7 @@ type kept interface {
 }
 
 var (
-	_ = []thing{(*proc)(nil), (*fileNode)(nil), (*urlNode)(nil), (*addrNode)(nil), (*sessionNode)(nil), (*item)(nil)}
+	_ = []thing{(*proc)(nil), (*fileNode)(nil), (*item)(nil)}
 	_ = []kept{(*proc)(nil), (*fileNode)(nil)}
 )
 
@@ -68,29 +85,7 @@ func (f *fileNode) needed(bool) bool {
 
 func (f *fileNode) forget(a *activity) { a.forgetFile(f) }
 
-func (u *urlNode) ref() string { return "url-" + digest(u.host.id.String(), u.url) }
-func (u *urlNode) card() card  { return card{kind: NodeURL, label: u.url, host: u.host} }
-
-func (n *addrNode) ref() string { return "address-" + digest(n.host.id.String(), n.addr.String()) }
-
-func (n *addrNode) card() card {
-	c := card{kind: NodeAddress, label: n.addr.String(), host: n.host}
-	if n.name != "" {
-		c.label = n.name + " (" + c.label + ")"
-	}
-	return c
-}
-
-func (s *sessionNode) ref() string { return "session-" + digest(s.top.ref()) }
-
-func (s *sessionNode) card() card {
-	return card{kind: NodeSession, label: userOf(s.top), host: s.host, start: s.top.start}
-}
-
-func (it *item) ref() string {
-	return "scheduled-" + digest(it.write.by.host.id.String(), it.file.path, it.write.id.String())
-}
-
-func (it *item) card() card {
-	return card{kind: NodeScheduled, what: it.kind, label: it.file.path, image: it.file.path, host: it.write.by.host, start: it.write.time, known: it.write.fact}
+func digest(part ...string) string {
+	h := sha256.Sum256([]byte(strings.Join(part, "\x00")))
+	return hex.EncodeToString(h[:8])
 }
