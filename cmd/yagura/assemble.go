@@ -207,8 +207,8 @@ func (p *parts) openJudges(ctx context.Context, c *config.Config) error {
 			}
 			return out
 		},
-		OnNew:    func(context.Context, incident.Row) { p.hub.Changed(console.ChangedHome) },
-		OnChange: func(context.Context, tenant.ID) { p.hub.Changed(console.ChangedIncidents) },
+		OnNew:    func(_ context.Context, r incident.Row) { p.hub.Changed(r.Tenant, console.ChangedHome) },
+		OnChange: func(_ context.Context, t tenant.ID) { p.hub.Changed(t, console.ChangedIncidents) },
 	})
 	return nil
 }

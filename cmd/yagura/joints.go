@@ -73,8 +73,8 @@ const reasonStored = "stored events of this time cannot be read"
 // changedDetections tells open pages that a detection was raised.
 type changedDetections struct{ hub *console.Hub }
 
-func (c changedDetections) Receive(context.Context, detection.Detection) error {
-	c.hub.Changed(console.ChangedDetections)
+func (c changedDetections) Receive(_ context.Context, d detection.Detection) error {
+	c.hub.Changed(d.Tenant, console.ChangedDetections)
 	return nil
 }
 

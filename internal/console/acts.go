@@ -56,7 +56,7 @@ func (s api) SetIncidentState(ctx context.Context, q *connect.Request[consolev1.
 	if err != nil {
 		return nil, err
 	}
-	s.hub.Changed(ChangedIncidents)
+	s.hub.Changed(tenantOf(ctx), ChangedIncidents)
 	return connect.NewResponse(r), nil
 }
 
@@ -73,7 +73,7 @@ func (s api) AddIncidentNote(ctx context.Context, q *connect.Request[consolev1.A
 	if err != nil {
 		return nil, err
 	}
-	s.hub.Changed(ChangedIncidents)
+	s.hub.Changed(tenantOf(ctx), ChangedIncidents)
 	return connect.NewResponse(r), nil
 }
 
@@ -90,7 +90,7 @@ func (s api) SubmitCommand(ctx context.Context, q *connect.Request[consolev1.Sub
 	if err != nil {
 		return nil, err
 	}
-	s.hub.Changed(ChangedActions)
+	s.hub.Changed(tenantOf(ctx), ChangedActions)
 	return connect.NewResponse(r), nil
 }
 
@@ -179,7 +179,7 @@ func (s api) RevokeHost(ctx context.Context, q *connect.Request[consolev1.Revoke
 	if err != nil {
 		return nil, err
 	}
-	s.hub.Changed(ChangedHosts)
+	s.hub.Changed(tenantOf(ctx), ChangedHosts)
 	return connect.NewResponse(r), nil
 }
 

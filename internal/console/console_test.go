@@ -362,8 +362,8 @@ func TestWatchTellsChangesAtMostTenTimesASecond(t *testing.T) {
 			case <-stop:
 				return
 			case <-time.After(time.Millisecond):
-				r.hub.Changed(console.ChangedIncidents)
-				r.hub.Changed("no such list")
+				r.hub.Changed(r.desk.Tenant(), console.ChangedIncidents)
+				r.hub.Changed(r.desk.Tenant(), "no such list")
 			}
 		}
 	}()

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
 // The names that Hub.Changed takes; pages read the list of that name again.
@@ -31,6 +33,7 @@ type Hub struct {
 }
 
 type watcher struct {
+	tenant  tenant.ID
 	pending map[string]bool
 	wake    chan struct{} // one place; full: the watcher will wake anyway
 }
@@ -38,14 +41,17 @@ type watcher struct {
 // NewHub makes a Hub.
 func NewHub() *Hub { return &Hub{watchers: map[*watcher]struct{}{}} }
 
-// Changed says that a list changed. It never blocks; an unknown name is left out.
-func (h *Hub) Changed(what string) {
+// Changed says that a list of a tenant changed. It never blocks; an unknown name is left out.
+func (h *Hub) Changed(t tenant.ID, what string) {
 	if !slices.Contains(changeable, what) {
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for w := range h.watchers {
+		if w.tenant != t {
+			continue
+		}
 		w.pending[what] = true
 		select {
 		case w.wake <- struct{}{}:
@@ -54,10 +60,10 @@ func (h *Hub) Changed(what string) {
 	}
 }
 
-// watch calls tell with the sorted names that changed since the last call, at most ten times a second,
+// watch calls tell with the sorted names of a tenant that changed since the last call, at most ten times a second,
 // and with none at the start and every ten quiet seconds. It ends with ctx or tell's error.
-func (h *Hub) watch(ctx context.Context, tell func([]string) error) error {
-	w := &watcher{pending: map[string]bool{}, wake: make(chan struct{}, 1)}
+func (h *Hub) watch(ctx context.Context, t tenant.ID, tell func([]string) error) error {
+	w := &watcher{tenant: t, pending: map[string]bool{}, wake: make(chan struct{}, 1)}
 	h.mu.Lock()
 	h.watchers[w] = struct{}{}
 	h.mu.Unlock()

@@ -73,7 +73,7 @@ func (s api) stream(ctx context.Context, serve func(context.Context) error) erro
 // Watch says which list changed.
 func (s api) Watch(ctx context.Context, _ *connect.Request[consolev1.WatchRequest], out *connect.ServerStream[consolev1.Change]) error {
 	return s.stream(ctx, func(ctx context.Context) error {
-		return s.hub.watch(ctx, func(names []string) error {
+		return s.hub.watch(ctx, tenantOf(ctx), func(names []string) error {
 			if len(names) == 0 {
 				names = []string{"alive"}
 			}

@@ -118,7 +118,7 @@ type Options struct {
 	Faults     *fault.Board // of the server itself
 	SecretFile string       // of the canary's nonces; made with mode 0600
 	Desk       Desk
-	OnChange   func(what string)                                          // home, hosts
+	OnChange   func(t tenant.ID, what string)                             // home, hosts
 	Planned    func(t tenant.ID, h event.HostID) (until int64, by string) // the maintenance of a host that an operator signed; nil: there is none
 	Japanese   func(english string) string                                // a reason of ours or of a sensor in Japanese; nil: it stays English
 	Log        *slog.Logger
@@ -339,9 +339,12 @@ func (c *Coverage) save(ctx context.Context) (raised []detection.Detection) {
 				}
 			}
 			c.mu.Unlock()
-		} else if c.o.Faults.Clear(fault.ControlDatabase, ""); len(rows) > 0 {
-			c.changed("home")
-			c.changed("hosts")
+		} else {
+			c.o.Faults.Clear(fault.ControlDatabase, "")
+			for t := range tenantsOf(rows) {
+				c.changed(t, "home")
+				c.changed(t, "hosts")
+			}
 		}
 	}
 	return raised
@@ -363,9 +366,17 @@ func (c *Coverage) deliver(ctx context.Context, raised []detection.Detection) {
 	}
 }
 
-func (c *Coverage) changed(what string) {
+func tenantsOf(rows []Row) map[tenant.ID]bool {
+	out := map[tenant.ID]bool{}
+	for _, r := range rows {
+		out[r.Tenant] = true
+	}
+	return out
+}
+
+func (c *Coverage) changed(t tenant.ID, what string) {
 	if c.o.OnChange != nil {
-		c.o.OnChange(what)
+		c.o.OnChange(t, what)
 	}
 }
 

@@ -54,7 +54,7 @@ func (c *Coverage) Report(ctx context.Context, f Fault) {
 	}
 	c.saving.Unlock()
 	if news {
-		c.changed("home")
+		c.changed(f.Tenant, "home")
 	}
 }
 
@@ -105,6 +105,6 @@ func (c *Coverage) Clear(ctx context.Context, t tenant.ID, h event.HostID, kind 
 	}
 	c.saving.Unlock()
 	if stands {
-		c.changed("home")
+		c.changed(f.Tenant, "home")
 	}
 }

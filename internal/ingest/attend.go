@@ -17,6 +17,7 @@ import (
 	"github.com/yagura-edr/yagura/internal/fleet"
 	sensorv1 "github.com/yagura-edr/yagura/internal/gen/sensor/v1"
 	"github.com/yagura-edr/yagura/internal/response"
+	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
 const (
@@ -40,7 +41,7 @@ func (s *Service) Enroll(ctx context.Context, req *connect.Request[sensorv1.Enro
 	if e.Twin != nil {
 		s.o.Coverage.Report(ctx, faultTwin(fleet.Identity{Tenant: e.Twin.Tenant, Host: e.Twin.ID}, e.Host.ID))
 	}
-	s.changed()
+	s.changed(e.Host.Tenant)
 	return connect.NewResponse(&sensorv1.EnrollResponse{
 		HostId: e.Host.ID.String(), TenantId: e.Host.Tenant.String(), Certificate: e.Certificate, Ca: s.o.Fleet.CA(),
 		AuthorityKey: s.o.Relay.Authority(e.Host.Tenant), OperatorList: s.o.Relay.OperatorList(e.Host.Tenant),
@@ -104,7 +105,7 @@ func (s *Service) Hello(ctx context.Context, req *connect.Request[sensorv1.Hello
 		answer.Watermarks = append(answer.Watermarks, src.watermark(lane{m.Stream, l}))
 	}
 	answer.Watermarks = append(answer.Watermarks, src.watermarks(m.Streams, m.Stream)...)
-	s.changed()
+	s.changed(id.Tenant)
 	return connect.NewResponse(answer), nil
 }
 
@@ -358,8 +359,8 @@ func capabilities(in []*sensorv1.Capability) ([]coverage.Capability, error) {
 	return out, nil
 }
 
-func (s *Service) changed() {
+func (s *Service) changed(t tenant.ID) {
 	if s.o.OnChange != nil {
-		s.o.OnChange("hosts")
+		s.o.OnChange(t, "hosts")
 	}
 }

@@ -92,8 +92,8 @@ type Options struct {
 	Gather     time.Duration // longest wait for company in a log record; 0: 20 ms
 	Version    string        // of the server
 	Logger     *slog.Logger
-	Faults     *fault.Board      // told of crowds before the listener; may be nil
-	OnChange   func(what string) // hosts; may be nil
+	Faults     *fault.Board                   // told of crowds before the listener; may be nil
+	OnChange   func(t tenant.ID, what string) // hosts; may be nil
 
 	Japanese func(english string) string // what a sensor or this package says, in Japanese; nil: it stays English
 }

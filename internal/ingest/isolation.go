@@ -24,7 +24,7 @@ func (s *Service) contained(ctx context.Context, id fleet.Identity, counters []*
 			holds = c.Value > 0
 		}
 	}
-	if s.o.Relay.Contained(id.Host, due, holds) {
+	if s.o.Relay.Contained(id.Tenant, id.Host, due, holds) {
 		s.o.Coverage.Report(ctx, faultIsolation(id))
 	} else {
 		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, "isolation")

@@ -143,7 +143,7 @@ func (s *Service) single(ctx context.Context, id fleet.Identity, src *source, at
 	if over {
 		s.o.Fleet.Single(id.Host)
 		s.o.Coverage.Clear(ctx, id.Tenant, id.Host, kindClone)
-		s.changed()
+		s.changed(id.Tenant)
 	}
 }
 
@@ -159,7 +159,7 @@ func (s *Service) doubled(ctx context.Context, id fleet.Identity, src *source, w
 	s.o.Fleet.Doubled(id.Host)
 	if news { // the first words stand: those that follow say the same
 		s.o.Coverage.Report(ctx, faultClone(id, s.said(why)))
-		s.changed()
+		s.changed(id.Tenant)
 	}
 }
 

@@ -73,7 +73,7 @@ func (r *Relay) Submit(ctx context.Context, t tenant.ID, s Submission) ([]Action
 	}
 	r.mu.Unlock()
 	r.o.Log.InfoContext(ctx, "command queued", slog.Any("tenant", t), slog.String("verb", string(cmd.Verb)), slog.Int("hosts", len(actions)))
-	r.changed()
+	r.changed(t)
 	return actions, nil
 }
 
@@ -225,13 +225,13 @@ func (r *Relay) save(ctx context.Context, k openKey) {
 		r.unsaved[k] = true
 		r.mu.Unlock()
 	}
-	r.changed()
+	r.changed(a.Tenant)
 }
 
-func (r *Relay) changed() {
+func (r *Relay) changed(t tenant.ID) {
 	if r.o.OnChange != nil {
-		r.o.OnChange("actions")
-		r.o.OnChange("hosts")
+		r.o.OnChange(t, "actions")
+		r.o.OnChange(t, "hosts")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/command"
 	"github.com/yagura-edr/yagura/internal/event"
+	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
 // isolation is what a host's last heartbeat said of its isolation.
@@ -20,14 +21,14 @@ const (
 
 // Contained takes what a heartbeat says: whether the host should be isolated and whether it is. It answers whether an
 // isolation is broken.
-func (r *Relay) Contained(h event.HostID, due, holds bool) (broken bool) {
+func (r *Relay) Contained(t tenant.ID, h event.HostID, due, holds bool) (broken bool) {
 	r.mu.Lock()
 	before, now := r.isolations[h], isolation{now(), due, holds}
 	r.isolations[h] = now
 	broken = r.broken(h)
 	r.mu.Unlock()
 	if before.due != due || before.holds != holds {
-		r.changed()
+		r.changed(t)
 	}
 	return broken
 }

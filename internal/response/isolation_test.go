@@ -45,7 +45,7 @@ func TestIsolatedSaysWhatTheSensorSaysNow(t *testing.T) {
 		}
 		heartbeat := func(due, holds bool) {
 			time.Sleep(15 * time.Second)
-			d.relay.Contained(d.host, due, holds)
+			d.relay.Contained(d.tenant, d.host, due, holds)
 		}
 		want("before", false, false)
 		heartbeat(false, false)

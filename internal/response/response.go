@@ -123,7 +123,7 @@ type Options struct {
 	Store       Store
 	Hosts       Hosts
 	Authorities map[tenant.ID]ed25519.PublicKey // pinned; the private parts are nowhere near
-	OnChange    func(what string)               // actions
+	OnChange    func(t tenant.ID, what string)  // actions, hosts
 	Log         *slog.Logger
 }
 
