@@ -22,7 +22,9 @@ type finding struct {
 type about map[string]value
 
 // value is one of those, which each language writes in its own way.
-type value interface{ in(b *builder) Said }
+type value interface {
+	in(b *builder, ja bool) string
+}
 
 type (
 	who     struct{ *proc }     // a process, with its host where a story has several
@@ -34,15 +36,31 @@ type (
 	onHost  struct{ *activity } // " on HOST" where a story has several, else nothing
 )
 
-func (v who) in(b *builder) Said { return said(b.en(v.proc), b.ja(v.proc)) }
-func (v at) in(*builder) Said    { return said(clock(int64(v)), clock(int64(v))) }
-func (v text) in(*builder) Said  { return said(string(v), string(v)) }
-func (v words) in(*builder) Said { return Said(v) }
-func (v count) in(*builder) Said { n := strconv.FormatUint(uint64(v), 10); return said(n, n) }
-func (v lasting) in(*builder) Said {
-	return said(span(time.Duration(v), false), span(time.Duration(v), true))
+func (v who) in(b *builder, ja bool) string {
+	if ja {
+		return b.ja(v.proc)
+	}
+	return b.en(v.proc)
 }
-func (v onHost) in(b *builder) Said { return said(b.onHost(v.activity), b.atHost(v.activity)) }
+
+func (v words) in(_ *builder, ja bool) string {
+	if ja {
+		return v.Ja
+	}
+	return v.En
+}
+
+func (v onHost) in(b *builder, ja bool) string {
+	if ja {
+		return b.atHost(v.activity)
+	}
+	return b.onHost(v.activity)
+}
+
+func (v at) in(*builder, bool) string           { return clock(int64(v)) }
+func (v text) in(*builder, bool) string         { return string(v) }
+func (v count) in(*builder, bool) string        { return strconv.FormatUint(uint64(v), 10) }
+func (v lasting) in(_ *builder, ja bool) string { return span(time.Duration(v), ja) }
 
 // observation is a finding that events show.
 func observation(id string, of about, facts ...fact) finding {
@@ -61,20 +79,21 @@ func unknown(id string) finding {
 
 // say puts a finding into words.
 func (b *builder) say(f *finding) Sentence {
-	s := Sentence{Finding: f.id, EventIDs: append([]string{}, f.cites...), Edges: []string{}, Basis: f.basis, Confidence: f.confidence, Unknown: f.unknown}
+	s := Sentence{Finding: f.id, EventIDs: append(make([]string, 0, len(f.cites)+len(f.facts)), f.cites...), Edges: []string{}, Basis: f.basis, Confidence: f.confidence, Unknown: f.unknown}
 	for _, x := range f.facts {
 		if x.known() {
 			s.EventIDs = append(s.EventIDs, x.id.String())
 		}
 	}
 	w := findingWords[f.id]
-	s.Text = Said{En: fill(w.En, f.about, func(v value) string { return v.in(b).En }), Ja: fill(w.Ja, f.about, func(v value) string { return v.in(b).Ja })}
+	s.Text = Said{En: b.fill(w.En, f.about, false), Ja: b.fill(w.Ja, f.about, true)}
 	return s
 }
 
 // fill puts what a finding is about into the braces of its words, once: what a host wrote may hold braces too.
-func fill(form string, of about, in func(value) string) string {
+func (b *builder) fill(form string, of about, ja bool) string {
 	var out strings.Builder
+	out.Grow(2 * len(form)) // most need no more
 	for {
 		before, rest, ok := strings.Cut(form, "{")
 		out.WriteString(before)
@@ -83,7 +102,7 @@ func fill(form string, of about, in func(value) string) string {
 		}
 		name, after, _ := strings.Cut(rest, "}")
 		if v := of[name]; v != nil {
-			out.WriteString(in(v))
+			out.WriteString(v.in(b, ja))
 		}
 		form = after
 	}
