@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -29,7 +30,9 @@ func TestAPageHearsOfItsOwnTenantOnly(t *testing.T) {
 		h.Changed(mine, ChangedHome)
 		time.Sleep(time.Second)
 		cancel()
-		<-done
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("watch = %v", err)
+		}
 		if !slices.Equal(heard, []string{ChangedHome}) {
 			t.Errorf("heard %v; want its own home only", heard)
 		}
