@@ -75,6 +75,7 @@ func apart(c subject) {
 		check(t, s.Incidents.AddIncidentNote(t.Context(), b, theirs.Row.ID, incident.Change{At: 102, Text: "theirs"}))
 		same(t, "mine", incidentOf(t, s, mine), mine)
 		same(t, "their members", incidentOf(t, s, theirs).Members, theirs.Members)
+		same(t, "their story", string(incidentOf(t, s, theirs).Story), "theirs")
 		for ten, want := range map[tenant.ID]string{a: "1", b: "2"} {
 			got := must[[]detection.Detection](t)(s.Incidents.IncidentDetections(t.Context(), ten, mine.Row.ID))
 			if len(got) != 1 || fmt.Sprint(got[0].Detected) != want {
@@ -85,6 +86,26 @@ func apart(c subject) {
 		check(t, s.Incidents.MergeIncident(t.Context(), a, mine.Row.ID, other.Row.ID))
 		same(t, "members after my merge", incidentOf(t, s, other).Members, sorted(mine.Members[0], other.Members[0]))
 		same(t, "their merge", incidentOf(t, s, theirs).Row.MergedInto, incident.ID{})
+	})
+	c.that("detections of one id join the incidents of their own tenant", func(t *testing.T, s Stores) {
+		a, b := newTenant(), newTenant()
+		save(t, s, found(a, 1), found(b, 1))
+		k := keep(t, s, story(a, 5), found(a, 1))
+		if id, ok, err := s.Incidents.IncidentOf(t.Context(), a, found(a, 1).ID); err != nil || !ok || id != k.Row.ID {
+			t.Errorf("the incident of mine = %s, %v, %v; want %s", id, ok, err, k.Row.ID)
+		}
+		if id, ok, err := s.Incidents.IncidentOf(t.Context(), b, found(b, 1).ID); err != nil || ok {
+			t.Errorf("the incident of theirs = %s, %v, %v; want none", id, ok, err)
+		}
+		into := keep(t, s, story(a, 6))
+		theirs := story(b, 7)
+		theirs.Row.ID = k.Row.ID
+		keep(t, s, theirs, found(b, 1))
+		check(t, s.Incidents.MergeIncident(t.Context(), a, k.Row.ID, into.Row.ID))
+		if id, ok, err := s.Incidents.IncidentOf(t.Context(), b, found(b, 1).ID); err != nil || !ok || id != theirs.Row.ID {
+			t.Errorf("the incident of theirs after my merge = %s, %v, %v; want %s", id, ok, err, theirs.Row.ID)
+		}
+		same(t, "their incident's members after my merge", incidentOf(t, s, theirs).Members, theirs.Members)
 	})
 	c.that("what was merged in one tenant brings no history to another's", func(t *testing.T, s Stores) {
 		a, b := newTenant(), newTenant()

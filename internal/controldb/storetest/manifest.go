@@ -193,6 +193,7 @@ func settled(c subject) {
 		a, h := newTenant(), newHost()
 		told := covered(a, h, wide, 1, 5)
 		told.Told = true
+		seal(t, s, covered(newTenant(), h, wide, 1, 5), covered(a, newHost(), wide, 1, 5)) // it was, of another tenant and of another host
 		seal(t, s, told)
 		same(t, "covered", of(t, s, a, h)[:1], "0")
 		seal(t, s, covered(a, h, eventstore.StreamLane{Stream: huge, Lane: event.Critical}, 1, 1), told)
