@@ -82,6 +82,15 @@ level: high
 		}
 	}
 	look("sealed")
+	for ; ; time.Sleep(100 * time.Millisecond) {
+		out, _, _ := c.in("en", nil, "incidents", "show", "last")
+		if strings.Contains(out, "administrators of a Windows host") && strings.Contains(out, "a record of a log") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no incident that tells of it: %s", out)
+		}
+	}
 	for _, language := range []string{"en", "ja"} {
 		out, _, _ := c.in(language, nil, "events", "list", "--kind", "log.record")
 		if !strings.Contains(out, "4732") || !strings.Contains(out, "windows/security/Security") || !strings.Contains(out, "TargetUserName=Administrators") {

@@ -100,6 +100,28 @@ func kindWords(k event.Kind) Said {
 		return said("a late answer to a name", "名前への遅れた応答")
 	case event.SensorCapability:
 		return said("what the sensor can see changed", "センサーが見える範囲の変化")
+	case event.ProcessPipe:
+		return said("a program read what another one writes", "別のプログラムの出力の読み取り")
+	case event.MemProcWrite:
+		return said("the memory of a process was opened for writing", "プロセスのメモリーの書き込み用オープン")
+	case event.NetListen:
+		return said("a program began to wait for connections", "接続の待ち受け開始")
+	case event.NetScan:
+		return said("many destinations were tried", "多数の宛先への接続の試行")
+	case event.AuthLogon:
+		return said("a login session began", "ログオンの開始")
+	case event.LogRecord:
+		return said("a record of a log", "ログの記録")
+	case event.ProcessImageHashed:
+		return said("the hash of a program became known", "プログラムのハッシュの判明")
+	case event.SensorStart:
+		return said("the sensor started", "センサーの開始")
+	case event.SensorStop:
+		return said("the sensor ended", "センサーの終了")
+	case event.SensorSignal:
+		return said("the sensor got a signal", "センサーへのシグナル")
+	case event.SensorCanary, event.SensorLoss, event.SensorThrottle, event.Dropped, event.Closed:
+		return said("the sensor's word on itself", "センサー自身に関する報告")
 	}
 	return said(k.String(), k.String())
 }
