@@ -141,6 +141,7 @@ type Coverage struct {
 	faults map[faultKey]Fault
 	past   map[faultKey]Fault // that ended, the last of each kind
 	dirty  map[string]Row     // by id, not yet written
+	owed   map[faultKey]Fault // of faults, what could not be written
 	proofs map[event.HostID]Proof
 	raised []detection.Detection // not yet given to the desk
 }
@@ -156,7 +157,7 @@ func New(ctx context.Context, o Options) (*Coverage, error) {
 	if o.Japanese == nil {
 		o.Japanese = func(english string) string { return english }
 	}
-	c := &Coverage{o: o, hosts: map[event.HostID]*host{}, faults: map[faultKey]Fault{}, past: map[faultKey]Fault{}, dirty: map[string]Row{}, proofs: map[event.HostID]Proof{}}
+	c := &Coverage{o: o, hosts: map[event.HostID]*host{}, faults: map[faultKey]Fault{}, past: map[faultKey]Fault{}, owed: map[faultKey]Fault{}, dirty: map[string]Row{}, proofs: map[event.HostID]Proof{}}
 	var err error
 	if c.secret, err = openSecret(o.SecretFile); err != nil {
 		return nil, fmt.Errorf("open canary secret: %w", err)
@@ -323,7 +324,11 @@ func (c *Coverage) save(ctx context.Context) (raised []detection.Detection) {
 	clear(c.dirty)
 	clear(c.proofs)
 	c.raised = nil
+	owed := slices.Collect(maps.Values(c.owed))
 	c.mu.Unlock()
+	for _, f := range owed {
+		c.write(ctx, f)
+	}
 	if len(rows)+len(proofs) > 0 {
 		if err := c.o.Store.SaveCoverage(ctx, rows, proofs); err != nil {
 			c.o.Faults.Raise(fault.ControlDatabase, "", err)

@@ -81,9 +81,15 @@ func (t *table) Proofs(context.Context) ([]coverage.Proof, error) {
 
 func (t *table) KnownHosts(context.Context) ([]coverage.Known, error) { return t.known, nil }
 
-func (t *table) SaveFault(_ context.Context, f coverage.Fault) error {
+func (t *table) SaveFault(ctx context.Context, f coverage.Fault) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.broken {
+		return fmt.Errorf("disk full")
+	}
 	t.faults[f.Kind+f.Host.String()] = f
 	return nil
 }

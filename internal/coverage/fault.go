@@ -48,14 +48,28 @@ func (c *Coverage) Report(ctx context.Context, f Fault) {
 		c.faults[f.key()] = f
 		delete(c.past, f.key())
 		c.mu.Unlock()
-		if err := c.o.Store.SaveFault(ctx, f); err != nil {
-			c.o.Log.ErrorContext(ctx, "fault not written; it stands in memory", slog.String("kind", f.Kind), slog.Any("err", err))
-		}
+		c.write(ctx, f)
 	}
 	c.saving.Unlock()
 	if news {
 		c.changed(f.Tenant, "home")
 	}
+}
+
+// write keeps a fault, or its end. A caller that hangs up in that moment changes nothing of it, and what cannot be written
+// is tried again each second: else a fault that is over would stand in the table for ever. saving is held.
+func (c *Coverage) write(ctx context.Context, f Fault) {
+	err := c.o.Store.SaveFault(context.WithoutCancel(ctx), f)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		if _, again := c.owed[f.key()]; !again {
+			c.o.Log.ErrorContext(ctx, "fault not written, trying again", slog.String("kind", f.Kind), slog.Any("err", err))
+		}
+		c.owed[f.key()] = f
+		return
+	}
+	delete(c.owed, f.key())
 }
 
 // stand dates a fault by one that stands or ended just now, and says whether it says anything new.
@@ -99,9 +113,7 @@ func (c *Coverage) Clear(ctx context.Context, t tenant.ID, h event.HostID, kind 
 	}
 	c.mu.Unlock()
 	if stands {
-		if err := c.o.Store.SaveFault(ctx, f); err != nil {
-			c.o.Log.ErrorContext(ctx, "end of a fault not written", slog.String("kind", f.Kind), slog.Any("err", err))
-		}
+		c.write(ctx, f)
 	}
 	c.saving.Unlock()
 	if stands {

@@ -752,7 +752,7 @@ try {
   await browser?.close();
   server.kill();
   post.close();
-  rmSync(data, { recursive: true, force: true });
+  rmSync(data, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 }); // the server that was told to end may still write
 }
 console.log(
   `${values.language ?? 'both languages'}: ${passed} passed, ${failures.length} failed in ${Math.round((Date.now() - begin) / 1000)} s`,

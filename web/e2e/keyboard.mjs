@@ -366,7 +366,7 @@ try {
   await browser?.close();
   server?.kill();
   line.close();
-  rmSync(data, { recursive: true, force: true });
+  rmSync(data, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 }); // the server that was told to end may still write
 }
 console.log(`${passed} passed, ${failures.length} failed in ${Math.round((Date.now() - begin) / 1000)} s`);
 process.exit(failures.length === 0 ? 0 : 1);

@@ -222,6 +222,6 @@ try {
 } finally {
   await browser?.close();
   server?.kill();
-  rmSync(top, { recursive: true, force: true });
+  rmSync(top, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 }); // the server that was told to end may still write
 }
 process.exit(failed === 0 ? 0 : 1);

@@ -301,6 +301,6 @@ try {
   await browser?.close();
   server?.kill();
   await new Promise((done) => (server && server.exitCode === null ? server.on('exit', done) : done()));
-  rmSync(data, { recursive: true, force: true });
+  rmSync(data, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 }); // the server that was told to end may still write
 }
 process.exit(failed === 0 ? 0 : 1);
