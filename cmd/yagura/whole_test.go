@@ -228,10 +228,10 @@ func TestAServerWhoseClockJumpedAsksAndDeletesNothing(t *testing.T) {
 				t.Errorf("jump of %s, %s: doctor, exit %d, does not tell: %s", jump, language, code, out)
 			}
 		}
-		if out, errOut, code := c.in("en", nil, "store", "expire"); code != exitOK || !strings.Contains(out, "by the time that has passed") {
+		if out, errOut, code := c.in("en", nil, "store", "expire"); code != exitOK || !strings.Contains(onOneLine(out), "by the time that has passed") {
 			t.Errorf("jump of %s: store expire: exit %d: %s%s", jump, code, out, errOut)
 		}
-		if out, errOut, code := c.in("en", nil, "store", "expire", "--yes"); code != exitOK || !strings.Contains(out, "the clock is believed") {
+		if out, errOut, code := c.in("en", nil, "store", "expire", "--yes"); code != exitOK || !strings.Contains(onOneLine(out), "the clock is believed") {
 			t.Errorf("jump of %s: store expire --yes: exit %d: %s%s", jump, code, out, errOut)
 		}
 		var m consolev1.Store
