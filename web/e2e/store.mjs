@@ -7,6 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { fail, test, until, verdict } from './check.mjs';
 import { detain, kept } from './detain.mjs';
 import { launch, newPage, setUp, violations } from './session.mjs';
 
@@ -16,25 +17,6 @@ const bin = values.bin ?? join(root, 'bin/yagura');
 const top = mkdtempSync(join(tmpdir(), 'yagura-store-'));
 const data = join(top, 'server');
 const env = { ...process.env, LC_ALL: 'C.UTF-8' };
-let failed = 0;
-async function test(name, body) {
-  const at = Date.now();
-  try {
-    await body();
-    console.log(`ok    ${name} (${Date.now() - at} ms)`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${name}\n      ${String(error.message ?? error).replaceAll('\n', '\n      ')}`);
-  }
-}
-async function until(what, ok, ms = 30_000) {
-  for (const end = Date.now() + ms; ; ) {
-    const v = await ok();
-    if (v) return v;
-    if (Date.now() > end) throw new Error(`not within ${ms / 1000} s: ${what}`);
-    await new Promise((go) => setTimeout(go, 50));
-  }
-}
 let server;
 async function start(seal) {
   const ready = join(top, `ready-${Date.now()}.json`);
@@ -217,11 +199,11 @@ try {
   await test('no policy violation and no console error', () => assert.deepEqual(faults, []));
   await context.close();
 } catch (error) {
-  failed += 1;
+  fail();
   console.log(`FAIL  the run itself\n      ${error.stack ?? error}`);
 } finally {
   await browser?.close();
   server?.kill();
   rmSync(top, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 }); // the server that was told to end may still write
 }
-process.exit(failed === 0 ? 0 : 1);
+process.exit(verdict());

@@ -8,31 +8,12 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { fail, test, until, verdict } from './check.mjs';
 import { launch, newPage, setUp, totp, user } from './session.mjs';
 
 const { values } = parseArgs({ options: { bin: { type: 'string' } } });
 const bin = values.bin ?? join(import.meta.dirname, '../../bin/yagura');
 const data = mkdtempSync(join(tmpdir(), 'yagura-theft-'));
-let failed = 0;
-async function test(name, body) {
-  const at = Date.now();
-  try {
-    await body();
-    console.log(`ok    ${name} (${Date.now() - at} ms)`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${name}\n      ${String(error.message ?? error).replaceAll('\n', '\n      ')}`);
-  }
-}
-async function until(what, ok, ms = 15_000) {
-  for (const end = Date.now() + ms; ; ) {
-    const v = await ok();
-    if (v) return v;
-    if (Date.now() > end) throw new Error(`not within ${ms / 1000} s: ${what}`);
-    await new Promise((go) => setTimeout(go, 50));
-  }
-}
-
 let server;
 async function start(listen) {
   const ready = join(data, `ready-${Date.now()}.json`);
@@ -295,7 +276,7 @@ try {
     );
   });
 } catch (error) {
-  failed += 1;
+  fail();
   console.log(`FAIL  ${error.stack ?? error}`);
 } finally {
   await browser?.close();
@@ -303,4 +284,4 @@ try {
   await new Promise((done) => (server && server.exitCode === null ? server.on('exit', done) : done()));
   rmSync(data, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 }); // the server that was told to end may still write
 }
-process.exit(failed === 0 ? 0 : 1);
+process.exit(verdict());
