@@ -149,14 +149,6 @@ func (d *Desk) Observe(ctx context.Context, t tenant.ID, events []event.Stamped)
 	}
 }
 
-func (f *floor) note(h event.HostID) {
-	for _, s := range f.graph.hosts[h].touched {
-		if f.open[s] != nil {
-			f.dirty[s] = true
-		}
-	}
-}
-
 func (d *Desk) signal() {
 	select {
 	case d.wake <- struct{}{}:
@@ -459,21 +451,6 @@ func (d *Desk) write(ctx context.Context, f *floor, st *story, c Context, now ti
 		st.kept[p.key] = true
 	}
 	return nil
-}
-
-// tell builds the story and fills in its row: what is kept, and what the tests of stories read.
-func (f *floor) tell(st *story, c Context, now time.Time) Story {
-	b := storyBuilder(f.graph, st, c)
-	s := b.story()
-	if len(s.Nodes) == 0 {
-		hostOnly(b, &s)
-	}
-	fillRow(b, &st.row, &s, st, now)
-	if st.flood {
-		st.row.nameFlood(&s)
-	}
-	s.Related = append(s.Related, f.relatedTo(st, b)...)
-	return s
 }
 
 func (st *story) on(h event.HostID) bool {

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/yagura-edr/yagura/internal/detection"
+	"github.com/yagura-edr/yagura/internal/event"
 	"github.com/yagura-edr/yagura/internal/tenant"
 )
 
@@ -288,4 +289,27 @@ func (f *floor) unload(now time.Time) {
 		}
 		delete(f.open, s)
 	}
+}
+
+func (f *floor) note(h event.HostID) {
+	for _, s := range f.graph.hosts[h].touched {
+		if f.open[s] != nil {
+			f.dirty[s] = true
+		}
+	}
+}
+
+// tell builds the story and fills in its row: what is kept, and what the tests of stories read.
+func (f *floor) tell(st *story, c Context, now time.Time) Story {
+	b := storyBuilder(f.graph, st, c)
+	s := b.story()
+	if len(s.Nodes) == 0 {
+		hostOnly(b, &s)
+	}
+	fillRow(b, &st.row, &s, st, now)
+	if st.flood {
+		st.row.nameFlood(&s)
+	}
+	s.Related = append(s.Related, f.relatedTo(st, b)...)
+	return s
 }
