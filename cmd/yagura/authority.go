@@ -224,6 +224,16 @@ func (v authorityMoveVerb) Run(s *shell) error {
 	return nil
 }
 
+// keptAuthority gives the authority's folder where it is kept here; empty: the server is elsewhere, or the folder is not
+// ours to write in.
+func (s *shell) keptAuthority() string {
+	dir := s.authorityDir()
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() || private.Check(dir) != nil {
+		return ""
+	}
+	return dir
+}
+
 type authorityRenewVerb struct {
 	Key string `help:"Authority key, where it was moved away." placeholder:"FILE"`
 }
@@ -241,10 +251,7 @@ func (v authorityRenewVerb) Run(s *shell) error {
 	if err != nil {
 		return err
 	}
-	dir := s.authorityDir()
-	if st, err := os.Stat(dir); err != nil || !st.IsDir() || private.Check(dir) != nil {
-		dir = "" // not kept here: the server is elsewhere, or it is not ours to write in
-	}
+	dir := s.keptAuthority()
 	key, err := s.authorityKey(v.Key)
 	if err != nil {
 		return err

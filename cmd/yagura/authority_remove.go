@@ -11,7 +11,6 @@ import (
 
 	"github.com/yagura-edr/yagura/internal/command"
 	consolev1 "github.com/yagura-edr/yagura/internal/gen/console/v1"
-	"github.com/yagura-edr/yagura/internal/private"
 	"github.com/yagura-edr/yagura/internal/terminal"
 )
 
@@ -34,7 +33,7 @@ func (v authorityRemoveVerb) Run(s *shell) error {
 	if err != nil {
 		return err
 	}
-	dir := s.authorityDir()
+	dir := s.keptAuthority()
 	key, err := s.authorityKey(v.Key)
 	if err != nil {
 		return err
@@ -42,9 +41,6 @@ func (v authorityRemoveVerb) Run(s *shell) error {
 	owner, err := command.OpenAuthority(key, a.OperatorList, "")
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
-	}
-	if st, err := os.Stat(dir); err != nil || !st.IsDir() || private.Check(dir) != nil {
-		dir = "" // the server is elsewhere
 	}
 	var made *command.NewKey
 	if v.New != "" {
