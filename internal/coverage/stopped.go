@@ -43,14 +43,12 @@ func newStop(e event.Stamped, seen int64) *stop {
 // restore takes an open row that says the host is silent.
 func (h *host) restore(r *Row) {
 	switch r.Cause {
-	case Stopped, ShutDown, Replayed, Planned:
+	case Stopped, ShutDown:
 		h.off, h.ended, h.who = r.From, r.Cause, r.Reason
-		if r.Cause == Planned {
-			h.until = 1 // look again whether it still holds
-		}
-		if r.Cause == Planned || r.Cause == Replayed {
-			h.ended = Stopped
-		}
+	case Planned:
+		h.off, h.ended, h.until = r.From, Stopped, 1 // look again whether it still holds
+	case Replayed:
+		h.off, h.ended = r.From, Stopped
 	default:
 	}
 }
